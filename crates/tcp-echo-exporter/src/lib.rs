@@ -1,0 +1,1 @@
+//! Prometheus metrics and HTTP endpoints for TCP echo probing.

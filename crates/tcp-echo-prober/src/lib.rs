@@ -1,0 +1,1 @@
+//! Continuous TCP echo probing of many targets, for embedding.

@@ -1,0 +1,1 @@
+//! A TCP echo server with limits and counts.

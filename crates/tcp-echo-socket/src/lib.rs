@@ -1,0 +1,1 @@
+//! Socket options, kernel receive timestamps and TCP_INFO for TCP probing.
