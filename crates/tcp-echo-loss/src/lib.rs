@@ -1,1 +1,30 @@
-//! A sliding loss window: one bit a slot, constant time at any size.
+//! A sliding loss window: the outcomes of the last slots, one bit a slot, in
+//! constant time at any size.
+//!
+//! A [`LossWindow`] holds the outcomes of the last `size` slots that have one, in
+//! the order in which the outcomes became known, and knows at any moment how many
+//! of them are lost. Recording one and reading the ratio touch one bit and two
+//! counters, whether the window holds a hundred slots or ten million.
+//!
+//! ```
+//! use core::num::NonZeroU32;
+//! use tcp_echo_loss::{LossWindow, Outcome};
+//!
+//! let mut window = LossWindow::new(NonZeroU32::new(4).unwrap());
+//! assert_eq!(window.ratio(), 0.0);
+//! for outcome in [Outcome::Lost, Outcome::Received, Outcome::Received, Outcome::Lost] {
+//!     window.record(outcome);
+//! }
+//! assert_eq!(window.ratio(), 0.5);
+//! window.record(Outcome::Received); // the oldest, a loss, falls out
+//! assert_eq!(window.ratio(), 0.25);
+//! ```
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+extern crate alloc;
+
+mod window;
+
+pub use window::{LossWindow, Outcome};

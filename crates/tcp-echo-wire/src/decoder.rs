@@ -1,0 +1,84 @@
+//! A stream of bytes, cut into frames.
+
+use crate::{FRAME_LEN, Probe};
+
+/// Cuts a byte stream into frames. A frame may arrive in any number of pieces and
+/// a piece may hold any number of frames; the decoder keeps at most 15 bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Decoder {
+    partial: [u8; FRAME_LEN],
+    /// How many bytes of `partial` are filled; always less than [`FRAME_LEN`].
+    filled: usize,
+}
+
+impl Decoder {
+    /// A decoder at the start of a stream.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            partial: [0; FRAME_LEN],
+            filled: 0,
+        }
+    }
+
+    /// Takes the stream's next bytes and gives the frames that they complete, in
+    /// order. What is left of `bytes` after the last whole frame is kept, however
+    /// much of the iterator is consumed.
+    #[inline]
+    pub fn feed<'a>(&mut self, bytes: &'a [u8]) -> Frames<'a> {
+        let mut rest = bytes;
+        let mut first = None;
+        if self.filled > 0 {
+            let take = rest.len().min(FRAME_LEN - self.filled);
+            let (head, tail) = rest.split_at(take);
+            self.partial[self.filled..self.filled + take].copy_from_slice(head);
+            self.filled += take;
+            rest = tail;
+            if self.filled == FRAME_LEN {
+                self.filled = 0;
+                first = Some(Probe::decode(&self.partial));
+            }
+        }
+        let (whole, tail) = rest.as_chunks::<FRAME_LEN>();
+        if !tail.is_empty() {
+            // Bytes are left over only behind a partial frame that is complete by now.
+            self.partial[..tail.len()].copy_from_slice(tail);
+            self.filled = tail.len();
+        }
+        Frames { first, whole }
+    }
+
+    /// How many bytes of an unfinished frame are kept.
+    #[must_use]
+    pub const fn pending(&self) -> usize {
+        self.filled
+    }
+}
+
+/// The frames that one piece of a stream completed; see [`Decoder::feed`].
+#[derive(Clone, Debug)]
+pub struct Frames<'a> {
+    first: Option<Probe>,
+    whole: &'a [[u8; FRAME_LEN]],
+}
+
+impl Iterator for Frames<'_> {
+    type Item = Probe;
+
+    #[inline]
+    fn next(&mut self) -> Option<Probe> {
+        if let Some(probe) = self.first.take() {
+            return Some(probe);
+        }
+        let (frame, rest) = self.whole.split_first()?;
+        self.whole = rest;
+        Some(Probe::decode(frame))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let frames = usize::from(self.first.is_some()) + self.whole.len();
+        (frames, Some(frames))
+    }
+}
+
+impl ExactSizeIterator for Frames<'_> {}
