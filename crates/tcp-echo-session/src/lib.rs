@@ -1,1 +1,72 @@
-//! The probing session as a state machine: schedule, in-flight table, outcomes; time is an argument.
+//! The probing session of one target as a state machine: it decides when a probe
+//! is due, what a reply means and when a probe is lost, and does no I/O.
+//!
+//! Time is an argument: nothing here reads a clock, opens a socket or waits. A
+//! driver tells the session what happened (`handle_*`) and asks it what to do
+//! next ([`Session::poll`]); tests do the same in virtual time.
+//!
+//! # The order of calls
+//!
+//! 1. [`Session::new`], then [`poll`](Session::poll) until it says
+//!    [`Output::Wait`]: pass on every [`Event`], write every [`Transmit`], replace
+//!    the connection at [`Output::Stalled`]; wait until the moment given or until
+//!    there is something to handle.
+//! 2. After [`Output::Transmit`], write the frame and call
+//!    [`handle_transmitted`](Session::handle_transmitted) when all of it was
+//!    handed to the kernel, or [`handle_blocked`](Session::handle_blocked) where
+//!    the kernel took nothing. A frame that was taken in part stays the
+//!    session's *writing* slot until the driver has written the rest or lost the
+//!    connection; slots due meanwhile are unsent.
+//! 3. Each frame that arrives goes to [`handle_reply`](Session::handle_reply).
+//!    Read what has arrived before polling a session that has waited, so that a
+//!    reply that lies in the socket is not taken for a timeout.
+//! 4. After any `handle_*`, poll again.
+//!
+//! # What always holds
+//!
+//! After every call: slots = sent + unsent (+ 1 while a frame is half written),
+//! and sent = received + timeouts + in flight.
+//!
+//! ```
+//! use std::time::{Duration, Instant};
+//! use tcp_echo_session::{Event, Output, Probe, Session, SessionConfig, Stamp, Time, UnixNanos};
+//!
+//! let config = SessionConfig::new(Duration::from_millis(200), Duration::from_millis(800))?;
+//! let start = Instant::now();
+//! let time = |ms| Time {
+//!     at: start + Duration::from_millis(ms),
+//!     wall: UnixNanos(1_000_000 * i64::try_from(ms).unwrap()),
+//! };
+//! let mut session = Session::new(&config, start);
+//! session.handle_connected(time(0).at, ([127, 0, 0, 1], 4000).into(), Duration::from_millis(3));
+//!
+//! let Output::Transmit(transmit) = session.poll(time(0)) else { panic!("a slot is due") };
+//! session.handle_transmitted(time(0).at);
+//! // … the bytes travel, and come back 3 ms later:
+//! let probe = Probe::decode(&transmit.frame);
+//! let event = session.handle_reply(Stamp { at: time(3).at, kernel: None }, probe);
+//! assert!(matches!(event, Event::Received { rtt, .. } if rtt == Duration::from_millis(3)));
+//! assert_eq!(session.poll(time(3)), Output::Wait(time(200).at));
+//! # Ok::<(), tcp_echo_session::ConfigError>(())
+//! ```
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod config;
+mod counts;
+mod event;
+mod expired;
+mod in_flight;
+mod jitter;
+mod link;
+mod schedule;
+mod session;
+mod time;
+
+pub use config::{ConfigError, SessionConfig};
+pub use counts::Counts;
+pub use event::{ConnectFailure, DisconnectReason, Event, TcpInfo, UnsentReason};
+pub use session::{Output, Session, Transmit};
+pub use tcp_echo_loss::{LossWindow, Outcome};
+pub use tcp_echo_wire::{DecodeError, Decoder, FRAME_LEN, Probe, Seq, UnixNanos};
+pub use time::{Stamp, Time};

@@ -1,0 +1,94 @@
+//! The probes that await a reply.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use tcp_echo_wire::{Probe, Seq, UnixNanos};
+
+use crate::Time;
+
+/// The in-flight table: entries lie by sequence number, so a reply finds its probe
+/// by one subtraction, and by send time, so expiry looks only at the front.
+#[derive(Clone, Debug)]
+pub(crate) struct InFlight {
+    entries: VecDeque<Entry>,
+    /// The sequence number of the front entry.
+    first: Seq,
+    /// How many entries still await a reply; the others lie behind one that does.
+    waiting: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    sent: Time,
+    waiting: bool,
+}
+
+impl InFlight {
+    pub(crate) fn new() -> Self {
+        Self {
+            entries: VecDeque::new(),
+            first: Seq::FIRST,
+            waiting: 0,
+        }
+    }
+
+    /// How many probes are in flight.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting
+    }
+
+    /// Adds the probe that follows the last one added.
+    pub(crate) fn push(&mut self, sent: Time) {
+        self.entries.push_back(Entry {
+            sent,
+            waiting: true,
+        });
+        self.waiting += 1;
+    }
+
+    /// Takes out the probe that `reply` answers, sequence number and time; gives
+    /// when it was sent.
+    #[inline]
+    pub(crate) fn answer(&mut self, reply: Probe) -> Option<Time> {
+        let index = usize::try_from(reply.seq.0.checked_sub(self.first.0)?).ok()?;
+        let entry = self.entries.get_mut(index)?;
+        if !entry.waiting || entry.sent.wall != reply.sent {
+            return None;
+        }
+        entry.waiting = false;
+        let sent = entry.sent;
+        self.waiting -= 1;
+        self.trim();
+        Some(sent)
+    }
+
+    /// When the oldest probe in flight will have waited for `timeout`.
+    pub(crate) fn deadline(&self, timeout: Duration) -> Option<Instant> {
+        self.entries.front().map(|oldest| oldest.sent.at + timeout)
+    }
+
+    /// Takes out the oldest probe in flight if its deadline has come.
+    pub(crate) fn expire(&mut self, now: Instant, timeout: Duration) -> Option<(Seq, UnixNanos)> {
+        let oldest = self.entries.front()?;
+        if now < oldest.sent.at + timeout {
+            return None;
+        }
+        let expired = (self.first, oldest.sent.wall);
+        self.entries.pop_front();
+        self.first = self.first.next();
+        self.waiting -= 1;
+        self.trim();
+        Some(expired)
+    }
+
+    /// Drops answered entries from the front, so that the front awaits a reply.
+    fn trim(&mut self) {
+        while self.entries.front().is_some_and(|entry| !entry.waiting) {
+            self.entries.pop_front();
+            self.first = self.first.next();
+        }
+    }
+}

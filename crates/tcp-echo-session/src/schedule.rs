@@ -1,0 +1,107 @@
+//! The absolute schedule of slots.
+
+use std::time::{Duration, Instant};
+
+/// Slots at `origin`, `origin + interval`, `origin + 2 × interval` and so on.
+/// Nothing shifts them: a slot is taken or passed over.
+#[derive(Clone, Debug)]
+pub(crate) struct Schedule {
+    interval: Duration,
+    due: Instant,
+}
+
+impl Schedule {
+    pub(crate) fn new(origin: Instant, interval: Duration) -> Self {
+        Self {
+            interval,
+            due: origin,
+        }
+    }
+
+    /// When the next slot is due.
+    pub(crate) fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// How many slots are due at `now` or were before.
+    pub(crate) fn pending(&self, now: Instant) -> u64 {
+        match now.checked_duration_since(self.due) {
+            Some(past) => whole_times(self.interval, past) + 1,
+            None => 0,
+        }
+    }
+
+    /// Passes over the slots before `now`, as though the schedule had begun then.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        let pending = self.pending(now);
+        if pending > 0 {
+            self.advance(pending - 1);
+            // A slot due at this very moment is the first one.
+            if self.due < now {
+                self.advance(1);
+            }
+        }
+    }
+
+    /// Takes the next `slots` slots off the schedule.
+    pub(crate) fn advance(&mut self, slots: u64) {
+        // `slots` intervals lie in the past (see `pending`), plus at most one.
+        let nanos = self.interval.as_nanos() * u128::from(slots);
+        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+        self.due += Duration::from_nanos(nanos);
+    }
+}
+
+fn whole_times(interval: Duration, span: Duration) -> u64 {
+    u64::try_from(span.as_nanos() / interval.as_nanos().max(1)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test needs some first moment")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_where_arithmetic_says() {
+        let origin = Instant::now();
+        let interval = Duration::from_nanos(333_333_333);
+        let mut schedule = Schedule::new(origin, interval);
+        assert_eq!(schedule.pending(origin), 1);
+        for n in 0..1000 {
+            assert_eq!(schedule.due(), origin + n * interval);
+            schedule.advance(1);
+        }
+        schedule.advance(1_000_000);
+        assert_eq!(schedule.due(), origin + 1_001_000 * interval);
+    }
+
+    #[test]
+    fn a_beginning_keeps_to_the_grid() {
+        let origin = Instant::now();
+        let ms = Duration::from_millis;
+        let begin = |at: Duration| {
+            let mut schedule = Schedule::new(origin + ms(5), ms(10));
+            schedule.begin(origin + at);
+            schedule.due() - origin
+        };
+        assert_eq!(begin(ms(0)), ms(5));
+        assert_eq!(begin(ms(5)), ms(5));
+        assert_eq!(begin(ms(6)), ms(15));
+        assert_eq!(begin(ms(25)), ms(25));
+        assert_eq!(begin(ms(26)), ms(35));
+    }
+
+    #[test]
+    fn what_is_due_is_counted_to_the_nanosecond() {
+        let origin = Instant::now();
+        let ms = Duration::from_millis;
+        let schedule = Schedule::new(origin + ms(5), ms(10));
+        let pending = |at: Duration| schedule.pending(origin + at);
+        assert_eq!(pending(ms(0)), 0);
+        assert_eq!(pending(Duration::from_nanos(4_999_999)), 0);
+        assert_eq!(pending(ms(5)), 1);
+        assert_eq!(pending(Duration::from_nanos(14_999_999)), 1);
+        assert_eq!(pending(ms(15)), 2);
+        assert_eq!(pending(ms(1005)), 101);
+    }
+}
