@@ -1,0 +1,173 @@
+//! Binding.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+
+use crate::ListenAddr;
+use crate::address::Host;
+
+/// How many connections the kernel may hold ready for us; it lowers this to its own limit.
+const BACKLOG: i32 = 4096;
+
+/// Why an address could not be listened on. The message names the address, the source the cause.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// The name was not found.
+    #[error("cannot look up {address} to listen on it")]
+    Lookup {
+        /// The address as written.
+        address: ListenAddr,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// The address is in use, is not one of this host, or needs a privilege.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address as written.
+        address: ListenAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl ListenAddr {
+    /// Listens on this address inside the current tokio runtime.
+    ///
+    /// One listener is enough as a rule; two are returned for "every address" where the system
+    /// cannot serve both families with one socket (OpenBSD). They share one port.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`], when the name is not found or no socket can listen there.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with I/O enabled.
+    pub async fn listen(&self) -> Result<Vec<TcpListener>, BindError> {
+        let listened = match &self.host {
+            Host::All => all(self.port()),
+            Host::Address(address) => bind(*address, Families::of(*address)).map(|one| vec![one]),
+            Host::Name(name) => {
+                let found = tokio::net::lookup_host((name.as_str(), self.port())).await;
+                let addresses = found.map_err(|source| BindError::Lookup {
+                    address: self.clone(),
+                    source,
+                })?;
+                first(addresses.collect()).map(|one| vec![one])
+            }
+        };
+        listened.map_err(|source| BindError::Listen {
+            address: self.clone(),
+            source,
+        })
+    }
+}
+
+/// Listens on the first address that works, IPv4 before IPv6.
+fn first(mut addresses: Vec<SocketAddr>) -> io::Result<TcpListener> {
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    let mut failure = io::Error::from(io::ErrorKind::NotFound);
+    for address in addresses {
+        match bind(address, Families::of(address)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// Listens on every address of both families.
+fn all(port: u16) -> io::Result<Vec<TcpListener>> {
+    let any_v4 = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+    let any_v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    match bind(any_v6, Families::Both) {
+        Ok(both) => Ok(vec![both]),
+        Err(error) if !is_without_family(&error) => Err(error),
+        // This system has no IPv6, or none that takes IPv4 in as well.
+        Err(_) => match bind(any_v6, Families::One) {
+            Ok(v6) => {
+                let v4 = bind(any_v4(v6.local_addr()?.port()), Families::One)?;
+                Ok(vec![v6, v4])
+            }
+            Err(_) => Ok(vec![bind(any_v4(port), Families::One)?]),
+        },
+    }
+}
+
+/// Whether binding failed because the host lacks the address family, or the mix of the two,
+/// rather than because of the port.
+fn is_without_family(error: &io::Error) -> bool {
+    !matches!(
+        error.kind(),
+        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
+    )
+}
+
+/// The families that one socket serves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Families {
+    One,
+    Both,
+}
+
+impl Families {
+    fn of(address: SocketAddr) -> Self {
+        if address.is_ipv6() && address.ip().is_unspecified() {
+            Self::Both
+        } else {
+            Self::One
+        }
+    }
+}
+
+fn bind(address: SocketAddr, families: Families) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    // Lets a restarted server have its port back while old connections linger. On Windows the
+    // same name means taking over a port that another program listens on.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // The default is a setting of the system.
+        socket.set_only_v6(families == Families::One)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::{first, is_without_family};
+
+    #[test]
+    fn a_port_in_use_is_no_want_of_ipv6() {
+        assert!(!is_without_family(&io::ErrorKind::AddrInUse.into()));
+        assert!(!is_without_family(&io::ErrorKind::PermissionDenied.into()));
+        assert!(is_without_family(&io::ErrorKind::AddrNotAvailable.into()));
+        #[cfg(target_os = "linux")]
+        assert!(is_without_family(&io::Error::from_raw_os_error(97)));
+    }
+
+    #[tokio::test]
+    async fn of_a_names_addresses_the_first_that_works_is_taken_ipv4_first() {
+        let ours = "127.0.0.1:0".parse().unwrap();
+        // 192.0.2.0/24 is for documentation: no host has it.
+        let foreign = "192.0.2.1:0".parse().unwrap();
+        let v6 = "[::1]:0".parse().unwrap();
+        let listener = first(vec![v6, foreign, ours]).unwrap();
+        assert_eq!(listener.local_addr().unwrap().ip(), ours.ip());
+        let error = first(vec![foreign]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
+    }
+}

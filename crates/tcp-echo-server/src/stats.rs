@@ -1,0 +1,103 @@
+//! What the server counts.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Why a connection was closed as soon as it was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RejectReason {
+    /// As many connections as [`max_connections`](crate::ServerConfig::max_connections) were open.
+    MaxConnections,
+    /// As many connections as
+    /// [`max_connections_per_ip`](crate::ServerConfig::max_connections_per_ip) were open to the
+    /// peer's address.
+    MaxConnectionsPerIp,
+}
+
+impl RejectReason {
+    /// Every reason, in the order of declaration.
+    pub const ALL: [Self; 2] = [Self::MaxConnections, Self::MaxConnectionsPerIp];
+
+    /// The reason as the value of a label: the name of the limit.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MaxConnections => "max_connections",
+            Self::MaxConnectionsPerIp => "max_connections_per_ip",
+        }
+    }
+}
+
+/// The counts of a [`Server`](crate::Server), from its start.
+///
+/// Every getter reads one atomic number: cheap, and safe from any thread.
+#[derive(Debug, Default)]
+pub struct ServerStats {
+    connections: AtomicU64,
+    accepted: AtomicU64,
+    rejected: [AtomicU64; RejectReason::ALL.len()],
+    echoed_bytes: AtomicU64,
+    accept_errors: AtomicU64,
+}
+
+impl ServerStats {
+    /// Connections open now.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Relaxed)
+    }
+
+    /// Connections accepted and served; those rejected are not among them.
+    pub fn accepted(&self) -> u64 {
+        self.accepted.load(Relaxed)
+    }
+
+    /// Connections closed at once, for that reason.
+    pub fn rejected(&self, reason: RejectReason) -> u64 {
+        self.rejected[reason as usize].load(Relaxed)
+    }
+
+    /// Bytes sent back: those that the kernel took.
+    pub fn echoed_bytes(&self) -> u64 {
+        self.echoed_bytes.load(Relaxed)
+    }
+
+    /// Times that accepting a connection failed, for want of file descriptors as a rule.
+    pub fn accept_errors(&self) -> u64 {
+        self.accept_errors.load(Relaxed)
+    }
+
+    pub(crate) fn on_open(&self) {
+        self.connections.fetch_add(1, Relaxed);
+        self.accepted.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn on_close(&self) {
+        self.connections.fetch_sub(1, Relaxed);
+    }
+
+    pub(crate) fn on_rejected(&self, reason: RejectReason) {
+        self.rejected[reason as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn on_echoed(&self, bytes: usize) {
+        self.echoed_bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    pub(crate) fn on_accept_error(&self) {
+        self.accept_errors.fetch_add(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RejectReason, ServerStats};
+
+    #[test]
+    fn reasons_are_counted_apart_and_named_apart() {
+        let stats = ServerStats::default();
+        stats.on_rejected(RejectReason::MaxConnectionsPerIp);
+        let counts = RejectReason::ALL.map(|reason| (reason.as_str(), stats.rejected(reason)));
+        assert_eq!(
+            counts,
+            [("max_connections", 0), ("max_connections_per_ip", 1)]
+        );
+    }
+}
