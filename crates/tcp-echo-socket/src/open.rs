@@ -1,0 +1,206 @@
+//! A TCP socket with its options set, before it connects.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use thiserror::Error;
+
+use crate::Dscp;
+
+/// What a probing socket is to use besides its target.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct ConnectOptions {
+    /// The local address; its port is the system's choice. Of the target's family.
+    pub source: Option<IpAddr>,
+    /// The network interface, by name: `SO_BINDTODEVICE` on Linux, where a socket that has no
+    /// device yet needs no privilege since 5.7; `IP_BOUND_IF` and `IPV6_BOUND_IF` on macOS;
+    /// refused elsewhere.
+    pub interface: Option<String>,
+    /// How its packets are marked.
+    pub dscp: Option<Dscp>,
+}
+
+/// A socket from [`open`].
+#[derive(Debug)]
+#[must_use]
+pub struct Opened {
+    /// Non-blocking, bound as asked, not connected. [`std::net::TcpStream::from`] turns it into
+    /// what `tokio::net::TcpSocket::from_std_stream` takes.
+    pub socket: Socket,
+    /// The mark that the system did not grant, with its reason. The socket works without it: say
+    /// so once and go on.
+    pub warning: Option<DscpError>,
+}
+
+/// Why [`open`] gave no socket. Each text names the option, its value and the system's reason.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// No socket at all: no file descriptors, no memory, or no such family on this host.
+    #[error("no TCP socket for {target}: {error}")]
+    Socket {
+        /// The address that it was for.
+        target: SocketAddr,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// Source and target are not of one family.
+    #[error("source {address} cannot reach {target}: one is IPv4, the other IPv6")]
+    SourceFamily {
+        /// [`ConnectOptions::source`].
+        address: IpAddr,
+        /// The address that it was for.
+        target: SocketAddr,
+    },
+    /// The source address was refused, mostly because this host has no such address.
+    #[error("cannot use source {address}: {error}")]
+    Source {
+        /// [`ConnectOptions::source`].
+        address: IpAddr,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// The interface was refused: it does not exist, or choosing one is not allowed or not
+    /// possible on this system.
+    #[error("cannot use interface {name:?}: {error}")]
+    Interface {
+        /// [`ConnectOptions::interface`].
+        name: String,
+        /// The system's reason.
+        error: io::Error,
+    },
+}
+
+/// Packets go unmarked.
+#[derive(Debug, Error)]
+#[error("cannot mark packets with DSCP {dscp}: {error}")]
+pub struct DscpError {
+    /// [`ConnectOptions::dscp`].
+    pub dscp: Dscp,
+    /// The system's reason; [`io::ErrorKind::Unsupported`] where programs have no say in it, as
+    /// on Windows.
+    pub error: io::Error,
+}
+
+/// Opens a non-blocking TCP socket of the family of `target` and sets `options` on it. It does
+/// not connect.
+///
+/// An IPv4-mapped IPv6 `target` counts as IPv6; see [`IpAddr::to_canonical`].
+///
+/// # Errors
+///
+/// [`OpenError`] where there is no socket, or where source or interface were refused: probes by
+/// another way than the one asked for would measure the wrong thing. A DSCP that was refused is
+/// only a [warning](Opened::warning).
+///
+/// ```
+/// use tcp_echo_socket::{ConnectOptions, open};
+///
+/// let options = ConnectOptions {
+///     source: Some([127, 0, 0, 1].into()),
+///     dscp: Some("ef".parse()?),
+///     ..ConnectOptions::default()
+/// };
+/// let opened = open(([127, 0, 0, 1], 4000).into(), &options)?;
+/// if let Some(warning) = &opened.warning {
+///     eprintln!("{warning}");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn open(target: SocketAddr, options: &ConnectOptions) -> Result<Opened, OpenError> {
+    let socket = unbound(target).map_err(|error| OpenError::Socket { target, error })?;
+    if let Some(name) = &options.interface {
+        use_interface(&socket, target, name).map_err(|error| OpenError::Interface {
+            name: name.clone(),
+            error,
+        })?;
+    }
+    if let Some(address) = options.source {
+        let local =
+            local_address(address, target).ok_or(OpenError::SourceFamily { address, target })?;
+        share_ports(&socket);
+        socket
+            .bind(&local.into())
+            .map_err(|error| OpenError::Source { address, error })?;
+    }
+    let warning = options.dscp.and_then(|dscp| {
+        let error = mark(&socket, target, dscp).err()?;
+        Some(DscpError { dscp, error })
+    });
+    Ok(Opened { socket, warning })
+}
+
+fn unbound(target: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address(target),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn local_address(source: IpAddr, target: SocketAddr) -> Option<SocketAddr> {
+    match (source, target) {
+        (IpAddr::V4(_), SocketAddr::V4(_)) => Some(SocketAddr::new(source, 0)),
+        // A link-local source means nothing without the link, which the target names.
+        (IpAddr::V6(ip), SocketAddr::V6(target)) => {
+            Some(SocketAddrV6::new(ip, 0, 0, target.scope_id()).into())
+        }
+        _ => None,
+    }
+}
+
+/// Leaves the choice of port to connect, which knows both ends: at bind, each socket would take
+/// one of the source's few ephemeral ports for itself, and ten thousand targets would use them up.
+/// A kernel that cannot (before 4.2) still binds.
+#[cfg(target_os = "linux")]
+fn share_ports(socket: &Socket) {
+    let _ = nix::sys::socket::setsockopt(
+        socket,
+        nix::sys::socket::sockopt::IpBindAddressNoPort,
+        &true,
+    );
+}
+
+#[cfg(not(target_os = "linux"))]
+fn share_ports(_: &Socket) {}
+
+#[cfg(target_os = "linux")]
+fn use_interface(socket: &Socket, _: SocketAddr, name: &str) -> io::Result<()> {
+    // The kernel takes an empty name for "any" and cuts one that is too long.
+    if name.is_empty() || name.len() >= libc::IFNAMSIZ || name.contains('\0') {
+        return Err(io::Error::from_raw_os_error(libc::ENODEV));
+    }
+    socket.bind_device(Some(name.as_bytes()))
+}
+
+#[cfg(target_os = "macos")]
+fn use_interface(socket: &Socket, target: SocketAddr, name: &str) -> io::Result<()> {
+    let index = std::num::NonZeroU32::new(nix::net::if_::if_nametoindex(name)?);
+    match target {
+        SocketAddr::V4(_) => socket.bind_device_by_index_v4(index),
+        SocketAddr::V6(_) => socket.bind_device_by_index_v6(index),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn use_interface(_: &Socket, _: SocketAddr, _: &str) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn mark(socket: &Socket, target: SocketAddr, dscp: Dscp) -> io::Result<()> {
+    let class = u32::from(dscp.traffic_class());
+    match target {
+        SocketAddr::V4(_) => socket.set_tos_v4(class),
+        SocketAddr::V6(_) => socket.set_tclass_v6(class),
+    }
+}
+
+/// Windows takes `IP_TOS` and ignores it, which would pass for success.
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn mark(_: &Socket, _: SocketAddr, _: Dscp) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}

@@ -1,0 +1,235 @@
+//! The kernel's own view of a connection.
+
+use std::io;
+use std::time::Duration;
+
+use socket2::SockRef;
+
+/// What the kernel knows of a connection, from [`tcp_info`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct TcpInfo {
+    /// The smoothed round-trip time (RFC 6298); in whole milliseconds on macOS.
+    pub srtt: Duration,
+    /// The variation of the round-trip time (RFC 6298), as precise as [`srtt`](Self::srtt).
+    pub rttvar: Duration,
+    /// The least round-trip time of the kernel's sliding window (five minutes by default), where
+    /// it has seen one; `None` before Linux 4.6 and on macOS.
+    pub min_rtt: Option<Duration>,
+    /// Segments sent again, over the connection's life. Linux counts in 32 bits.
+    pub total_retransmits: u64,
+}
+
+/// Asks the kernel for its view of a connection: `TCP_INFO` on Linux, `TCP_CONNECTION_INFO` on
+/// macOS. One system call and no allocation.
+///
+/// # Errors
+///
+/// The system's, such as for a socket that is not TCP; [`io::ErrorKind::Unsupported`] on other
+/// systems, and where the kernel tells less than every one since Linux 2.6 does.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// use std::net::{TcpListener, TcpStream};
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let stream = TcpStream::connect(listener.local_addr()?)?;
+/// # if cfg!(target_os = "linux") {
+/// let info = tcp_echo_socket::tcp_info(&stream)?;
+/// println!("the handshake took about {:?}", info.srtt);
+/// assert_eq!(info.total_retransmits, 0);
+/// # }
+/// # Ok(())
+/// # }
+/// ```
+pub fn tcp_info<'s>(socket: impl Into<SockRef<'s>>) -> io::Result<TcpInfo> {
+    let socket = socket.into();
+    #[cfg(target_os = "linux")]
+    let info = linux::parse(tcp_option(&socket, libc::TCP_INFO, &mut [0; linux::LEN])?);
+    #[cfg(target_os = "macos")]
+    let info = macos::parse(tcp_option(
+        &socket,
+        libc::TCP_CONNECTION_INFO,
+        &mut [0; macos::LEN],
+    )?);
+    #[cfg(not(any(target_os = "linux", target_os = "macos")))]
+    let info = {
+        let _ = socket;
+        None
+    };
+    info.ok_or_else(|| io::ErrorKind::Unsupported.into())
+}
+
+/// Reads an option of level TCP into `buf` and returns what the kernel filled of it, which is
+/// less than `buf` where the kernel is older than the structure.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+#[expect(
+    unsafe_code,
+    reason = "no library reads these options with their length"
+)]
+fn tcp_option<'b>(
+    socket: &socket2::Socket,
+    option: libc::c_int,
+    buf: &'b mut [u8],
+) -> io::Result<&'b [u8]> {
+    use std::os::fd::AsRawFd;
+
+    let mut len = libc::socklen_t::try_from(buf.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: the descriptor is open for as long as `socket` is borrowed. The kernel writes at
+    // most `len` bytes to the start of `buf`, which has as many and may hold any bytes, and the
+    // new length to `len`; both outlive the call, which keeps neither pointer.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            option,
+            buf.as_mut_ptr().cast(),
+            &raw mut len,
+        )
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let len = usize::try_from(len).map_or(buf.len(), |len| len.min(buf.len()));
+    Ok(&buf[..len])
+}
+
+#[cfg(any(target_os = "linux", target_os = "macos", test))]
+fn u32_at(info: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(*info.get(at..)?.first_chunk()?))
+}
+
+/// `struct tcp_info` of `linux/tcp.h`, which only ever grows at its end.
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::mem::offset_of;
+    use std::time::Duration;
+
+    use super::{TcpInfo, u32_at};
+
+    const RTT: usize = 68;
+    const RTTVAR: usize = 72;
+    const TOTAL_RETRANS: usize = 100;
+    /// Since Linux 4.6. Written out, since not every C library's structure reaches so far.
+    const MIN_RTT: usize = 148;
+    pub(super) const LEN: usize = 152;
+
+    const _: () = {
+        assert!(RTT == offset_of!(libc::tcp_info, tcpi_rtt));
+        assert!(RTTVAR == offset_of!(libc::tcp_info, tcpi_rttvar));
+        assert!(TOTAL_RETRANS == offset_of!(libc::tcp_info, tcpi_total_retrans));
+    };
+    #[cfg(any(target_env = "gnu", target_env = "musl"))]
+    const _: () = assert!(MIN_RTT == offset_of!(libc::tcp_info, tcpi_min_rtt));
+
+    pub(super) fn parse(info: &[u8]) -> Option<TcpInfo> {
+        let micros = |at| Some(Duration::from_micros(u32_at(info, at)?.into()));
+        Some(TcpInfo {
+            srtt: micros(RTT)?,
+            rttvar: micros(RTTVAR)?,
+            // All ones until the first measurement.
+            min_rtt: micros(MIN_RTT).filter(|rtt| *rtt != Duration::from_micros(u32::MAX.into())),
+            total_retransmits: u32_at(info, TOTAL_RETRANS)?.into(),
+        })
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        fn sample() -> [u8; LEN] {
+            let mut info = [0xee; LEN];
+            for (at, value) in [
+                (RTT, 1500_u32),
+                (RTTVAR, 750),
+                (TOTAL_RETRANS, 3),
+                (MIN_RTT, 900),
+            ] {
+                info[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+            }
+            info
+        }
+
+        #[test]
+        fn a_whole_structure_gives_every_field() {
+            assert_eq!(
+                parse(&sample()),
+                Some(TcpInfo {
+                    srtt: Duration::from_micros(1500),
+                    rttvar: Duration::from_micros(750),
+                    min_rtt: Some(Duration::from_micros(900)),
+                    total_retransmits: 3,
+                })
+            );
+        }
+
+        #[test]
+        fn an_older_kernel_gives_less() {
+            let info = sample();
+            for len in 0..=LEN {
+                let parsed = parse(&info[..len]);
+                assert_eq!(parsed.is_some(), len >= TOTAL_RETRANS + 4, "{len} bytes");
+                let least = parsed.and_then(|info| info.min_rtt);
+                assert_eq!(least.is_some(), len >= MIN_RTT + 4, "{len} bytes");
+            }
+        }
+
+        #[test]
+        fn a_round_trip_never_measured_is_none() {
+            let mut info = sample();
+            info[MIN_RTT..MIN_RTT + 4].copy_from_slice(&u32::MAX.to_ne_bytes());
+            assert_eq!(parse(&info).unwrap().min_rtt, None);
+        }
+    }
+}
+
+/// `struct tcp_connection_info` of XNU's `netinet/tcp.h`. The `libc` crate's has its flags, which
+/// are bits of one word, as fifteen words, and so is wrong from there on.
+#[cfg(any(target_os = "macos", test))]
+mod macos {
+    use std::time::Duration;
+
+    use super::{TcpInfo, u32_at};
+
+    const SRTT: usize = 44;
+    const RTTVAR: usize = 48;
+    const TX_RETRANSMIT_PACKETS: usize = 104;
+    pub(super) const LEN: usize = 112;
+
+    pub(super) fn parse(info: &[u8]) -> Option<TcpInfo> {
+        let millis = |at| Some(Duration::from_millis(u32_at(info, at)?.into()));
+        let packets = info.get(TX_RETRANSMIT_PACKETS..)?.first_chunk()?;
+        Some(TcpInfo {
+            srtt: millis(SRTT)?,
+            rttvar: millis(RTTVAR)?,
+            min_rtt: None,
+            total_retransmits: u64::from_ne_bytes(*packets),
+        })
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn the_fields_are_where_xnu_puts_them() {
+            // Four bytes, twelve words, one word of flags, seven long words.
+            assert_eq!(SRTT, 4 + 10 * 4);
+            assert_eq!(TX_RETRANSMIT_PACKETS, 4 + 12 * 4 + 4 + 6 * 8);
+            let mut info = [0xee; LEN];
+            info[SRTT..SRTT + 4].copy_from_slice(&12_u32.to_ne_bytes());
+            info[RTTVAR..RTTVAR + 4].copy_from_slice(&5_u32.to_ne_bytes());
+            info[TX_RETRANSMIT_PACKETS..].copy_from_slice(&7_u64.to_ne_bytes());
+            assert_eq!(
+                parse(&info),
+                Some(TcpInfo {
+                    srtt: Duration::from_millis(12),
+                    rttvar: Duration::from_millis(5),
+                    min_rtt: None,
+                    total_retransmits: 7,
+                })
+            );
+            assert_eq!(parse(&info[..LEN - 1]), None);
+        }
+    }
+}
