@@ -1,0 +1,124 @@
+//! Random sequences of operations: whatever comes in whatever order, the sum holds.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Driver, WALL, config, ms, us};
+use proptest::prelude::*;
+use tcp_echo_session::{
+    ConnectFailure, DisconnectReason, Output, Probe, Seq, Stamp, TcpInfo, UnixNanos,
+};
+
+#[derive(Clone, Debug)]
+enum Operation {
+    /// Time passes, and the session is polled.
+    Pass(Duration),
+    /// The same, but the kernel takes a frame in part, or nothing of it.
+    PassBlocked(Duration, bool),
+    /// The rest of a frame is written.
+    Finish,
+    Connect,
+    ConnectFails,
+    Disconnect,
+    /// A probe that was sent is answered, again perhaps, `nth` from the newest.
+    Answer {
+        nth: usize,
+        kernel: Option<i64>,
+    },
+    Garbage {
+        seq: u64,
+        sent: i64,
+    },
+    TcpInfo(u64),
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    use Operation::*;
+    let span = prop_oneof![
+        (0u64..30_000).prop_map(us),
+        (0u64..5_000).prop_map(ms),
+        Just(ms(100_000_000))
+    ];
+    let short = (0u64..30_000).prop_map(us);
+    prop_oneof![
+        8 => span.prop_map(Pass),
+        2 => (short, any::<bool>()).prop_map(|(span, part)| PassBlocked(span, part)),
+        2 => Just(Finish),
+        2 => Just(Connect),
+        1 => Just(ConnectFails),
+        1 => Just(Disconnect),
+        12 => (0usize..40, prop::option::of(-50_000_000i64..50_000_000))
+            .prop_map(|(nth, kernel)| Answer { nth, kernel }),
+        1 => (any::<u64>(), any::<i64>()).prop_map(|(seq, sent)| Garbage { seq, sent }),
+        1 => (0u64..10).prop_map(TcpInfo),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn the_sum_holds(
+        interval in prop_oneof![Just(us(100)), Just(ms(10)), Just(ms(3000))],
+        timeout in prop_oneof![Just(us(50)), Just(ms(20)), Just(ms(800))],
+        operations in prop::collection::vec(operation(), 1..200),
+    ) {
+        let mut driver = Driver::new(&config(interval, timeout));
+        let mut sent: Vec<Probe> = Vec::new();
+        let mut half = None;
+        for operation in operations {
+            match operation {
+                Operation::Pass(span) => {
+                    driver.elapsed += span;
+                    let until = driver.settle(&mut |probe| { sent.push(probe); None });
+                    prop_assert!(until > driver.now().at);
+                    driver.check_window();
+                }
+                Operation::PassBlocked(span, part) => {
+                    driver.elapsed += span;
+                    match driver.session.poll(driver.now()) {
+                        Output::Transmit(transmit) if part => half = Some(transmit),
+                        Output::Transmit(_) => {
+                            let event = driver.session.handle_blocked().unwrap();
+                            driver.saw(event);
+                        }
+                        Output::Event(event) => driver.saw(event),
+                        Output::Stalled => driver.disconnect(DisconnectReason::Stalled),
+                        Output::Wait(_) => {}
+                    }
+                }
+                Operation::Finish => {
+                    if let (Some(transmit), true) = (half.take(), driver.session.is_writing()) {
+                        sent.push(driver.transmitted(transmit));
+                    }
+                }
+                Operation::Connect => driver.connect(),
+                Operation::ConnectFails if !driver.session.is_connected() => {
+                    let at = driver.now().at;
+                    let event = driver.session.handle_connect_failed(at, ConnectFailure::Other);
+                    driver.saw(event);
+                }
+                Operation::ConnectFails => {}
+                Operation::Disconnect => driver.disconnect(DisconnectReason::Error),
+                Operation::Answer { nth, kernel } => {
+                    if let Some(probe) = sent.iter().rev().nth(nth) {
+                        let wall = WALL + i64::try_from(driver.elapsed.as_nanos()).unwrap();
+                        let kernel = kernel.map(|off| UnixNanos(wall + off));
+                        let at = driver.now().at;
+                        driver.reply_stamped(Stamp { at, kernel }, *probe);
+                    }
+                }
+                Operation::Garbage { seq, sent } => {
+                    driver.reply(Probe { seq: Seq(seq), sent: UnixNanos(sent) });
+                }
+                Operation::TcpInfo(retransmits) => {
+                    let info = TcpInfo { retransmits, ..TcpInfo::default() };
+                    let event = driver.session.handle_tcp_info(info);
+                    driver.saw(event);
+                }
+            }
+            driver.check();
+        }
+    }
+}
