@@ -1,0 +1,210 @@
+//! The binary as a user runs it: what it prints and how it exits.
+
+use std::ffi::OsString;
+
+use assert_cmd::Command;
+
+/// The binary, without whatever the environment of the tests may say.
+fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tcp-echo-metrics"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TCP_ECHO_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// What a wrong command line gets on standard error. It has status 2, and nothing
+/// on standard output.
+fn complaint(command: &mut Command) -> String {
+    let output = command.assert().code(2).stdout("").get_output().clone();
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn complaint_about(args: &[&str]) -> String {
+    complaint(binary().args(args))
+}
+
+#[test]
+fn help() {
+    for flag in ["-h", "-help", "--help"] {
+        let output = binary()
+            .arg(flag)
+            .assert()
+            .success()
+            .stderr("")
+            .get_output()
+            .clone();
+        let help = String::from_utf8(output.stdout).unwrap();
+        insta::assert_snapshot!("help", help);
+        for line in help.lines() {
+            assert!(line.chars().count() <= 80, "too wide: {line}");
+        }
+    }
+}
+
+#[test]
+fn version() {
+    for flag in ["-V", "-version", "--version"] {
+        let output = binary()
+            .arg(flag)
+            .assert()
+            .success()
+            .stderr("")
+            .get_output()
+            .clone();
+        let version = String::from_utf8(output.stdout).unwrap();
+        let rest = version
+            .strip_prefix(concat!(
+                "tcp-echo-metrics ",
+                env!("CARGO_PKG_VERSION"),
+                " (revision "
+            ))
+            .unwrap();
+        let (revision, rest) = rest.split_once(", rustc ").unwrap();
+        assert!(!revision.is_empty());
+        assert!(
+            rest.ends_with(")\n") && rest.lines().count() == 1,
+            "{version}"
+        );
+    }
+}
+
+#[test]
+fn errors_name_flag_value_and_what_is_accepted() {
+    let table = [
+        &["-interval", "5"][..],
+        &["-interval", "0"],
+        &["--interval=-1s"],
+        &["-timeout=0s"],
+        &["-timeout", "1e3s"],
+        &["-idle-timeout", "5d"],
+        &["-stall", "never"],
+        &["-reconnect-max", "9999999h"],
+        &["-dns-refresh="],
+        &["-window", "0"],
+        &["-window=10000001"],
+        &["-buckets", "5ms,1ms"],
+        &["-buckets", "0s,1ms"],
+        &["-max-connections", "-1"],
+        &["-mode", "proxy"],
+        &["-mode"],
+        &["-mode="],
+        &["-svc", "-mode"],
+        &["-svc", "restart"],
+        &["-listen", "4000"],
+        &["-listen", "localhost"],
+        &["-listen", "localhost:http"],
+        &["-metrics", "[::1]:70000"],
+        &["-target", "::1:4000"],
+        &["-target", "a=10.0.0.1:4000,b=10.0.0.2:4000"],
+        &["-target", "http://example.com:80/"],
+        &["-target", "a=:1", "-target", "a=:2"],
+        &["-source", "eth0"],
+        &["-source", "::1", "-ip", "4"],
+        &["-interface", "a name that is too long"],
+        &["-dscp", "64"],
+        &["-ip", "5"],
+        &["-timestamps", "hardware"],
+        &["-log-format", "xml"],
+        &["-log-level", "loud"],
+        &["-intervall", "5s"],
+        &["--interval-max=5s"],
+        &["-x"],
+        &["--=5"],
+        &["-help=yes"],
+        &["client"],
+        &["--", "-mode", "client"],
+        &["-mode", "\u{1b}[31m\n"],
+    ]
+    .iter()
+    .map(|args| {
+        format!(
+            "{}\n{}\n",
+            args.join(" ").escape_debug(),
+            complaint_about(args)
+        )
+    })
+    .collect::<Vec<_>>()
+    .concat();
+    insta::assert_snapshot!("errors", table);
+}
+
+#[test]
+fn errors_are_one_line_and_a_hint() {
+    for args in [
+        &["-mode", "a\nb"][..],
+        &["a\nb\u{9b}"],
+        &["-a\nb"],
+        &["-target=a\nb=:0"],
+    ] {
+        let complaint = complaint_about(args);
+        let lines: Vec<_> = complaint.lines().collect();
+        assert_eq!(lines.len(), 2, "{complaint}");
+        assert!(lines[0].starts_with("tcp-echo-metrics: "), "{complaint}");
+        assert!(!lines[0].contains(char::is_control), "{complaint}");
+        assert_eq!(lines[1], "try --help");
+    }
+}
+
+#[test]
+fn errors_from_the_environment_name_the_variable() {
+    for (name, value, expected) in [
+        (
+            "TCP_ECHO_INTERVAL",
+            "5",
+            r#"invalid value "5" for TCP_ECHO_INTERVAL: a duration needs a unit"#,
+        ),
+        (
+            "TCP_ECHO_MODE",
+            "proxy",
+            r#"invalid value "proxy" for TCP_ECHO_MODE: use server, client or both"#,
+        ),
+        (
+            "TCP_ECHO_TARGET",
+            "a=:1, b",
+            r#"invalid value "b" for TCP_ECHO_TARGET: the port is missing"#,
+        ),
+        (
+            "TCP_ECHO_TARGET",
+            "a=:1,a=:2",
+            r#"two targets of TCP_ECHO_TARGET are called "a""#,
+        ),
+        (
+            "TCP_ECHO_MAX_CONNECTIONS_PER_IP",
+            "all",
+            r#"invalid value "all" for TCP_ECHO_MAX_CONNECTIONS_PER_IP: use a whole number"#,
+        ),
+    ] {
+        let complaint = complaint(binary().env(name, value));
+        let expected = format!("tcp-echo-metrics: {expected}");
+        assert!(complaint.starts_with(&expected), "{complaint}");
+    }
+}
+
+#[test]
+fn the_command_line_wins_over_the_environment() {
+    // Both are wrong, so that the complaint shows which one was read.
+    let complaint = complaint(
+        binary()
+            .env("TCP_ECHO_WINDOW", "1x")
+            .args(["-window", "2x"]),
+    );
+    assert!(complaint.contains(r#""2x" for -window"#), "{complaint}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_not_utf_8_is_refused() {
+    use std::os::unix::ffi::OsStringExt;
+
+    let odd = || OsString::from_vec(b"a\xff=:4000".to_vec());
+    let complaint_of_argument = complaint(binary().arg("-target").arg(odd()));
+    assert_eq!(
+        complaint_of_argument,
+        "tcp-echo-metrics: argument 2 is not valid UTF-8: \"a\u{fffd}=:4000\"\ntry --help\n"
+    );
+    let complaint_of_variable = complaint(binary().env("TCP_ECHO_TARGET", odd()));
+    assert!(complaint_of_variable.contains("TCP_ECHO_TARGET is not valid UTF-8"));
+}

@@ -1,0 +1,304 @@
+//! What command lines and environments mean.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tcp_echo_metrics::cli::{
+    self, Config, Host, IpFamily, Mode, ServiceAction, Stop, Timestamps, UsageError,
+};
+use tcp_echo_metrics::logging::{LogFormat, LogLevel};
+
+fn parse(args: &[&str]) -> Result<Config, Stop> {
+    cli::parse(args, |_| None)
+}
+
+fn parse_with(args: &[&str], environment: &[(&str, &str)]) -> Result<Config, Stop> {
+    let environment: HashMap<&str, &str> = environment.iter().copied().collect();
+    cli::parse(args, |name| environment.get(name).map(OsString::from))
+}
+
+fn names(config: &Config) -> Vec<&str> {
+    config
+        .client
+        .targets
+        .iter()
+        .map(|target| target.name.as_str())
+        .collect()
+}
+
+#[test]
+fn defaults_are_those_of_the_original_and_of_the_manual() {
+    let config = parse(&[]).unwrap();
+    assert_eq!(config.mode, Mode::Server);
+    assert_eq!(config.metrics.to_string(), ":2112");
+    assert_eq!(config.metrics.host(), None);
+    assert_eq!(config.service, None);
+    assert_eq!(config.log.format, LogFormat::Text);
+    assert_eq!(config.log.level, LogLevel::Info);
+    assert_eq!(config.given, [""; 0]);
+
+    let server = config.server;
+    assert_eq!(server.listen.to_string(), ":4000");
+    assert_eq!(server.max_connections.map(usize::from), Some(10_000));
+    assert_eq!(server.max_connections_per_ip.map(usize::from), Some(1_000));
+    assert_eq!(server.idle_timeout, Some(Duration::from_secs(300)));
+
+    let client = config.client;
+    assert_eq!(client.targets.len(), 1);
+    assert_eq!(client.targets[0].name, ":4000");
+    assert_eq!(client.targets[0].address.port(), 4000);
+    assert_eq!(client.interval, Duration::from_millis(200));
+    assert_eq!(client.timeout, Duration::from_millis(800));
+    assert_eq!(client.window.get(), 100);
+    assert_eq!(client.stall, None);
+    assert_eq!(client.reconnect_max, Duration::from_secs(1));
+    assert_eq!(client.dns_refresh, Duration::from_secs(30));
+    assert_eq!(client.timestamps, Timestamps::Auto);
+    assert_eq!(client.ip, IpFamily::Auto);
+    assert_eq!(
+        (client.source, client.interface, client.dscp),
+        (None, None, None)
+    );
+}
+
+#[test]
+fn default_buckets_are_100us_doubled_14_times() {
+    let buckets = parse(&[]).unwrap().client.buckets;
+    let expected: Vec<_> = (0..15).map(|n| Duration::from_micros(100 << n)).collect();
+    assert_eq!(buckets, expected);
+}
+
+#[test]
+fn every_flag_arrives() {
+    let config = parse(&[
+        "-mode",
+        "both",
+        "-listen",
+        "[::1]:5000",
+        "-metrics",
+        "localhost:9000",
+        "-target",
+        "a=host:1",
+        "-target",
+        "10.0.0.1:2",
+        "-interval",
+        ".5s",
+        "-timeout",
+        "1m",
+        "-window",
+        "7",
+        "-buckets",
+        "1ms,2ms",
+        "-stall",
+        "3s",
+        "-reconnect-max",
+        "5s",
+        "-dns-refresh",
+        "1h",
+        "-timestamps",
+        "kernel",
+        "-ip",
+        "4",
+        "-source",
+        "10.0.0.9",
+        "-interface",
+        "eth0",
+        "-dscp",
+        "af41",
+        "-max-connections",
+        "0",
+        "-max-connections-per-ip",
+        "5",
+        "-idle-timeout",
+        "0",
+        "-svc",
+        "install",
+        "-log-format",
+        "json",
+        "-log-level",
+        "trace",
+    ])
+    .unwrap();
+    assert_eq!(config.mode, Mode::Both);
+    assert_eq!(
+        config.server.listen.host(),
+        Some(&Host::Ip("::1".parse().unwrap()))
+    );
+    assert_eq!(
+        config.metrics.host(),
+        Some(&Host::Name("localhost".to_owned()))
+    );
+    assert_eq!(names(&config), ["a", "10.0.0.1:2"]);
+    assert_eq!(config.client.interval, Duration::from_millis(500));
+    assert_eq!(config.client.timeout, Duration::from_secs(60));
+    assert_eq!(config.client.window.get(), 7);
+    assert_eq!(config.client.buckets, [1, 2].map(Duration::from_millis));
+    assert_eq!(config.client.stall, Some(Duration::from_secs(3)));
+    assert_eq!(config.client.reconnect_max, Duration::from_secs(5));
+    assert_eq!(config.client.dns_refresh, Duration::from_secs(3600));
+    assert_eq!(config.client.timestamps, Timestamps::Kernel);
+    assert_eq!(config.client.ip, IpFamily::V4);
+    assert_eq!(config.client.source, Some("10.0.0.9".parse().unwrap()));
+    assert_eq!(config.client.interface.as_deref(), Some("eth0"));
+    assert_eq!(config.client.dscp, Some(34));
+    assert_eq!(config.server.max_connections, None);
+    assert_eq!(
+        config.server.max_connections_per_ip.map(usize::from),
+        Some(5)
+    );
+    assert_eq!(config.server.idle_timeout, None);
+    assert_eq!(config.service, Some(ServiceAction::Install));
+    assert_eq!(config.log.format, LogFormat::Json);
+    assert_eq!(config.log.level, LogLevel::Trace);
+}
+
+#[test]
+fn the_last_of_a_repeated_flag_counts() {
+    let config = parse(&["-mode=both", "--mode", "client", "-window=1", "-window=2"]).unwrap();
+    assert_eq!(config.mode, Mode::Client);
+    assert_eq!(config.client.window.get(), 2);
+}
+
+#[test]
+fn a_value_may_look_like_a_flag() {
+    let config = parse(&[
+        "-target",
+        "-mode=:4000",
+        "-target",
+        "--=:1",
+        "-interface",
+        "-mode",
+    ])
+    .unwrap();
+    assert_eq!(names(&config), ["-mode", "--"]);
+    assert_eq!(config.client.interface.as_deref(), Some("-mode"));
+    assert_eq!(config.mode, Mode::Server);
+}
+
+#[test]
+fn modes_say_what_runs() {
+    for (mode, serves, probes) in [
+        ("server", true, false),
+        ("client", false, true),
+        ("both", true, true),
+    ] {
+        let mode = parse(&["-mode", mode]).unwrap().mode;
+        assert_eq!((mode.serves(), mode.probes()), (serves, probes));
+    }
+}
+
+#[test]
+fn the_environment_stands_in_for_flags() {
+    let environment = [
+        ("TCP_ECHO_MODE", "client"),
+        ("TCP_ECHO_TARGET", "a=host:1, :2"),
+        ("TCP_ECHO_DNS_REFRESH", "1m"),
+        ("TCP_ECHO_MAX_CONNECTIONS_PER_IP", "9"),
+        ("TCP_ECHO_INTERVAL", ""),
+        ("TCP_ECHO_HELP", "true"),
+        ("TCP_ECHO_PORT", "tcp://10.0.0.1:4000"),
+    ];
+    let config = parse_with(&[], &environment).unwrap();
+    assert_eq!(config.mode, Mode::Client);
+    assert_eq!(names(&config), ["a", ":2"]);
+    assert_eq!(config.client.dns_refresh, Duration::from_secs(60));
+    assert_eq!(
+        config.server.max_connections_per_ip.map(usize::from),
+        Some(9)
+    );
+    assert_eq!(config.client.interval, Duration::from_millis(200));
+
+    // The flags of the command line replace those of the environment, lists too.
+    let config = parse_with(&["-target", "c,d=:3", "-mode=both"], &environment).unwrap();
+    assert_eq!(config.mode, Mode::Both);
+    assert_eq!(names(&config), ["c,d"]);
+    assert_eq!(config.client.dns_refresh, Duration::from_secs(60));
+}
+
+#[test]
+fn a_wrong_variable_does_no_harm_where_the_flag_is_given() {
+    let config = parse_with(&["-window", "3"], &[("TCP_ECHO_WINDOW", "many")]).unwrap();
+    assert_eq!(config.client.window.get(), 3);
+}
+
+#[test]
+fn what_was_given_gives_the_same_again() {
+    let environment = [("TCP_ECHO_TARGET", "a=:1,b=:2"), ("TCP_ECHO_SVC", "stop")];
+    let args = ["-svc", "install", "-interval", "10ms", "--mode=both", "--"];
+    let config = parse_with(&args, &environment).unwrap();
+    assert_eq!(
+        config.given,
+        [
+            "--target=a=:1",
+            "--target=b=:2",
+            "--interval=10ms",
+            "--mode=both"
+        ]
+    );
+    let again = cli::parse(&config.given, |_| None).unwrap();
+    assert_eq!(again.service, None);
+    assert_eq!(
+        Config {
+            service: config.service,
+            ..again
+        },
+        config
+    );
+}
+
+#[test]
+fn help_and_version_are_texts_and_no_errors() {
+    for flag in ["-h", "-help", "-V", "--version"] {
+        assert!(matches!(parse(&[flag]), Err(Stop::Print(text)) if text.ends_with('\n')));
+    }
+}
+
+#[test]
+fn targets_need_names_of_their_own() {
+    let twice = |args: &[&str]| parse(args).unwrap_err();
+    let error = Stop::Usage(UsageError::DuplicateTarget {
+        name: "a:1".to_owned(),
+        origin: "-target".to_owned(),
+    });
+    assert_eq!(twice(&["-target", "a:1", "-target", "a:1"]), error);
+    assert_eq!(twice(&["-target", "a:1", "-target", "a:1=b:2"]), error);
+    assert!(parse(&["-target", "a=a:1", "-target", "b=a:1"]).is_ok());
+}
+
+/// Anything that may stand on a command line: flags of any spelling with values that
+/// are good, bad or missing, and noise.
+fn argument() -> impl Strategy<Value = OsString> {
+    let flag = "-{0,3}(mode|target|interval|window|buckets|svc|ip|dscp|listen|help|V|h|q)";
+    let value = "(both|a=:4000|:1|\\[::1\\]:2|5ms|0|-1s|1ms,2ms|install|4|ef|[ -~]{0,6})";
+    prop_oneof![
+        4 => flag.prop_map(OsString::from),
+        4 => value.prop_map(OsString::from),
+        4 => (flag, value).prop_map(|(flag, value)| format!("{flag}={value}").into()),
+        1 => any::<String>().prop_map(OsString::from),
+        1 => any::<OsString>(),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_command_line_is_a_reason_to_panic(
+        args in prop::collection::vec(argument(), 0..8),
+        variable in prop::option::of(argument()),
+    ) {
+        match cli::parse(args, |name| variable.clone().filter(|_| name.len() % 2 == 0)) {
+            Ok(config) => {
+                prop_assert!(!config.client.targets.is_empty());
+                prop_assert!(!config.client.interval.is_zero());
+                let again = cli::parse(&config.given, |_| None).unwrap();
+                prop_assert_eq!(Config { service: config.service, ..again }, config);
+            }
+            Err(Stop::Print(text)) => prop_assert!(text.contains("tcp-echo-metrics")),
+            Err(Stop::Usage(error)) => {
+                let text = error.to_string();
+                prop_assert!(!text.is_empty() && !text.contains(char::is_control), "{}", text);
+            }
+        }
+    }
+}
