@@ -1,0 +1,57 @@
+//! How long to wait before the next attempt to connect.
+
+use std::time::Duration;
+
+/// The delay before the first attempt anew.
+const FIRST: Duration = Duration::from_millis(100);
+
+/// Delays that double from 100 ms to a cap. Each is shortened by chance, by a
+/// fifth to a half, so that a fleet does not reconnect in step.
+#[derive(Clone, Debug)]
+pub(crate) struct Backoff {
+    next: Duration,
+    most: Duration,
+}
+
+impl Backoff {
+    pub(crate) fn new(most: Duration) -> Self {
+        Self {
+            next: FIRST.min(most),
+            most,
+        }
+    }
+
+    /// The next delay.
+    pub(crate) fn delay(&mut self) -> Duration {
+        let delay = self.next;
+        self.next = (2 * delay).min(self.most);
+        delay.mul_f64(0.5 + 0.3 * fastrand::f64())
+    }
+
+    /// The peer answers: the next delay is the first one again.
+    pub(crate) fn reset(&mut self) {
+        self.next = FIRST.min(self.most);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_to_its_cap_and_starts_anew() {
+        let mut backoff = Backoff::new(Duration::from_secs(1));
+        for base in [100, 200, 400, 800, 1000, 1000] {
+            let base = Duration::from_millis(base);
+            let delay = backoff.delay();
+            assert!(
+                delay >= base / 2 && delay <= base * 4 / 5,
+                "{delay:?} of {base:?}"
+            );
+        }
+        backoff.reset();
+        assert!(backoff.delay() <= Duration::from_millis(80));
+        let mut short = Backoff::new(Duration::from_millis(10));
+        assert!((0..5).all(|_| short.delay() <= Duration::from_millis(8)));
+    }
+}

@@ -1,0 +1,184 @@
+//! One attempt to connect: look the name up, race its addresses, set the options.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tcp_echo_session::ConnectFailure;
+use tcp_echo_socket::OpenError;
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tracing::warn;
+
+use crate::{Address, Options, Timestamps, once::Once, resolve::Resolver};
+
+/// The least time that a handshake is given, however short the probes' timeout: a
+/// first segment that is lost is sent again by a new attempt, not by the kernel's
+/// retransmission a second later.
+const LEAST_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How much of a head start an address has before the next one is tried
+/// (RFC 8305, section 5).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// More addresses of one name than this are not raced.
+const MOST_ADDRESSES: usize = 8;
+
+/// What all attempts of a prober share.
+pub(crate) struct Dialer {
+    pub(crate) options: Options,
+    pub(crate) resolver: Resolver,
+    no_stamps: Once,
+    no_dscp: Once,
+}
+
+/// What came of an attempt.
+pub(crate) struct Dialed {
+    /// The addresses that the name stands for now.
+    pub(crate) look_up: Result<Vec<SocketAddr>, DialError>,
+    /// What came of connecting to them, or where there are none to those of the
+    /// last answer; nothing where there never was one.
+    pub(crate) connected: Option<Result<Connected, DialError>>,
+}
+
+/// A connection, just made.
+pub(crate) struct Connected {
+    pub(crate) stream: TcpStream,
+    pub(crate) address: SocketAddr,
+    pub(crate) handshake: Duration,
+}
+
+/// Why an attempt failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DialError {
+    #[error("cannot look it up: {0}")]
+    LookUp(io::Error),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("{address}: {error}")]
+    Connect {
+        address: SocketAddr,
+        error: io::Error,
+    },
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+}
+
+impl DialError {
+    pub(crate) fn reason(&self) -> ConnectFailure {
+        use io::ErrorKind as Kind;
+        match self {
+            Self::LookUp(_) => ConnectFailure::Dns,
+            Self::Timeout(_) => ConnectFailure::Timeout,
+            Self::Open(_) => ConnectFailure::Other,
+            Self::Connect { error, .. } => match error.kind() {
+                // A peer that resets a handshake does not want it either.
+                Kind::ConnectionRefused | Kind::ConnectionReset => ConnectFailure::Refused,
+                Kind::TimedOut => ConnectFailure::Timeout,
+                Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => {
+                    ConnectFailure::Unreachable
+                }
+                _ => ConnectFailure::Other,
+            },
+        }
+    }
+}
+
+impl Dialer {
+    pub(crate) fn new(options: Options) -> Self {
+        Self {
+            resolver: Resolver::new(options.ip),
+            options,
+            no_stamps: Once::default(),
+            no_dscp: Once::default(),
+        }
+    }
+
+    /// Connects to `target`; where its name can't be looked up, to one of the
+    /// addresses that it had before.
+    pub(crate) async fn dial(
+        self: Arc<Self>,
+        target: Address,
+        before: Vec<SocketAddr>,
+        probe_timeout: Duration,
+    ) -> Dialed {
+        let look_up = self.resolver.resolve(&target).await;
+        let addresses = look_up.as_ref().unwrap_or(&before).clone();
+        let look_up = look_up.map_err(DialError::LookUp);
+        let connected = if addresses.is_empty() {
+            None
+        } else {
+            let patience = probe_timeout.max(LEAST_PATIENCE);
+            let connected = timeout(patience, self.race(addresses)).await;
+            Some(connected.unwrap_or(Err(DialError::Timeout(patience))))
+        };
+        Dialed { look_up, connected }
+    }
+
+    /// Connects to the address that answers first (RFC 8305).
+    async fn race(self: Arc<Self>, addresses: Vec<SocketAddr>) -> Result<Connected, DialError> {
+        let mut attempts = JoinSet::new();
+        let mut addresses = addresses.into_iter().take(MOST_ADDRESSES);
+        let mut failure = None;
+        loop {
+            let more = addresses.next();
+            if let Some(address) = more {
+                attempts.spawn(self.clone().connect(address));
+            }
+            let ended = if addresses.len() > 0 {
+                tokio::select! {
+                    ended = attempts.join_next() => ended,
+                    () = sleep(HEAD_START) => continue,
+                }
+            } else {
+                attempts.join_next().await
+            };
+            match ended {
+                Some(Ok(Ok(connected))) => return Ok(connected),
+                Some(Ok(Err(error))) => failure = Some(error),
+                // It was told to end, with the runtime.
+                Some(Err(_)) => {}
+                None => {
+                    let none = || DialError::LookUp(io::ErrorKind::NotFound.into());
+                    return Err(failure.unwrap_or_else(none));
+                }
+            }
+        }
+    }
+
+    async fn connect(self: Arc<Self>, address: SocketAddr) -> Result<Connected, DialError> {
+        let failed = |error| DialError::Connect { address, error };
+        let opened = tcp_echo_socket::open(address, &self.options.socket)?;
+        if let Some(warning) = opened.warning
+            && self.no_dscp.first()
+        {
+            warn!("{warning}");
+        }
+        // Before the handshake, so that the first reply is stamped too.
+        if self.options.timestamps != Timestamps::User
+            && let Err(error) = tcp_echo_socket::enable_receive_timestamps(&opened.socket)
+            && self.options.timestamps == Timestamps::Kernel
+            && self.no_stamps.first()
+        {
+            warn!(%error, "the kernel gives no receive timestamps; the process's clock is used");
+        }
+        let socket = TcpSocket::from_std_stream(opened.socket.into());
+        let started = Instant::now();
+        let stream = socket.connect(address).await.map_err(failed)?;
+        let handshake = started.elapsed();
+        // A stream that refuses an option, mostly because the peer has reset it by
+        // now, says so when it is used.
+        let _ = tcp_echo_socket::configure_stream(&stream);
+        Ok(Connected {
+            stream,
+            address,
+            handshake,
+        })
+    }
+}

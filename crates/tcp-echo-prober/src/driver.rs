@@ -1,0 +1,382 @@
+//! One target's task: it feeds the session and does what the session says.
+
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use tcp_echo_session::{DisconnectReason, Event, Output, Probe, Session, Stamp, Transmit};
+use tokio::{
+    sync::oneshot,
+    time::{Sleep, sleep},
+};
+use tracing::{info, warn};
+
+use crate::{
+    Host, Sensor, Target,
+    backoff::Backoff,
+    clock,
+    connection::{Connection, Written, disconnect_reason},
+    dial::{Connected, DialError, Dialed, Dialer},
+    timer::Sleeper,
+};
+
+/// Reads of one connection before the other tasks of its thread have their turn.
+const READS_IN_TURN: usize = 16;
+
+/// How often the kernel is asked for its view of a connection, at most.
+const TCP_INFO_EVERY: Duration = Duration::from_secs(1);
+
+/// Drives one target until it is told to stop.
+pub(crate) struct Driver<S> {
+    target: Target,
+    session: Session,
+    sensor: S,
+    dialer: Arc<Dialer>,
+    sleeper: Sleeper,
+    stop: oneshot::Receiver<()>,
+    link: Link,
+    backoff: Backoff,
+    /// The addresses that the target's name had at the last look-up.
+    addresses: Vec<SocketAddr>,
+    refresh: Refresh,
+    next_tcp_info: Instant,
+    /// What was logged last of failing to connect: logs speak on change.
+    logged: Option<String>,
+}
+
+/// The way to the target.
+enum Link {
+    Dialing {
+        started: Instant,
+        attempt: Boxed<Dialed>,
+    },
+    Up(Connection),
+    /// Between two attempts.
+    Down(Pin<Box<Sleep>>),
+}
+
+/// Looking the name up again while the connection lasts.
+enum Refresh {
+    /// An address is not looked up.
+    Never,
+    Waiting(Pin<Box<Sleep>>),
+    LookingUp(Boxed<io::Result<Vec<SocketAddr>>>),
+}
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+impl<S: Sensor> Driver<S> {
+    pub(crate) fn new(
+        target: Target,
+        sensor: S,
+        dialer: Arc<Dialer>,
+        sleeper: Sleeper,
+        origin: Instant,
+        stop: oneshot::Receiver<()>,
+    ) -> Self {
+        let refresh = match target.address().host() {
+            Host::Name(_) => Refresh::Waiting(Box::pin(sleep(dialer.options.dns_refresh))),
+            Host::This | Host::Ip(_) => Refresh::Never,
+        };
+        let mut driver = Self {
+            session: Session::new(target.session(), origin),
+            backoff: Backoff::new(dialer.options.reconnect_max),
+            link: Link::Down(Box::pin(sleep(Duration::ZERO))),
+            target,
+            sensor,
+            dialer,
+            sleeper,
+            stop,
+            addresses: Vec::new(),
+            refresh,
+            next_tcp_info: Instant::now(),
+            logged: None,
+        };
+        driver.dial();
+        driver
+    }
+
+    fn tell(&mut self, event: &Event) {
+        self.sensor.on_event(event, &self.session);
+    }
+
+    /// Does all there is to do now. Gives when to be polled again by the timer.
+    fn poll_work(&mut self, cx: &mut Context<'_>) -> Instant {
+        loop {
+            self.poll_link(cx);
+            self.poll_refresh(cx);
+            if let Some(wait) = self.poll_session() {
+                return wait;
+            }
+        }
+    }
+
+    /// Goes on with the connection until it waits for something.
+    fn poll_link(&mut self, cx: &mut Context<'_>) {
+        loop {
+            match &mut self.link {
+                Link::Up(_) => match self.poll_connection(cx) {
+                    Poll::Ready(error) => self.disconnect(disconnect_reason(&error)),
+                    Poll::Pending => return,
+                },
+                Link::Dialing { started, attempt } => match attempt.as_mut().poll(cx) {
+                    Poll::Ready(dialed) => {
+                        let started = *started;
+                        self.dialed(started, dialed);
+                    }
+                    Poll::Pending => return,
+                },
+                Link::Down(wait) => match wait.as_mut().poll(cx) {
+                    Poll::Ready(()) => self.dial(),
+                    Poll::Pending => return,
+                },
+            }
+        }
+    }
+
+    /// Reads and writes what there is; ready with the error that ends the connection.
+    fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let Link::Up(connection) = &mut self.link else {
+            return Poll::Pending;
+        };
+        match connection.poll_finish_write(cx) {
+            Poll::Ready(Ok(())) => {
+                if let Some(event) = self.session.handle_transmitted(Instant::now()) {
+                    self.sensor.on_event(&event, &self.session);
+                }
+            }
+            Poll::Ready(Err(error)) => return Poll::Ready(error),
+            Poll::Pending => {}
+        }
+        for _ in 0..READS_IN_TURN {
+            match connection.poll_readable(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(error),
+                Poll::Pending => return Poll::Pending,
+            }
+            let reply = reply(&mut self.session, &mut self.sensor, &mut self.backoff);
+            if let Err(error) = connection.read(reply) {
+                return Poll::Ready(error);
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Does what the session says; gives until when it waits, or nothing where the
+    /// connection has changed.
+    fn poll_session(&mut self) -> Option<Instant> {
+        let now = clock::now();
+        // What has arrived is read before a timeout is counted: the runtime may know
+        // of the timer and not of the socket yet.
+        if self.session.next_timeout().is_some_and(|at| at <= now.at)
+            && let Link::Up(connection) = &mut self.link
+        {
+            let reply = reply(&mut self.session, &mut self.sensor, &mut self.backoff);
+            if let Err(error) = connection.read_now(reply) {
+                self.disconnect(disconnect_reason(&error));
+                return None;
+            }
+        }
+        if now.at >= self.next_tcp_info {
+            self.read_tcp_info(now.at);
+        }
+        loop {
+            match self.session.poll(now) {
+                Output::Event(event) => self.tell(&event),
+                Output::Transmit(transmit) => {
+                    if let Err(error) = self.transmit(&transmit, now.at) {
+                        self.disconnect(disconnect_reason(&error));
+                        return None;
+                    }
+                }
+                Output::Stalled => {
+                    self.disconnect(DisconnectReason::Stalled);
+                    return None;
+                }
+                Output::Wait(until) => return Some(until),
+            }
+        }
+    }
+
+    fn transmit(&mut self, transmit: &Transmit, now: Instant) -> io::Result<()> {
+        let Link::Up(connection) = &mut self.link else {
+            return Ok(());
+        };
+        let event = match connection.write(transmit.frame)? {
+            Written::Whole => self.session.handle_transmitted(now),
+            Written::Nothing => self.session.handle_blocked(),
+            Written::Part => None,
+        };
+        if let Some(event) = event {
+            self.tell(&event);
+        }
+        Ok(())
+    }
+
+    fn read_tcp_info(&mut self, now: Instant) {
+        self.next_tcp_info = now + TCP_INFO_EVERY;
+        if let Link::Up(connection) = &self.link
+            && let Some(info) = connection.tcp_info()
+        {
+            let event = self.session.handle_tcp_info(info);
+            self.tell(&event);
+        }
+    }
+
+    fn dial(&mut self) {
+        let attempt = self.dialer.clone().dial(
+            self.target.address().clone(),
+            self.addresses.clone(),
+            self.session.config().timeout(),
+        );
+        self.link = Link::Dialing {
+            started: Instant::now(),
+            attempt: Box::pin(attempt),
+        };
+    }
+
+    fn dialed(&mut self, started: Instant, dialed: Dialed) {
+        let now = Instant::now();
+        match dialed.look_up {
+            Ok(found) => self.addresses = found,
+            Err(error) => self.failed(now, &error),
+        }
+        match dialed.connected {
+            Some(Ok(connected)) => return self.connected(now, connected),
+            Some(Err(error)) => self.failed(now, &error),
+            None => {}
+        }
+        // A delay counts from the attempt's start: one that took its time has kept
+        // the distance already.
+        let delay = self.backoff.delay().saturating_sub(now - started);
+        self.link = Link::Down(Box::pin(sleep(delay)));
+    }
+
+    fn connected(&mut self, now: Instant, connected: Connected) {
+        let Connected {
+            stream,
+            address,
+            handshake,
+        } = connected;
+        info!(target = %self.target.name(), %address, ?handshake, "connected");
+        self.logged = None;
+        self.link = Link::Up(Connection::new(stream, address));
+        self.next_tcp_info = now;
+        let event = self.session.handle_connected(now, address, handshake);
+        self.tell(&event);
+    }
+
+    fn failed(&mut self, now: Instant, error: &DialError) {
+        let text = error.to_string();
+        if self.logged.as_ref() != Some(&text) {
+            warn!(target = %self.target.name(), address = %self.target.address(), error = text,
+                "cannot connect; trying again");
+            self.logged = Some(text);
+        }
+        let event = self.session.handle_connect_failed(now, error.reason());
+        self.tell(&event);
+    }
+
+    /// Ends the connection and sets the next attempt.
+    fn disconnect(&mut self, reason: DisconnectReason) {
+        // A connection that is left for another address has a good one to go to.
+        let delay = match reason {
+            DisconnectReason::Closed => Duration::ZERO,
+            _ => self.backoff.delay(),
+        };
+        let down = Link::Down(Box::pin(sleep(delay)));
+        let Link::Up(connection) = std::mem::replace(&mut self.link, down) else {
+            return;
+        };
+        // The last of its retransmissions are counted too.
+        if let Some(info) = connection.tcp_info() {
+            let event = self.session.handle_tcp_info(info);
+            self.tell(&event);
+        }
+        connection.close(reason);
+        if reason != DisconnectReason::Closed {
+            warn!(target = %self.target.name(), %reason, "disconnected");
+        }
+        let event = self.session.handle_disconnected(reason);
+        self.tell(&event);
+    }
+
+    fn poll_refresh(&mut self, cx: &mut Context<'_>) {
+        loop {
+            match &mut self.refresh {
+                Refresh::Never => return,
+                Refresh::Waiting(wait) => {
+                    if wait.as_mut().poll(cx).is_pending() {
+                        return;
+                    }
+                    let (dialer, address) = (self.dialer.clone(), self.target.address().clone());
+                    let look_up = async move { dialer.resolver.resolve(&address).await };
+                    self.refresh = Refresh::LookingUp(Box::pin(look_up));
+                }
+                Refresh::LookingUp(look_up) => {
+                    let Poll::Ready(found) = look_up.as_mut().poll(cx) else {
+                        return;
+                    };
+                    let every = self.dialer.options.dns_refresh;
+                    self.refresh = Refresh::Waiting(Box::pin(sleep(every)));
+                    // A look-up that fails keeps the last answer.
+                    if let Ok(found) = found {
+                        self.moved(found);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The name's addresses were looked up: leaves one that is no longer among them.
+    fn moved(&mut self, found: Vec<SocketAddr>) {
+        self.addresses = found;
+        if let Link::Up(connection) = &self.link
+            && !self.addresses.contains(&connection.address())
+        {
+            info!(target = %self.target.name(), address = %connection.address(),
+                "its address has changed");
+            self.disconnect(DisconnectReason::Closed);
+        }
+    }
+}
+
+/// What is done with a frame that arrived.
+fn reply<S: Sensor>(
+    session: &mut Session,
+    sensor: &mut S,
+    backoff: &mut Backoff,
+) -> impl FnMut(Stamp, Probe) {
+    |stamp, probe| {
+        let event = session.handle_reply(stamp, probe);
+        if let Event::Received { .. } = event {
+            backoff.reset();
+        }
+        sensor.on_event(&event, session);
+    }
+}
+
+/// The sensor is never pinned.
+impl<S> Unpin for Driver<S> {}
+
+impl<S: Sensor> Future for Driver<S> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let driver = self.get_mut();
+        if Pin::new(&mut driver.stop).poll(cx).is_ready() {
+            driver.disconnect(DisconnectReason::Closed);
+            return Poll::Ready(());
+        }
+        let wait = driver.poll_work(cx);
+        driver.sleeper.wake_at(wait, cx.waker());
+        Poll::Pending
+    }
+}

@@ -1,0 +1,61 @@
+//! How all targets of a prober are reached.
+
+use std::time::Duration;
+
+pub use tcp_echo_socket::{ConnectOptions as SocketOptions, Dscp, ParseDscpError};
+
+/// How a prober connects, and by which clock it measures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// Source address, interface and DSCP of the probing sockets.
+    pub socket: SocketOptions,
+    /// Which addresses of a name are used.
+    pub ip: IpVersion,
+    /// By which clock replies are stamped.
+    pub timestamps: Timestamps,
+    /// How often a name is looked up again while its connection lasts. The
+    /// connection moves only when its address is gone from the answer.
+    pub dns_refresh: Duration,
+    /// The cap of the reconnect delay, which starts at 100 ms and doubles.
+    pub reconnect_max: Duration,
+}
+
+impl Default for Options {
+    /// Any address, the kernel's stamps where they are to be had, a look-up every
+    /// 30 s, a second between attempts at most.
+    fn default() -> Self {
+        Self {
+            socket: SocketOptions::default(),
+            ip: IpVersion::Auto,
+            timestamps: Timestamps::Auto,
+            dns_refresh: Duration::from_secs(30),
+            reconnect_max: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Which addresses of a name are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IpVersion {
+    /// Both families, in turn (RFC 8305).
+    #[default]
+    Auto,
+    /// IPv4 alone.
+    V4,
+    /// IPv6 alone.
+    V6,
+}
+
+/// By which clock replies are stamped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Timestamps {
+    /// By the kernel where it stamps, else by the process.
+    #[default]
+    Auto,
+    /// By the kernel; where it does not stamp, the process does, and a warning is
+    /// logged.
+    Kernel,
+    /// By the process alone.
+    User,
+}

@@ -1,0 +1,107 @@
+//! The targets of a prober, and how one list of them differs from another.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::Target;
+
+/// Targets with names of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TargetSet {
+    targets: BTreeMap<Arc<str>, Target>,
+}
+
+/// Two targets of one name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("two targets are named {name:?}")]
+pub struct DuplicateName {
+    /// The name.
+    pub name: Arc<str>,
+}
+
+/// How one set differs from the one before it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Changes {
+    /// Targets that go: they are not in the new set, or are another thing there.
+    pub removed: Vec<Arc<str>>,
+    /// Targets that come, those that changed among them.
+    pub added: Vec<Target>,
+}
+
+impl TargetSet {
+    /// The set of these targets.
+    ///
+    /// # Errors
+    /// [`DuplicateName`] where two have one name.
+    pub fn new(targets: impl IntoIterator<Item = Target>) -> Result<Self, DuplicateName> {
+        let mut set = Self::default();
+        for target in targets {
+            let name = target.name().clone();
+            if set.targets.insert(name.clone(), target).is_some() {
+                return Err(DuplicateName { name });
+            }
+        }
+        Ok(set)
+    }
+
+    /// Becomes `new`, and tells what has to be done for it. A target that is the
+    /// same in both is left alone.
+    pub fn apply(&mut self, new: Self) -> Changes {
+        let old = std::mem::replace(self, new);
+        let same = |set: &Self, target: &Target| set.targets.get(target.name()) == Some(target);
+        let removed = old.iter().filter(|target| !same(self, target));
+        let added = self.iter().filter(|target| !same(&old, target));
+        Changes {
+            removed: removed.map(|target| target.name().clone()).collect(),
+            added: added.cloned().collect(),
+        }
+    }
+
+    /// The targets, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Target> {
+        self.targets.values()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tcp_echo_session::SessionConfig;
+
+    use super::*;
+
+    fn target(name: &str, port: u16) -> Target {
+        let second = Duration::from_secs(1);
+        let session = SessionConfig::new(second, second).unwrap();
+        let address = format!("127.0.0.1:{port}").parse().unwrap();
+        Target::new(address, session).named(name)
+    }
+
+    #[test]
+    fn changes_are_a_difference() {
+        let mut set = TargetSet::new([target("a", 1), target("b", 2), target("c", 3)]).unwrap();
+        let new = TargetSet::new([target("a", 1), target("b", 9), target("d", 4)]).unwrap();
+        let changes = set.apply(new.clone());
+        assert_eq!(changes.removed, ["b".into(), "c".into()]);
+        assert_eq!(changes.added, [target("b", 9), target("d", 4)]);
+        assert_eq!(set, new);
+        assert_eq!(set.apply(new), Changes::default());
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let error = TargetSet::new([target("a", 1), target("a", 2)]).unwrap_err();
+        assert_eq!(error.to_string(), r#"two targets are named "a""#);
+    }
+}

@@ -1,0 +1,6 @@
+//! The operating system's alarm, the best there is on each.
+
+#[cfg(not(target_os = "linux"))]
+pub(super) use super::thread_alarm::ThreadAlarm as Alarm;
+#[cfg(target_os = "linux")]
+pub(super) use super::timerfd::TimerFd as Alarm;

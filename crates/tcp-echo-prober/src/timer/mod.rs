@@ -1,0 +1,196 @@
+//! One precise timer for all targets of a runtime thread.
+//!
+//! An asynchronous runtime's own timers tick in milliseconds. Here the moments at
+//! which the targets want to be woken lie in one queue, and one alarm of the
+//! operating system is set to the earliest.
+
+mod alarm;
+mod queue;
+#[cfg(any(test, not(target_os = "linux")))]
+mod thread_alarm;
+#[cfg(target_os = "linux")]
+mod timerfd;
+
+use std::{
+    io, mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Waker,
+    time::Instant,
+};
+
+use alarm::Alarm;
+use queue::Queue;
+
+/// The timer of one runtime thread. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Timer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// Held for nanoseconds, by tasks of one thread where the prober has threads
+    /// of its own.
+    state: Mutex<State>,
+    alarm: Alarm,
+}
+
+#[derive(Default)]
+struct State {
+    queue: Queue,
+    /// What the alarm is set to.
+    armed: Option<Instant>,
+}
+
+impl Timer {
+    /// A timer on the current runtime.
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            shared: Arc::new(Shared {
+                state: Mutex::default(),
+                alarm: Alarm::new()?,
+            }),
+        })
+    }
+
+    /// A place in the queue.
+    pub(crate) fn sleeper(&self) -> Sleeper {
+        let id = self.shared.state().queue.insert();
+        Sleeper {
+            shared: self.shared.clone(),
+            id,
+            wake: None,
+        }
+    }
+
+    /// Wakes the sleepers in time, for ever.
+    pub(crate) async fn run(&self) -> io::Result<()> {
+        let mut due = Vec::new();
+        loop {
+            self.shared.alarm.rang().await?;
+            {
+                let mut state = self.shared.state();
+                state.armed = None;
+                let now = Instant::now();
+                while let Some(waker) = state.queue.pop_due(now) {
+                    due.push(waker);
+                }
+                self.shared.arm(&mut state);
+            }
+            for waker in due.drain(..) {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the alarm to the earliest moment wanted, if it is not set to it.
+    fn arm(&self, state: &mut State) {
+        let earliest = state.queue.earliest();
+        if earliest != state.armed {
+            if let Some(at) = earliest {
+                self.alarm.set(at);
+            }
+            // An alarm that nobody wants any more rings once and finds nothing due.
+            state.armed = earliest;
+        }
+    }
+}
+
+/// One task's place in the queue of its thread's [`Timer`].
+pub(crate) struct Sleeper {
+    shared: Arc<Shared>,
+    id: queue::Id,
+    /// What was asked for last, to ask for nothing twice.
+    wake: Option<(Instant, Waker)>,
+}
+
+impl Sleeper {
+    /// Has `waker` woken at `at`, which lies ahead, in place of any earlier wish.
+    pub(crate) fn wake_at(&mut self, at: Instant, waker: &Waker) {
+        match &mut self.wake {
+            Some((wished, by)) if by.will_wake(waker) => {
+                if mem::replace(wished, at) == at {
+                    return;
+                }
+            }
+            wake => *wake = Some((at, waker.clone())),
+        }
+        let mut state = self.shared.state();
+        state.queue.set(self.id, at, waker);
+        self.shared.arm(&mut state);
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        state.queue.remove(self.id);
+        self.shared.arm(&mut state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, task::Poll, time::Duration};
+
+    use super::*;
+
+    async fn sleep_until(sleeper: &mut Sleeper, at: Instant) {
+        poll_fn(|cx| {
+            if Instant::now() >= at {
+                return Poll::Ready(());
+            }
+            sleeper.wake_at(at, cx.waker());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn sleepers_wake_in_time_and_not_before() {
+        let timer = Timer::new().unwrap();
+        let pacer = tokio::spawn({
+            let timer = timer.clone();
+            async move { timer.run().await }
+        });
+        let start = Instant::now();
+        let sleeps = (1..=50_u32).rev().map(|n| {
+            let timer = timer.clone();
+            tokio::spawn(async move {
+                let mut sleeper = timer.sleeper();
+                for round in 1..=5 {
+                    let at = start + Duration::from_micros(700) * n * round;
+                    sleep_until(&mut sleeper, at).await;
+                    assert!(Instant::now() >= at);
+                }
+            })
+        });
+        for sleep in sleeps.collect::<Vec<_>>() {
+            sleep.await.unwrap();
+        }
+        assert!(start.elapsed() < Duration::from_secs(5));
+        assert_eq!(timer.shared.state().queue.earliest(), None);
+        pacer.abort();
+    }
+
+    #[tokio::test]
+    async fn an_earlier_wish_replaces_a_later_one() {
+        let timer = Timer::new().unwrap();
+        let pacer = tokio::spawn({
+            let timer = timer.clone();
+            async move { timer.run().await }
+        });
+        let mut late = timer.sleeper();
+        late.wake_at(Instant::now() + Duration::from_secs(3600), Waker::noop());
+        let mut early = timer.sleeper();
+        let start = Instant::now();
+        sleep_until(&mut early, start + Duration::from_millis(5)).await;
+        assert!(start.elapsed() < Duration::from_secs(5));
+        pacer.abort();
+    }
+}

@@ -1,0 +1,134 @@
+//! Other systems: a thread that sleeps as precisely as the system lets it.
+//!
+//! `std::thread::sleep` is the most precise wait that is portable: on Windows it
+//! takes a high-resolution waitable timer, on macOS it is a kernel timer of
+//! microseconds. It can't be cut short, so the thread sleeps in slices.
+
+use std::{
+    io,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+
+/// How long before its moment an alarm changes from a wait that can be cut short,
+/// and is coarse, to slices of precise sleep.
+const FINE: Duration = Duration::from_millis(20);
+
+/// The longest slice: how late an alarm may be that is set to an earlier moment.
+const SLICE: Duration = Duration::from_millis(1);
+
+/// An alarm by a thread.
+pub(super) struct ThreadAlarm {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    order: Mutex<Order>,
+    changed: Condvar,
+    rang: Notify,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Order {
+    #[default]
+    Idle,
+    RingAt(Instant),
+    End,
+}
+
+impl ThreadAlarm {
+    pub(super) fn new() -> io::Result<Self> {
+        let shared = Arc::<Shared>::default();
+        thread::Builder::new().name("alarm".to_owned()).spawn({
+            let shared = shared.clone();
+            move || shared.keep()
+        })?;
+        Ok(Self { shared })
+    }
+
+    /// Lets it ring at `at`, in place of any other moment.
+    pub(super) fn set(&self, at: Instant) {
+        self.shared.give(Order::RingAt(at));
+    }
+
+    /// Waits until it has rung.
+    pub(super) async fn rang(&self) -> io::Result<()> {
+        self.shared.rang.notified().await;
+        Ok(())
+    }
+}
+
+impl Drop for ThreadAlarm {
+    fn drop(&mut self) {
+        self.shared.give(Order::End);
+    }
+}
+
+impl Shared {
+    fn order(&self) -> MutexGuard<'_, Order> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn give(&self, order: Order) {
+        *self.order() = order;
+        self.changed.notify_one();
+    }
+
+    /// The thread: waits, and rings.
+    fn keep(&self) {
+        let mut order = self.order();
+        loop {
+            let at = match *order {
+                Order::End => return,
+                Order::Idle => {
+                    let woken = self.changed.wait(order);
+                    order = woken.unwrap_or_else(PoisonError::into_inner);
+                    continue;
+                }
+                Order::RingAt(at) => at,
+            };
+            let left = at.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                *order = Order::Idle;
+                self.rang.notify_one();
+            } else if let Some(coarse) = left.checked_sub(FINE).filter(|wait| !wait.is_zero()) {
+                let woken = self.changed.wait_timeout(order, coarse);
+                order = woken.unwrap_or_else(PoisonError::into_inner).0;
+            } else {
+                drop(order);
+                thread::sleep(left.min(SLICE));
+                order = self.order();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn rings_in_time_and_can_be_set_anew() {
+        let alarm = ThreadAlarm::new().unwrap();
+        for wait in [0, 1, 5, 30] {
+            alarm.set(Instant::now() + Duration::from_secs(3600));
+            let at = Instant::now() + Duration::from_millis(wait);
+            alarm.set(at);
+            alarm.rang().await.unwrap();
+            assert!(Instant::now() >= at);
+            assert!(at.elapsed() < Duration::from_secs(2));
+        }
+        let shared = alarm.shared.clone();
+        drop(alarm);
+        // The thread ends and gives its share back.
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while Arc::strong_count(&shared) > 1 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(Arc::strong_count(&shared), 1);
+    }
+}

@@ -1,0 +1,154 @@
+//! Peers of every character, and an observer that writes everything down.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
+#![allow(unreachable_pub, reason = "it is a module of each test binary")]
+
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use tcp_echo_prober::{
+    Counts, Event, Observer, Prober, Sensor, Session, SessionConfig, Target, TargetSet,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+pub fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// What was seen of all targets so far.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Seen>>);
+
+#[derive(Default)]
+pub struct Seen {
+    pub events: Vec<(Instant, Event)>,
+    pub counts: Counts,
+    pub in_flight: u64,
+    pub loss: f64,
+    pub attached: u32,
+    pub detached: u32,
+}
+
+pub struct LogSensor(Log);
+
+impl Observer for Log {
+    type Sensor = LogSensor;
+
+    fn attach(&self, _target: &Target) -> LogSensor {
+        self.0.lock().unwrap().attached += 1;
+        LogSensor(self.clone())
+    }
+}
+
+impl Sensor for LogSensor {
+    fn on_event(&mut self, event: &Event, session: &Session) {
+        let mut seen = self.0.0.lock().unwrap();
+        seen.events.push((Instant::now(), event.clone()));
+        seen.counts = *session.counts();
+        seen.in_flight = session.in_flight() as u64;
+        seen.loss = session.loss_window().ratio();
+        let counts = &seen.counts;
+        assert_eq!(
+            counts.sent,
+            counts.received + counts.timeouts + seen.in_flight
+        );
+    }
+}
+
+impl Drop for LogSensor {
+    fn drop(&mut self) {
+        self.0.0.lock().unwrap().detached += 1;
+    }
+}
+
+impl Seen {
+    pub fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+        self.events
+            .iter()
+            .filter(|(_, event)| wanted(event))
+            .count()
+    }
+}
+
+impl Log {
+    pub fn see<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
+        look(&self.0.lock().unwrap())
+    }
+
+    pub fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+        self.see(|seen| seen.count(wanted))
+    }
+
+    /// Waits, for ten seconds at most, until something is seen.
+    pub async fn until(&self, what: &str, mut seen: impl FnMut(&Seen) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !self.see(&mut seen) {
+            assert!(Instant::now() < deadline, "not seen in time: {what}");
+            tokio::time::sleep(ms(2)).await;
+        }
+    }
+}
+
+/// Probes one address every 10 ms with a timeout of 20 ms while `test` runs.
+pub async fn probing(address: &str, test: impl AsyncFnOnce(&Log)) {
+    let session = SessionConfig::new(ms(10), ms(20)).unwrap();
+    probing_as(Target::new(address.parse().unwrap(), session), test).await;
+}
+
+pub async fn probing_as(target: Target, test: impl AsyncFnOnce(&Log)) {
+    let log = Log::default();
+    let targets = TargetSet::new([target]).unwrap();
+    let prober = Prober::builder()
+        .observer(log.clone())
+        .targets(targets)
+        .start()
+        .unwrap();
+    test(&log).await;
+    let stopping = Instant::now();
+    prober.stop().unwrap();
+    assert!(
+        stopping.elapsed() < Duration::from_secs(1),
+        "it stops at once"
+    );
+    log.see(|seen| assert_eq!((seen.attached, seen.detached), (1, 1)));
+}
+
+/// A peer that does with each of its connections what `character` says.
+pub async fn peer<F: Future<Output = ()> + Send + 'static>(
+    character: impl Fn(TcpStream, usize) -> F + Send + 'static,
+) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut connections = tokio::task::JoinSet::new();
+        for n in 0.. {
+            let Ok((stream, _)) = listener.accept().await else {
+                return;
+            };
+            stream.set_nodelay(true).unwrap();
+            connections.spawn(character(stream, n));
+        }
+    });
+    address
+}
+
+pub async fn frame(stream: &mut TcpStream) -> Option<[u8; 16]> {
+    let mut frame = [0; 16];
+    stream.read_exact(&mut frame).await.ok().map(|_| frame)
+}
+
+/// Echoes until the end.
+pub async fn echo(mut stream: TcpStream) {
+    while let Some(frame) = frame(&mut stream).await {
+        if stream.write_all(&frame).await.is_err() {
+            return;
+        }
+    }
+}
