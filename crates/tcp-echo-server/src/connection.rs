@@ -173,3 +173,79 @@ impl IdleTimer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::Write;
+    use std::net::{Ipv4Addr, TcpStream};
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::task::Poll;
+
+    use tokio::net::TcpListener;
+
+    use super::{BUFFER, Echo, READS_PER_TURN};
+    use crate::gate::Gate;
+    use crate::{ServerConfig, ServerStats};
+
+    /// An echo that was never polled, its other end, and its counts.
+    async fn pair() -> (Echo, TcpStream, Arc<ServerStats>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, address) = listener.accept().await.unwrap();
+        let config = ServerConfig::default();
+        let stats = Arc::new(ServerStats::default());
+        let admission = Gate::new(&config, Arc::clone(&stats))
+            .admit(address.ip())
+            .unwrap();
+        let echo = Echo::new(stream, config.idle_timeout, admission);
+        (echo, peer, stats)
+    }
+
+    #[tokio::test]
+    async fn a_flood_gives_way_after_its_turn() {
+        let (mut echo, mut peer, stats) = pair().await;
+        // More than a turn takes, and it fits into any socket's buffer.
+        let flood = vec![1; BUFFER * 3];
+        peer.write_all(&flood).unwrap();
+        echo.stream.readable().await.unwrap();
+        let mut polls = 0;
+        poll_fn(|cx| {
+            let before = stats.echoed_bytes();
+            assert!(Pin::new(&mut echo).poll(cx).is_pending());
+            let echoed = stats.echoed_bytes() - before;
+            assert!(echoed <= (READS_PER_TURN * BUFFER) as u64);
+            polls += 1;
+            // It woke itself, or this would never be called again.
+            if stats.echoed_bytes() == flood.len() as u64 {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+        assert!(polls >= 2);
+    }
+
+    #[tokio::test]
+    async fn no_more_is_kept_than_one_buffer() {
+        let (mut echo, mut peer, _) = pair().await;
+        peer.set_nonblocking(true).unwrap();
+        let mut idle_polls = 0;
+        poll_fn(|cx| {
+            let wrote = peer.write(&[1; BUFFER]).is_ok();
+            assert!(Pin::new(&mut echo).poll(cx).is_pending());
+            assert!(echo.unsent.len() <= BUFFER);
+            // Full on both ways, for as long as the peer does not read.
+            idle_polls = if wrote { 0 } else { idle_polls + 1 };
+            if idle_polls == 100 {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        assert!(!echo.unsent.is_empty());
+    }
+}

@@ -1,0 +1,312 @@
+//! Compares echo servers with the bare floor: rate, round-trip time and memory.
+//!
+//! It starts the servers itself, all of them on one processor, and the load on another. One
+//! server is under load at a time, in turn and for a fraction of a second, and what is reported
+//! is the median of the ratios of neighbouring turns: on a shared machine the figures themselves
+//! can double from one minute to the next, and their ratios stay.
+
+#[cfg(target_os = "linux")]
+mod report;
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    eprintln!("compare-servers needs processor affinity and /proc: Linux only");
+    std::process::exit(2);
+}
+
+#[cfg(target_os = "linux")]
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    linux::main()
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::error::Error;
+    use std::fs;
+    use std::io::{self, BufRead, BufReader};
+    use std::path::PathBuf;
+    use std::process::{Child, Command, Stdio};
+
+    use clap::Parser;
+    use rustix::thread::{CpuSet, sched_setaffinity};
+    use serde::Serialize;
+
+    use crate::report::{Report, Slice};
+
+    type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
+
+    /// Compares echo servers with the bare floor: rate, round-trip time and memory.
+    ///
+    /// A server is a program that takes the address to listen on as its argument and prints
+    /// `listening on ADDRESS`.
+    #[derive(Parser)]
+    struct Args {
+        /// Servers to compare with the floor [default: echo-server, beside this program].
+        servers: Vec<PathBuf>,
+        /// Turns of each server in each comparison.
+        #[arg(short, long, default_value_t = 30)]
+        rounds: usize,
+        /// Seconds of a turn.
+        #[arg(short, long, default_value_t = 0.15)]
+        duration: f64,
+        /// Idle connections to weigh a server's memory with; 0 leaves it out.
+        #[arg(long, default_value_t = 10_000)]
+        hold: usize,
+        /// The processor of the servers.
+        #[arg(long, default_value_t = 0)]
+        server_cpu: usize,
+        /// The processor of the load.
+        #[arg(long, default_value_t = 1)]
+        load_cpu: usize,
+        /// Print JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    }
+
+    /// One server's figures. Ratios are to the floor.
+    #[derive(Serialize)]
+    struct Figures {
+        server: String,
+        /// 64 connections.
+        rate: Loaded,
+        /// One connection, server and load on different processors.
+        rtt: Loaded,
+        /// One connection, server and load on the same processor: no wake-up of an idle
+        /// processor hides what the server does.
+        rtt_same_cpu: Loaded,
+        memory: Option<Memory>,
+    }
+
+    #[derive(Serialize)]
+    struct Loaded {
+        connections: usize,
+        per_second: f64,
+        per_second_ratio: f64,
+        rtt_p50_us: f64,
+        rtt_p50_ratio: f64,
+        rtt_p99_us: f64,
+        /// The server's processor time, of system calls too.
+        cpu_us_per_echo: f64,
+        cpu_ratio: f64,
+    }
+
+    #[derive(Serialize)]
+    struct Memory {
+        connections: usize,
+        idle_bytes: u64,
+        bytes_per_connection: f64,
+    }
+
+    pub(super) fn main() -> Result<()> {
+        let args = Args::parse();
+        let mut programs = vec![beside("floor-server")?];
+        if args.servers.is_empty() {
+            programs.push(beside("echo-server")?);
+        }
+        programs.extend(args.servers.iter().cloned());
+
+        let rate = compare(&args, &programs, 64, args.load_cpu)?;
+        let rtt = compare(&args, &programs, 1, args.load_cpu)?;
+        let rtt_same_cpu = compare(&args, &programs, 1, args.server_cpu)?;
+        let loaded = rate.into_iter().zip(rtt).zip(rtt_same_cpu);
+        let mut all = Vec::new();
+        for (program, ((rate, rtt), rtt_same_cpu)) in programs.iter().zip(loaded) {
+            let memory = match args.hold {
+                0 => None,
+                count => Some(weigh(&args, program, count)?),
+            };
+            all.push(Figures {
+                server: program.display().to_string(),
+                rate,
+                rtt,
+                rtt_same_cpu,
+                memory,
+            });
+        }
+        if args.json {
+            println!("{}", serde_json::to_string_pretty(&all)?);
+        } else {
+            print_table(&all);
+        }
+        Ok(())
+    }
+
+    /// A program of this package, built with this one.
+    fn beside(name: &str) -> Result<PathBuf> {
+        Ok(std::env::current_exe()?.with_file_name(name))
+    }
+
+    /// A process that ends with its guard, and the first line that it printed.
+    struct Process {
+        child: Child,
+        said: String,
+    }
+
+    impl Process {
+        /// Starts `command` on processor `cpu`, where its threads stay.
+        fn start(command: &mut Command, cpu: usize, prefix: &str) -> Result<Self> {
+            let mut cpus = CpuSet::new();
+            cpus.set(cpu);
+            // A child has the affinity of the thread that starts it.
+            sched_setaffinity(None, &cpus)?;
+            let mut child = command
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .map_err(|error| format!("{}: {error}", command.get_program().display()))?;
+            let stdout = child.stdout.take();
+            // From here on it ends with its guard, also when it says something else.
+            let mut process = Self {
+                child,
+                said: String::new(),
+            };
+            if let Some(stdout) = stdout {
+                BufReader::new(stdout).read_line(&mut process.said)?;
+            }
+            let said = process.said.trim_end().strip_prefix(prefix);
+            let said = said.map(str::to_owned).ok_or_else(|| {
+                let program = command.get_program().display();
+                format!("{program} said {:?}", process.said)
+            })?;
+            process.said = said;
+            Ok(process)
+        }
+
+        fn server(args: &Args, program: &PathBuf) -> Result<Self> {
+            let mut command = Command::new(program);
+            Self::start(command.arg("127.0.0.1:0"), args.server_cpu, "listening on ")
+        }
+
+        /// Processor time in nanoseconds, of its first thread, which is all that a server has.
+        fn cpu_ns(&self) -> Result<u64> {
+            let stat = fs::read_to_string(format!("/proc/{}/schedstat", self.child.id()))?;
+            let ns = stat.split(' ').next().ok_or("no processor time")?;
+            Ok(ns.parse()?)
+        }
+
+        fn resident_bytes(&self) -> Result<u64> {
+            let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+            let kilobytes = status
+                .lines()
+                .find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"))
+                .ok_or("no resident size")?;
+            Ok(kilobytes.trim().parse::<u64>()? * 1024)
+        }
+    }
+
+    impl Drop for Process {
+        fn drop(&mut self) {
+            // It may have ended by itself.
+            let _: io::Result<()> = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+
+    /// Loads all servers in turn from processor `load_cpu`.
+    fn compare(
+        args: &Args,
+        programs: &[PathBuf],
+        connections: usize,
+        load_cpu: usize,
+    ) -> Result<Vec<Loaded>> {
+        let mut servers = Vec::new();
+        for program in programs {
+            servers.push(Process::server(args, program)?);
+        }
+        let mut before = Vec::new();
+        for server in &servers {
+            before.push(server.cpu_ns()?);
+        }
+        let mut command = Command::new(beside("load")?);
+        command
+            .args(servers.iter().map(|server| &server.said))
+            .args(["--connections", &connections.to_string()])
+            .args(["--rounds", &args.rounds.to_string()])
+            .args(["--duration", &args.duration.to_string()]);
+        let load = Process::start(&mut command, load_cpu, "")?;
+        let reports: Vec<Report> = serde_json::from_str(&load.said)?;
+        let floor = reports.first().ok_or("no report")?;
+
+        let mut cpu = Vec::new();
+        for ((server, before), report) in servers.iter().zip(before).zip(&reports) {
+            cpu.push((server.cpu_ns()? - before) as f64 / 1e3 / report.echoes as f64);
+        }
+        let loaded = reports.iter().zip(&cpu).map(|(report, &cpu_us)| {
+            let median_of = |value: fn(&Slice) -> f64| median(report.slices.iter().map(value));
+            let ratio_of = |value: fn(&Slice) -> f64| {
+                let turns = report.slices.iter().zip(&floor.slices);
+                median(turns.map(|(own, floor)| value(own) / value(floor)))
+            };
+            Loaded {
+                connections,
+                per_second: median_of(|slice| slice.per_second),
+                per_second_ratio: ratio_of(|slice| slice.per_second),
+                rtt_p50_us: median_of(|slice| slice.rtt_us.p50),
+                rtt_p50_ratio: ratio_of(|slice| slice.rtt_us.p50),
+                rtt_p99_us: median_of(|slice| slice.rtt_us.p99),
+                cpu_us_per_echo: cpu_us,
+                cpu_ratio: cpu_us / cpu[0],
+            }
+        });
+        Ok(loaded.collect())
+    }
+
+    fn weigh(args: &Args, program: &PathBuf, connections: usize) -> Result<Memory> {
+        let server = Process::server(args, program)?;
+        let idle_bytes = server.resident_bytes()?;
+        let mut command = Command::new(beside("load")?);
+        command
+            .arg(&server.said)
+            .args(["--hold", &connections.to_string()]);
+        let _holding = Process::start(&mut command, args.load_cpu, "holding ")?;
+        let grown = server.resident_bytes()?.saturating_sub(idle_bytes);
+        Ok(Memory {
+            connections,
+            idle_bytes,
+            bytes_per_connection: grown as f64 / connections as f64,
+        })
+    }
+
+    fn median(values: impl Iterator<Item = f64>) -> f64 {
+        let mut values: Vec<f64> = values.collect();
+        values.sort_by(f64::total_cmp);
+        let upper = values.len() / 2;
+        let lower = values.len().saturating_sub(1) / 2;
+        match (values.get(lower), values.get(upper)) {
+            (Some(lower), Some(upper)) => f64::midpoint(*lower, *upper),
+            _ => f64::NAN,
+        }
+    }
+
+    fn print_table(all: &[Figures]) {
+        println!("Ratios are to the first, and the median of those of neighbouring turns.\n");
+        for figures in all {
+            println!("{}", figures.server);
+            for (title, loaded) in [
+                ("64 connections", &figures.rate),
+                ("1 connection", &figures.rtt),
+                ("1, same processor", &figures.rtt_same_cpu),
+            ] {
+                println!(
+                    "  {title:18} {:>8.0}/s ({:.3})   RTT p50 {:>7.2} us ({:.3})  p99 {:>7.2} us   \
+                     CPU {:>6.2} us an echo ({:.3})",
+                    loaded.per_second,
+                    loaded.per_second_ratio,
+                    loaded.rtt_p50_us,
+                    loaded.rtt_p50_ratio,
+                    loaded.rtt_p99_us,
+                    loaded.cpu_us_per_echo,
+                    loaded.cpu_ratio,
+                );
+            }
+            if let Some(memory) = &figures.memory {
+                println!(
+                    "  memory             {:>8.2} MB idle, {:.0} bytes a connection at {}",
+                    memory.idle_bytes as f64 / 1e6,
+                    memory.bytes_per_connection,
+                    memory.connections,
+                );
+            }
+        }
+    }
+}

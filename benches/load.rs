@@ -1,0 +1,223 @@
+//! A closed-loop load generator for echo servers, itself a bare epoll loop.
+//!
+//! Every connection sends one 16-byte frame, waits until it is back whole, and sends the next.
+//! Of several servers one is under load at a time, in turn and for a short while, so that what
+//! else the machine does meets all of them alike. The result is one line of JSON.
+//!
+//! With `--hold` it opens connections instead, has one frame echoed on each, prints `holding N`,
+//! and keeps them until its standard input closes.
+
+#[cfg(target_os = "linux")]
+mod report;
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    eprintln!("load is made of epoll: Linux only");
+    std::process::exit(2);
+}
+
+#[cfg(target_os = "linux")]
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    linux::main()
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::error::Error;
+    use std::io::{self, ErrorKind, Read, Write};
+    use std::mem::MaybeUninit;
+    use std::net::{SocketAddr, TcpStream};
+    use std::os::fd::OwnedFd;
+    use std::time::{Duration, Instant};
+
+    use clap::Parser;
+    use hdrhistogram::Histogram;
+    use rustix::event::epoll::{self, Event, EventData, EventFlags};
+    use rustix::io::Errno;
+
+    use crate::report::{Report, Rtt, Slice};
+
+    /// A closed-loop load generator for echo servers.
+    #[derive(Parser)]
+    struct Args {
+        /// The echo servers, to be measured in turn.
+        #[arg(required = true)]
+        servers: Vec<SocketAddr>,
+        /// How many connections echo at a time.
+        #[arg(short = 'n', long, default_value_t = 64)]
+        connections: usize,
+        /// Seconds to measure each server in each round.
+        #[arg(short, long, default_value_t = 1.0)]
+        duration: f64,
+        /// Seconds of load before each measurement.
+        #[arg(long, default_value_t = 0.02)]
+        warmup: f64,
+        /// How often each server has its turn.
+        #[arg(short, long, default_value_t = 1)]
+        rounds: usize,
+        /// Open that many connections to the first server and keep them until standard input closes.
+        #[arg(long)]
+        hold: Option<usize>,
+    }
+
+    const FRAME: [u8; 16] = [7; 16];
+    /// From 1 ns on, up to 10 s: what is longer counts as that.
+    const LONGEST_NS: u64 = 10_000_000_000;
+
+    pub(super) fn main() -> Result<(), Box<dyn Error>> {
+        let args = Args::parse();
+        if let Some(count) = args.hold {
+            return Ok(hold(args.servers[0], count)?);
+        }
+        let mut loads = Vec::new();
+        for &server in &args.servers {
+            loads.push(Load::connect(server, args.connections)?);
+        }
+        for round in 0..args.rounds {
+            // The first of one round is the last of the next, for what grows or falls meanwhile.
+            for index in 0..loads.len() {
+                let last = loads.len() - 1;
+                let turn = if round % 2 == 0 { index } else { last - index };
+                loads[turn].run(
+                    Duration::from_secs_f64(args.warmup),
+                    Duration::from_secs_f64(args.duration),
+                )?;
+            }
+        }
+        let reports: Vec<Report> = loads.into_iter().map(|load| load.report).collect();
+        println!("{}", serde_json::to_string(&reports)?);
+        Ok(())
+    }
+
+    fn connect(server: SocketAddr) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(server)?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    fn hold(server: SocketAddr, count: usize) -> io::Result<()> {
+        let mut streams = Vec::with_capacity(count);
+        for _ in 0..count {
+            let mut stream = connect(server)?;
+            stream.write_all(&FRAME)?;
+            stream.read_exact(&mut FRAME.clone())?;
+            streams.push(stream);
+        }
+        println!("holding {count}");
+        io::stdin().read_to_end(&mut Vec::new())?;
+        Ok(())
+    }
+
+    /// One connection's place in the loop.
+    struct Peer {
+        stream: TcpStream,
+        sent: Instant,
+        received: usize,
+    }
+
+    impl Peer {
+        /// Reads what is there; `true` when the frame is whole.
+        fn receive(&mut self) -> io::Result<bool> {
+            let mut buffer = FRAME;
+            match self.stream.read(&mut buffer[self.received..]) {
+                Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+                Ok(read) => {
+                    self.received += read;
+                    Ok(self.received == FRAME.len())
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+                Err(error) => Err(error),
+            }
+        }
+
+        /// Sends the next frame, which always fits: the socket is empty.
+        fn send(&mut self, now: Instant) -> io::Result<()> {
+            self.sent = now;
+            self.received = 0;
+            self.stream.write_all(&FRAME)
+        }
+    }
+
+    /// The connections to one server.
+    struct Load {
+        poll: OwnedFd,
+        peers: Vec<Peer>,
+        rtts: Histogram<u64>,
+        report: Report,
+    }
+
+    impl Load {
+        fn connect(server: SocketAddr, connections: usize) -> Result<Self, Box<dyn Error>> {
+            let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+            let mut peers = Vec::with_capacity(connections);
+            for key in 0..connections {
+                let stream = connect(server)?;
+                stream.set_nonblocking(true)?;
+                let data = EventData::new_u64(key as u64);
+                epoll::add(&poll, &stream, data, EventFlags::IN)?;
+                peers.push(Peer {
+                    stream,
+                    sent: Instant::now(),
+                    received: 0,
+                });
+            }
+            Ok(Self {
+                poll,
+                peers,
+                rtts: Histogram::new_with_bounds(1, LONGEST_NS, 3)?,
+                report: Report {
+                    server: server.to_string(),
+                    echoes: 0,
+                    slices: Vec::new(),
+                },
+            })
+        }
+
+        /// One turn: all connections echo, and at its end nothing is on its way.
+        fn run(&mut self, warmup: Duration, duration: Duration) -> Result<(), Box<dyn Error>> {
+            let mut now = Instant::now();
+            let start = now + warmup;
+            let end = start + duration;
+            self.rtts.reset();
+            for peer in &mut self.peers {
+                peer.send(now)?;
+            }
+            let mut under_way = self.peers.len();
+            let mut events = [MaybeUninit::<Event>::uninit(); 1024];
+            while under_way > 0 {
+                let (events, _) = match epoll::wait(&self.poll, &mut events, None) {
+                    Ok(events) => events,
+                    Err(Errno::INTR) => continue,
+                    Err(error) => return Err(io::Error::from(error).into()),
+                };
+                for event in events {
+                    let peer = &mut self.peers[usize::try_from(event.data.u64())?];
+                    if !peer.receive()? {
+                        continue;
+                    }
+                    // One reading of the clock ends this round trip and begins the next.
+                    now = Instant::now();
+                    self.report.echoes += 1;
+                    if now >= end {
+                        under_way -= 1;
+                        continue;
+                    }
+                    if now >= start {
+                        let rtt = now.duration_since(peer.sent).as_nanos();
+                        self.rtts.saturating_record(u64::try_from(rtt)?);
+                    }
+                    peer.send(now)?;
+                }
+            }
+            let microseconds = |quantile| self.rtts.value_at_quantile(quantile) as f64 / 1e3;
+            self.report.slices.push(Slice {
+                per_second: self.rtts.len() as f64 / duration.as_secs_f64(),
+                rtt_us: Rtt {
+                    p50: microseconds(0.5),
+                    p99: microseconds(0.99),
+                },
+            });
+            Ok(())
+        }
+    }
+}
