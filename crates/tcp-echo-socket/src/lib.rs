@@ -1,4 +1,110 @@
-//! Socket options, kernel receive timestamps and `TCP_INFO` for TCP probing.
+//! What a TCP prober asks of the operating system beyond `connect`, `read` and `write`: socket
+//! options, kernel receive timestamps and `TCP_INFO`.
+//!
+//! - [`open`] gives a socket with source address, interface and [`Dscp`] set, ready to connect.
+//! - [`configure_stream`] makes a stream prompt and kept alive; [`abort`] ends one with a reset.
+//!   [`set_quickack`] and [`set_busy_poll`] trade CPU for latency.
+//! - [`enable_receive_timestamps`] and [`recv`] tell when bytes reached the host, whenever the
+//!   process got round to reading them.
+//! - [`tcp_info`] is the kernel's own view of the connection.
+//!
+//! Every function takes a reference to any socket, of the standard library, of tokio or of
+//! `socket2` (whatever becomes a [`SockRef`]), and makes no allocation on the way of a probe.
+//!
+//! # Example
+//!
+//! One round trip, by the kernel's receive stamp where there is one:
+//!
+//! ```
+//! use std::time::{SystemTime, UNIX_EPOCH};
+//! use tcp_echo_socket::{ConnectOptions, configure_stream, enable_receive_timestamps, open, recv};
+//! use tokio::{io::Interest, net::TcpSocket};
+//!
+//! # use std::io::{Read, Write};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! # let target = listener.local_addr()?;
+//! # let server = std::thread::spawn(move || -> std::io::Result<()> {
+//! #     let (mut peer, _) = listener.accept()?;
+//! #     let mut frame = [0; 16];
+//! #     peer.read_exact(&mut frame)?;
+//! #     peer.write_all(&frame)
+//! # });
+//! let options = ConnectOptions {
+//!     dscp: Some("ef".parse()?),
+//!     ..ConnectOptions::default()
+//! };
+//! let opened = open(target, &options)?;
+//! let stream = TcpSocket::from_std_stream(opened.socket.into())
+//!     .connect(target)
+//!     .await?;
+//! configure_stream(&stream)?;
+//! let stamped = enable_receive_timestamps(&stream).is_ok();
+//!
+//! stream.writable().await?;
+//! let sent = SystemTime::now().duration_since(UNIX_EPOCH)?;
+//! assert_eq!(stream.try_write(&[7; 16])?, 16);
+//!
+//! let mut buf = [0; 1024];
+//! let received = stream
+//!     .async_io(Interest::READABLE, || recv(&stream, &mut buf))
+//!     .await?;
+//! let read = SystemTime::now().duration_since(UNIX_EPOCH)?;
+//! assert_eq!(&buf[..received.len], [7; 16]);
+//!
+//! let arrived = received.kernel.unwrap_or(read);
+//! println!("round trip {:?}", arrived.saturating_sub(sent));
+//! println!("this host added {:?}", read.saturating_sub(arrived));
+//! # assert!(stamped || received.kernel.is_none());
+//! # server.join().expect("the server")?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What receive stamps cost and give
+//!
+//! Seen on loopback, Linux 6.18, two shared cores under a load of 5:
+//!
+//! - A read of 16 bytes that are there took 825 ns plainly and 1115 ns through [`recv`] with a
+//!   stamp: 1.34 times as long, of which 1.26 is `recvmsg` itself and the rest the stamp (medians
+//!   of 400 blocks of 500 reads, the ways in turn). A reply costs 0.3 µs more, in no more system
+//!   calls.
+//! - At one probe every 10 ms the process's own round trip was longer than the one by stamps by
+//!   10 µs (a blocking socket) and 14 µs (tokio) in the median, and by 1 to 3 ms at the 99th
+//!   percentile: that much of what a process measures is its own waiting for a CPU.
+//! - The kernel switches stamping on for the first socket that asks. With no other such socket on
+//!   the host, arrivals of the first 4 to 36 ms had no stamp; with one, every arrival had.
+//!
+//! # Why there are no transmit stamps
+//!
+//! The kernel can also stamp what leaves, and hands that out through the socket's error queue.
+//! It is not worth it. With a thread of its own that polls and reads the queue (`TX_SOFTWARE`,
+//! `OPT_ID` and `OPT_TSONLY`, 11,500 probes, same machine), the stamp came 5 to 8 µs after the
+//! sender's own reading of `CLOCK_REALTIME` right before the write (median; 2 µs at least, 16 to
+//! 27 µs at the 99th percentile), most of which is the way through TCP that a round trip should
+//! count. It cost two system calls and a thread's wake-up a probe: 1.4 to 1.5 times the prober's
+//! CPU, 20 µs a probe, which at an interval of 1 ms lengthened the median round trip itself from
+//! 29 to 40 µs. Besides, a waiting stamp raises `EPOLLERR`, which tokio takes for a stream that is
+//! closed for writing. So the sender's clock right before the write stands for the wire, and where
+//! it is wrong (the process lost its CPU in between) it errs towards a longer round trip.
+//!
+//! # Systems
+//!
+//! | | Linux | macOS | others |
+//! |---|---|---|---|
+//! | [`open`] with a source, [`configure_stream`], [`abort`] | yes | yes | yes |
+//! | [`open`] with an interface or a DSCP | yes | yes | refused |
+//! | receive stamps | yes | plain reads | plain reads |
+//! | [`tcp_info`] | yes | in milliseconds | refused |
+//! | [`set_quickack`], [`set_busy_poll`] | yes | refused | refused |
+//!
+//! Refused is [`std::io::ErrorKind::Unsupported`].
+//!
+//! # Unsafe code
+//!
+//! One block: `getsockopt` for `TCP_INFO`, which no library reads with its length. Control
+//! messages are read as bytes, by offset.
 
 #![deny(missing_docs, unsafe_code)]
 

@@ -20,13 +20,11 @@ async fn an_opened_socket_connects_under_tokio() {
     assert_eq!(seen, stream.local_addr().unwrap());
 }
 
+#[cfg(unix)]
 #[test]
-fn nothing_about_it_blocks() {
+fn an_opened_socket_does_not_block() {
     let opened = open(ANYWHERE, &ConnectOptions::default()).unwrap();
-    #[cfg(unix)]
     assert!(opened.socket.nonblocking().unwrap());
-    let error = opened.socket.connect(&ANYWHERE.into()).unwrap_err();
-    assert_ne!(error.kind(), ErrorKind::TimedOut);
 }
 
 #[test]

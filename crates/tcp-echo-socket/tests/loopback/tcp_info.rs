@@ -18,7 +18,6 @@ fn a_connection_in_use_has_its_times() {
     }
     let info = tcp_info(&near).unwrap();
     assert!(info.srtt > Duration::ZERO);
-    assert!(info.rttvar > Duration::ZERO);
     assert!(info.min_rtt.unwrap() > Duration::ZERO);
     assert!(info.min_rtt.unwrap() < Duration::from_secs(10));
 }
