@@ -64,15 +64,16 @@
 //!
 //! # What receive stamps cost and give
 //!
-//! Seen on loopback, Linux 6.18, two shared cores under a load of 5:
+//! Seen on loopback, Linux 6.18, two shared cores under a load of 4 to 9:
 //!
 //! - A read of 16 bytes that are there took 825 ns plainly and 1115 ns through [`recv`] with a
 //!   stamp: 1.34 times as long, of which 1.26 is `recvmsg` itself and the rest the stamp (medians
 //!   of 400 blocks of 500 reads, the ways in turn). A reply costs 0.3 µs more, in no more system
 //!   calls.
 //! - At one probe every 10 ms the process's own round trip was longer than the one by stamps by
-//!   10 µs (a blocking socket) and 14 µs (tokio) in the median, and by 1 to 3 ms at the 99th
-//!   percentile: that much of what a process measures is its own waiting for a CPU.
+//!   10 µs (a blocking socket) and 11 to 14 µs (tokio) in the median, of round trips of 30 to
+//!   80 µs, and by 0.1 to 3 ms at the 99th percentile (three runs of 800 probes each): that much
+//!   of what a process measures is its own waiting for a CPU.
 //! - The kernel switches stamping on for the first socket that asks. With no other such socket on
 //!   the host, arrivals of the first 4 to 36 ms had no stamp; with one, every arrival had.
 //!
