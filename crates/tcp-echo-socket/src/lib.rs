@@ -1,5 +1,5 @@
 //! What a TCP prober asks of the operating system beyond `connect`, `read` and `write`: socket
-//! options, kernel receive timestamps and `TCP_INFO`.
+//! options, kernel receive timestamps, `TCP_INFO` and a precise timer.
 //!
 //! - [`open`] gives a socket with source address, interface and [`Dscp`] set, ready to connect.
 //! - [`configure_stream`] makes a stream prompt and kept alive; [`abort`] ends one with a reset.
@@ -7,6 +7,7 @@
 //! - [`enable_receive_timestamps`] and [`recv`] tell when bytes reached the host, whenever the
 //!   process got round to reading them.
 //! - [`tcp_info`] is the kernel's own view of the connection.
+//! - [`TimerFd`] wakes a tokio task to the microsecond.
 //!
 //! Every function takes a reference to any socket, of the standard library, of tokio or of
 //! `socket2` (whatever becomes a [`SockRef`]), and makes no allocation on the way of a probe.
@@ -99,13 +100,15 @@
 //! | receive stamps | yes | plain reads | plain reads |
 //! | [`tcp_info`] | yes | in milliseconds | refused |
 //! | [`set_quickack`], [`set_busy_poll`] | yes | refused | refused |
+//! | [`TimerFd`] | yes | absent | absent |
 //!
 //! Refused is [`std::io::ErrorKind::Unsupported`].
 //!
 //! # Unsafe code
 //!
-//! One block: `getsockopt` for `TCP_INFO`, which no library reads with its length. Control
-//! messages are read as bytes, by offset.
+//! Two blocks: `getsockopt` for `TCP_INFO`, which no library reads with its length, and the
+//! registration of the timer's descriptor with tokio. Control messages are read as bytes, by
+//! offset.
 
 #![deny(missing_docs, unsafe_code)]
 
@@ -115,6 +118,8 @@ mod dscp;
 mod open;
 mod stream;
 mod tcp_info;
+#[cfg(target_os = "linux")]
+mod timer_fd;
 mod timestamp;
 
 pub use socket2::{SockRef, Socket};
@@ -123,4 +128,6 @@ pub use crate::dscp::{Dscp, ParseDscpError};
 pub use crate::open::{ConnectOptions, DscpError, OpenError, Opened, open};
 pub use crate::stream::{KEEPALIVE, abort, configure_stream, set_busy_poll, set_quickack};
 pub use crate::tcp_info::{TcpInfo, tcp_info};
+#[cfg(target_os = "linux")]
+pub use crate::timer_fd::TimerFd;
 pub use crate::timestamp::{Received, enable_receive_timestamps, recv};

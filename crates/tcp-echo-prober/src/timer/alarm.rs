@@ -3,4 +3,4 @@
 #[cfg(not(target_os = "linux"))]
 pub(super) use super::thread_alarm::ThreadAlarm as Alarm;
 #[cfg(target_os = "linux")]
-pub(super) use super::timerfd::TimerFd as Alarm;
+pub(super) use tcp_echo_socket::TimerFd as Alarm;

@@ -8,8 +8,6 @@ mod alarm;
 mod queue;
 #[cfg(any(test, not(target_os = "linux")))]
 mod thread_alarm;
-#[cfg(target_os = "linux")]
-mod timerfd;
 
 use std::{
     io, mem,
