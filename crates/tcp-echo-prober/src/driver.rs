@@ -81,8 +81,8 @@ impl<S: Sensor> Driver<S> {
         stop: oneshot::Receiver<()>,
     ) -> Self {
         let refresh = match target.address().host() {
-            Host::Name(_) => Refresh::Waiting(Box::pin(sleep(dialer.options.dns_refresh))),
-            Host::This | Host::Ip(_) => Refresh::Never,
+            Some(Host::Name(_)) => Refresh::Waiting(Box::pin(sleep(dialer.options.dns_refresh))),
+            Some(Host::Ip(_)) | None => Refresh::Never,
         };
         let mut driver = Self {
             session: Session::new(target.session(), origin),

@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-mod address;
 mod backoff;
 mod clock;
 mod connection;
@@ -18,12 +17,12 @@ mod target;
 mod timer;
 mod worker;
 
-pub use address::{Address, AddressError, Host};
 pub use observer::{Observer, Sensor};
 pub use options::{Dscp, IpVersion, Options, ParseDscpError, SocketOptions, Timestamps};
 pub use prober::{Builder, Handle, Prober};
 pub use set::{Changes, DuplicateName, TargetSet};
 pub use target::Target;
+pub use tcp_echo_address::{Address, AddressError, Host};
 pub use tcp_echo_session::{
     ConfigError, ConnectFailure, Counts, DisconnectReason, Event, LossWindow, Seq, Session,
     SessionConfig, TcpInfo, UnsentReason,

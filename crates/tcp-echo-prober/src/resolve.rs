@@ -37,14 +37,14 @@ impl Resolver {
     pub(crate) async fn resolve(&self, address: &Address) -> io::Result<Vec<SocketAddr>> {
         let port = address.port();
         let found = match address.host() {
-            Host::Ip(ip) => vec![SocketAddr::new(*ip, port)],
-            Host::This => [
+            Some(Host::Ip(ip)) => vec![SocketAddr::new(*ip, port)],
+            None => [
                 IpAddr::V4(Ipv4Addr::LOCALHOST),
                 IpAddr::V6(Ipv6Addr::LOCALHOST),
             ]
             .map(|ip| SocketAddr::new(ip, port))
             .to_vec(),
-            Host::Name(name) => self.look_up(name.clone(), port).await?,
+            Some(Host::Name(name)) => self.look_up(name.clone(), port).await?,
         };
         let addresses = in_turn(found, self.ip);
         if addresses.is_empty() {

@@ -1,0 +1,300 @@
+//! A host and a port, as people write them: to listen on, or to reach.
+//!
+//! An [`Address`] is text that was understood: `host:4000`, `192.0.2.1:4000`,
+//! `[2001:db8::1]:4000`, or `:4000`, which is every address of this host to a
+//! server and this host to a client. What was not understood says why in an
+//! [`AddressError`], made to be shown to whoever wrote it. Nothing is looked up.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+/// The longest name that the domain name system can carry, in text.
+const MAX_NAME: usize = 253;
+
+/// A host and a port, and the text that they were written as.
+///
+/// ```
+/// use tcp_echo_address::{Address, Host};
+///
+/// let address: Address = "[::1]:4000".parse()?;
+/// assert_eq!(address.host(), Some(&Host::Ip("::1".parse().unwrap())));
+/// assert_eq!(address.port(), 4000);
+/// assert_eq!(address.to_string(), "[::1]:4000");
+/// // No host: every address of this one to listen on, or this one to reach.
+/// assert_eq!(":4000".parse::<Address>()?.host(), None);
+/// # Ok::<(), tcp_echo_address::AddressError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Address {
+    host: Option<Host>,
+    port: u16,
+    written: String,
+}
+
+/// The host of an address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Host {
+    /// An address.
+    Ip(IpAddr),
+    /// A name for the system's resolver. This includes an IPv6 address with a zone
+    /// such as `fe80::1%eth0`, whose zone the resolver turns into a number.
+    Name(String),
+}
+
+/// Why a text is no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddressError {
+    /// There is no port.
+    #[error("the port is missing: write host:port, as in localhost:4000 or [::1]:4000")]
+    MissingPort,
+    /// A number alone, surely a port.
+    #[error("write a port with a colon before it, as in :4000")]
+    BarePort,
+    /// The port is a word.
+    #[error("the port must be a number, as in host:4000, not the name of a service")]
+    NamedPort,
+    /// The port is no 16-bit number.
+    #[error("the port must be from 0 to 65535")]
+    PortRange,
+    /// An IPv6 address without brackets.
+    #[error("an IPv6 address goes in brackets, as in [::1]:4000")]
+    Unbracketed,
+    /// Brackets around something else, or unpaired ones.
+    #[error("brackets are for an IPv6 address, as in [::1]:4000")]
+    Brackets,
+    /// A scheme or a path, as of a URL.
+    #[error("not a URL: write host:port alone, as in localhost:4000")]
+    Url,
+    /// Only digits and dots, and yet no IPv4 address.
+    #[error("not an IPv4 address, which is written as in 192.0.2.1:4000")]
+    Ipv4,
+    /// A host that can be no name: spaces, control characters, too long.
+    #[error("not a host name, which has letters, digits, dots and dashes")]
+    HostName,
+    /// Several addresses in one value.
+    #[error("one address at a time: give the flag again for another")]
+    List,
+}
+
+impl Address {
+    /// The host; `None` is every address of this host to listen on, and this host
+    /// as a target.
+    pub fn host(&self) -> Option<&Host> {
+        self.host.as_ref()
+    }
+
+    /// The port. 0, to listen on, is any free one.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let (host, port) = split(text)?;
+        let port = parse_port(port)?;
+        let host = match host {
+            "" => None,
+            host => Some(parse_host(host)?),
+        };
+        Ok(Self {
+            host,
+            port,
+            written: text.to_owned(),
+        })
+    }
+}
+
+/// As it was written.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.written)
+    }
+}
+
+/// Cuts `host:port` in two. The brackets of an IPv6 address stay on.
+fn split(text: &str) -> Result<(&str, &str), AddressError> {
+    if text.contains('/') {
+        return Err(AddressError::Url);
+    }
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return Err(AddressError::Unbracketed);
+    }
+    let Some((host, port)) = text.rsplit_once(':') else {
+        let bare = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        return Err(if bare {
+            AddressError::BarePort
+        } else {
+            AddressError::MissingPort
+        });
+    };
+    // The colon found was inside the brackets: `[::1]`.
+    if port.ends_with(']') {
+        return Err(AddressError::MissingPort);
+    }
+    Ok((host, port))
+}
+
+/// A port in decimal digits alone; `u16`'s own parser would take `+80`.
+fn parse_port(text: &str) -> Result<u16, AddressError> {
+    if text.is_empty() {
+        return Err(AddressError::MissingPort);
+    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.parse().map_err(|_| AddressError::PortRange);
+    }
+    let negative = text
+        .strip_prefix('-')
+        .is_some_and(|rest| rest.parse::<u64>().is_ok());
+    Err(if negative {
+        AddressError::PortRange
+    } else {
+        AddressError::NamedPort
+    })
+}
+
+fn parse_host(text: &str) -> Result<Host, AddressError> {
+    if let Some(inner) = text.strip_prefix('[') {
+        return parse_bracketed(inner.strip_suffix(']').ok_or(AddressError::Brackets)?);
+    }
+    if text.contains(['[', ']']) {
+        return Err(AddressError::Brackets);
+    }
+    if text.contains(',') {
+        return Err(AddressError::List);
+    }
+    if text.contains(':') {
+        return Err(AddressError::Unbracketed);
+    }
+    if let Ok(ip) = text.parse::<Ipv4Addr>() {
+        return Ok(Host::Ip(ip.into()));
+    }
+    if text
+        .bytes()
+        .all(|byte| byte == b'.' || byte.is_ascii_digit())
+    {
+        return Err(AddressError::Ipv4);
+    }
+    let odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '%' | '=');
+    if text.contains(odd) || text.len() > MAX_NAME {
+        return Err(AddressError::HostName);
+    }
+    Ok(Host::Name(text.to_owned()))
+}
+
+/// An IPv6 address without its brackets, with a zone or without.
+fn parse_bracketed(text: &str) -> Result<Host, AddressError> {
+    let (ip, zone) = match text.split_once('%') {
+        Some((ip, zone)) => (ip, Some(zone)),
+        None => (text, None),
+    };
+    let ip: Ipv6Addr = ip.parse().map_err(|_| AddressError::Brackets)?;
+    match zone {
+        None => Ok(Host::Ip(ip.into())),
+        Some(zone) if zone.is_empty() || !zone.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Err(AddressError::Brackets)
+        }
+        Some(_) => Ok(Host::Name(text.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn socket_addresses_are_addresses(ip: IpAddr, port: u16) {
+            let parsed: Address = std::net::SocketAddr::new(ip, port).to_string().parse().unwrap();
+            prop_assert_eq!((parsed.host(), parsed.port()), (Some(&Host::Ip(ip)), port));
+        }
+
+        #[test]
+        fn no_text_is_a_reason_to_panic(text in prop_oneof![any::<String>(), "[a\\[\\]:=%.0-9]{0,12}"]) {
+            if let Ok(address) = text.parse::<Address>() {
+                prop_assert_eq!(address.to_string(), text);
+            }
+        }
+    }
+
+    fn parsed(text: &str) -> Result<(Option<Host>, u16), AddressError> {
+        let address = text.parse::<Address>()?;
+        assert_eq!(address.to_string(), text);
+        Ok((address.host, address.port))
+    }
+
+    fn ip(text: &str) -> Host {
+        Host::Ip(text.parse().unwrap())
+    }
+
+    fn name(text: &str) -> Host {
+        Host::Name(text.to_owned())
+    }
+
+    #[test]
+    fn what_is_an_address() {
+        for (text, host, port) in [
+            (":4000", None, 4000),
+            (":0", None, 0),
+            (":65535", None, 65535),
+            ("0.0.0.0:4000", Some(ip("0.0.0.0")), 4000),
+            ("[::1]:4000", Some(ip("::1")), 4000),
+            ("[0:0::1]:4000", Some(ip("::1")), 4000),
+            ("[::ffff:10.0.0.1]:1", Some(ip("::ffff:10.0.0.1")), 1),
+            ("[fe80::1%eth0]:4000", Some(name("fe80::1%eth0")), 4000),
+            ("localhost:4000", Some(name("localhost")), 4000),
+            ("db-1.example.com.:80", Some(name("db-1.example.com.")), 80),
+            ("127.0.0.1.nip.io:80", Some(name("127.0.0.1.nip.io")), 80),
+        ] {
+            assert_eq!(parsed(text), Ok((host, port)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_none_and_why() {
+        let long = format!("{}:80", "a".repeat(254));
+        for (text, error) in [
+            ("", AddressError::MissingPort),
+            ("localhost", AddressError::MissingPort),
+            ("localhost:", AddressError::MissingPort),
+            ("10.0.0.1", AddressError::MissingPort),
+            ("[::1]", AddressError::MissingPort),
+            (":", AddressError::MissingPort),
+            ("4000", AddressError::BarePort),
+            ("localhost:http", AddressError::NamedPort),
+            ("localhost:+80", AddressError::NamedPort),
+            ("localhost:80 ", AddressError::NamedPort),
+            ("localhost:65536", AddressError::PortRange),
+            ("localhost:-1", AddressError::PortRange),
+            ("localhost:99999999999999999999", AddressError::PortRange),
+            ("::1", AddressError::Unbracketed),
+            ("::", AddressError::Unbracketed),
+            ("::1:4000", AddressError::Unbracketed),
+            ("2001:db8::1:2:3:4:5:4000", AddressError::Unbracketed),
+            ("a:b:80", AddressError::Unbracketed),
+            ("[::1:4000", AddressError::Brackets),
+            ("::1]:4000", AddressError::Brackets),
+            ("[localhost]:4000", AddressError::Brackets),
+            ("[]:4000", AddressError::Brackets),
+            ("[::1%]:4000", AddressError::Brackets),
+            ("[::1%a b]:4000", AddressError::Brackets),
+            ("tcp://localhost:80", AddressError::Url),
+            ("localhost:80/path", AddressError::Url),
+            ("a:80,b:80", AddressError::List),
+            ("999.1.1.1:80", AddressError::Ipv4),
+            ("127.1:80", AddressError::Ipv4),
+            ("a b:80", AddressError::HostName),
+            ("a\u{7}b:80", AddressError::HostName),
+            (&long, AddressError::HostName),
+        ] {
+            assert_eq!(parsed(text), Err(error), "{text:?}");
+        }
+    }
+}
