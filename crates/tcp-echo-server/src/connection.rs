@@ -181,7 +181,8 @@ mod tests {
     use std::net::{Ipv4Addr, TcpStream};
     use std::pin::Pin;
     use std::sync::Arc;
-    use std::task::Poll;
+    use std::task::{Context, Poll};
+    use std::time::Duration;
 
     use tokio::net::TcpListener;
 
@@ -203,6 +204,13 @@ mod tests {
         (echo, peer, stats)
     }
 
+    /// `poll_fn` that does not poll for ever.
+    async fn poll_until_done(poll: impl FnMut(&mut Context<'_>) -> Poll<()>) {
+        tokio::time::timeout(Duration::from_secs(20), poll_fn(poll))
+            .await
+            .expect("it took too long");
+    }
+
     #[tokio::test]
     async fn a_flood_gives_way_after_its_turn() {
         let (mut echo, mut peer, stats) = pair().await;
@@ -211,7 +219,7 @@ mod tests {
         peer.write_all(&flood).unwrap();
         echo.stream.readable().await.unwrap();
         let mut polls = 0;
-        poll_fn(|cx| {
+        poll_until_done(|cx| {
             let before = stats.echoed_bytes();
             assert!(Pin::new(&mut echo).poll(cx).is_pending());
             let echoed = stats.echoed_bytes() - before;
@@ -233,7 +241,7 @@ mod tests {
         let (mut echo, mut peer, _) = pair().await;
         peer.set_nonblocking(true).unwrap();
         let mut idle_polls = 0;
-        poll_fn(|cx| {
+        poll_until_done(|cx| {
             let wrote = peer.write(&[1; BUFFER]).is_ok();
             assert!(Pin::new(&mut echo).poll(cx).is_pending());
             assert!(echo.unsent.len() <= BUFFER);

@@ -102,6 +102,8 @@ impl Server {
                         }
                         Err(reason) => door.reject(stream, peer, reason),
                     }
+                    // Those connected come before the next one who waits at the door.
+                    tokio::task::yield_now().await;
                 }
             }
         }

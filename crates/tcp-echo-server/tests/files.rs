@@ -110,11 +110,12 @@ fn serve_with_few_files() {
         println!("listening on {}", server.local_addr());
         let start = Instant::now();
         let stdin = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
-        server
-            .run(async {
-                stdin.await.unwrap().unwrap();
-            })
-            .await;
+        let running = server.run(async {
+            stdin.await.unwrap().unwrap();
+        });
+        tokio::time::timeout(common::LIMIT * 3, running)
+            .await
+            .unwrap();
         let cpu = Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap();
         println!("accept errors {}", stats.accept_errors());
         println!("elapsed ms {}", start.elapsed().as_millis());

@@ -70,7 +70,7 @@ async fn one_address_cannot_take_the_place_of_others() {
 
 #[tokio::test]
 async fn a_silent_connection_ends_at_the_idle_timeout_and_a_busy_one_does_not() {
-    let timeout = Duration::from_millis(500);
+    let timeout = Duration::from_secs(1);
     let server = Running::start(idle(timeout)).await;
     let start = Instant::now();
     let mut silent = server.connect().await;
@@ -89,7 +89,7 @@ async fn a_silent_connection_ends_at_the_idle_timeout_and_a_busy_one_does_not() 
             echoed.elapsed()
         },
         async {
-            while start.elapsed() < timeout * 3 {
+            while start.elapsed() < timeout * 2 {
                 echo(&mut busy, b"busy").await;
             }
         }
@@ -103,11 +103,11 @@ async fn a_silent_connection_ends_at_the_idle_timeout_and_a_busy_one_does_not() 
 
 #[tokio::test]
 async fn a_peer_that_never_reads_ends_at_the_idle_timeout_too() {
-    let server = Running::start(idle(Duration::from_secs(1))).await;
+    let server = Running::start(idle(Duration::from_secs(2))).await;
     let mut stream = server.connect().await;
     write_until_stuck(&mut stream, &pattern(64 << 20)).await;
-    assert_eq!(server.stats.connections(), 1);
     until("it is closed", || server.stats.connections() == 0).await;
+    assert_eq!(server.stats.accepted(), 1);
     server.stop().await;
 }
 
