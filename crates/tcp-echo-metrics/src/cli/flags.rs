@@ -54,9 +54,9 @@ Examples:
 
 Flags may be written -name value, -name=value, --name value or --name=value.
 Durations have units: 300us, 10ms, 1.5s, 1h2m3s. IPv6 addresses go in brackets:
-[::1]:4000. Each flag can be set in the environment too: TCP_ECHO_ and its name,
-as in TCP_ECHO_IDLE_TIMEOUT=1m or TCP_ECHO_TARGET=a=10.0.0.5:4000,b=10.0.0.6:4000.
-The command line wins.";
+[::1]:4000. Each flag has an environment variable, which the command line wins
+over: TCP_ECHO_ and its name, as in TCP_ECHO_IDLE_TIMEOUT=1m. For flags that can
+be repeated, commas: TCP_ECHO_TARGET=a=10.0.0.5:4000,b=10.0.0.6:4000.";
 
 /// Measure TCP latency and loss between hosts, continuously, for Prometheus.
 /// A server echoes small probes; a client sends them and times the replies.
