@@ -8,18 +8,18 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Command, CommandFactory, FromArgMatches};
 
-mod address;
 mod config;
 mod duration;
 mod error;
 mod flags;
 mod rewrite;
+mod target;
 mod values;
 
-pub use address::{AddressError, Host, HostPort, TargetSpec};
 pub use config::{ClientConfig, Config, IpFamily, Mode, ServerConfig, ServiceAction, Timestamps};
 pub use duration::{DurationError, GoDuration};
 pub use error::UsageError;
+pub use target::{TargetError, TargetSpec};
 
 use flags::Flags;
 

@@ -5,8 +5,9 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use tcp_echo_address::Host;
 use tcp_echo_metrics::cli::{
-    self, Config, Host, IpFamily, Mode, ServiceAction, Stop, Timestamps, UsageError,
+    self, Config, IpFamily, Mode, ServiceAction, Stop, Timestamps, UsageError,
 };
 use tcp_echo_metrics::logging::{LogFormat, LogLevel};
 

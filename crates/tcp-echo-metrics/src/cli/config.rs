@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use super::{HostPort, TargetSpec};
+use tcp_echo_address::Address;
+
+use super::TargetSpec;
 use crate::logging::LogConfig;
 
 /// The configuration of a run, checked.
@@ -17,7 +19,7 @@ pub struct Config {
     /// The prober.
     pub client: ClientConfig,
     /// Where the metrics are served. Without a host, on every address.
-    pub metrics: HostPort,
+    pub metrics: Address,
     /// What to do with the system's service instead of running here.
     pub service: Option<ServiceAction>,
     /// The log.
@@ -32,7 +34,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
     /// Where it listens. Without a host, on every address of both families.
-    pub listen: HostPort,
+    pub listen: Address,
     /// Connections served at once; `None` is no limit.
     pub max_connections: Option<NonZeroUsize>,
     /// Connections served at once for one address; `None` is no limit.

@@ -20,12 +20,13 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use clap::{ArgAction, Parser};
+use tcp_echo_address::Address;
 
 use super::config::{
     ClientConfig, Config, IpFamily, Mode, ServerConfig, ServiceAction, Timestamps,
 };
 use super::values::{self, Buckets};
-use super::{HostPort, TargetSpec, UsageError, duration};
+use super::{TargetSpec, UsageError, duration};
 use crate::logging::{LogConfig, LogFormat, LogLevel};
 use crate::version;
 
@@ -89,7 +90,7 @@ pub(super) struct Flags {
     /// 127.0.0.1:4000 is one.
     #[arg(long, value_name = "[HOST]:PORT", default_value = ":4000")]
     #[arg(help_heading = "Server")]
-    listen: HostPort,
+    listen: Address,
 
     /// How many connections are served at once. More are refused; 0 is no limit.
     #[arg(long, value_name = "COUNT", default_value = "10000")]
@@ -190,7 +191,7 @@ pub(super) struct Flags {
     /// Where Prometheus finds the metrics, at /metrics.
     #[arg(long, value_name = "[HOST]:PORT", default_value = ":2112")]
     #[arg(help_heading = "Metrics endpoint")]
-    metrics: HostPort,
+    metrics: Address,
 
     /// Install this program as a service of the system with the other flags given
     /// here, remove it, start it or stop it. run is what the system calls.
