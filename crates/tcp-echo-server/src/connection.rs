@@ -144,7 +144,8 @@ struct IdleTimer {
     timeout: Duration,
     last_traffic: Instant,
     sleep: Pin<Box<Sleep>>,
-    /// Whether `sleep` holds the task's waker. A spawned task has the same one all its life.
+    /// Whether `sleep` holds the task's waker. A spawned task has the same one all its life, and
+    /// a turn is far shorter than what tokio lets a task do before its timers refuse to be polled.
     armed: bool,
 }
 
