@@ -1,3 +1,35 @@
-//! Tasks.
+//! What continuous integration and people both run: `cargo xtask ci`.
+#![forbid(unsafe_code)]
 
-fn main() {}
+use std::env;
+use std::process::ExitCode;
+
+mod ci;
+mod e2e;
+mod report;
+mod shell;
+
+const USAGE: &str = "\
+usage: cargo xtask <verb>
+
+  ci  [WORD]   every check whose name contains WORD, all of them without it
+  e2e [WORD]   the same for the end-to-end scenarios, with the release binary";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["ci"] => ci::run(""),
+        ["ci", word] => ci::run(word),
+        ["e2e"] => e2e::run(""),
+        ["e2e", word] => e2e::run(word),
+        ["help" | "-h" | "--help"] => {
+            println!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! `cargo xtask ci`: every check of the project, one file each.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::e2e;
+use crate::report::Report;
+
+mod arrows;
+mod benches;
+mod code;
+mod crates;
+mod deny;
+mod examples;
+mod files;
+mod links;
+mod metadata;
+mod no_std;
+mod readme;
+mod rust;
+mod unsafe_code;
+mod words;
+
+type Check = fn() -> Result<()>;
+
+/// In the order in which they run: what ends soonest, then what says most.
+const CHECKS: &[(&str, Check)] = &[
+    ("format", rust::format),
+    ("arrows between crates", arrows::allowed),
+    (
+        "no metrics or HTTP under the prober",
+        arrows::prober_is_lean,
+    ),
+    ("crates are laid out alike", crates::laid_out),
+    (
+        "unsafe code in tcp-echo-socket only",
+        unsafe_code::contained,
+    ),
+    ("files are small", files::small),
+    ("nothing left undone", words::none_left),
+    ("links in Markdown", links::resolve),
+    ("commands in the README", readme::commands),
+    ("clippy", rust::clippy),
+    ("documentation", rust::documentation),
+    ("tests", rust::tests),
+    ("tests in the documentation", rust::doc_tests),
+    ("no_std", no_std::builds),
+    ("examples", examples::run_all),
+    ("benches as tests", benches::run_all),
+    ("cargo-deny", deny::offline),
+    ("cargo-deny advisories", deny::advisories),
+];
+
+/// Runs the checks whose names contain `word`, then the end-to-end scenarios.
+pub(crate) fn run(word: &str) -> ExitCode {
+    let mut report = Report::new();
+    for (name, check) in CHECKS {
+        if name.contains(word) {
+            report.step(name, check);
+        }
+    }
+    if word.is_empty() {
+        e2e::add_to(&mut report, "");
+    }
+    report.finish()
+}

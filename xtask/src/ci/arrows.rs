@@ -1,0 +1,145 @@
+//! Which crate may depend on which.
+
+use anyhow::{Result, bail};
+
+use super::metadata::{Package, packages};
+use crate::shell::{cargo, output};
+
+const ADDRESS: &str = "tcp-echo-address";
+const WIRE: &str = "tcp-echo-wire";
+const LOSS: &str = "tcp-echo-loss";
+const SESSION: &str = "tcp-echo-session";
+const SOCKET: &str = "tcp-echo-socket";
+const SERVER: &str = "tcp-echo-server";
+const PROBER: &str = "tcp-echo-prober";
+const TARGETS: &str = "tcp-echo-targets";
+const EXPORTER: &str = "tcp-echo-exporter";
+const METRICS: &str = "tcp-echo-metrics";
+
+/// A crate, and the crates of this workspace that it may depend on. Each stands
+/// below those that it names, so there is no circle.
+const ARROWS: &[(&str, &[&str])] = &[
+    (ADDRESS, &[]),
+    (WIRE, &[]),
+    (LOSS, &[]),
+    (SESSION, &[WIRE, LOSS]),
+    (SOCKET, &[]),
+    (SERVER, &[ADDRESS, SOCKET]),
+    (PROBER, &[ADDRESS, SESSION, SOCKET]),
+    (TARGETS, &[ADDRESS, PROBER]),
+    (EXPORTER, &[ADDRESS, PROBER, SERVER]),
+    (
+        METRICS,
+        &[
+            ADDRESS, WIRE, LOSS, SESSION, SOCKET, SERVER, PROBER, TARGETS, EXPORTER,
+        ],
+    ),
+];
+
+/// What whoever embeds the prober must not get with it.
+const NOT_UNDER_PROBER: &[&str] = &["prometheus-client", "axum", "hyper", "clap"];
+
+/// Every arrow between crates is in the table.
+pub(super) fn allowed() -> Result<()> {
+    let packages = packages()?;
+    let wrong = disallowed(&packages);
+    if !wrong.is_empty() {
+        bail!("{}", wrong.join("; "));
+    }
+    Ok(())
+}
+
+fn disallowed(packages: &[Package]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for package in packages.iter().filter(|package| package.is_crate()) {
+        let name = &*package.name;
+        let Some((_, may)) = ARROWS.iter().find(|(from, _)| *from == name) else {
+            wrong.push(format!(
+                "{name} is not in the table of arrows in xtask/src/ci/arrows.rs"
+            ));
+            continue;
+        };
+        for to in &package.dependencies {
+            let is_ours = packages.iter().any(|other| other.name == *to);
+            if is_ours && !may.contains(&&**to) {
+                wrong.push(format!(
+                    "{name} depends on {to}, and may depend on [{}] only",
+                    may.join(", ")
+                ));
+            }
+        }
+    }
+    wrong
+}
+
+/// The prober's dependencies, on every platform, are free of metrics and HTTP.
+pub(super) fn prober_is_lean() -> Result<()> {
+    let tree = |name, edges| {
+        output(&mut cargo(&[
+            "tree",
+            "--locked",
+            "--package",
+            name,
+            "--edges",
+            edges,
+            "--target",
+            "all",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ]))
+    };
+    let below = |tree: &str, name: &str| {
+        tree.lines()
+            .any(|line| line.split(' ').next() == Some(name))
+    };
+    let prober = tree(PROBER, "normal")?;
+    if let Some(name) = NOT_UNDER_PROBER.iter().find(|name| below(&prober, name)) {
+        bail!("{PROBER} brings {name}: see cargo tree -p {PROBER} -i {name}");
+    }
+    // A check of the check: these are where they belong.
+    let metrics = tree(METRICS, "normal")?;
+    if let Some(name) = NOT_UNDER_PROBER.iter().find(|name| !below(&metrics, name)) {
+        bail!("{name} is not under {METRICS} either: this check looks for the wrong name");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ARROWS, Package, disallowed};
+
+    fn package(name: &str, dependencies: &[&str]) -> Package {
+        Package {
+            name: name.to_owned(),
+            folder: format!("/w/crates/{name}").into(),
+            dependencies: dependencies.iter().map(ToString::to_string).collect(),
+            targets: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn arrows_lead_upwards_in_the_table() {
+        for (index, (from, may)) in ARROWS.iter().enumerate() {
+            for to in *may {
+                let place = ARROWS.iter().position(|(name, _)| name == to);
+                assert!(place.is_some_and(|place| place < index), "{from} → {to}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_arrow_outside_the_table_is_named() {
+        let wire = || package("tcp-echo-wire", &["serde"]);
+        let session = package("tcp-echo-session", &["tcp-echo-wire"]);
+        assert!(disallowed(&[wire(), session]).is_empty());
+        let server = package("tcp-echo-server", &["tcp-echo-wire"]);
+        let wrong = disallowed(&[wire(), server]);
+        assert!(
+            wrong[0].contains("tcp-echo-server depends on tcp-echo-wire"),
+            "{wrong:?}"
+        );
+        assert!(disallowed(&[package("tcp-echo-new", &[])])[0].contains("not in the table"));
+    }
+}

@@ -1,0 +1,43 @@
+//! Every example runs, and ends by itself.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::metadata::packages;
+use crate::report::skip;
+use crate::shell::{LONG, cargo, run};
+
+/// Each is done within seconds; this is for a busy machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+pub(super) fn run_all() -> Result<()> {
+    run(
+        &mut cargo(&["build", "--locked", "--workspace", "--examples"]),
+        LONG,
+    )?;
+    let mut any = false;
+    for package in packages()? {
+        for example in package.targets("example") {
+            any = true;
+            let name = &example.name;
+            run(
+                &mut cargo(&[
+                    "run",
+                    "--locked",
+                    "--quiet",
+                    "-p",
+                    &package.name,
+                    "--example",
+                    name,
+                ]),
+                LIMIT,
+            )?;
+        }
+    }
+    if any {
+        Ok(())
+    } else {
+        skip("there are no examples")
+    }
+}

@@ -1,0 +1,45 @@
+//! The crates that need no operating system.
+
+use std::fs;
+
+use anyhow::{Result, bail};
+
+use super::code::code_only;
+use crate::report::skip;
+use crate::shell::{LONG, cargo, has, output, program, root, run};
+
+const CRATES: [&str; 2] = ["tcp-echo-wire", "tcp-echo-loss"];
+
+/// They say so, and build for a target that has no standard library.
+pub(super) fn builds() -> Result<()> {
+    for name in CRATES {
+        let file = root().join("crates").join(name).join("src/lib.rs");
+        if !code_only(&fs::read_to_string(file)?).contains("#![no_std]") {
+            bail!("{name} is not #![no_std]");
+        }
+    }
+    let Some(target) = bare_target()? else {
+        return skip(
+            "both crates say #![no_std]; no target without a standard library is installed \
+             (rustup target add thumbv7em-none-eabi)",
+        );
+    };
+    for name in CRATES {
+        run(
+            &mut cargo(&["check", "--locked", "--package", name, "--target", &target]),
+            LONG,
+        )?;
+    }
+    Ok(())
+}
+
+fn bare_target() -> Result<Option<String>> {
+    if !has("rustup") {
+        return Ok(None);
+    }
+    let installed = output(&mut program("rustup", &["target", "list", "--installed"]))?;
+    Ok(installed
+        .lines()
+        .find(|target| target.contains("-none"))
+        .map(ToOwned::to_owned))
+}

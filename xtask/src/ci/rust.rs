@@ -1,0 +1,42 @@
+//! What cargo itself checks.
+
+use anyhow::Result;
+
+use crate::shell::{LONG, SHORT, cargo, has, run};
+
+pub(super) fn format() -> Result<()> {
+    run(&mut cargo(&["fmt", "--all", "--", "--check"]), SHORT)
+}
+
+pub(super) fn clippy() -> Result<()> {
+    let arguments = "clippy --locked --workspace --all-targets -- -D warnings";
+    run(&mut split(arguments), LONG)
+}
+
+pub(super) fn documentation() -> Result<()> {
+    let mut command = split("doc --locked --workspace --no-deps");
+    run(command.env("RUSTDOCFLAGS", "-D warnings"), LONG)
+}
+
+pub(super) fn tests() -> Result<()> {
+    if has("cargo-nextest") {
+        run(
+            &mut split("nextest run --locked --workspace --no-fail-fast"),
+            LONG,
+        )
+    } else {
+        let arguments = "test --locked --workspace --lib --bins --tests --no-fail-fast";
+        run(&mut split(arguments), LONG)
+    }
+}
+
+pub(super) fn doc_tests() -> Result<()> {
+    run(
+        &mut split("test --locked --workspace --doc --no-fail-fast"),
+        LONG,
+    )
+}
+
+fn split(arguments: &str) -> std::process::Command {
+    cargo(&arguments.split(' ').collect::<Vec<_>>())
+}

@@ -1,0 +1,14 @@
+//! What the scenarios are built of.
+
+pub(super) mod context;
+pub(super) mod echo;
+pub(super) mod exposition;
+pub(super) mod http;
+pub(super) mod limits;
+pub(super) mod netns;
+pub(super) mod ports;
+pub(super) mod process;
+pub(super) mod relay;
+pub(super) mod tools;
+pub(super) mod wait;
+pub(super) mod watch;

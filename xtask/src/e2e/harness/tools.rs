@@ -1,0 +1,88 @@
+//! Other people's programs, from Debian's packages.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use rustix::process::geteuid;
+
+use crate::report::skip;
+use crate::shell::{has, program, run};
+
+type Tool = (&'static str, &'static str);
+
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Where the programs of the administrator are, also where a user's path leaves them out.
+const SBIN: [&str; 2] = ["/usr/sbin", "/sbin"];
+
+/// Installs those that are missing, where that can be done. It is no failure
+/// where it can't: each scenario says what it lacks.
+pub(crate) fn install<'a>(tools: impl Iterator<Item = &'a Tool>) -> Result<()> {
+    let missing: BTreeSet<&Tool> = tools.filter(|tool| !there(tool.0)).collect();
+    let packages: BTreeSet<&str> = missing.iter().map(|tool| tool.1).collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let list = packages.iter().copied().collect::<Vec<_>>().join(", ");
+    if !has("apt-get") || !geteuid().is_root() {
+        return skip(format!(
+            "missing, and installed only by root on Debian: {list}"
+        ));
+    }
+    let apt = |arguments: &[&str]| {
+        let mut command = program("apt-get", arguments);
+        // No run level: Debian's scripts start no service then.
+        command
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .env("RUNLEVEL", "1");
+        run(&mut command, LIMIT)
+    };
+    let mut arguments = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
+    arguments.extend(&packages);
+    if apt(&["update", "--quiet"])
+        .and_then(|()| apt(&arguments))
+        .is_err()
+    {
+        return skip(format!("cannot be installed: {list}"));
+    }
+    if packages.contains("prometheus") {
+        stop_service("prometheus");
+    }
+    Ok(())
+}
+
+/// The package may start a service, which nobody here asked for.
+fn stop_service(name: &str) {
+    let systemd = Path::new("/run/systemd/system").exists() && has("systemctl");
+    let stopped = if systemd {
+        run(
+            &mut program("systemctl", &["disable", "--now", "--quiet", name]),
+            LIMIT,
+        )
+    } else {
+        run(&mut program("service", &[name, "stop"]), LIMIT)
+    };
+    if let Err(error) = stopped {
+        println!("    {error:#}");
+    }
+}
+
+/// Whether a scenario that needs these can run, and else why not.
+pub(crate) fn usable(tools: &[Tool], root: bool) -> Result<(), String> {
+    if root && !geteuid().is_root() {
+        return Err("network namespaces need root".to_owned());
+    }
+    match tools.iter().find(|tool| !there(tool.0)) {
+        Some((name, package)) => Err(format!("{name} is missing (Debian package {package})")),
+        None => Ok(()),
+    }
+}
+
+fn there(name: &str) -> bool {
+    has(name)
+        || SBIN
+            .iter()
+            .any(|folder| Path::new(folder).join(name).is_file())
+}

@@ -1,0 +1,132 @@
+//! Runs scenarios: most of them side by side, those that time things alone.
+
+use std::any::Any;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+use std::{panic, thread};
+
+use anyhow::{Context as _, Result, anyhow};
+
+use super::harness::context::Context;
+use super::harness::{limits, netns, tools};
+use super::scenarios;
+use crate::report::{Outcome, Report};
+use crate::shell::{LONG, cargo, root, run as run_command};
+
+/// One scenario: it returns an error where something is not as it should be.
+pub(super) struct Scenario {
+    pub(super) name: &'static str,
+    /// Programs that it needs, as (program, Debian's package).
+    pub(super) tools: &'static [(&'static str, &'static str)],
+    /// Whether it makes network namespaces.
+    pub(super) root: bool,
+    /// Whether others beside it would spoil its figures, or it theirs.
+    pub(super) alone: bool,
+    pub(super) run: fn(&Context) -> Result<()>,
+}
+
+/// A scenario that needs nothing and disturbs nobody.
+pub(super) const PLAIN: Scenario = Scenario {
+    name: "",
+    tools: &[],
+    root: false,
+    alone: false,
+    run: |_| Ok(()),
+};
+
+/// They sleep most of the time, so more than there are cores.
+const SIDE_BY_SIDE: usize = 4;
+
+pub(super) fn run(report: &mut Report, word: &str) {
+    let chosen: Vec<&Scenario> = scenarios::all()
+        .filter(|scenario| scenario.name.contains(word))
+        .collect();
+    if chosen.is_empty() {
+        report.step("end to end", || {
+            Err(anyhow!("no scenario is named like {word:?}"))
+        });
+        return;
+    }
+    let mut binary = None;
+    report.step("release build", || {
+        binary = Some(build()?);
+        Ok(())
+    });
+    let Some(binary) = binary else { return };
+    report.step("tools for the end-to-end tests", || {
+        tools::install(chosen.iter().flat_map(|scenario| scenario.tools))
+    });
+    limits::raise_open_files();
+    netns::sweep();
+
+    println!("\n==> end to end");
+    let (alone, together): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|s| s.alone);
+    let report = Mutex::new(report);
+    side_by_side(&together, SIDE_BY_SIDE, &binary, &report);
+    side_by_side(&alone, 1, &binary, &report);
+}
+
+fn build() -> Result<PathBuf> {
+    run_command(
+        &mut cargo(&["build", "--locked", "--release", "-p", "tcp-echo-metrics"]),
+        LONG,
+    )?;
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let binary = target.join("release/tcp-echo-metrics");
+    binary
+        .canonicalize()
+        .with_context(|| binary.display().to_string())
+}
+
+fn side_by_side(
+    scenarios: &[&Scenario],
+    threads: usize,
+    binary: &Path,
+    report: &Mutex<&mut Report>,
+) {
+    let queue = Mutex::new(scenarios.iter());
+    thread::scope(|scope| {
+        for _ in 0..threads.min(scenarios.len()) {
+            scope.spawn(|| {
+                loop {
+                    let next = queue.lock().ok().and_then(|mut queue| queue.next());
+                    let Some(scenario) = next else { return };
+                    let (outcome, took, told) = one(scenario, binary);
+                    if let Ok(mut report) = report.lock() {
+                        println!("{told}");
+                        report.add(&format!("e2e: {}", scenario.name), outcome, took);
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// Runs one, whatever it does, and gives what there is to tell besides.
+fn one(scenario: &Scenario, binary: &Path) -> (Outcome, Duration, String) {
+    let start = Instant::now();
+    if let Err(why) = tools::usable(scenario.tools, scenario.root) {
+        return (Outcome::Skipped(why), start.elapsed(), String::new());
+    }
+    let context = match Context::new(binary) {
+        Ok(context) => context,
+        Err(error) => return (Err(error).into(), start.elapsed(), String::new()),
+    };
+    let run = panic::AssertUnwindSafe(|| (scenario.run)(&context));
+    let result = panic::catch_unwind(run)
+        .unwrap_or_else(|panic| Err(anyhow!("panicked: {}", panic_text(&*panic))));
+    let mut told = context.notes();
+    if let Err(error) = &result {
+        told = format!("{told}{}    {}: {error:?}\n", context.logs(), scenario.name);
+    }
+    (result.into(), start.elapsed(), told)
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no text")
+        .to_owned()
+}

@@ -1,0 +1,43 @@
+//! The scenarios, one file each.
+#![expect(
+    clippy::float_cmp,
+    reason = "counts are whole numbers, which a float holds exactly"
+)]
+
+use super::runner::Scenario;
+
+mod blackhole;
+mod endings;
+mod endpoints;
+mod faults;
+mod files;
+mod idle;
+mod link;
+mod names;
+mod packet_loss;
+mod peer_death;
+mod prometheus;
+mod promtool;
+mod socat;
+mod usage;
+
+pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
+    [
+        prometheus::SCENARIOS,
+        promtool::SCENARIOS,
+        endpoints::SCENARIOS,
+        socat::SCENARIOS,
+        usage::SCENARIOS,
+        names::SCENARIOS,
+        files::SCENARIOS,
+        idle::SCENARIOS,
+        endings::SCENARIOS,
+        peer_death::SCENARIOS,
+        faults::SCENARIOS,
+        link::SCENARIOS,
+        blackhole::SCENARIOS,
+        packet_loss::SCENARIOS,
+    ]
+    .into_iter()
+    .flatten()
+}
