@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use clap::Parser;
-use tcp_echo_server::{ListenAddr, Server, ServerConfig};
+use tcp_echo_server::{Address, Server, ServerConfig};
 
 /// The echo server alone, without connection limits, to measure it.
 #[derive(Parser)]
 struct Args {
     /// Where to listen; the address is printed.
     #[arg(default_value = "127.0.0.1:0")]
-    listen: ListenAddr,
+    listen: Address,
     /// Seconds of silence after which a connection is closed; 0 is never.
     #[arg(long, default_value_t = 300)]
     idle_timeout: u64,

@@ -8,7 +8,7 @@
 #![deny(missing_docs)]
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 /// The longest name that the domain name system can carry, in text.
@@ -81,6 +81,16 @@ pub enum AddressError {
 }
 
 impl Address {
+    /// A port without a host: every address of this host to listen on, this host to
+    /// reach.
+    pub fn of_port(port: u16) -> Self {
+        Self {
+            host: None,
+            port,
+            written: format!(":{port}"),
+        }
+    }
+
     /// The host; `None` is every address of this host to listen on, and this host
     /// as a target.
     pub fn host(&self) -> Option<&Host> {
@@ -90,6 +100,16 @@ impl Address {
     /// The port. 0, to listen on, is any free one.
     pub fn port(&self) -> u16 {
         self.port
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            host: Some(Host::Ip(address.ip())),
+            port: address.port(),
+            written: address.to_string(),
+        }
     }
 }
 
@@ -212,7 +232,7 @@ mod tests {
     proptest! {
         #[test]
         fn socket_addresses_are_addresses(ip: IpAddr, port: u16) {
-            let parsed: Address = std::net::SocketAddr::new(ip, port).to_string().parse().unwrap();
+            let parsed: Address = SocketAddr::new(ip, port).to_string().parse().unwrap();
             prop_assert_eq!((parsed.host(), parsed.port()), (Some(&Host::Ip(ip)), port));
         }
 
@@ -255,6 +275,15 @@ mod tests {
         ] {
             assert_eq!(parsed(text), Ok((host, port)), "{text}");
         }
+    }
+
+    #[test]
+    fn what_was_not_written_prints_as_it_would_be() {
+        for text in ["127.0.0.1:4000", "[::1]:4000"] {
+            let address: SocketAddr = text.parse().unwrap();
+            assert_eq!(Ok(Address::from(address)), text.parse());
+        }
+        assert_eq!(Ok(Address::of_port(4000)), ":4000".parse());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! expects an echo (RFC 862). It is made to run unattended for long, and to add as little as it
 //! can to the round-trip time that its peers measure.
 //!
-//! - [`ListenAddr`] is an address as it is written on a command line; `:4000` is every address of
+//! - [`Address`] is an address as it is written on a command line; `:4000` is every address of
 //!   the host, of both families.
 //! - [`ServerConfig`] sets the limits: connections in all, connections of one address, and how
 //!   long a connection may be silent.
@@ -13,14 +13,14 @@
 //! - [`ServerStats`] are the counts, to be read at any time from any thread.
 //!
 //! ```
-//! use tcp_echo_server::{ListenAddr, Server, ServerConfig};
+//! use tcp_echo_server::{Address, Server, ServerConfig};
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //! use tokio::net::TcpStream;
 //! use tokio::sync::oneshot;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let address: ListenAddr = "127.0.0.1:0".parse()?;
+//! let address: Address = "127.0.0.1:0".parse()?;
 //! let server = Server::bind(&address, ServerConfig::default()).await?;
 //! let address = server.local_addr();
 //! let stats = server.stats();
@@ -60,7 +60,6 @@
 #![forbid(unsafe_code)]
 
 mod accept;
-mod address;
 mod config;
 mod connection;
 mod episode;
@@ -69,8 +68,8 @@ mod listen;
 mod server;
 mod stats;
 
-pub use address::{ListenAddr, ParseListenAddrError};
 pub use config::ServerConfig;
-pub use listen::BindError;
+pub use listen::{BindError, listen};
 pub use server::Server;
 pub use stats::{RejectReason, ServerStats};
+pub use tcp_echo_address::{Address, AddressError};

@@ -4,10 +4,8 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use socket2::{Domain, Protocol, Socket, Type};
+use tcp_echo_address::{Address, Host};
 use tokio::net::TcpListener;
-
-use crate::ListenAddr;
-use crate::address::Host;
 
 /// How many connections the kernel may hold ready for us; it lowers this to its own limit.
 const BACKLOG: i32 = 4096;
@@ -20,7 +18,7 @@ pub enum BindError {
     #[error("cannot look up {address} to listen on it")]
     Lookup {
         /// The address as written.
-        address: ListenAddr,
+        address: Address,
         /// What the resolver said.
         source: io::Error,
     },
@@ -28,43 +26,55 @@ pub enum BindError {
     #[error("cannot listen on {address}")]
     Listen {
         /// The address as written.
-        address: ListenAddr,
+        address: Address,
         /// What the system said.
         source: io::Error,
     },
 }
 
-impl ListenAddr {
-    /// Listens on this address inside the current tokio runtime.
-    ///
-    /// One listener is enough as a rule; two are returned for "every address" where the system
-    /// cannot serve both families with one socket (OpenBSD). They share one port.
-    ///
-    /// # Errors
-    ///
-    /// [`BindError`], when the name is not found or no socket can listen there.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime with I/O enabled.
-    pub async fn listen(&self) -> Result<Vec<TcpListener>, BindError> {
-        let listened = match &self.host {
-            Host::All => all(self.port()),
-            Host::Address(address) => bind(*address, Families::of(*address)).map(|one| vec![one]),
-            Host::Name(name) => {
-                let found = tokio::net::lookup_host((name.as_str(), self.port())).await;
-                let addresses = found.map_err(|source| BindError::Lookup {
-                    address: self.clone(),
-                    source,
-                })?;
-                first(addresses.collect()).map(|one| vec![one])
-            }
-        };
-        listened.map_err(|source| BindError::Listen {
-            address: self.clone(),
-            source,
-        })
-    }
+/// Listens on an address inside the current tokio runtime.
+///
+/// | written | listens on |
+/// |---|---|
+/// | `:4000`, `[::]:4000` | every address of the host, IPv4 and IPv6 |
+/// | `0.0.0.0:4000` | every IPv4 address |
+/// | `192.0.2.1:4000`, `[2001:db8::1]:4000`, `[fe80::1%eth0]:4000` | that address |
+/// | `localhost:4000` | the first address of that name that works, IPv4 before IPv6 |
+///
+/// Where a host has no IPv6, `:4000` is every IPv4 address, while `[::]:4000` is an error. Port 0
+/// lets the system choose a port.
+///
+/// One listener is enough as a rule; two are returned for "every address" where the system
+/// cannot serve both families with one socket (OpenBSD). They share one port.
+///
+/// # Errors
+///
+/// [`BindError`], when the name is not found or no socket can listen there.
+///
+/// # Panics
+///
+/// Outside a tokio runtime with I/O enabled.
+pub async fn listen(address: &Address) -> Result<Vec<TcpListener>, BindError> {
+    let port = address.port();
+    let listened = match address.host() {
+        None => all(port),
+        Some(Host::Ip(ip)) => {
+            let address = SocketAddr::new(*ip, port);
+            bind(address, Families::of(address)).map(|one| vec![one])
+        }
+        Some(Host::Name(name)) => {
+            let found = tokio::net::lookup_host((name.as_str(), port)).await;
+            let addresses = found.map_err(|source| BindError::Lookup {
+                address: address.clone(),
+                source,
+            })?;
+            first(addresses.collect()).map(|one| vec![one])
+        }
+    };
+    listened.map_err(|source| BindError::Listen {
+        address: address.clone(),
+        source,
+    })
 }
 
 /// Listens on the first address that works, IPv4 before IPv6.

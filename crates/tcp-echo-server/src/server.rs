@@ -14,7 +14,8 @@ use crate::accept::Acceptor;
 use crate::connection::Echo;
 use crate::episode::Episode;
 use crate::gate::Gate;
-use crate::{BindError, ListenAddr, RejectReason, ServerConfig, ServerStats};
+use crate::listen::listen;
+use crate::{Address, BindError, RejectReason, ServerConfig, ServerStats};
 
 /// After how long without traffic the kernel asks the peer, and how often.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -40,8 +41,8 @@ impl Server {
     /// # Panics
     ///
     /// Outside a tokio runtime with I/O enabled.
-    pub async fn bind(address: &ListenAddr, config: ServerConfig) -> Result<Self, BindError> {
-        let listeners = address.listen().await?;
+    pub async fn bind(address: &Address, config: ServerConfig) -> Result<Self, BindError> {
+        let listeners = listen(address).await?;
         let local_addr = listeners
             .first()
             .map_or_else(

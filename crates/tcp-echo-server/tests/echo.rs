@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Running, echo, is_closed, pattern, until, within, write_until_stuck};
-use tcp_echo_server::{ListenAddr, Server, ServerConfig};
+use tcp_echo_server::{Address, Server, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -130,7 +130,7 @@ async fn connections_spread_over_workers() {
 
 #[tokio::test]
 async fn every_address_means_both_families() {
-    let server = Server::bind(&ListenAddr::all(0), ServerConfig::default())
+    let server = Server::bind(&Address::of_port(0), ServerConfig::default())
         .await
         .unwrap();
     let port = server.local_addr().port();

@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use common::{LIMIT, Running, echo, is_closed, pattern, until, write_until_stuck};
-use tcp_echo_server::{ListenAddr, RejectReason, Server, ServerConfig};
+use tcp_echo_server::{Address, RejectReason, Server, ServerConfig, listen};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -175,7 +175,7 @@ async fn a_failure_to_bind_names_the_address() {
         ("192.0.2.1:0", Some(std::io::ErrorKind::AddrNotAvailable)),
         ("name.invalid:0", None),
     ] {
-        let address: ListenAddr = text.parse().unwrap();
+        let address: Address = text.parse().unwrap();
         let error = Server::bind(&address, ServerConfig::default())
             .await
             .unwrap_err();
@@ -191,6 +191,6 @@ async fn a_failure_to_bind_names_the_address() {
 async fn a_port_taken_in_one_family_is_an_error_for_both() {
     let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let error = ListenAddr::all(port).listen().await.unwrap_err();
+    let error = listen(&Address::of_port(port)).await.unwrap_err();
     assert!(error.to_string().contains(&format!(":{port}")), "{error}");
 }
