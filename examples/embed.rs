@@ -1,0 +1,105 @@
+//! Embeds the prober in a program that has no asynchronous runtime, with an
+//! observer of its own that keeps the slowest round trip of each target.
+//!
+//! ```text
+//! cargo run --example embed [HOST:PORT ...]
+//! ```
+//!
+//! Without a target it answers itself, on a port of its own.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    error::Error,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use tcp_echo_prober::{Event, Observer, Prober, Sensor, Session, SessionConfig, Target, TargetSet};
+
+/// The slowest round trip of each target, by name.
+#[derive(Clone, Default)]
+struct Slowest(Arc<Mutex<BTreeMap<String, Duration>>>);
+
+/// One target's part in it. It tells the others only when there is news.
+struct SlowestOfOne {
+    name: String,
+    slowest: Duration,
+    all: Slowest,
+}
+
+impl Observer for Slowest {
+    type Sensor = SlowestOfOne;
+
+    fn attach(&self, target: &Target) -> SlowestOfOne {
+        SlowestOfOne {
+            name: target.name().to_string(),
+            slowest: Duration::ZERO,
+            all: self.clone(),
+        }
+    }
+}
+
+impl Sensor for SlowestOfOne {
+    fn on_event(&mut self, event: &Event, _session: &Session) {
+        if let Event::Received { rtt, .. } = event
+            && *rtt > self.slowest
+        {
+            self.slowest = *rtt;
+            let mut all = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
+            all.insert(self.name.clone(), *rtt);
+        }
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut addresses: Vec<String> = env::args().skip(1).collect();
+    if addresses.is_empty() {
+        addresses.push(answer_oneself()?.to_string());
+    }
+
+    let every_10_ms = SessionConfig::new(Duration::from_millis(10), Duration::from_millis(800))?;
+    let targets = addresses
+        .iter()
+        .map(|address| Ok(Target::new(address.parse()?, every_10_ms.clone())))
+        .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+
+    let slowest = Slowest::default();
+    let prober = Prober::builder()
+        .observer(slowest.clone())
+        .targets(TargetSet::new(targets)?)
+        .start()?;
+    thread::sleep(Duration::from_secs(1));
+    prober.stop()?;
+
+    let slowest = slowest.0.lock().unwrap_or_else(PoisonError::into_inner);
+    for (name, rtt) in slowest.iter() {
+        println!("{name}: slowest round trip {rtt:?}");
+    }
+    if slowest.len() < addresses.len() {
+        return Err("not every target has answered".into());
+    }
+    Ok(())
+}
+
+/// A plain echo peer: any will do.
+fn answer_oneself() -> std::io::Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || {
+        let (mut peer, _) = listener.accept()?;
+        // Without it a reply may wait for the acknowledgement of the one before.
+        peer.set_nodelay(true)?;
+        let mut frame = [0; 16];
+        loop {
+            peer.read_exact(&mut frame)?;
+            peer.write_all(&frame)?;
+        }
+        #[allow(unreachable_code, reason = "it gives the closure its type")]
+        Ok::<(), std::io::Error>(())
+    });
+    Ok(address)
+}
