@@ -119,7 +119,7 @@ fn one(scenario: &Scenario, binary: &Path) -> (Outcome, Duration, String) {
         .unwrap_or_else(|panic| Err(anyhow!("panicked: {}", panic_text(&*panic))));
     let mut told = context.notes();
     if let Err(error) = &result {
-        told = format!("{told}{}    {}: {error:?}\n", context.logs(), scenario.name);
+        told = format!("{told}{}    {}: {error:#}\n", context.logs(), scenario.name);
     }
     (result.into(), start.elapsed(), told)
 }

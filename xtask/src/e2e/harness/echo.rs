@@ -83,9 +83,18 @@ impl Echo {
         let (status, took) = self
             .process
             .wait(END)
-            .with_context(|| format!("{signal:?}"))?;
-        ensure!(status.success(), "{signal:?}: {status}");
+            .with_context(|| signal_name(signal))?;
+        ensure!(status.success(), "{}: {status}", signal_name(signal));
         Ok(took)
+    }
+}
+
+/// `SIGTERM` or another of the two that end a program.
+pub(crate) fn signal_name(signal: Signal) -> &'static str {
+    if signal == Signal::TERM {
+        "SIGTERM"
+    } else {
+        "SIGINT"
     }
 }
 

@@ -36,9 +36,16 @@ pub(crate) struct Relay {
 struct Shared {
     upstream: SocketAddr,
     manner: Mutex<Manner>,
-    open: Mutex<Vec<TcpStream>>,
+    open: Mutex<Vec<Arc<Connection>>>,
     accepted: AtomicU64,
     listening: AtomicBool,
+}
+
+struct Connection {
+    client: TcpStream,
+    server: TcpStream,
+    /// The client is to see a reset: nobody may send it an end.
+    reset: AtomicBool,
 }
 
 impl Relay {
@@ -95,20 +102,17 @@ impl Relay {
 
     /// Resets all connections that there are.
     pub(crate) fn reset(&self) {
-        self.end_all(reset);
+        self.end_all(Connection::reset);
     }
 
     /// Ends all connections in order.
     pub(crate) fn close(&self) {
-        self.end_all(|stream| {
-            // One that is gone already needs no end.
-            let _ = stream.shutdown(Shutdown::Both);
-        });
+        self.end_all(Connection::close);
     }
 
-    fn end_all(&self, end: impl Fn(&TcpStream)) {
+    fn end_all(&self, end: fn(&Connection)) {
         if let Ok(mut open) = self.shared.open.lock() {
-            open.drain(..).for_each(|stream| end(&stream));
+            open.drain(..).for_each(|connection| end(&connection));
         }
     }
 }
@@ -125,11 +129,24 @@ impl Shared {
     }
 }
 
-/// The peer sees a reset, not an end: the last copy of the socket sends it when
-/// closed, and `shutdown` lets the threads that hold the others go.
-fn reset(stream: &TcpStream) {
-    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
-    let _ = stream.shutdown(Shutdown::Read);
+impl Connection {
+    /// Closed with no time to linger, the client's socket sends a reset; it is
+    /// closed when both directions have let it go.
+    fn reset(&self) {
+        self.reset.store(true, Ordering::Relaxed);
+        // A peer that is gone already needs no reset.
+        let _ = SockRef::from(&self.client).set_linger(Some(Duration::ZERO));
+        let _ = self.client.shutdown(Shutdown::Read);
+        let _ = self.server.shutdown(Shutdown::Both);
+    }
+
+    fn close(&self) {
+        if !self.reset.load(Ordering::Relaxed) {
+            // One that is gone already needs no end.
+            let _ = self.client.shutdown(Shutdown::Both);
+            let _ = self.server.shutdown(Shutdown::Both);
+        }
+    }
 }
 
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
@@ -141,7 +158,9 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         shared.accepted.fetch_add(1, Ordering::Relaxed);
         match shared.manner() {
             Manner::Close => drop(client),
-            Manner::Reset => reset(&client),
+            Manner::Reset => {
+                let _ = SockRef::from(&client).set_linger(Some(Duration::ZERO));
+            }
             Manner::Pass(_) | Manner::Silent => {
                 // A peer that is gone by now finds out by itself.
                 let _ = serve(client, shared);
@@ -156,25 +175,44 @@ fn serve(client: TcpStream, shared: &Arc<Shared>) -> Result<()> {
     client.set_nodelay(true)?;
     let server = TcpStream::connect_timeout(&shared.upstream, Duration::from_secs(1))?;
     server.set_nodelay(true)?;
+    let connection = Arc::new(Connection {
+        client,
+        server,
+        reset: AtomicBool::new(false),
+    });
     if let Ok(mut open) = shared.open.lock() {
-        open.push(client.try_clone()?);
+        open.push(Arc::clone(&connection));
     }
-    let (to_server, from_server) = (server.try_clone()?, server);
-    let to_client = client.try_clone()?;
-    let towards = Arc::clone(shared);
-    thread::spawn(move || forward(client, to_server, &towards, |_| Duration::ZERO));
-    let back = Arc::clone(shared);
+    let (shared, back) = (Arc::clone(shared), Arc::clone(&connection));
+    let shared_back = Arc::clone(&shared);
     thread::spawn(move || {
-        forward(from_server, to_client, &back, |manner| match manner {
-            Manner::Pass(delay) => delay,
-            _ => Duration::ZERO,
+        forward(&connection.client, &connection.server, &shared, |_| {
+            Duration::ZERO
         });
+        connection.close();
+    });
+    thread::spawn(move || {
+        forward(
+            &back.server,
+            &back.client,
+            &shared_back,
+            |manner| match manner {
+                Manner::Pass(delay) => delay,
+                _ => Duration::ZERO,
+            },
+        );
+        back.close();
     });
     Ok(())
 }
 
 /// Passes bytes on, each after the delay in force when it came.
-fn forward(mut from: TcpStream, mut to: TcpStream, shared: &Shared, delay: fn(Manner) -> Duration) {
+fn forward(
+    mut from: &TcpStream,
+    mut to: &TcpStream,
+    shared: &Shared,
+    delay: fn(Manner) -> Duration,
+) {
     let (send, receive) = mpsc::channel::<(Instant, Vec<u8>)>();
     thread::scope(|scope| {
         scope.spawn(move || {
@@ -184,7 +222,6 @@ fn forward(mut from: TcpStream, mut to: TcpStream, shared: &Shared, delay: fn(Ma
                     break;
                 }
             }
-            let _ = to.shutdown(Shutdown::Both);
         });
         let mut buffer = [0; 4096];
         while let Ok(count @ 1..) = from.read(&mut buffer) {

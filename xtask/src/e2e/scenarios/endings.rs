@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
 
 use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::{Echo, EchoServer};
+use crate::e2e::harness::echo::{Echo, EchoServer, signal_name};
 use crate::e2e::harness::{ports, wait};
 use crate::e2e::runner::{PLAIN, Scenario};
 
@@ -50,10 +50,7 @@ fn modes(context: &Context) -> Result<()> {
         }
         for (mode, echo) in [("client", client), ("both", both), ("server", server.echo)] {
             let took = echo.end_by(signal)?;
-            context.note(format!(
-                "{signal:?} in mode {mode}: {} ms",
-                took.as_millis()
-            ));
+            context.note(format!("{} in mode {mode}: {} ms", took.as_millis()));
         }
     }
     Ok(())
@@ -72,10 +69,7 @@ fn connecting(context: &Context) -> Result<()> {
             "it has connected"
         );
         let took = echo.end_by(signal)?;
-        context.note(format!(
-            "{signal:?} while connecting: {} ms",
-            took.as_millis()
-        ));
+        context.note(format!("{} while connecting: {} ms", took.as_millis()));
     }
     Ok(())
 }

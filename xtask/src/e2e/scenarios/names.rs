@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use rustix::process::Signal;
 
 use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::Echo;
+use crate::e2e::harness::echo::{Echo, signal_name};
 use crate::e2e::harness::netns::Namespace;
 use crate::e2e::harness::ports;
 use crate::e2e::harness::watch::Watch;
@@ -89,10 +89,7 @@ fn hanging(context: &Context) -> Result<()> {
             scrape.sum("tcp_echo_unsent_total", &[("reason", "disconnected")]) >= 10.0
         })?;
         let took = echo.end_by(signal)?;
-        context.note(format!(
-            "{signal:?} while a look-up hangs: {} ms",
-            took.as_millis()
-        ));
+        context.note(format!("{} while a look-up hangs: {} ms", took.as_millis()));
     }
     Ok(())
 }

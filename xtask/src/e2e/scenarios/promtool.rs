@@ -26,7 +26,7 @@ fn run(context: &Context) -> Result<()> {
                 &format!("-mode={mode}"),
                 &format!("-listen={listen}"),
                 &format!("-target=first={listen}"),
-                &format!("-target=second=strange \\\"name={listen}"),
+                &format!("-target=a \"strange\\name\"={listen}"),
             ],
         )?;
         let metrics = echo.metrics.get("/metrics")?;
