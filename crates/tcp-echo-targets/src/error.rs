@@ -1,0 +1,197 @@
+//! Why a list of targets can't be used.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tcp_echo_prober::ConfigError;
+
+use crate::{EndpointError, LabelError};
+
+/// Why the targets files can't be used; it names the file and the place.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// A file could not be read.
+    #[error("{}: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: ReadError,
+    },
+    /// A file says nothing that could be understood.
+    #[error("{}: {error}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: ParseError,
+    },
+    /// Two targets have one name.
+    #[error("{second}: another target is named {name:?}, {first}")]
+    Duplicate {
+        /// The name.
+        name: Arc<str>,
+        /// Where it came first.
+        first: Origin,
+        /// Where it came again.
+        second: Origin,
+    },
+}
+
+/// Where a target was listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Given to the source itself, without a file.
+    Given,
+    /// In a file.
+    File(PathBuf, Place),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given => f.write_str("given without a file"),
+            Self::File(path, place) => write!(f, "{}: {place}", path.display()),
+        }
+    }
+}
+
+/// Why a file can't be read.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The system refuses.
+    #[error(transparent)]
+    Io(#[from] Arc<io::Error>),
+    /// A directory, a FIFO, a device.
+    #[error("it is {0}, not a file")]
+    NotAFile(&'static str),
+    /// It is larger than 10 MB.
+    #[error("it is larger than 10 MB")]
+    TooLarge,
+    /// Its bytes are no text.
+    #[error("line {line}: not UTF-8")]
+    NotUtf8 {
+        /// The line of the first byte that is none of a text, from 1.
+        line: usize,
+    },
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(Arc::new(error))
+    }
+}
+
+/// Why a text is no list of targets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseError {
+    /// There is nothing in it. A list of no targets is `[]`.
+    #[error("it is empty: a list of no targets is written []")]
+    Empty,
+    /// It breaks the notation or has what belongs elsewhere.
+    #[error("line {line}, column {column}: {message}")]
+    Syntax {
+        /// What is wrong.
+        message: String,
+        /// The line, from 1.
+        line: u64,
+        /// The column, from 1.
+        column: u64,
+    },
+    /// An entry can't be used.
+    #[error("{place}: {error}")]
+    Entry {
+        /// Which one.
+        place: Place,
+        /// What is wrong with it.
+        error: EntryError,
+    },
+}
+
+/// An entry of a list, or a target in the list of an entry. It prints counting from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The index of the entry, from 0.
+    pub entry: usize,
+    /// The index in the entry's `targets`, from 0.
+    pub target: Option<usize>,
+}
+
+impl Place {
+    pub(crate) const fn entry(entry: usize) -> Self {
+        Self {
+            entry,
+            target: None,
+        }
+    }
+
+    pub(crate) const fn target(self, target: usize) -> Self {
+        Self {
+            entry: self.entry,
+            target: Some(target),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "entry {}", self.entry.saturating_add(1))?;
+        match self.target {
+            Some(target) => write!(f, ", target {}", target.saturating_add(1)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What is wrong with an entry.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EntryError {
+    /// It has neither `targets` nor `address`.
+    #[error("it has neither targets nor address")]
+    NoForm,
+    /// It has both.
+    #[error("it has both targets and address: use one")]
+    BothForms,
+    /// `name` beside `targets`.
+    #[error("name goes with address; what goes with targets is the label target")]
+    NameOfList,
+    /// `name` and the label `target`.
+    #[error("it has both name and the label target: use one")]
+    NamedTwice,
+    /// An empty name.
+    #[error("its name is empty")]
+    EmptyName,
+    /// What should be `host:port` is not.
+    #[error("{written:?}: {error}")]
+    Endpoint {
+        /// What was written.
+        written: String,
+        /// What is wrong with it.
+        error: EndpointError,
+    },
+    /// A label, or what it says.
+    #[error(transparent)]
+    Label(#[from] LabelError),
+    /// An interval or a timeout that nothing can be probed with.
+    #[error(transparent)]
+    Session(#[from] ConfigError),
+}
+
+impl LoadError {
+    pub(crate) fn read(path: &Path, error: ReadError) -> Self {
+        let path = path.to_owned();
+        Self::Read { path, error }
+    }
+
+    pub(crate) fn parse(path: &Path, error: ParseError) -> Self {
+        let path = path.to_owned();
+        Self::Parse { path, error }
+    }
+}

@@ -1,0 +1,152 @@
+//! Reading a file of which nothing is known.
+
+use std::{
+    fs::{File, FileType, Metadata, OpenOptions},
+    io::Read,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use crate::ReadError;
+
+/// The largest targets file; room for some hundred thousand targets.
+pub(crate) const MAX_SIZE: u64 = 10_000_000;
+
+/// A file that changed this short a time ago may change again without a trace: clocks
+/// of file systems tick in milliseconds or, in old ones, in two seconds.
+const TICK: Duration = Duration::from_secs(3);
+
+/// Which state of a file was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    len: u64,
+    changed: SystemTime,
+    identity: [u64; 2],
+    settled: bool,
+}
+
+impl Mark {
+    /// Whether the file at `path` surely is what it was. Links are followed, so what
+    /// a link leads to now is what is looked at.
+    pub(crate) fn holds(&self, path: &Path) -> bool {
+        let now = std::fs::metadata(path).and_then(|metadata| Self::of(&metadata));
+        self.settled
+            && now.is_ok_and(|now| {
+                Self {
+                    settled: true,
+                    ..now
+                } == *self
+            })
+    }
+
+    fn of(metadata: &Metadata) -> std::io::Result<Self> {
+        let changed = changed(metadata)?;
+        let age = SystemTime::now().duration_since(changed);
+        Ok(Self {
+            len: metadata.len(),
+            changed,
+            identity: identity(metadata),
+            settled: age.is_ok_and(|age| age > TICK),
+        })
+    }
+}
+
+/// When the file's content or anything else of it changed.
+#[cfg(unix)]
+fn changed(metadata: &Metadata) -> std::io::Result<SystemTime> {
+    use std::os::unix::fs::MetadataExt;
+    // Unlike the time of modification, that of change can't be set back by hand.
+    let seconds = u64::try_from(metadata.ctime()).unwrap_or(0);
+    let nanos = u64::try_from(metadata.ctime_nsec()).unwrap_or(0);
+    let since = Duration::from_secs(seconds).checked_add(Duration::from_nanos(nanos));
+    let changed = since.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
+    changed.ok_or_else(|| std::io::ErrorKind::InvalidData.into())
+}
+
+#[cfg(not(unix))]
+fn changed(metadata: &Metadata) -> std::io::Result<SystemTime> {
+    metadata.modified()
+}
+
+#[cfg(unix)]
+fn identity(metadata: &Metadata) -> [u64; 2] {
+    use std::os::unix::fs::MetadataExt;
+    [metadata.dev(), metadata.ino()]
+}
+
+#[cfg(not(unix))]
+fn identity(metadata: &Metadata) -> [u64; 2] {
+    let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
+    let created = metadata.created().ok().and_then(since);
+    let created = created.map_or(0, |created| created.as_nanos());
+    [0, u64::try_from(created).unwrap_or(0)]
+}
+
+/// The text of the file at `path`, and which state of it that is.
+pub(crate) fn read(path: &Path) -> Result<(String, Mark), ReadError> {
+    // Before it is opened, since that alone does something to a FIFO or a tape; and
+    // after, since it may have been swapped in between.
+    check(&std::fs::metadata(path)?)?;
+    let file = open(path)?;
+    let metadata = file.metadata()?;
+    check(&metadata)?;
+    let mark = Mark::of(&metadata)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    // It may grow while it is read.
+    file.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_SIZE {
+        return Err(ReadError::TooLarge);
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((text, mark)),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let bytes = error.as_bytes().iter().take(valid);
+            let line = bytes.filter(|byte| **byte == b'\n').count() + 1;
+            Err(ReadError::NotUtf8 { line })
+        }
+    }
+}
+
+fn check(metadata: &Metadata) -> Result<(), ReadError> {
+    if !metadata.is_file() {
+        return Err(ReadError::NotAFile(kind(metadata.file_type())));
+    }
+    if metadata.len() > MAX_SIZE {
+        return Err(ReadError::TooLarge);
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn kind(file: FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    match file {
+        _ if file.is_dir() => "a directory",
+        _ if file.is_fifo() => "a FIFO",
+        _ if file.is_socket() => "a socket",
+        _ => "a device",
+    }
+}
+
+#[cfg(not(unix))]
+fn kind(file: FileType) -> &'static str {
+    if file.is_dir() {
+        "a directory"
+    } else {
+        "a device"
+    }
+}
+
+#[cfg(unix)]
+fn open(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    // A FIFO would wait for its writer, were it swapped in now.
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).open(path)
+}

@@ -1,0 +1,117 @@
+//! The labels of a list's entry: some are kept, some tell how to probe.
+
+use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+
+use crate::{ParseDuration, spec::Overrides};
+
+/// The largest loss window, in slots: 1.25 MB a target.
+const MAX_WINDOW: u32 = 10_000_000;
+
+/// Labels that the series of a target have of themselves.
+const TAKEN: [&str; 3] = ["reason", "le", "address"];
+
+/// Why a label, or a name given by one, can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LabelError {
+    /// It is no label's name in Prometheus's data model.
+    #[error("the label {0:?} has no valid name: letters, digits and _, no digit first")]
+    Name(String),
+    /// The series of a target use it themselves.
+    #[error("the label {0:?} is one that the metrics have themselves")]
+    Taken(String),
+    /// A misspelt label of the kind that tells how to probe.
+    #[error(
+        "unknown label {0:?}: there are __probe_interval__, __probe_timeout__ and __probe_window__"
+    )]
+    Unknown(String),
+    /// Its value is no duration.
+    #[error("{label}: {value:?}: {reason}")]
+    Duration {
+        /// The label.
+        label: String,
+        /// Its value.
+        value: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Its value is no size of a loss window.
+    #[error("__probe_window__: {0:?}: use a whole number from 1 to {MAX_WINDOW}")]
+    Window(String),
+    /// The name of the target can't be shown in a line.
+    #[error("the target's name {0:?} has control characters")]
+    Control(String),
+}
+
+/// An entry's labels, sorted by what they are for.
+#[derive(Debug, Default)]
+pub(crate) struct Sorted {
+    pub(crate) name: Option<String>,
+    pub(crate) kept: BTreeMap<String, String>,
+    pub(crate) overrides: Overrides,
+}
+
+/// Sorts `labels`. An empty value is no label, as in Prometheus.
+pub(crate) fn sort(
+    labels: Vec<(String, String)>,
+    parse: ParseDuration,
+) -> Result<Sorted, LabelError> {
+    let mut sorted = Sorted::default();
+    for (label, value) in labels {
+        if !is_name(&label) {
+            return Err(LabelError::Name(label));
+        }
+        if TAKEN.contains(&&*label) {
+            return Err(LabelError::Taken(label));
+        }
+        if value.is_empty() {
+            continue;
+        }
+        match &*label {
+            "target" => sorted.name = Some(checked_name(value)?),
+            "__probe_interval__" => {
+                sorted.overrides.interval = Some(duration(label, value, parse)?);
+            }
+            "__probe_timeout__" => sorted.overrides.timeout = Some(duration(label, value, parse)?),
+            "__probe_window__" => sorted.overrides.window = Some(window(value)?),
+            unknown if unknown.starts_with("__probe_") => return Err(LabelError::Unknown(label)),
+            // Meta labels of Prometheus's own discovery, dropped there as well.
+            meta if meta.starts_with("__") => {}
+            _ => {
+                sorted.kept.insert(label, value);
+            }
+        }
+    }
+    Ok(sorted)
+}
+
+/// The name of a target, where it has nothing that breaks a line or a terminal.
+pub(crate) fn checked_name(name: String) -> Result<String, LabelError> {
+    if name.contains(char::is_control) {
+        return Err(LabelError::Control(name));
+    }
+    Ok(name)
+}
+
+/// A label's name in Prometheus's data model, `[a-zA-Z_][a-zA-Z0-9_]*`.
+fn is_name(label: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !label.is_empty()
+        && !label.starts_with(|c: char| c.is_ascii_digit())
+        && label.bytes().all(allowed)
+}
+
+fn duration(label: String, value: String, parse: ParseDuration) -> Result<Duration, LabelError> {
+    parse(&value).map_err(|reason| LabelError::Duration {
+        label,
+        value,
+        reason,
+    })
+}
+
+fn window(value: String) -> Result<NonZeroU32, LabelError> {
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    let size = value.parse().ok().filter(|_| digits);
+    size.filter(|size: &NonZeroU32| size.get() <= MAX_WINDOW)
+        .ok_or(LabelError::Window(value))
+}

@@ -1,0 +1,109 @@
+//! What to probe: lists of targets in files, names that stand for many targets, and
+//! shares of them for many probers.
+//!
+//! A [`Source`] puts these together and keeps a
+//! [`TargetSet`](tcp_echo_prober::TargetSet) up to date:
+//!
+//! - **Files** in the format of Prometheus's `file_sd` or a plainer one ([`parse`]).
+//!   Each is looked at every two seconds, through whatever links lead to it, and a
+//!   change is applied whole or not at all: where any file can't be used, the targets
+//!   stay as they are, and a [`LoadError`] names the file and the place. Only the first
+//!   load fails for good ([`Source::load`]).
+//! - **Names** ([`Endpoint`]). `dns+host:port` is a target for each address of the
+//!   name, and `srv+name` one for each host and port of its SRV records. They are
+//!   looked up again at an interval. A look-up that fails, be it that no server answers
+//!   or that there is no such name, leaves what the name stood for; where the servers
+//!   answer that the name has no records of the kind, its targets go.
+//! - **Shards** ([`Shard`]): each target is on one, by its name.
+//!
+//! # Names of targets
+//! A target is named as its entry says, or else by its address as written. What was
+//! found behind a name is called after the entry and what was found: of
+//! `dns+web.example.com:4000`, named `web` or not at all, and of
+//! `srv+_echo._tcp.example.com`, the targets are
+//!
+//! ```text
+//! web/192.0.2.1
+//! dns+web.example.com:4000/2001:db8::1
+//! srv+_echo._tcp.example.com/a.example.com:4000
+//! ```
+//!
+//! So a name stays with an address for as long as that is in the answer, and its series
+//! with it.
+//!
+//! # Example
+//! ```
+//! use std::{fs, time::Duration};
+//! use tcp_echo_targets::{Config, Defaults, Source};
+//!
+//! # let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+//! # runtime.block_on(async {
+//! let directory = tempfile::tempdir()?;
+//! let file = directory.path().join("targets.yml");
+//! fs::write(&file, "- targets: [db.example.com:4000]")?;
+//!
+//! let defaults = Defaults {
+//!     interval: Duration::from_millis(200),
+//!     timeout: Duration::from_millis(800),
+//!     window: 100.try_into()?,
+//!     stall: None,
+//! };
+//! let mut config = Config::new(defaults, |text| Err(format!("{text} is not supported")));
+//! config.files.push(file.clone());
+//! let source = Source::load(config)?;
+//! assert_eq!(source.targets().len(), 1); // for the prober to begin with
+//!
+//! let handle = source.handle();
+//! let (changed, mut changes) = tokio::sync::mpsc::unbounded_channel();
+//! let running = tokio::spawn(source.run(move |targets| {
+//!     let _ = changed.send(targets); // or the prober's `apply`
+//! }));
+//!
+//! fs::write(&file, "- targets: [db.example.com:4000, web.example.com:4000]")?;
+//! handle.reload().await?; // or wait for two seconds
+//! assert_eq!(changes.recv().await.map(|targets| targets.len()), Some(2));
+//!
+//! fs::write(&file, "- targets: [db]")?;
+//! let error = handle.reload().await.unwrap_err().to_string();
+//! assert!(error.contains("targets.yml: entry 1, target 1: \"db\": the port is missing"));
+//! assert!(!handle.status().successful);
+//!
+//! running.abort();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Why not …
+//! - … the system's notices of changes (inotify and its like)? They don't come from
+//!   network file systems, watch directories that links may leave, and run out. A look
+//!   at the file's metadata costs microseconds.
+//! - … the prober's own look-ups? They choose one address to connect to; these make
+//!   targets of all.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod discovery;
+mod dns;
+mod endpoint;
+mod error;
+mod expand;
+mod file;
+mod files;
+mod handle;
+mod labels;
+mod loader;
+mod parse;
+mod shard;
+mod source;
+mod spec;
+
+pub use dns::Dns;
+pub use endpoint::{Endpoint, EndpointError};
+pub use error::{EntryError, LoadError, Origin, ParseError, Place, ReadError};
+pub use handle::{Handle, ReloadError, Status};
+pub use labels::LabelError;
+pub use parse::{Format, parse};
+pub use shard::{Shard, ShardError};
+pub use source::{Config, Source};
+pub use spec::{Defaults, ParseDuration, Spec};

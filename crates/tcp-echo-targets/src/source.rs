@@ -1,0 +1,240 @@
+//! The targets, kept up to date.
+
+use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
+
+use tcp_echo_prober::{IpVersion, TargetSet};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, MissedTickBehavior, interval_at, sleep_until},
+};
+use tracing::{debug, error, info};
+
+use crate::{
+    Defaults, Dns, Handle, LoadError, ParseDuration, Shard, Spec, Status,
+    discovery::Discovery,
+    expand,
+    files::Files,
+    handle::{Order, Waiting},
+    loader::Loader,
+};
+
+/// While many names are looked up, their targets come in heaps of this distance.
+const HEAP: Duration = Duration::from_millis(250);
+
+/// Where targets come from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Targets that are always there, besides those of files.
+    pub targets: Vec<Spec>,
+    /// Targets files. Names are unique over all of them and `targets`.
+    pub files: Vec<PathBuf>,
+    /// How the targets of files are probed, unless they say otherwise.
+    pub defaults: Defaults,
+    /// How durations are written in files.
+    pub parse_duration: ParseDuration,
+    /// Which of all these targets are wanted; all by default.
+    pub shard: Shard,
+    /// How often files are looked at; two seconds by default, at least 10 ms.
+    pub poll: Duration,
+    /// How often names are looked up; 30 seconds by default, at least 10 ms.
+    pub dns_refresh: Duration,
+    /// Who is asked for names; the system's servers by default.
+    pub dns: Dns,
+    /// Which addresses of a name are targets; all by default.
+    pub ip: IpVersion,
+}
+
+/// The shortest time between two looks at the files or at names.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+impl Config {
+    /// No targets yet, and everything else by default.
+    pub const fn new(defaults: Defaults, parse_duration: ParseDuration) -> Self {
+        Self {
+            targets: vec![],
+            files: vec![],
+            defaults,
+            parse_duration,
+            shard: Shard::ALL,
+            poll: Duration::from_secs(2),
+            dns_refresh: Duration::from_secs(30),
+            dns: Dns::system(),
+            ip: IpVersion::Auto,
+        }
+    }
+}
+
+/// A list of targets that follows its files and names.
+///
+/// [`load`](Self::load) reads the files for the first time, [`run`](Self::run) follows
+/// them from then on, and a [`Handle`] tells how it goes meanwhile.
+#[must_use]
+pub struct Source {
+    specs: Vec<Spec>,
+    current: TargetSet,
+    shard: Shard,
+    poll: Duration,
+    dns_refresh: Duration,
+    loader: Loader,
+    discovery: Discovery,
+    /// When names were last asked for, all of them.
+    asked: Option<Instant>,
+    orders: mpsc::Receiver<Order>,
+    status: watch::Sender<Status>,
+    handle: Handle,
+}
+
+impl Source {
+    /// Reads the files for the first time. Names are not yet looked up. It blocks for
+    /// as long as the files' reads do.
+    ///
+    /// # Errors
+    /// [`LoadError`], where any file can't be used.
+    pub fn load(config: Config) -> Result<Self, LoadError> {
+        let follows = !config.files.is_empty();
+        let mut files = Files::new(
+            config.targets,
+            config.files,
+            config.defaults,
+            config.parse_duration,
+        );
+        let specs = files.load(true).transpose()?.unwrap_or_default();
+        let (orders, received) = mpsc::channel(16);
+        let (status, seen) = watch::channel(Status::succeeded());
+        let mut source = Self {
+            specs,
+            current: TargetSet::default(),
+            shard: config.shard,
+            poll: config.poll.max(SHORTEST),
+            dns_refresh: config.dns_refresh.max(SHORTEST),
+            loader: Loader::new(files, follows),
+            discovery: Discovery::new(config.dns, config.ip),
+            asked: None,
+            orders: received,
+            status,
+            handle: Handle::new(orders, seen),
+        };
+        source.discovery.want(&source.specs);
+        source.current = source.expanded();
+        Ok(source)
+    }
+
+    /// The targets as they are now.
+    pub const fn targets(&self) -> &TargetSet {
+        &self.current
+    }
+
+    /// What asks for reloads and tells how the last one went.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Looks up all names once and gives the targets then. What fails to be looked up
+    /// stands for no target yet. It needs a runtime with I/O and time, and takes no
+    /// longer than [`run`](Self::run) would to know the same: where 32 names or fewer
+    /// are listed, as long as one look-up may take.
+    pub async fn discover(&mut self) -> &TargetSet {
+        self.ask();
+        while !self.discovery.is_idle() {
+            self.discovery.next().await;
+        }
+        self.current = self.expanded();
+        &self.current
+    }
+
+    /// Follows files and names for as long as it is polled, and gives each new set of
+    /// targets to `apply`. The first look-ups begin at once. Files are read and parsed
+    /// on the runtime's threads for blocking work; `apply` is called within the task.
+    ///
+    /// It needs a runtime with I/O and time. Dropping it ends it.
+    pub async fn run(mut self, mut apply: impl FnMut(TargetSet) + Send) -> Infallible {
+        let now = Instant::now();
+        let mut polls = interval_at(now + self.poll, self.poll);
+        let first = self.asked.map_or(now, |asked| asked + self.dns_refresh);
+        let mut rounds = interval_at(first, self.dns_refresh);
+        for timer in [&mut polls, &mut rounds] {
+            timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
+        let mut applied = now;
+        let mut found = false;
+        loop {
+            tokio::select! {
+                _ = polls.tick() => self.loader.poll(),
+                Some(order) = self.orders.recv() => {
+                    self.ask();
+                    self.loader.reload(order);
+                }
+                (loaded, waiting) = self.loader.finished() => {
+                    self.take(loaded, waiting, &mut apply);
+                }
+                _ = rounds.tick() => self.ask(),
+                changed = self.discovery.next() => {
+                    found |= changed;
+                    if found && self.discovery.is_idle() {
+                        (applied, found) = (Instant::now(), false);
+                        self.apply(&mut apply);
+                    }
+                }
+                () = sleep_until(applied + HEAP), if found => {
+                    (applied, found) = (Instant::now(), false);
+                    self.apply(&mut apply);
+                }
+            }
+        }
+    }
+
+    fn ask(&mut self) {
+        self.asked = Some(Instant::now());
+        self.discovery.begin_round();
+    }
+
+    fn take(
+        &mut self,
+        loaded: Option<Result<Vec<Spec>, LoadError>>,
+        waiting: Waiting,
+        apply: &mut impl FnMut(TargetSet),
+    ) {
+        let result = match loaded {
+            None => Ok(()),
+            Some(Ok(specs)) => {
+                self.specs = specs;
+                self.discovery.want(&self.specs);
+                self.apply(apply);
+                self.status.send_replace(Status::succeeded());
+                info!(targets = self.current.len(), "the targets files are loaded");
+                Ok(())
+            }
+            Some(Err(error)) => {
+                error!(%error, "the targets files can't be used; the targets stay as they are");
+                let error = Arc::new(error);
+                self.status
+                    .send_modify(|status| status.failed(error.clone()));
+                Err(error)
+            }
+        };
+        for waiting in waiting {
+            // Whoever asked may have gone.
+            let _ = waiting.send(result.clone());
+        }
+    }
+
+    fn expanded(&self) -> TargetSet {
+        expand::targets(&self.specs, &self.discovery, self.shard)
+    }
+
+    fn apply(&mut self, apply: &mut impl FnMut(TargetSet)) {
+        let new = self.expanded();
+        let changes = self.current.apply(new.clone());
+        let (added, removed) = (changes.added.len(), changes.removed.len());
+        if added + removed == 0 {
+            debug!("the targets are the same");
+            return;
+        }
+        info!(
+            targets = new.len(),
+            added, removed, "the targets have changed"
+        );
+        apply(new);
+    }
+}
