@@ -50,7 +50,11 @@ fn modes(context: &Context) -> Result<()> {
         }
         for (mode, echo) in [("client", client), ("both", both), ("server", server.echo)] {
             let took = echo.end_by(signal)?;
-            context.note(format!("{} in mode {mode}: {} ms", took.as_millis()));
+            context.note(format!(
+                "{} in mode {mode}: {} ms",
+                signal_name(signal),
+                took.as_millis()
+            ));
         }
     }
     Ok(())
@@ -69,7 +73,11 @@ fn connecting(context: &Context) -> Result<()> {
             "it has connected"
         );
         let took = echo.end_by(signal)?;
-        context.note(format!("{} while connecting: {} ms", took.as_millis()));
+        context.note(format!(
+            "{} while connecting: {} ms",
+            signal_name(signal),
+            took.as_millis()
+        ));
     }
     Ok(())
 }

@@ -89,7 +89,11 @@ fn hanging(context: &Context) -> Result<()> {
             scrape.sum("tcp_echo_unsent_total", &[("reason", "disconnected")]) >= 10.0
         })?;
         let took = echo.end_by(signal)?;
-        context.note(format!("{} while a look-up hangs: {} ms", took.as_millis()));
+        context.note(format!(
+            "{} while a look-up hangs: {} ms",
+            signal_name(signal),
+            took.as_millis()
+        ));
     }
     Ok(())
 }
