@@ -4,9 +4,10 @@ use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-use std::{panic, thread};
+use std::{env, fs, panic, thread};
 
 use anyhow::{Context as _, Result, anyhow};
+use tempfile::TempDir;
 
 use super::harness::context::Context;
 use super::harness::{limits, netns, tools};
@@ -48,12 +49,14 @@ pub(super) fn run(report: &mut Report, word: &str) {
         });
         return;
     }
-    let mut binary = None;
+    let mut built = None;
     report.step("release build", || {
-        binary = Some(build()?);
+        built = Some(build()?);
         Ok(())
     });
-    let Some(binary) = binary else { return };
+    let Some((_folder, binary)) = built else {
+        return;
+    };
     report.step("tools for the end-to-end tests", || {
         tools::install(chosen.iter().flat_map(|scenario| scenario.tools))
     });
@@ -67,17 +70,19 @@ pub(super) fn run(report: &mut Report, word: &str) {
     side_by_side(&alone, 1, &binary, &report);
 }
 
-fn build() -> Result<PathBuf> {
+/// Builds the binary and copies it to a folder of its own: another build may
+/// replace it while the scenarios run.
+fn build() -> Result<(TempDir, PathBuf)> {
     run_command(
         &mut cargo(&["build", "--locked", "--release", "-p", "tcp-echo-metrics"]),
         LONG,
     )?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let binary = target.join("release/tcp-echo-metrics");
-    binary
-        .canonicalize()
-        .with_context(|| binary.display().to_string())
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    let built = root().join(target).join("release/tcp-echo-metrics");
+    let folder = TempDir::with_prefix("tcp-echo-e2e-")?;
+    let binary = folder.path().join("tcp-echo-metrics");
+    fs::copy(&built, &binary).with_context(|| built.display().to_string())?;
+    Ok((folder, binary))
 }
 
 fn side_by_side(
