@@ -1,9 +1,11 @@
 //! Compares echo servers with the bare floor: rate, round-trip time and memory.
 //!
 //! It starts the servers itself, all of them on one processor, and the load on another. One
-//! server is under load at a time, in turn and for a fraction of a second, and what is reported
-//! is the median of the ratios of neighbouring turns: on a shared machine the figures themselves
-//! can double from one minute to the next, and their ratios stay.
+//! server is under load at a time, in many short turns, since what else the machine does then
+//! meets all of them alike. What is reported is the median of the ratios of neighbouring turns:
+//! on a shared machine the figures themselves can double from one minute to the next, and their
+//! ratios stay. At 64 connections the load is as busy as the server, so that a server's own cost
+//! shows in the ratio of processor time before it shows in the rate.
 
 #[cfg(target_os = "linux")]
 mod report;
@@ -44,10 +46,10 @@ mod linux {
         /// Servers to compare with the floor [default: echo-server, beside this program].
         servers: Vec<PathBuf>,
         /// Turns of each server in each comparison.
-        #[arg(short, long, default_value_t = 30)]
+        #[arg(short, long, default_value_t = 100)]
         rounds: usize,
         /// Seconds of a turn.
-        #[arg(short, long, default_value_t = 0.15)]
+        #[arg(short, long, default_value_t = 0.04)]
         duration: f64,
         /// Idle connections to weigh a server's memory with; 0 leaves it out.
         #[arg(long, default_value_t = 10_000)]
