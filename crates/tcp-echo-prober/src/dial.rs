@@ -16,7 +16,11 @@ use tokio::{
 };
 use tracing::warn;
 
-use crate::{Address, Options, Timestamps, once::Once, resolve::Resolver};
+use crate::{
+    Address, Options, Timestamps,
+    chatter::{Chatter, Once},
+    resolve::Resolver,
+};
 
 /// The least time that a handshake is given, however short the probes' timeout: a
 /// first segment that is lost is sent again by a new attempt, not by the kernel's
@@ -34,6 +38,8 @@ const MOST_ADDRESSES: usize = 8;
 pub(crate) struct Dialer {
     pub(crate) options: Options,
     pub(crate) resolver: Resolver,
+    /// How much is said of single targets.
+    pub(crate) chatter: Chatter,
     no_stamps: Once,
     no_dscp: Once,
 }
@@ -95,6 +101,7 @@ impl Dialer {
         Self {
             resolver: Resolver::new(options.ip),
             options,
+            chatter: Chatter::new(),
             no_stamps: Once::default(),
             no_dscp: Once::default(),
         }

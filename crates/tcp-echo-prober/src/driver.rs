@@ -265,7 +265,9 @@ impl<S: Sensor> Driver<S> {
             address,
             handshake,
         } = connected;
-        info!(target = %self.target.name(), %address, ?handshake, "connected");
+        if self.dialer.chatter.allows() {
+            info!(target = %self.target.name(), %address, ?handshake, "connected");
+        }
         self.logged = None;
         self.link = Link::Up(Connection::new(stream, address));
         self.next_tcp_info = now;
@@ -276,8 +278,10 @@ impl<S: Sensor> Driver<S> {
     fn failed(&mut self, now: Instant, error: &DialError) {
         let text = error.to_string();
         if self.logged.as_ref() != Some(&text) {
-            warn!(target = %self.target.name(), address = %self.target.address(), error = text,
+            if self.dialer.chatter.allows() {
+                warn!(target = %self.target.name(), address = %self.target.address(), error = text,
                 "cannot connect; trying again");
+            }
             self.logged = Some(text);
         }
         let event = self.session.handle_connect_failed(now, error.reason());
@@ -301,7 +305,7 @@ impl<S: Sensor> Driver<S> {
             self.tell(&event);
         }
         connection.close(reason);
-        if reason != DisconnectReason::Closed {
+        if reason != DisconnectReason::Closed && self.dialer.chatter.allows() {
             warn!(target = %self.target.name(), %reason, "disconnected");
         }
         let event = self.session.handle_disconnected(reason);
@@ -341,8 +345,10 @@ impl<S: Sensor> Driver<S> {
         if let Link::Up(connection) = &self.link
             && !self.addresses.contains(&connection.address())
         {
-            info!(target = %self.target.name(), address = %connection.address(),
-                "its address has changed");
+            if self.dialer.chatter.allows() {
+                info!(target = %self.target.name(), address = %connection.address(),
+                    "its address has changed");
+            }
             self.disconnect(DisconnectReason::Closed);
         }
     }
