@@ -69,7 +69,7 @@ mod server;
 mod stats;
 
 pub use config::ServerConfig;
-pub use listen::{BindError, listen};
+pub use listen::{BindError, adopt, listen};
 pub use server::Server;
 pub use stats::{RejectReason, ServerStats};
 pub use tcp_echo_address::{Address, AddressError};

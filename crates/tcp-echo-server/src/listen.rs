@@ -77,6 +77,25 @@ pub async fn listen(address: &Address) -> Result<Vec<TcpListener>, BindError> {
     })
 }
 
+/// Takes listeners that were bound elsewhere into the current tokio runtime.
+///
+/// # Errors
+///
+/// When the system refuses one.
+///
+/// # Panics
+///
+/// Outside a tokio runtime with I/O enabled.
+pub fn adopt(
+    listeners: impl IntoIterator<Item = std::net::TcpListener>,
+) -> io::Result<Vec<TcpListener>> {
+    let adopt_one = |listener: std::net::TcpListener| {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    };
+    listeners.into_iter().map(adopt_one).collect()
+}
+
 /// Listens on the first address that works, IPv4 before IPv6.
 fn first(mut addresses: Vec<SocketAddr>) -> io::Result<TcpListener> {
     addresses.sort_by_key(SocketAddr::is_ipv6);

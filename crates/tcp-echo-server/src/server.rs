@@ -1,6 +1,7 @@
 //! The server itself.
 
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::accept::Acceptor;
 use crate::connection::Echo;
 use crate::episode::Episode;
 use crate::gate::Gate;
-use crate::listen::listen;
+use crate::listen::{adopt, listen};
 use crate::{Address, BindError, RejectReason, ServerConfig, ServerStats};
 
 /// After how long without traffic the kernel asks the peer, and how often.
@@ -46,13 +47,51 @@ impl Server {
         let local_addr = listeners
             .first()
             .map_or_else(
-                || Err(std::io::ErrorKind::NotFound.into()),
+                || Err(io::ErrorKind::NotFound.into()),
                 TcpListener::local_addr,
             )
             .map_err(|source| BindError::Listen {
                 address: address.clone(),
                 source,
             })?;
+        Ok(Self {
+            listeners,
+            local_addr,
+            config,
+            stats: Arc::default(),
+        })
+    }
+
+    /// Serves what listens already, such as the sockets that a service manager hands down. This
+    /// has to be called inside the tokio runtime in which the server runs.
+    ///
+    /// # Errors
+    ///
+    /// Without any listener, and when the system refuses one of them.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with I/O enabled.
+    ///
+    /// ```
+    /// use tcp_echo_server::{Server, ServerConfig};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let address = listener.local_addr()?;
+    /// let server = Server::from_listeners([listener], ServerConfig::default())?;
+    /// assert_eq!(server.local_addr(), address);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_listeners(
+        listeners: impl IntoIterator<Item = std::net::TcpListener>,
+        config: ServerConfig,
+    ) -> io::Result<Self> {
+        let listeners = adopt(listeners)?;
+        let first = listeners.first().ok_or(io::ErrorKind::InvalidInput)?;
+        let local_addr = first.local_addr()?;
         Ok(Self {
             listeners,
             local_addr,
