@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::e2e;
 use crate::report::Report;
+use crate::{dashboards, e2e};
 
 mod arrows;
 mod benches;
@@ -41,6 +41,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("nothing left undone", words::none_left),
     ("links in Markdown", links::resolve),
     ("commands in the README", readme::commands),
+    ("dashboards", dashboards::check),
+    ("rules", dashboards::rules::check),
     ("clippy", rust::clippy),
     ("documentation", rust::documentation),
     ("tests", rust::tests),

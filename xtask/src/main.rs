@@ -5,6 +5,7 @@ use std::env;
 use std::process::ExitCode;
 
 mod ci;
+mod dashboards;
 mod e2e;
 mod report;
 mod shell;
@@ -13,7 +14,9 @@ const USAGE: &str = "\
 usage: cargo xtask <verb>
 
   ci  [WORD]   every check whose name contains WORD, all of them without it
-  e2e [WORD]   the same for the end-to-end scenarios, with the release binary";
+  e2e [WORD]   the same for the end-to-end scenarios, with the release binary
+  dashboards [--check]
+               writes Grafana's dashboards, or checks them and Prometheus's rules";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -23,6 +26,7 @@ fn main() -> ExitCode {
         ["ci", word] => ci::run(word),
         ["e2e"] => e2e::run(""),
         ["e2e", word] => e2e::run(word),
+        ["dashboards", ref rest @ ..] => dashboards::run(rest),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             ExitCode::SUCCESS

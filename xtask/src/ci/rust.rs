@@ -20,10 +20,9 @@ pub(super) fn documentation() -> Result<()> {
 
 pub(super) fn tests() -> Result<()> {
     if has("cargo-nextest") {
-        run(
-            &mut split("nextest run --locked --workspace --no-fail-fast"),
-            LONG,
-        )
+        let arguments = "nextest run --locked --workspace --no-fail-fast \
+                         --tool-config-file xtask:xtask/nextest.toml";
+        run(&mut split(arguments), LONG)
     } else {
         let arguments = "test --locked --workspace --lib --bins --tests --no-fail-fast";
         run(&mut split(arguments), LONG)
@@ -38,5 +37,5 @@ pub(super) fn doc_tests() -> Result<()> {
 }
 
 fn split(arguments: &str) -> std::process::Command {
-    cargo(&arguments.split(' ').collect::<Vec<_>>())
+    cargo(&arguments.split_whitespace().collect::<Vec<_>>())
 }

@@ -7,6 +7,7 @@
 use super::runner::Scenario;
 
 mod blackhole;
+mod dashboards;
 mod endings;
 mod endpoints;
 mod faults;
@@ -25,6 +26,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
     [
         prometheus::SCENARIOS,
         promtool::SCENARIOS,
+        dashboards::SCENARIOS,
         endpoints::SCENARIOS,
         socat::SCENARIOS,
         usage::SCENARIOS,

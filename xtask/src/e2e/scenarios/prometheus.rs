@@ -63,7 +63,7 @@ fn run(context: &Context) -> Result<()> {
     Ok(())
 }
 
-struct Prometheus {
+pub(super) struct Prometheus {
     name: &'static str,
     api: Endpoint,
     _process: Process,
@@ -76,13 +76,21 @@ impl Prometheus {
         target: SocketAddr,
         flags: &[&str],
     ) -> Result<Self> {
-        let config = context.file(
-            &format!("{name}.yml"),
-            &format!(
-                "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
-                 scrape_configs: [{{job_name: tcp-echo, static_configs: [{{targets: ['{target}']}}]}}]\n"
-            ),
-        )?;
+        let config = format!(
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
+             scrape_configs: [{{job_name: tcp-echo, static_configs: [{{targets: ['{target}']}}]}}]\n"
+        );
+        Self::start_with(context, name, &config, flags)
+    }
+
+    /// The same by a configuration of one's own.
+    pub(super) fn start_with(
+        context: &Context,
+        name: &'static str,
+        config: &str,
+        flags: &[&str],
+    ) -> Result<Self> {
+        let config = context.file(&format!("{name}.yml"), config)?;
         let address = ports::free()?;
         let mut command = Command::new("prometheus");
         command
@@ -158,19 +166,19 @@ impl Prometheus {
     }
 
     /// The one value that a query gives.
-    fn value(&self, query: &str) -> Result<f64> {
+    pub(super) fn value(&self, query: &str) -> Result<f64> {
         let answer = self.json(&format!("/api/v1/query?query={}", encode(query)))?;
         let value = answer["data"]["result"][0]["value"][1].as_str();
         let value = value.with_context(|| format!("{}: {query}: {answer}", self.name))?;
         Ok(value.parse()?)
     }
 
-    fn json(&self, path: &str) -> Result<Value> {
+    pub(super) fn json(&self, path: &str) -> Result<Value> {
         Ok(serde_json::from_str(&self.api.get(path)?)?)
     }
 }
 
-fn encode(query: &str) -> String {
+pub(super) fn encode(query: &str) -> String {
     let escape = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),
