@@ -150,3 +150,39 @@ fn open(path: &Path) -> std::io::Result<File> {
 fn open(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().read(true).open(path)
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fifo_swapped_in_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let opened = open(&path).unwrap().metadata().unwrap();
+        assert!(matches!(check(&opened), Err(ReadError::NotAFile("a FIFO"))));
+    }
+
+    #[test]
+    fn a_young_file_is_never_taken_for_settled() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("targets");
+        std::fs::write(&path, "[]").unwrap();
+        let (_, mark) = read(&path).unwrap();
+        assert!(!mark.holds(&path));
+        let settled = Mark {
+            settled: true,
+            ..mark
+        };
+        assert!(settled.holds(&path));
+        // The same size and time of modification, and yet another.
+        let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+        while settled.holds(&path) {
+            std::fs::write(&path, "[ ").unwrap();
+            let file = File::options().write(true).open(&path).unwrap();
+            file.set_modified(modified).unwrap();
+        }
+    }
+}

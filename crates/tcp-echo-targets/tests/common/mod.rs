@@ -1,0 +1,103 @@
+//! A source at work, and what it says.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(dead_code, reason = "each test uses a part")]
+
+pub(crate) mod server;
+
+use std::{future::Future, time::Duration};
+
+use tcp_echo_prober::TargetSet;
+use tcp_echo_targets::{Config, Defaults, Handle, LoadError, Source, Status};
+use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+
+pub(crate) const DEFAULTS: Defaults = Defaults {
+    interval: Duration::from_millis(200),
+    timeout: Duration::from_millis(800),
+    window: std::num::NonZeroU32::new(100).unwrap(),
+    stall: None,
+};
+
+/// No durations are written in these tests' files.
+pub(crate) fn config() -> Config {
+    let mut config = Config::new(DEFAULTS, |_| Err("no durations here".to_owned()));
+    config.poll = Duration::from_millis(20);
+    config.dns_refresh = Duration::from_millis(50);
+    config
+}
+
+/// What takes longer than this will not come.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    let limit = Duration::from_secs(20);
+    timeout(limit, future).await.expect("it takes too long")
+}
+
+pub(crate) fn names(targets: &TargetSet) -> Vec<String> {
+    let names = targets.iter().map(|target| target.name().to_string());
+    names.collect()
+}
+
+/// A source that runs, and the sets that it gives.
+pub(crate) struct Running {
+    pub(crate) handle: Handle,
+    pub(crate) first: TargetSet,
+    sets: mpsc::UnboundedReceiver<TargetSet>,
+    task: JoinHandle<std::convert::Infallible>,
+}
+
+impl Running {
+    pub(crate) fn start(config: Config) -> Result<Self, LoadError> {
+        Ok(Self::run(Source::load(config)?))
+    }
+
+    pub(crate) fn run(source: Source) -> Self {
+        let (given, sets) = mpsc::unbounded_channel();
+        Self {
+            handle: source.handle(),
+            first: source.targets().clone(),
+            sets,
+            task: tokio::spawn(source.run(move |set| {
+                let _ = given.send(set);
+            })),
+        }
+    }
+
+    /// The next set.
+    pub(crate) async fn next(&mut self) -> TargetSet {
+        soon(self.sets.recv()).await.expect("it has ended")
+    }
+
+    /// Waits for the set of these names.
+    pub(crate) async fn until(&mut self, expected: &[&str]) -> TargetSet {
+        loop {
+            let set = self.next().await;
+            if names(&set) == expected {
+                return set;
+            }
+        }
+    }
+
+    /// Whether no set has come that was not taken.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        self.sets.try_recv().is_err()
+    }
+
+    /// Waits until the status is such.
+    pub(crate) async fn status(&self, such: impl Fn(&Status) -> bool) -> Status {
+        soon(async {
+            loop {
+                let status = self.handle.status();
+                if such(&status) {
+                    return status;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,358 @@
+//! Names that stand for many targets, asked of a server on loopback.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use common::{
+    DEFAULTS, Running, config, names,
+    server::{Says, Server},
+    soon,
+};
+use hickory_resolver::proto::{op::ResponseCode, rr::RecordType};
+use proptest::prelude::*;
+use tcp_echo_prober::IpVersion;
+use tcp_echo_targets::{Config, Dns, Shard, Source, Spec};
+
+fn spec(endpoint: &str) -> Spec {
+    Spec::new(endpoint.parse().unwrap(), DEFAULTS.session().unwrap())
+}
+
+/// These targets, with names that this server knows.
+fn asking(server: &Server, targets: impl IntoIterator<Item = Spec>) -> Config {
+    let mut config = config();
+    config.targets = targets.into_iter().collect();
+    config.dns = Dns::servers([server.address]);
+    config
+}
+
+#[tokio::test]
+async fn a_target_for_every_address() {
+    let server = Server::start().await;
+    server.addresses("web.test", &["192.0.2.2", "192.0.2.1", "2001:db8::1"]);
+    let labels = BTreeMap::from([("dc".to_owned(), "fra".to_owned())]);
+    let named = spec("dns+web.test:4001").named("web").with_labels(labels);
+    let mut config = asking(&server, [spec("dns+web.test:4000"), named]);
+    config.targets.push(spec("web.test:4002"));
+    let mut running = Running::start(config).unwrap();
+    assert_eq!(names(&running.first), ["web.test:4002"]);
+    let set = running.next().await;
+    assert_eq!(
+        names(&set),
+        [
+            "dns+web.test:4000/192.0.2.1",
+            "dns+web.test:4000/192.0.2.2",
+            "dns+web.test:4000/2001:db8::1",
+            "web.test:4002",
+            "web/192.0.2.1",
+            "web/192.0.2.2",
+            "web/2001:db8::1",
+        ]
+    );
+    let target = set.iter().last().unwrap();
+    assert_eq!(target.address().to_string(), "[2001:db8::1]:4001");
+    assert_eq!(target.labels()["dc"], "fra");
+    assert_eq!(*target.session(), DEFAULTS.session().unwrap());
+    // Each question is asked once, however many want the answer.
+    let a = ("web.test.".to_owned(), RecordType::A);
+    let aaaa = ("web.test.".to_owned(), RecordType::AAAA);
+    assert_eq!(server.asked(), [a, aaaa].into());
+}
+
+#[tokio::test]
+async fn addresses_come_and_go() {
+    let server = Server::start().await;
+    server.addresses("web.test", &["192.0.2.1", "192.0.2.2"]);
+    let mut running = Running::start(asking(&server, [spec("dns+web.test:1").named("w")])).unwrap();
+    running.until(&["w/192.0.2.1", "w/192.0.2.2"]).await;
+    // Another order is not another answer.
+    server.addresses("web.test", &["192.0.2.2", "192.0.2.1"]);
+    asked_anew(&server, 3).await;
+    assert!(running.is_quiet());
+    server.addresses("web.test", &["192.0.2.2", "192.0.2.3"]);
+    assert_eq!(names(&running.next().await), ["w/192.0.2.2", "w/192.0.2.3"]);
+    // The name is there still, without any address.
+    server.addresses("web.test", &[]);
+    assert_eq!(names(&running.next().await), Vec::<String>::new());
+    server.addresses("web.test", &["2001:db8::7"]);
+    assert_eq!(names(&running.next().await), ["w/2001:db8::7"]);
+}
+
+/// Waits until the server was asked for something so many times.
+async fn asked_anew(server: &Server, times: usize) {
+    server.asked();
+    for _ in 0..times {
+        soon(async {
+            while server.asked().is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+        // The rest of the round.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        server.asked();
+    }
+}
+
+#[tokio::test]
+async fn what_fails_leaves_what_was_known() {
+    let server = Server::start().await;
+    let both = [RecordType::A, RecordType::AAAA];
+    let endpoints = [
+        spec("dns+bad.test:1").named("bad"),
+        spec("dns+good.test:1").named("good"),
+    ];
+    let mut config = asking(&server, endpoints);
+    config.dns = Dns::servers([server.address]).with_patience(Duration::from_millis(200));
+    server.addresses("bad.test", &["192.0.2.1", "2001:db8::1"]);
+    server.addresses("good.test", &["192.0.2.100"]);
+    let mut running = Running::start(config).unwrap();
+    let known = ["bad/192.0.2.1", "bad/2001:db8::1"];
+    running
+        .until(&[known[0], known[1], "good/192.0.2.100"])
+        .await;
+    let failures = [
+        Says::Code(ResponseCode::NXDomain),
+        Says::Code(ResponseCode::ServFail),
+        Says::Code(ResponseCode::Refused),
+        Says::Silence,
+        Says::Bytes(vec![]),
+        Says::Bytes(vec![0xff; 100]),
+    ];
+    for (says, n) in failures.into_iter().zip(101..) {
+        for kind in both {
+            server.says("bad.test", kind, says.clone());
+        }
+        asked_anew(&server, 2).await;
+        // The other name is looked up all the same.
+        let other = format!("192.0.2.{n}");
+        server.addresses("good.test", &[&other]);
+        let set = running.next().await;
+        assert_eq!(names(&set), [known[0], known[1], &format!("good/{other}")]);
+    }
+    // One family answers again.
+    server.says("bad.test", RecordType::A, Says::Records(vec![]));
+    let set = running.next().await;
+    assert_eq!(names(&set), [known[1], "good/192.0.2.106"]);
+    server.addresses("bad.test", &["192.0.2.9"]);
+    running.until(&["bad/192.0.2.9", "good/192.0.2.106"]).await;
+}
+
+#[tokio::test]
+async fn one_slow_name_delays_no_other() {
+    let server = Server::start().await;
+    let mut endpoints = vec![spec("dns+good.test:1").named("good")];
+    for n in 0..20 {
+        let name = format!("slow-{n}.test");
+        for kind in [RecordType::A, RecordType::AAAA] {
+            server.says(&name, kind, Says::Silence);
+        }
+        endpoints.push(spec(&format!("dns+{name}:1")));
+    }
+    server.addresses("good.test", &["192.0.2.1"]);
+    let begun = Instant::now();
+    let mut running = Running::start(asking(&server, endpoints)).unwrap();
+    assert_eq!(names(&running.next().await), ["good/192.0.2.1"]);
+    assert!(begun.elapsed() < Dns::PATIENCE / 2, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn look_ups_are_bounded() {
+    let server = Server::start().await;
+    let slow = |n| format!("slow-{n}.test");
+    for n in 0..100 {
+        server.says(&slow(n), RecordType::SRV, Says::Silence);
+    }
+    let endpoints = (0..100).map(|n| spec(&format!("srv+{}", slow(n))));
+    let mut config = asking(&server, endpoints);
+    config.dns = Dns::servers([server.address]).with_patience(Duration::from_millis(1500));
+    let source = Source::load(config).unwrap();
+    let begun = Instant::now();
+    let _running = Running::run(source);
+    let mut asked = BTreeSet::new();
+    while begun.elapsed() < Duration::from_secs(1) {
+        asked.append(&mut server.asked());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(asked.len() <= 32, "{}", asked.len());
+    // The others get their turn.
+    soon(async {
+        while asked.len() < 100 {
+            asked.append(&mut server.asked());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_target_for_every_service() {
+    let server = Server::start().await;
+    let name = "_echo._tcp.example.test";
+    server.services(
+        name,
+        &[
+            ("B.example.test.", 4001),
+            ("a.example.test.", 4000),
+            ("a.example.test.", 4002),
+            ("192.0.2.1.", 4000),
+            ("no.port.test.", 0),
+            (".", 4000),
+        ],
+    );
+    let mut running = Running::start(asking(&server, [spec(&format!("srv+{name}"))])).unwrap();
+    let set = running.next().await;
+    let prefix = format!("srv+{name}");
+    assert_eq!(
+        names(&set),
+        [
+            format!("{prefix}/192.0.2.1:4000"),
+            format!("{prefix}/a.example.test:4000"),
+            format!("{prefix}/a.example.test:4002"),
+            format!("{prefix}/b.example.test:4001"),
+        ]
+    );
+    let addresses: Vec<_> = set
+        .iter()
+        .map(|target| target.address().to_string())
+        .collect();
+    assert_eq!(
+        addresses[1..3],
+        ["a.example.test:4000", "a.example.test:4002"]
+    );
+    server.services(name, &[("a.example.test.", 4000)]);
+    let set = running.next().await;
+    assert_eq!(names(&set), [format!("{prefix}/a.example.test:4000")]);
+}
+
+#[tokio::test]
+async fn long_answers_come_whole() {
+    let server = Server::start().await;
+    let addresses: Vec<_> = (0..500u16)
+        .map(|n| format!("10.0.{}.{}", n / 250, n % 250))
+        .collect();
+    let addresses: Vec<_> = addresses.iter().map(String::as_str).collect();
+    server.addresses("many.test", &addresses);
+    let mut running = Running::start(asking(&server, [spec("dns+many.test:1")])).unwrap();
+    assert_eq!(running.next().await.len(), 500);
+}
+
+#[tokio::test]
+async fn one_family_alone() {
+    let server = Server::start().await;
+    server.addresses("web.test", &["192.0.2.1", "2001:db8::1"]);
+    for (ip, name, kind) in [
+        (IpVersion::V4, "w/192.0.2.1", RecordType::A),
+        (IpVersion::V6, "w/2001:db8::1", RecordType::AAAA),
+    ] {
+        server.asked();
+        let mut config = asking(&server, [spec("dns+web.test:1").named("w")]);
+        config.ip = ip;
+        let mut source = Source::load(config).unwrap();
+        assert_eq!(names(soon(source.discover()).await), [name]);
+        assert_eq!(server.asked(), [("web.test.".to_owned(), kind)].into());
+    }
+}
+
+#[tokio::test]
+async fn names_are_known_before_it_runs_where_that_is_wanted() {
+    let server = Server::start().await;
+    server.addresses("web.test", &["192.0.2.1"]);
+    let mut config = asking(
+        &server,
+        [spec("dns+web.test:1").named("w"), spec("dns+bad.test:1")],
+    );
+    config.dns_refresh = Duration::from_secs(3600);
+    let mut source = Source::load(config).unwrap();
+    assert_eq!(names(soon(source.discover()).await), ["w/192.0.2.1"]);
+    server.asked();
+    let mut running = Running::run(source);
+    assert_eq!(names(&running.first), ["w/192.0.2.1"]);
+    // They are not asked for again before it is time, or whoever asks for a reload.
+    server.addresses("web.test", &["192.0.2.2"]);
+    assert!(server.asked().is_empty());
+    soon(running.handle.reload()).await.unwrap();
+    assert_eq!(names(&running.next().await), ["w/192.0.2.2"]);
+}
+
+#[tokio::test]
+async fn what_is_listed_goes_before_what_is_found() {
+    let server = Server::start().await;
+    server.addresses("web.test", &["192.0.2.1", "192.0.2.2"]);
+    let listed = spec("elsewhere.test:7").named("w/192.0.2.1");
+    let config = asking(&server, [spec("dns+web.test:1").named("w"), listed]);
+    let mut source = Source::load(config).unwrap();
+    let set = soon(source.discover()).await;
+    assert_eq!(names(set), ["w/192.0.2.1", "w/192.0.2.2"]);
+    let address = set.iter().next().unwrap().address().to_string();
+    assert_eq!(address, "elsewhere.test:7");
+}
+
+#[tokio::test]
+async fn found_targets_are_spread_over_shards() {
+    let server = Server::start().await;
+    let addresses: Vec<_> = (0..20).map(|n| format!("192.0.2.{n}")).collect();
+    server.addresses(
+        "web.test",
+        &addresses.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
+    let mut all = vec![];
+    for index in 0..3 {
+        let mut config = asking(&server, [spec("dns+web.test:1"), spec("a:1"), spec("b:1")]);
+        config.shard = Shard::new(index, 3.try_into().unwrap()).unwrap();
+        let mut source = Source::load(config).unwrap();
+        let share = names(soon(source.discover()).await);
+        assert!((2..20).contains(&share.len()), "{share:?}");
+        all.extend(share);
+    }
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 22);
+}
+
+#[tokio::test]
+async fn no_server_is_no_reason_to_stop() {
+    let mut config = config();
+    config.dns = Dns::servers([]);
+    config.targets = vec![spec("dns+web.test:1"), spec("a:1")];
+    let mut source = Source::load(config).unwrap();
+    assert_eq!(names(soon(source.discover()).await), ["a:1"]);
+}
+
+/// Names of the system itself, as it is configured: whatever that is, it ends.
+#[tokio::test]
+async fn the_systems_own_servers() {
+    let mut config = config();
+    config.targets = vec![spec("dns+localhost:4000").named("this")];
+    config.ip = IpVersion::V4;
+    let mut source = Source::load(config).unwrap();
+    assert_eq!(names(soon(source.discover()).await), ["this/127.0.0.1"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_answer_hurts_another_name(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let server = Server::start().await;
+            let mut header = vec![0, 0, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0];
+            header.extend(&bytes);
+            server.says("bad.test", RecordType::A, Says::Bytes(bytes));
+            server.says("bad.test", RecordType::AAAA, Says::Bytes(header));
+            server.addresses("good.test", &["192.0.2.1"]);
+            let endpoints = [spec("dns+bad.test:1"), spec("dns+good.test:1").named("good")];
+            let mut config = asking(&server, endpoints);
+            config.dns_refresh = Duration::from_millis(10);
+            let mut running = Running::start(config).unwrap();
+            running.until(&["good/192.0.2.1"]).await;
+            server.addresses("good.test", &["192.0.2.2"]);
+            running.until(&["good/192.0.2.2"]).await;
+        });
+    }
+}
