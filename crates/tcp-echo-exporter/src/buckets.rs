@@ -1,0 +1,147 @@
+//! The buckets of classic histograms.
+
+use std::{sync::Arc, time::Duration};
+
+/// The upper bounds of a histogram's buckets, in rising order; the bucket that
+/// takes the rest, `+Inf`, is not among them.
+///
+/// ```
+/// use std::time::Duration;
+/// use tcp_echo_exporter::Buckets;
+///
+/// let buckets = Buckets::new([1, 5, 20].map(Duration::from_millis))?;
+/// assert_eq!(buckets.bounds().count(), 3);
+/// assert_eq!(Buckets::default().bounds().last(), Some(Duration::from_nanos(1_638_400_000)));
+/// assert!(Buckets::new([]).is_err());
+/// # Ok::<(), tcp_echo_exporter::BucketsError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buckets {
+    nanos: Arc<[u64]>,
+}
+
+/// How many bounds there may be: each is a series of every target.
+const MOST: usize = 100;
+
+impl Buckets {
+    /// Buckets with these upper bounds.
+    ///
+    /// # Errors
+    /// [`BucketsError`] where there are none or more than 100, or where they do not
+    /// rise from above 0.
+    pub fn new(bounds: impl IntoIterator<Item = Duration>) -> Result<Self, BucketsError> {
+        let mut nanos: Vec<u64> = Vec::new();
+        for bound in bounds {
+            let above = nanos.last().copied().unwrap_or(0);
+            match u64::try_from(bound.as_nanos()) {
+                Ok(bound) if bound > above => nanos.push(bound),
+                _ => return Err(BucketsError::Order(bound)),
+            }
+        }
+        if nanos.is_empty() || nanos.len() > MOST {
+            return Err(BucketsError::Number(nanos.len()));
+        }
+        Ok(Self {
+            nanos: nanos.into(),
+        })
+    }
+
+    /// The upper bounds, without `+Inf`.
+    pub fn bounds(&self) -> impl ExactSizeIterator<Item = Duration> + '_ {
+        self.nanos.iter().copied().map(Duration::from_nanos)
+    }
+
+    /// `number` bounds from `first` nanoseconds up, each `factor` times the last.
+    pub(crate) fn exponential(first: u64, factor: u64, number: usize) -> Self {
+        let bounds = std::iter::successors(Some(first), |bound| bound.checked_mul(factor));
+        Self {
+            nanos: bounds.take(number).collect(),
+        }
+    }
+
+    /// How many buckets there are, `+Inf` included.
+    pub(crate) fn len(&self) -> usize {
+        self.nanos.len() + 1
+    }
+
+    /// Into which bucket a duration falls; bounds belong to the bucket below them.
+    #[inline]
+    pub(crate) fn index(&self, nanos: u64) -> usize {
+        self.nanos.partition_point(|bound| *bound < nanos)
+    }
+
+    /// The upper bounds in seconds, `+Inf` included.
+    pub(crate) fn seconds(&self) -> impl Iterator<Item = f64> + '_ {
+        let bounds = self.nanos.iter().map(|nanos| seconds(*nanos));
+        bounds.chain([f64::INFINITY])
+    }
+}
+
+impl Default for Buckets {
+    /// 100 µs, doubled 14 times: 15 bounds up to 1.6384 s.
+    fn default() -> Self {
+        Self::exponential(100_000, 2, 15)
+    }
+}
+
+/// Nanoseconds as seconds; the nearest float there is, so that a bound prints as
+/// it was written.
+pub(crate) fn seconds(nanos: u64) -> f64 {
+    nanos as f64 / 1e9
+}
+
+/// Bounds that make no buckets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BucketsError {
+    /// None at all, or too many.
+    #[error("{0} bucket bounds, where 1 to {MOST} are wanted")]
+    Number(usize),
+    /// This one is not above the one before it, or not above 0.
+    #[error("the bucket bound {0:?} is not above the one before it, or not above 0")]
+    Order(Duration),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_bounds_print_as_in_the_original() {
+        let bounds: Vec<String> = Buckets::default()
+            .seconds()
+            .map(|s| s.to_string())
+            .collect();
+        let expected = [
+            "0.0001", "0.0002", "0.0004", "0.0008", "0.0016", "0.0032", "0.0064", "0.0128",
+            "0.0256", "0.0512", "0.1024", "0.2048", "0.4096", "0.8192", "1.6384", "inf",
+        ];
+        assert_eq!(bounds, expected);
+    }
+
+    #[test]
+    fn a_bound_belongs_to_the_bucket_below_it() {
+        let buckets = Buckets::new([10, 20].map(Duration::from_nanos)).unwrap();
+        let indices = [0, 10, 11, 20, 21, u64::MAX].map(|nanos| buckets.index(nanos));
+        assert_eq!(indices, [0, 0, 1, 1, 2, 2]);
+        assert_eq!(buckets.len(), 3);
+    }
+
+    #[test]
+    fn bounds_rise() {
+        let of = |millis: &[u64]| Buckets::new(millis.iter().copied().map(Duration::from_millis));
+        assert_eq!(of(&[]), Err(BucketsError::Number(0)));
+        assert_eq!(of(&[0]), Err(BucketsError::Order(Duration::from_millis(0))));
+        assert_eq!(
+            of(&[2, 2]),
+            Err(BucketsError::Order(Duration::from_millis(2)))
+        );
+        assert_eq!(
+            of(&(1..=101).collect::<Vec<_>>()),
+            Err(BucketsError::Number(101))
+        );
+        assert_eq!(
+            Buckets::new([Duration::MAX]),
+            Err(BucketsError::Order(Duration::MAX))
+        );
+    }
+}

@@ -1,0 +1,127 @@
+//! The labels of a target's series.
+
+use std::{collections::BTreeMap, fmt};
+
+use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
+
+/// Labels that the exporter gives itself.
+const OWN: [&str; 4] = ["target", "reason", "le", "address"];
+
+/// The names and values of a target's labels, `target` first, in a form that every
+/// exposition format takes.
+///
+/// A target's own labels come from outside, so:
+/// - in a name, every character but letters, digits and `_` of ASCII becomes `_`,
+///   and a leading digit gets a `_` before it;
+/// - a name that begins with `__` is internal to Prometheus, and is left out, and so
+///   is an empty value, which to Prometheus is no label;
+/// - a name that the exporter uses itself (`target`, `reason`, `le`, `address`) gets
+///   the prefix `exported_`, as Prometheus does it;
+/// - of two names that became the same, the first in the order of the original names
+///   stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Labels(Vec<(String, String)>);
+
+impl Labels {
+    pub(crate) fn new(target: &str, own: &BTreeMap<String, String>) -> Self {
+        let mut labels = vec![("target".to_owned(), target.to_owned())];
+        for (name, value) in own {
+            if name.is_empty() || name.starts_with("__") || value.is_empty() {
+                continue;
+            }
+            let name = sanitized(name);
+            if labels.iter().all(|(taken, _)| *taken != name) {
+                labels.push((name, value.clone()));
+            }
+        }
+        Self(labels)
+    }
+
+    /// The target's own labels, without `target`.
+    pub(crate) fn own(&self) -> &[(String, String)] {
+        self.0.get(1..).unwrap_or_default()
+    }
+}
+
+fn sanitized(name: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let name: String = name
+        .chars()
+        .map(|c| if allowed(c) { c } else { '_' })
+        .collect();
+    if OWN.contains(&name.as_str()) {
+        format!("exported_{name}")
+    } else if name.starts_with(|c: char| c.is_ascii_digit()) {
+        format!("_{name}")
+    } else if name.starts_with("__") {
+        // What became internal only here.
+        format!("label{name}")
+    } else {
+        name
+    }
+}
+
+impl EncodeLabelSet for Labels {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        for (name, value) in &self.0 {
+            (name.as_str(), value.as_str()).encode(encoder.encode_label())?;
+        }
+        Ok(())
+    }
+}
+
+/// A target's labels and one more.
+pub(crate) struct With<'a>(
+    pub(crate) &'a Labels,
+    pub(crate) &'static str,
+    pub(crate) &'a str,
+);
+
+impl EncodeLabelSet for With<'_> {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        EncodeLabelSet::encode(self.0, encoder)?;
+        (self.1, self.2).encode(encoder.encode_label())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(own: &[(&str, &str)]) -> Vec<(String, String)> {
+        let own = own.iter().map(|(k, v)| ((*k).into(), (*v).into()));
+        Labels::new("t", &own.collect()).own().to_vec()
+    }
+
+    #[test]
+    fn names_from_outside_become_valid_and_keep_clear_of_our_own() {
+        for (name, expected) in [
+            ("dc", "dc"),
+            ("data center", "data_center"),
+            ("rack-7", "rack_7"),
+            ("7th", "_7th"),
+            ("é", "_"),
+            ("--x", "label__x"),
+            ("target", "exported_target"),
+            ("reason", "exported_reason"),
+            ("le", "exported_le"),
+            ("address", "exported_address"),
+            ("a\"b\n", "a_b_"),
+        ] {
+            assert_eq!(names(&[(name, "v")]), [(expected.into(), "v".into())]);
+        }
+    }
+
+    #[test]
+    fn what_prometheus_would_not_keep_is_left_out() {
+        assert_eq!(names(&[("__meta_x", "v"), ("", "v"), ("empty", "")]), []);
+    }
+
+    #[test]
+    fn no_name_comes_twice() {
+        assert_eq!(
+            names(&[("a-b", "first"), ("a.b", "second"), ("a_b", "third")]),
+            [("a_b".into(), "first".into())]
+        );
+    }
+}

@@ -1,0 +1,69 @@
+//! Metrics without a target.
+
+use std::fmt;
+
+use prometheus_client::{
+    encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet},
+    metrics::MetricType,
+    registry::Unit,
+};
+
+/// Writes metrics of one or few series.
+pub(crate) struct Singles<'e, 'd>(pub(crate) &'e mut DescriptorEncoder<'d>);
+
+/// The name without `_total` and unit, the unit, and the help.
+pub(crate) type Name<'a> = (&'a str, Option<&'a Unit>, &'a str);
+
+impl Singles<'_, '_> {
+    pub(crate) fn gauge(&mut self, (name, unit, help): Name<'_>, value: u64) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, unit, MetricType::Gauge)?
+            .encode_gauge(&value)
+    }
+
+    pub(crate) fn real_gauge(&mut self, (name, unit, help): Name<'_>, value: f64) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, unit, MetricType::Gauge)?
+            .encode_gauge(&value)
+    }
+
+    pub(crate) fn counter(&mut self, (name, unit, help): Name<'_>, value: u64) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, unit, MetricType::Counter)?
+            .encode_counter::<NoLabelSet, _, u64>(&value, None)
+    }
+
+    pub(crate) fn real_counter(&mut self, (name, unit, help): Name<'_>, value: f64) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, unit, MetricType::Counter)?
+            .encode_counter::<NoLabelSet, _, u64>(&value, None)
+    }
+
+    /// A counter for each reason.
+    pub(crate) fn counters(
+        &mut self,
+        (name, unit, help): Name<'_>,
+        values: impl IntoIterator<Item = (&'static str, u64)>,
+    ) -> fmt::Result {
+        let mut encoder = self
+            .0
+            .encode_descriptor(name, help, unit, MetricType::Counter)?;
+        for (reason, value) in values {
+            encoder
+                .encode_family(&[("reason", reason)])?
+                .encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    /// A gauge of 1 whose labels tell; `_info` is added to its name.
+    pub(crate) fn info(
+        &mut self,
+        (name, unit, help): Name<'_>,
+        labels: &impl EncodeLabelSet,
+    ) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, unit, MetricType::Info)?
+            .encode_info(labels)
+    }
+}

@@ -1,0 +1,16 @@
+//! What the cells are made of; a model checker puts its own in place of these.
+
+pub(crate) use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+/// How often a reader tries again at once: a change takes nanoseconds.
+const SPINS: u32 = 64;
+
+/// Waits a moment before try number `tries` of a read that fell into a change.
+pub(crate) fn pause(tries: u32) {
+    if tries < SPINS {
+        std::hint::spin_loop();
+    } else {
+        // The writer was put aside in the middle of a change.
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,265 @@
+//! The observer that keeps every target's numbers.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tcp_echo_prober::{Event, Observer, Sensor, Session, Target, TcpInfo};
+
+use crate::{
+    buckets::Buckets,
+    buckets::seconds,
+    cells::{Cells, Change, Writer},
+    labels::Labels,
+    layout::{self, Cell, Histogram, Layout},
+    native,
+    snapshot::Snapshots,
+};
+
+/// Keeps the metrics of all targets: an [`Observer`] for a prober, to be given to an
+/// [`Endpoints`](crate::Endpoints) as well. Clones are handles to the same.
+///
+/// A target's series exist, at 0, from the moment it is attached until its sensor is
+/// dropped. An event costs a few atomic stores; a scrape sees every target as it was
+/// between two events.
+#[derive(Clone)]
+pub struct TargetMetrics {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    layout: Arc<Layout>,
+    /// By name, so that every exposition has the same order and no series twice.
+    targets: Mutex<BTreeMap<Arc<str>, Arc<Series>>>,
+}
+
+/// What is known of one target.
+#[derive(Debug)]
+pub(crate) struct Series {
+    pub(crate) name: Arc<str>,
+    pub(crate) labels: Labels,
+    /// The address as written.
+    pub(crate) address: String,
+    cells: Arc<Cells>,
+}
+
+impl Series {
+    /// Whether a connection to the target was made or failed at least once.
+    fn is_tried(&self) -> bool {
+        let failures = layout::CONNECT_FAILURES..layout::DISCONNECTS;
+        let mut tries = failures.chain([Cell::Connects as usize]);
+        tries.any(|index| self.cells.peek(index) > 0)
+    }
+}
+
+impl TargetMetrics {
+    /// With the default buckets for `tcp_echo_rtt_seconds`.
+    pub fn new() -> Self {
+        Self::with_buckets(Buckets::default())
+    }
+
+    /// With other buckets for `tcp_echo_rtt_seconds`.
+    pub fn with_buckets(rtt: Buckets) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                layout: Arc::new(Layout::new(rtt)),
+                targets: Mutex::default(),
+            }),
+        }
+    }
+
+    /// All targets, each as it is at one moment; with the native histograms or not.
+    pub(crate) fn snapshots(&self, native: bool) -> Snapshots {
+        let targets: Vec<Arc<Series>> = self.shared.lock().values().cloned().collect();
+        let layout = Arc::clone(&self.shared.layout);
+        let mut words = Vec::with_capacity(targets.len() * layout.native());
+        let mut ends = Vec::with_capacity(targets.len());
+        for series in &targets {
+            let len = if native {
+                series.cells.len()
+            } else {
+                layout.native()
+            };
+            series.cells.read(len, &mut words);
+            ends.push(words.len());
+        }
+        Snapshots {
+            layout,
+            targets,
+            words,
+            ends,
+        }
+    }
+
+    /// How many of all targets were not tried yet.
+    pub(crate) fn untried(&self) -> (usize, usize) {
+        let targets = self.shared.lock();
+        let untried = targets.values().filter(|series| !series.is_tried());
+        (untried.count(), targets.len())
+    }
+}
+
+impl Default for TargetMetrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for TargetMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let targets = self.shared.lock().len();
+        f.debug_struct("TargetMetrics")
+            .field("targets", &targets)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<Series>>> {
+        self.targets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for TargetMetrics {
+    type Sensor = TargetSensor;
+
+    /// Registers the target's series; those of a target of the same name that is
+    /// still attached make way.
+    fn attach(&self, target: &Target) -> TargetSensor {
+        let layout = Arc::clone(&self.shared.layout);
+        let len = layout.native() + native::len(target.session().timeout());
+        let (writer, cells) = Cells::new(len);
+        let series = Arc::new(Series {
+            name: Arc::clone(target.name()),
+            labels: Labels::new(target.name(), target.labels()),
+            address: target.address().to_string(),
+            cells,
+        });
+        let name = Arc::clone(target.name());
+        self.shared.lock().insert(name, Arc::clone(&series));
+        TargetSensor {
+            writer,
+            len,
+            layout,
+            series,
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+/// Keeps the metrics of one target; its series go when it is dropped.
+#[derive(Debug)]
+pub struct TargetSensor {
+    writer: Writer,
+    /// How many numbers there are.
+    len: usize,
+    layout: Arc<Layout>,
+    series: Arc<Series>,
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Drop for TargetSensor {
+    fn drop(&mut self) {
+        let mut targets = self.shared.lock();
+        let name = &*self.series.name;
+        if targets
+            .get(name)
+            .is_some_and(|series| Arc::ptr_eq(series, &self.series))
+        {
+            targets.remove(name);
+        }
+    }
+}
+
+impl Sensor for TargetSensor {
+    #[inline]
+    fn on_event(&mut self, event: &Event, session: &Session) {
+        let counts = session.counts();
+        let change = self.writer.change();
+        let set = |cell: Cell, value: u64| change.set(cell as usize, value);
+        let observe = |histogram: Histogram, duration: Duration| {
+            let nanos = nanos(duration);
+            self.layout.place(histogram).observe(&change, nanos);
+            nanos
+        };
+        // These four make a sum, so they are always taken together.
+        set(Cell::Sent, counts.sent);
+        set(Cell::Received, counts.received);
+        set(Cell::Timeouts, counts.timeouts);
+        set(Cell::InFlight, session.in_flight() as u64);
+        match event {
+            Event::Sent { lateness, .. } => {
+                observe(Histogram::SendLateness, *lateness);
+            }
+            Event::Received {
+                rtt, host_delay, ..
+            } => {
+                let nanos = observe(Histogram::Rtt, *rtt);
+                let rtt = seconds(nanos);
+                self.layout.observe_native(&change, self.len, rtt);
+                set(Cell::LastRtt, nanos);
+                set(Cell::Jitter, session.jitter_seconds().to_bits());
+                if let Some(host_delay) = host_delay {
+                    observe(Histogram::HostDelay, *host_delay);
+                }
+                set_window(&change, session);
+            }
+            Event::TimedOut { .. } => set_window(&change, session),
+            Event::Unsent { reason, .. } => {
+                change.set(layout::UNSENT + *reason as usize, counts.unsent(*reason));
+                set_window(&change, session);
+            }
+            Event::Late { .. } => set(Cell::Late, counts.late),
+            Event::Unexpected => set(Cell::Unexpected, counts.unexpected),
+            Event::Connected { address, handshake } => {
+                change.add(Cell::Connects as usize, 1);
+                set(Cell::Connected, 1);
+                layout::set_peer(&change, *address);
+                observe(Histogram::ConnectDuration, *handshake);
+            }
+            Event::ConnectFailed { reason } => {
+                change.add(layout::CONNECT_FAILURES + *reason as usize, 1);
+            }
+            Event::Disconnected { reason } => {
+                change.add(layout::DISCONNECTS + *reason as usize, 1);
+                set(Cell::Connected, 0);
+                set_tcp_info(&change, &TcpInfo::default());
+            }
+            Event::TcpInfo(info) => {
+                set_tcp_info(&change, info);
+                set(Cell::Retransmits, info.retransmits);
+            }
+            // Events of a later session that are not known here.
+            _ => {}
+        }
+    }
+}
+
+/// Sets the kernel's view of the connection; without a connection there is none.
+fn set_tcp_info(change: &Change<'_>, info: &TcpInfo) {
+    change.set(Cell::Srtt as usize, nanos(info.srtt));
+    change.set(Cell::Rttvar as usize, nanos(info.rttvar));
+    let min_rtt = info.min_rtt.map_or(0, nanos);
+    change.set(Cell::MinRtt as usize, min_rtt);
+}
+
+#[inline]
+fn set_window(change: &Change<'_>, session: &Session) {
+    let window = session.loss_window();
+    let packed = u64::from(window.lost()) << 32 | u64::from(window.len());
+    change.set(Cell::Window as usize, packed);
+}
+
+#[inline]
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

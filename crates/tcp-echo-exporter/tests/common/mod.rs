@@ -1,0 +1,179 @@
+//! A client, and a target whose session runs in virtual time.
+#![allow(
+    dead_code,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test code that no test uses all of"
+)]
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use tcp_echo_exporter::{BuildInfo, Endpoints, Exporter, TargetMetrics, TargetSensor};
+use tcp_echo_prober::{Event, Observer, Sensor, Session, SessionConfig, Target};
+use tcp_echo_session::{Output, Stamp, Time};
+use tcp_echo_wire::{Probe, UnixNanos};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    task::JoinSet,
+};
+
+pub(crate) const INTERVAL: Duration = Duration::from_millis(200);
+pub(crate) const TIMEOUT: Duration = Duration::from_millis(800);
+
+pub(crate) const BUILD: BuildInfo = BuildInfo {
+    version: "1.2.3",
+    revision: "0123456",
+    rustversion: "1.88.0",
+};
+
+pub(crate) fn target(address: &str) -> Target {
+    let config = SessionConfig::new(INTERVAL, TIMEOUT).unwrap();
+    Target::new(address.parse().unwrap(), config)
+}
+
+/// A session that tells a sensor what happens, in virtual time.
+pub(crate) struct Driven {
+    pub(crate) session: Session,
+    pub(crate) sensor: TargetSensor,
+    now: Time,
+    in_flight: Vec<Probe>,
+}
+
+impl Driven {
+    pub(crate) fn attach(metrics: &TargetMetrics, target: &Target) -> Self {
+        let now = Time {
+            at: Instant::now(),
+            wall: UnixNanos(1_700_000_000_000_000_000),
+        };
+        Self {
+            session: Session::new(target.session(), now.at),
+            sensor: metrics.attach(target),
+            now,
+            in_flight: Vec::new(),
+        }
+    }
+
+    pub(crate) fn tell(&mut self, event: &Event) {
+        self.sensor.on_event(event, &self.session);
+    }
+
+    pub(crate) fn connect(&mut self, peer: &str) {
+        let handshake = Duration::from_micros(150);
+        let peer = peer.parse().unwrap();
+        let event = self.session.handle_connected(self.now.at, peer, handshake);
+        self.tell(&event);
+    }
+
+    /// Lets time pass until a slot was sent.
+    pub(crate) fn send(&mut self) {
+        while let Some(until) = self.step() {
+            self.wait(until - self.now.at);
+        }
+    }
+
+    /// Lets all come that is due by now; slots that are due are sent.
+    pub(crate) fn poll(&mut self) {
+        while self.step().is_none() {}
+    }
+
+    /// Lets events come, then sends one probe or says until when to wait.
+    fn step(&mut self) -> Option<Instant> {
+        loop {
+            match self.session.poll(self.now) {
+                Output::Event(event) => self.tell(&event),
+                Output::Transmit(transmit) => {
+                    self.in_flight.push(Probe::decode(&transmit.frame));
+                    let at = self.now.at + Duration::from_micros(30);
+                    let event = self.session.handle_transmitted(at).unwrap();
+                    self.tell(&event);
+                    return None;
+                }
+                Output::Stalled => panic!("nothing stalls here"),
+                Output::Wait(until) => return Some(until),
+            }
+        }
+    }
+
+    pub(crate) fn wait(&mut self, time: Duration) {
+        self.now.at += time;
+        self.now.wall.0 += i64::try_from(time.as_nanos()).unwrap();
+    }
+
+    /// The oldest probe that was not answered is, so long after it was sent.
+    pub(crate) fn reply(&mut self, rtt: Duration) {
+        let probe = self.in_flight.remove(0);
+        self.wait(rtt);
+        let kernel = self.now.wall;
+        self.wait(Duration::from_micros(5));
+        let stamp = Stamp {
+            at: self.now.at,
+            kernel: Some(kernel),
+        };
+        let event = self.session.handle_reply(stamp, probe);
+        self.tell(&event);
+    }
+}
+
+/// Serves `endpoints` until the tasks are dropped.
+pub(crate) async fn serve(endpoints: Endpoints) -> (SocketAddr, JoinSet<()>) {
+    let address = "127.0.0.1:0".parse().unwrap();
+    let exporter = Exporter::bind(&address, endpoints.router()).await.unwrap();
+    let address = exporter.local_addr();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(exporter.serve(std::future::pending()));
+    (address, tasks)
+}
+
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Response {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines
+            .find(|(own, _)| own.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+/// `headers` are whole lines.
+pub(crate) async fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+) -> Response {
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
+    for header in headers {
+        request += header;
+        request += "\r\n";
+    }
+    request += "\r\n";
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).await.unwrap();
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    let body = answer.split_off(end.unwrap() + 4);
+    let head = String::from_utf8(answer).unwrap();
+    Response {
+        status: head[9..12].parse().unwrap(),
+        head,
+        body,
+    }
+}
+
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Response {
+    request(address, "GET", path, &[]).await
+}

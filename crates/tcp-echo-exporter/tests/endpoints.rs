@@ -1,0 +1,202 @@
+//! The endpoints as clients see them.
+
+mod common;
+
+use std::{
+    io::Read as _,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use common::{BUILD, Driven, get, request, serve, target};
+use tcp_echo_exporter::{Endpoints, Readiness, TargetMetrics};
+use tcp_echo_prober::{ConnectFailure, Event, Observer as _};
+
+async fn bare() -> (SocketAddr, tokio::task::JoinSet<()>) {
+    serve(Endpoints::new(BUILD).with_targets(TargetMetrics::new())).await
+}
+
+#[tokio::test]
+async fn paths_and_methods_are_what_they_are() {
+    let (address, _tasks) = bare().await;
+    for (method, path, status) in [
+        ("GET", "/", 200),
+        ("GET", "/metrics", 200),
+        ("GET", "/metrics?x=1", 200),
+        ("GET", "/api/v1/targets", 200),
+        ("GET", "/-/healthy", 200),
+        ("GET", "/-/ready", 200),
+        ("POST", "/-/reload", 200),
+        ("GET", "/metrics/", 404),
+        ("GET", "/favicon.ico", 404),
+        ("GET", "/%00", 404),
+        ("POST", "/nothing", 404),
+        ("POST", "/metrics", 405),
+        ("DELETE", "/", 405),
+        ("PUT", "/api/v1/targets", 405),
+        ("POST", "/-/healthy", 405),
+        ("POST", "/-/ready", 405),
+        ("GET", "/-/reload", 405),
+        ("HEAD", "/-/reload", 405),
+    ] {
+        let answer = request(address, method, path, &[]).await;
+        assert_eq!(answer.status, status, "{method} {path}");
+        let allow = match (status, path) {
+            (405, "/-/reload") => Some("POST"),
+            (405, _) => Some("GET,HEAD"),
+            _ => None,
+        };
+        assert_eq!(answer.header("allow"), allow, "{method} {path}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    }
+}
+
+#[tokio::test]
+async fn head_gives_the_head_alone() {
+    let (address, _tasks) = bare().await;
+    for path in ["/", "/metrics", "/api/v1/targets", "/-/healthy", "/-/ready"] {
+        let head = request(address, "HEAD", path, &[]).await;
+        let whole = get(address, path).await;
+        assert_eq!(head.status, 200, "{path}");
+        assert!(head.body.is_empty(), "{path}");
+        assert_eq!(head.header("content-type"), whole.header("content-type"));
+        let len: usize = head.header("content-length").unwrap().parse().unwrap();
+        assert!(len > 0, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn gzip_holds_the_same() {
+    let (address, _tasks) = bare().await;
+    for path in ["/", "/api/v1/targets"] {
+        let plain = get(address, path).await;
+        assert_eq!(plain.header("content-encoding"), None);
+        assert_eq!(plain.header("vary"), Some("Accept-Encoding"));
+        let packed = request(address, "GET", path, &["Accept-Encoding: gzip;q=0.5"]).await;
+        assert_eq!(packed.header("content-encoding"), Some("gzip"));
+        let mut body = Vec::new();
+        let mut reader = flate2::read::GzDecoder::new(packed.body.as_slice());
+        reader.read_to_end(&mut body).unwrap();
+        assert_eq!(body, plain.body);
+    }
+}
+
+#[tokio::test]
+async fn ready_once_started_and_every_target_was_tried() {
+    let metrics = TargetMetrics::new();
+    let readiness = Readiness::new();
+    let endpoints = Endpoints::new(BUILD)
+        .with_targets(metrics.clone())
+        .with_readiness(readiness.clone());
+    let (address, _tasks) = serve(endpoints).await;
+    let check = async |status: u16, text: &str| {
+        let answer = get(address, "/-/ready").await;
+        assert_eq!((answer.status, answer.text()), (status, text));
+    };
+    check(503, "not ready: still starting\n").await;
+    let mut up = Driven::attach(&metrics, &target("a:1"));
+    let mut down = Driven::attach(&metrics, &target("b:1"));
+    readiness.started();
+    check(503, "not ready: 2 of 2 targets not tried yet\n").await;
+    up.connect("192.0.2.1:1");
+    check(503, "not ready: 1 of 2 targets not tried yet\n").await;
+    down.tell(&Event::ConnectFailed {
+        reason: ConnectFailure::Dns,
+    });
+    check(200, "ready\n").await;
+    let _added = metrics.attach(&target("c:1"));
+    check(200, "ready\n").await;
+}
+
+#[tokio::test]
+async fn reload_calls_the_hook_and_says_how_it_went() {
+    let calls = Arc::new(AtomicU32::new(0));
+    let fails = Arc::new(AtomicBool::new(false));
+    let hook = {
+        let (calls, fails) = (Arc::clone(&calls), Arc::clone(&fails));
+        move || {
+            calls.fetch_add(1, Ordering::Relaxed);
+            if fails.load(Ordering::Relaxed) {
+                Err("targets.yml: no such file".into())
+            } else {
+                Ok(())
+            }
+        }
+    };
+    let (address, _tasks) = serve(Endpoints::new(BUILD).with_reload(hook)).await;
+    let answer = request(address, "POST", "/-/reload", &[]).await;
+    assert_eq!((answer.status, answer.text()), (200, "reloaded\n"));
+    fails.store(true, Ordering::Relaxed);
+    let answer = request(address, "POST", "/-/reload", &[]).await;
+    assert_eq!(answer.status, 500);
+    assert_eq!(answer.text(), "reload failed: targets.yml: no such file\n");
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+    let (address, _tasks) = bare().await;
+    let answer = request(address, "POST", "/-/reload", &[]).await;
+    assert_eq!((answer.status, answer.text()), (200, "nothing to reload\n"));
+}
+
+#[tokio::test]
+async fn the_page_runs_nothing_and_escapes_everything() {
+    let metrics = TargetMetrics::new();
+    let name = "<script>alert(1)</script>\"'&";
+    let nasty = target("h:1")
+        .named(name)
+        .with_label("x", "</td><img src=x>");
+    let mut driven = Driven::attach(&metrics, &nasty);
+    driven.connect("192.0.2.1:1");
+    driven.send();
+    driven.reply(Duration::from_micros(1234));
+    let (address, _tasks) = serve(Endpoints::new(BUILD).with_targets(metrics)).await;
+    let page = get(address, "/").await;
+    assert_eq!(
+        page.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"));
+    let text = page.text();
+    assert!(!text.contains("<script"), "{text}");
+    assert!(!text.contains("<img"), "{text}");
+    assert!(text.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;'&amp;"));
+    assert!(text.contains("x=&lt;/td&gt;&lt;img src=x&gt;"));
+    assert!(text.contains("http-equiv=\"refresh\""));
+    for shown in ["h:1", "192.0.2.1:1", "connected", "1.234ms", "0.0 %"] {
+        assert!(text.contains(shown), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn the_api_says_what_the_page_shows() {
+    let metrics = TargetMetrics::new();
+    let new = target("b:1").named("new").with_label("dc", "par1");
+    let _new = metrics.attach(&new);
+    let mut driven = Driven::attach(&metrics, &target("[::1]:4000"));
+    driven.connect("[::1]:4000");
+    driven.send();
+    driven.reply(Duration::from_micros(500));
+    driven.send();
+    let (address, _tasks) = serve(Endpoints::new(BUILD).with_targets(metrics)).await;
+    let answer = get(address, "/api/v1/targets").await;
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let json: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let expected = serde_json::json!({"targets": [
+        {
+            "name": "[::1]:4000", "address": "[::1]:4000", "peer": "[::1]:4000", "labels": {},
+            "state": "connected", "last_rtt_seconds": 0.0005, "jitter_seconds": 0.0,
+            "loss_ratio": 0.0, "sent": 2, "received": 1, "timeouts": 0, "in_flight": 1,
+            "unsent": 0, "late": 0, "unexpected": 0,
+        },
+        {
+            "name": "new", "address": "b:1", "peer": null, "labels": {"dc": "par1"},
+            "state": "untried", "last_rtt_seconds": null, "jitter_seconds": 0.0,
+            "loss_ratio": 0.0, "sent": 0, "received": 0, "timeouts": 0, "in_flight": 0,
+            "unsent": 0, "late": 0, "unexpected": 0,
+        },
+    ]});
+    assert_eq!(json, expected);
+}

@@ -1,0 +1,248 @@
+//! What `/metrics` says.
+
+mod common;
+
+use std::{sync::Arc, time::Duration};
+
+use common::{BUILD, Driven, Response, TIMEOUT, get, request, serve, target};
+use tcp_echo_exporter::{Buckets, Endpoints, ReloadStatus, TargetMetrics};
+use tcp_echo_prober::{
+    ConnectFailure, DisconnectReason, Event, Observer as _, TcpInfo, UnsentReason,
+};
+use tcp_echo_server::ServerStats;
+
+/// One target that has seen everything once.
+fn known_state(metrics: &TargetMetrics) -> Driven {
+    let target = target("echo.example.net:4000")
+        .named("paris")
+        .with_label("dc", "par1");
+    let mut driven = Driven::attach(metrics, &target);
+    driven.connect("192.0.2.1:4000");
+    for micros in [120, 250, 900] {
+        driven.send();
+        driven.reply(Duration::from_micros(micros));
+    }
+    driven.send();
+    driven.wait(TIMEOUT);
+    driven.poll();
+    driven.reply(Duration::ZERO);
+    let info = driven.session.handle_tcp_info(TcpInfo {
+        srtt: Duration::from_micros(300),
+        rttvar: Duration::from_micros(40),
+        min_rtt: Some(Duration::from_micros(110)),
+        retransmits: 2,
+    });
+    driven.tell(&info);
+    driven.send();
+    driven.tell(&Event::ConnectFailed {
+        reason: ConnectFailure::Refused,
+    });
+    driven
+}
+
+fn without_process(text: &str) -> String {
+    let ours = |line: &&str| !line.contains("process_");
+    text.lines()
+        .filter(ours)
+        .map(|l| l.to_owned() + "\n")
+        .collect()
+}
+
+fn full(metrics: &TargetMetrics) -> Endpoints {
+    Endpoints::new(BUILD)
+        .with_targets(metrics.clone())
+        .with_server(Arc::new(ServerStats::default()))
+        .with_reload_status(ReloadStatus::loaded(
+            std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+        ))
+}
+
+async fn scrape(accept: &str, metrics: &TargetMetrics) -> Response {
+    let (address, _tasks) = serve(full(metrics)).await;
+    let accept = format!("Accept: {accept}");
+    request(address, "GET", "/metrics", &[&accept]).await
+}
+
+#[tokio::test]
+async fn text() {
+    let metrics = TargetMetrics::new();
+    let _driven = known_state(&metrics);
+    let answer = scrape("*/*", &metrics).await;
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    assert_eq!(answer.header("vary"), Some("Accept, Accept-Encoding"));
+    insta::assert_snapshot!(without_process(answer.text()));
+}
+
+#[tokio::test]
+async fn openmetrics() {
+    let metrics = TargetMetrics::new();
+    let _driven = known_state(&metrics);
+    let answer = scrape("application/openmetrics-text;version=1.0.0", &metrics).await;
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    );
+    insta::assert_snapshot!(without_process(answer.text()));
+}
+
+#[tokio::test]
+async fn protobuf_carries_a_native_histogram_too() {
+    use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::MetricFamily;
+    use prost::Message as _;
+
+    const TYPE: &str = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+    let metrics = TargetMetrics::new();
+    let _driven = known_state(&metrics);
+    let answer = scrape(TYPE, &metrics).await;
+    assert_eq!(answer.header("content-type"), Some(TYPE));
+    let mut body = answer.body.as_slice();
+    let mut families = Vec::new();
+    while !body.is_empty() {
+        families.push(MetricFamily::decode_length_delimited(&mut body).unwrap());
+    }
+    let named = |name: &str| families.iter().find(|family| family.name == name).unwrap();
+    let rtt = &named("tcp_echo_rtt_seconds").metric[0];
+    let rtt = rtt.histogram.as_ref().unwrap();
+    assert_eq!((rtt.sample_count, rtt.bucket.len(), rtt.schema), (3, 16, 3));
+    assert_eq!(rtt.zero_count, 0);
+    // 120, 250 and 900 µs lie apart, one each: three runs of one bucket.
+    assert_eq!(rtt.positive_delta, [1, 0, 0]);
+    let offsets: Vec<_> = rtt
+        .positive_span
+        .iter()
+        .map(|s| (s.offset, s.length))
+        .collect();
+    assert_eq!(offsets, [(-104, 1), (8, 1), (14, 1)]);
+    let sent = named("tcp_echo_sent_total").metric[0].counter.as_ref();
+    assert!((sent.unwrap().value - 6.0).abs() < f64::EPSILON);
+    let ours = families
+        .iter()
+        .filter(|family| !family.name.starts_with("process_"));
+    assert_eq!(ours.count(), 33);
+}
+
+#[tokio::test]
+async fn a_target_has_all_its_series_at_0_from_the_start_and_takes_them_with_it() {
+    let metrics = TargetMetrics::new();
+    let (address, _tasks) = serve(full(&metrics)).await;
+    let series = async || {
+        let answer = get(address, "/metrics").await;
+        let ours = |line: &&str| line.contains("target=\"new\"");
+        answer
+            .text()
+            .lines()
+            .filter(ours)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(series().await, Vec::<String>::new());
+    let sensor = metrics.attach(&target(":4000").named("new"));
+    let found = series().await;
+    assert_eq!(found.len(), 81);
+    for line in &found {
+        let expected = if line.starts_with("tcp_echo_target_info") {
+            1.0
+        } else {
+            0.0
+        };
+        let value: f64 = line.rsplit_once(' ').unwrap().1.parse().unwrap();
+        assert!((value - expected).abs() < f64::EPSILON, "{line}");
+    }
+    for reason in UnsentReason::ALL {
+        let wanted = format!("tcp_echo_unsent_total{{target=\"new\",reason=\"{reason}\"}} 0");
+        assert!(found.contains(&wanted), "{wanted}");
+    }
+    // Another of that name comes before the first one goes.
+    let next = metrics.attach(&target(":4001").named("new"));
+    assert_eq!(series().await.len(), 81);
+    drop(sensor);
+    assert_eq!(series().await.len(), 81);
+    drop(next);
+    assert_eq!(series().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn without_targets_or_server_there_are_none_of_their_series() {
+    let (address, _tasks) = serve(Endpoints::new(BUILD)).await;
+    let answer = get(address, "/metrics").await;
+    let text = without_process(answer.text());
+    let names: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(
+        names,
+        [
+            "tcp_echo_up 1",
+            "tcp_echo_build_info{version=\"1.2.3\",revision=\"0123456\",rustversion=\"1.88.0\"} 1",
+        ]
+    );
+    #[cfg(target_os = "linux")]
+    for name in [
+        "process_cpu_seconds_total ",
+        "process_resident_memory_bytes ",
+        "process_virtual_memory_bytes ",
+        "process_open_fds ",
+        "process_max_fds ",
+        "process_start_time_seconds ",
+        "process_threads ",
+    ] {
+        let mut lines = answer.text().lines();
+        let line = lines.find_map(|line| line.strip_prefix(name)).unwrap();
+        assert!(
+            line.parse::<f64>().unwrap() > 0.0 || name.contains("cpu"),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn nasty_names_stay_within_their_quotes() {
+    let metrics = TargetMetrics::new();
+    let name = "a\"b\\c\nd</script>é🦀";
+    let nasty = target("h:1").named(name).with_label("le", "x\"}\n# EOF");
+    let _sensor = metrics.attach(&nasty);
+    for accept in ["text/plain", "application/openmetrics-text"] {
+        let answer = scrape(accept, &metrics).await;
+        let wanted =
+            r#"tcp_echo_sent_total{target="a\"b\\c\nd</script>é🦀",exported_le="x\"}\n# EOF"} 0"#;
+        assert!(answer.text().lines().any(|line| line == wanted), "{accept}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_connection_shows_and_keeps_its_probes_in_flight() {
+    let metrics = TargetMetrics::new();
+    let mut driven = known_state(&metrics);
+    let event = driven.session.handle_disconnected(DisconnectReason::Reset);
+    driven.tell(&event);
+    let answer = scrape("*/*", &metrics).await;
+    for line in [
+        "tcp_echo_connected{target=\"paris\",dc=\"par1\"} 0",
+        "tcp_echo_in_flight{target=\"paris\",dc=\"par1\"} 2",
+        "tcp_echo_disconnects_total{target=\"paris\",dc=\"par1\",reason=\"reset\"} 1",
+        "tcp_echo_tcp_srtt_seconds{target=\"paris\",dc=\"par1\"} 0.0",
+        "tcp_echo_tcp_retransmits_total{target=\"paris\",dc=\"par1\"} 2",
+        "tcp_echo_target_info{target=\"paris\",dc=\"par1\",address=\"192.0.2.1:4000\"} 1",
+    ] {
+        assert!(answer.text().lines().any(|own| own == line), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn the_buckets_are_the_users() {
+    let buckets = Buckets::new([1, 10].map(Duration::from_millis)).unwrap();
+    let metrics = TargetMetrics::with_buckets(buckets);
+    let _driven = known_state(&metrics);
+    let answer = scrape("*/*", &metrics).await;
+    let bucket = |line: &&str| line.starts_with("tcp_echo_rtt_seconds_bucket");
+    let lines: Vec<_> = answer.text().lines().filter(bucket).collect();
+    assert_eq!(
+        lines,
+        [
+            "tcp_echo_rtt_seconds_bucket{target=\"paris\",dc=\"par1\",le=\"0.001\"} 3",
+            "tcp_echo_rtt_seconds_bucket{target=\"paris\",dc=\"par1\",le=\"0.01\"} 3",
+            "tcp_echo_rtt_seconds_bucket{target=\"paris\",dc=\"par1\",le=\"+Inf\"} 3",
+        ]
+    );
+}
