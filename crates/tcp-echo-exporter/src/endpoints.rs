@@ -20,8 +20,9 @@ use tcp_echo_server::ServerStats;
 
 use crate::{
     about::{AboutCollector, BuildInfo, ReloadStatus},
+    collect::FamilyCollector,
     encode::Format,
-    families::{FAMILIES, FamilyCollector},
+    families::FAMILIES,
     negotiate, page,
     process::ProcessCollector,
     readiness::{Readiness, Ready},
@@ -47,7 +48,8 @@ type ReloadHook = dyn Fn() -> Result<(), ReloadError> + Send + Sync;
 /// | `/-/ready` | GET | 200 once started and every target was tried, before that 503 and why |
 /// | `/-/reload` | POST | 200 once the configuration was loaded again, 500 and why it could not; 200 as well where there is nothing to reload, since what is in force is what there is |
 ///
-/// HEAD goes wherever GET does; anything else is 404, a wrong method 405.
+/// HEAD goes wherever GET does; anything else is 404, a wrong method 405. Ready is
+/// for good: targets that a reload brings don't take the program out of service.
 #[derive(Clone)]
 pub struct Endpoints {
     build: BuildInfo,

@@ -16,7 +16,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tcp_echo_server::{Address, BindError, listen};
+use tcp_echo_server::{Address, BindError, adopt, listen};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
@@ -70,14 +70,30 @@ impl Exporter {
     /// Outside a tokio runtime with I/O enabled.
     pub async fn bind(address: &Address, router: Router) -> Result<Self, BindError> {
         let listeners = listen(address).await?;
-        let first = listeners.first().ok_or(io::ErrorKind::NotFound.into());
-        let local_addr =
-            first
-                .and_then(TcpListener::local_addr)
-                .map_err(|source| BindError::Listen {
-                    address: address.clone(),
-                    source,
-                })?;
+        Self::new(listeners, router).map_err(|source| BindError::Listen {
+            address: address.clone(),
+            source,
+        })
+    }
+
+    /// Serves what listens already, such as the sockets that a service manager hands
+    /// down. This has to be called inside the tokio runtime in which it serves.
+    ///
+    /// # Errors
+    /// Without any listener, and when the system refuses one of them.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with I/O enabled.
+    pub fn from_listeners(
+        listeners: impl IntoIterator<Item = std::net::TcpListener>,
+        router: Router,
+    ) -> io::Result<Self> {
+        Self::new(adopt(listeners)?, router)
+    }
+
+    fn new(listeners: Vec<TcpListener>, router: Router) -> io::Result<Self> {
+        let first = listeners.first().ok_or(io::ErrorKind::InvalidInput)?;
+        let local_addr = first.local_addr()?;
         Ok(Self {
             listeners,
             local_addr,
@@ -203,101 +219,4 @@ async fn serve_connection(
 }
 
 #[cfg(test)]
-mod tests {
-    use axum::routing::get;
-    use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _},
-        sync::oneshot,
-        time::Instant,
-    };
-
-    use super::*;
-
-    /// Long against what a test machine does to a timer.
-    const MOST: Duration = Duration::from_secs(10);
-
-    /// A server of a small and of an endless answer.
-    async fn start(limits: Limits) -> (SocketAddr, oneshot::Sender<()>, JoinSet<()>) {
-        let router = Router::new()
-            .route("/", get(async || "hello"))
-            .route("/large", get(async || vec![b'x'; 64 << 20]))
-            .route("/slow", get(std::future::pending::<&str>));
-        let address = "127.0.0.1:0".parse().unwrap();
-        let mut exporter = Exporter::bind(&address, router).await.unwrap();
-        exporter.limits = limits;
-        let address = exporter.local_addr();
-        let (stop, stopped) = oneshot::channel();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(exporter.serve(async {
-            let _ = stopped.await;
-        }));
-        (address, stop, tasks)
-    }
-
-    async fn request(address: SocketAddr, path: &str) -> TcpStream {
-        let mut client = TcpStream::connect(address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
-        client.write_all(request.as_bytes()).await.unwrap();
-        client
-    }
-
-    /// Waits until the server closes the connection.
-    async fn closed(mut client: TcpStream) {
-        let mut rest = Vec::new();
-        let _ = timeout(MOST, client.read_to_end(&mut rest)).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn shutdown_waits_neither_for_idle_nor_for_busy_clients() {
-        let (address, stop, mut tasks) = start(LIMITS).await;
-        let silent = TcpStream::connect(address).await.unwrap();
-        let mut kept = request(address, "/").await;
-        let mut answer = [0; 16];
-        kept.read_exact(&mut answer).await.unwrap();
-        let slow = request(address, "/slow").await;
-        let stuck = request(address, "/large").await;
-        let before = Instant::now();
-        drop(stop);
-        tasks.join_next().await.unwrap().unwrap();
-        assert!(before.elapsed() < Duration::from_secs(1));
-        for client in [silent, kept, slow, stuck] {
-            closed(client).await;
-        }
-        assert!(TcpStream::connect(address).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn a_client_that_sends_no_request_is_dropped() {
-        let head = Duration::from_millis(50);
-        let (address, _stop, _tasks) = start(Limits { head, ..LIMITS }).await;
-        let mut client = TcpStream::connect(address).await.unwrap();
-        client.write_all(b"GET / HTTP/1.1\r\nHos").await.unwrap();
-        closed(client).await;
-    }
-
-    #[tokio::test]
-    async fn clients_that_hold_every_connection_give_way() {
-        let limits = Limits {
-            connections: 2,
-            age: Duration::from_millis(50),
-            last_request: Duration::from_millis(50),
-            ..LIMITS
-        };
-        let (address, _stop, _tasks) = start(limits).await;
-        let _stuck = request(address, "/large").await;
-        let _slow = request(address, "/slow").await;
-        let mut third = request(address, "/").await;
-        let mut answer = [0; 15];
-        let read = timeout(MOST, third.read_exact(&mut answer)).await;
-        read.unwrap().unwrap();
-        assert_eq!(&answer, b"HTTP/1.1 200 OK");
-    }
-
-    #[tokio::test]
-    async fn an_address_in_use_is_named() {
-        let (address, _stop, _tasks) = start(LIMITS).await;
-        let error = Exporter::bind(&address.into(), Router::new()).await;
-        let error = error.unwrap_err();
-        assert!(error.to_string().contains(&address.to_string()), "{error}");
-    }
-}
+mod tests;

@@ -1,10 +1,78 @@
 //! Prometheus metrics and HTTP endpoints for TCP echo probing.
+//!
+//! - [`TargetMetrics`] observes a prober: it keeps every target's numbers.
+//! - [`Endpoints`] say what is shown: targets, an echo server's counts, the build, how
+//!   the last reload went. Its [router](Endpoints::router) can be served by itself or
+//!   as a part of another program.
+//! - [`Exporter`] listens and serves, and doesn't let slow clients hold it.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tcp_echo_exporter::{BuildInfo, Endpoints, Exporter, TargetMetrics};
+//! use tcp_echo_prober::{Observer as _, SessionConfig, Target};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let metrics = TargetMetrics::new();
+//! // A prober that is given the metrics as its observer does this for each target.
+//! let session = SessionConfig::new(Duration::from_millis(200), Duration::from_millis(800))?;
+//! let sensor = metrics.attach(&Target::new("192.0.2.1:4000".parse()?, session));
+//!
+//! let build = BuildInfo { version: "1.0.0", revision: "unknown", rustversion: "1.88.0" };
+//! let router = Endpoints::new(build).with_targets(metrics).router();
+//! let exporter = Exporter::bind(&"127.0.0.1:0".parse()?, router).await?;
+//! println!("http://{}/metrics", exporter.local_addr());
+//! # let stop = std::future::ready(());
+//! exporter.serve(stop).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Metrics of one moment
+//!
+//! A scrape takes each target's numbers once, as they were between two events, and
+//! writes all formats and metrics from that. So in every scrape, whatever happens
+//! meanwhile, sent = received + timeouts + in flight, and the RTT's histogram counts
+//! what `tcp_echo_received_total` counts. The prober's threads never wait for it: the
+//! numbers are atomics behind a version that the scrape checks.
+//!
+//! # Formats
+//!
+//! `/metrics` is Prometheus's text 0.0.4 unless `Accept` prefers `OpenMetrics` 1.0 or
+//! Prometheus's protobuf. Protobuf alone carries `tcp_echo_rtt_seconds` as a native
+//! histogram too, of schema 3 (buckets 9 % wide, from 1 µs up to the target's timeout);
+//! Prometheus takes either the native or, with `scrape_classic_histograms`, both.
+//! Prometheus before version 3 takes the `le` of bounds below 100 µs as text, and the
+//! text formats write them differently (`1e-06`, `0.000001`).
+//!
+//! # Labels
+//!
+//! Every series of a target has the label `target`, its name. A target's own labels
+//! follow. In their names every character but ASCII letters, digits and `_` becomes
+//! `_`, and a leading digit gets a `_` before it; `target`, `reason`, `le` and
+//! `address` become `exported_target` and so on. Names that begin with `__`, empty
+//! values, and names that became the same as an earlier one are left out.
+//!
+//! # `/api/v1/targets`
+//!
+//! `{"targets": [...]}`, in the order of the names. Fields may be added, not changed:
+//!
+//! | field | |
+//! |---|---|
+//! | `name`, `address` | the target's name, and its address as written |
+//! | `peer` | the address of the present or last connection, or null |
+//! | `labels` | its own labels, as in the metrics |
+//! | `state` | `untried`, `connected` or `disconnected` |
+//! | `last_rtt_seconds` | or null before the first reply |
+//! | `jitter_seconds`, `loss_ratio` | as in the metrics |
+//! | `sent`, `received`, `timeouts`, `in_flight`, `unsent`, `late`, `unexpected` | counts |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 mod about;
 mod buckets;
 mod cells;
+mod collect;
 mod encode;
 mod endpoints;
 mod exporter;

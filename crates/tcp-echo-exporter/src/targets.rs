@@ -10,8 +10,7 @@ use std::{
 use tcp_echo_prober::{Event, Observer, Sensor, Session, Target, TcpInfo};
 
 use crate::{
-    buckets::Buckets,
-    buckets::seconds,
+    buckets::{Buckets, seconds},
     cells::{Cells, Change, Writer},
     labels::Labels,
     layout::{self, Cell, Histogram, Layout},

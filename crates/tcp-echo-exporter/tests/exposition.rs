@@ -230,6 +230,28 @@ async fn a_lost_connection_shows_and_keeps_its_probes_in_flight() {
 }
 
 #[tokio::test]
+async fn a_failed_reload_shows_until_the_next_succeeds() {
+    let at = |seconds| std::time::UNIX_EPOCH + Duration::from_secs(seconds);
+    let status = ReloadStatus::loaded(at(1));
+    let endpoints = Endpoints::new(BUILD).with_reload_status(status.clone());
+    let (address, _tasks) = serve(endpoints).await;
+    let check = async |successful: &str, last: &str| {
+        let answer = get(address, "/metrics").await;
+        for line in [
+            format!("tcp_echo_config_last_reload_successful {successful}"),
+            format!("tcp_echo_config_last_reload_success_timestamp_seconds {last}"),
+        ] {
+            assert!(answer.text().lines().any(|own| own == line), "{line}");
+        }
+    };
+    check("1", "1.0").await;
+    status.failed();
+    check("0", "1.0").await;
+    status.succeeded(at(3));
+    check("1", "3.0").await;
+}
+
+#[tokio::test]
 async fn the_buckets_are_the_users() {
     let buckets = Buckets::new([1, 10].map(Duration::from_millis)).unwrap();
     let metrics = TargetMetrics::with_buckets(buckets);

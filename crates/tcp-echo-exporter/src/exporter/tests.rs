@@ -1,0 +1,113 @@
+//! Clients that are slow, silent or still there at the end.
+
+use axum::routing::get;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::oneshot,
+    time::Instant,
+};
+
+use super::*;
+
+/// Long against what a test machine does to a timer.
+const MOST: Duration = Duration::from_secs(10);
+
+/// A server of a small and of an endless answer.
+async fn start(limits: Limits) -> (SocketAddr, oneshot::Sender<()>, JoinSet<()>) {
+    let router = Router::new()
+        .route("/", get(async || "hello"))
+        .route("/large", get(async || vec![b'x'; 64 << 20]))
+        .route("/slow", get(std::future::pending::<&str>));
+    let address = "127.0.0.1:0".parse().unwrap();
+    let mut exporter = Exporter::bind(&address, router).await.unwrap();
+    exporter.limits = limits;
+    let address = exporter.local_addr();
+    let (stop, stopped) = oneshot::channel();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(exporter.serve(async {
+        let _ = stopped.await;
+    }));
+    (address, stop, tasks)
+}
+
+async fn request(address: SocketAddr, path: &str) -> TcpStream {
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.write_all(request.as_bytes()).await.unwrap();
+    client
+}
+
+/// Waits until the server closes the connection.
+async fn closed(mut client: TcpStream) {
+    let mut rest = Vec::new();
+    let _ = timeout(MOST, client.read_to_end(&mut rest)).await.unwrap();
+}
+
+#[tokio::test]
+async fn shutdown_waits_neither_for_idle_nor_for_busy_clients() {
+    let (address, stop, mut tasks) = start(LIMITS).await;
+    let silent = TcpStream::connect(address).await.unwrap();
+    let mut kept = request(address, "/").await;
+    let mut answer = [0; 16];
+    kept.read_exact(&mut answer).await.unwrap();
+    let slow = request(address, "/slow").await;
+    let stuck = request(address, "/large").await;
+    let before = Instant::now();
+    drop(stop);
+    tasks.join_next().await.unwrap().unwrap();
+    assert!(before.elapsed() < Duration::from_secs(1));
+    for client in [silent, kept, slow, stuck] {
+        closed(client).await;
+    }
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_client_that_sends_no_request_is_dropped() {
+    let head = Duration::from_millis(50);
+    let (address, _stop, _tasks) = start(Limits { head, ..LIMITS }).await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nHos").await.unwrap();
+    closed(client).await;
+}
+
+#[tokio::test]
+async fn clients_that_hold_every_connection_give_way() {
+    let limits = Limits {
+        connections: 2,
+        age: Duration::from_millis(50),
+        last_request: Duration::from_millis(50),
+        ..LIMITS
+    };
+    let (address, _stop, _tasks) = start(limits).await;
+    let _stuck = request(address, "/large").await;
+    let _slow = request(address, "/slow").await;
+    let mut third = request(address, "/").await;
+    let mut answer = [0; 15];
+    let read = timeout(MOST, third.read_exact(&mut answer)).await;
+    read.unwrap().unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+}
+
+#[tokio::test]
+async fn what_listens_already_is_served() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let router = Router::new().route("/", get(async || "hello"));
+    let exporter = Exporter::from_listeners([listener], router).unwrap();
+    let mut client = request(exporter.local_addr(), "/").await;
+    let mut answer = [0; 15];
+    tokio::select! {
+        () = exporter.serve(std::future::pending()) => {}
+        read = timeout(MOST, client.read_exact(&mut answer)) => { read.unwrap().unwrap(); }
+    }
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    assert!(Exporter::from_listeners([], Router::new()).is_err());
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_named() {
+    let (address, _stop, _tasks) = start(LIMITS).await;
+    let error = Exporter::bind(&address.into(), Router::new()).await;
+    let error = error.unwrap_err();
+    assert!(error.to_string().contains(&address.to_string()), "{error}");
+}
