@@ -16,7 +16,10 @@ mod rewrite;
 mod target;
 mod values;
 
-pub use config::{ClientConfig, Config, IpFamily, Mode, ServerConfig, ServiceAction, Timestamps};
+pub use config::{
+    ClientConfig, Config, IpFamily, Mode, Output, Percent, ReportConfig, ServerConfig,
+    ServiceAction, ServiceOptions, Timestamps, WatchConfig,
+};
 pub use duration::{DurationError, GoDuration};
 pub use error::UsageError;
 pub use target::{TargetError, TargetSpec};
@@ -98,8 +101,28 @@ pub fn parse<T: Into<OsString>>(
         })?;
     let given = all
         .into_iter()
-        .filter(|arg| !arg.starts_with("--svc=") && arg != "--");
+        .filter(|arg| !is_about_the_service(arg) && arg != "--");
     Ok(flags.into_config(given.collect(), origin)?)
+}
+
+/// The names of the flags whose values are files, as the help shows them.
+pub fn file_flags() -> Vec<String> {
+    let command = Flags::command();
+    let takes_file = |flag: &clap::Arg| {
+        let names = flag.get_value_names().unwrap_or_default();
+        names.iter().any(|name| name.as_str() == "FILE")
+    };
+    command
+        .get_arguments()
+        .filter(|flag| takes_file(flag))
+        .filter_map(|flag| flag.get_long().map(str::to_owned))
+        .collect()
+}
+
+/// Whether a rewritten argument is `svc` or one of its kin.
+fn is_about_the_service(arg: &str) -> bool {
+    let name = arg.split('=').next().unwrap_or_default();
+    name == "--svc" || name.starts_with("--svc-")
 }
 
 /// What the environment adds to `args`, in the same form.

@@ -1,5 +1,5 @@
 //! The parts of the `tcp-echo-metrics` binary that are worth reaching from a test
-//! or a fuzzer: its command line and its logging.
+//! or a fuzzer: its command line, its logging and its service.
 //!
 //! This library is not an interface to build on. It changes with the binary; an
 //! embedder takes `tcp-echo-prober`, `tcp-echo-server` and `tcp-echo-exporter`.
@@ -18,4 +18,5 @@
 
 pub mod cli;
 pub mod logging;
+pub mod service;
 pub mod version;

@@ -106,6 +106,13 @@ pub fn init(config: LogConfig) {
     let _ = subscriber::set_global_default(to(config, Reader::of_stderr(), io::stderr));
 }
 
+/// Sends it to a file instead, for a service that has no standard error. To be called
+/// before [`init`], which then changes nothing.
+pub fn init_to_file(config: LogConfig, file: std::fs::File) {
+    let writer = std::sync::Mutex::new(file);
+    let _ = subscriber::set_global_default(to(config, Reader::default(), writer));
+}
+
 /// A log that goes to `writer`.
 fn to<W>(config: LogConfig, reader: Reader, writer: W) -> impl Subscriber + Send + Sync
 where

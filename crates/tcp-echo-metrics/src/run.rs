@@ -1,13 +1,195 @@
-//! From a configuration to running parts.
+//! From a configuration to running parts, and their end.
 
-use std::process::ExitCode;
+mod client;
+mod endpoints;
+mod pulse;
+mod server;
+mod signals;
+mod watchdog;
 
-use tcp_echo_metrics::cli::Config;
-use tcp_echo_metrics::logging;
+use std::{io, pin::pin, process::ExitCode, sync::Arc, time::Duration};
 
-/// Runs what `config` asks for until it ends, and gives the exit status.
+use tcp_echo_exporter::{BuildInfo, Endpoints, Readiness};
+use tcp_echo_metrics::{
+    cli::{Config, ServiceAction},
+    logging,
+    service::{self, Sockets, SocketsError, Supervisor},
+    version,
+};
+use tcp_echo_server::BindError;
+use tracing::{info, warn};
+
+use client::Client;
+use pulse::Pulses;
+use server::EchoServer;
+
+/// How long what blocks a thread is waited for at the end: look-ups that hang.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What this build is.
+const BUILD: BuildInfo = BuildInfo {
+    version: version::VERSION,
+    revision: version::REVISION,
+    rustversion: version::RUSTC,
+};
+
+/// The exit status of bad usage.
+const BAD_USAGE: u8 = 2;
+
+/// Why a run ended as it should not.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    /// An address can't be listened on.
+    #[error("{}", with_source(.0))]
+    Bind(#[from] BindError),
+    /// The system gives no thread, timer or event queue.
+    #[error("cannot start the {part}: {error}")]
+    Start {
+        part: &'static str,
+        error: io::Error,
+    },
+    /// A part ended though nobody had told it to.
+    #[error("the {part} has ended by itself")]
+    Ended { part: &'static str },
+    /// What the flags ask for can't be done.
+    #[error("{0}")]
+    Usage(String),
+    /// What a service manager hands down is no use.
+    #[error(transparent)]
+    Sockets(#[from] SocketsError),
+}
+
+fn with_source(error: &BindError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// Does what `config` asks for, until it is told to end or is done, and gives the exit
+/// status.
 pub(crate) fn run(config: &Config) -> ExitCode {
+    let ended = match config.service {
+        #[cfg(windows)]
+        Some(ServiceAction::Run) => {
+            let run: service::Run = |config, supervisor| {
+                run_parts(config, supervisor).map_err(|error| error.to_string())
+            };
+            match service::run_as_service(config, run) {
+                Some(status) => return status,
+                // It was started by hand.
+                None => run_parts(config, Supervisor::default()),
+            }
+        }
+        #[cfg(not(windows))]
+        Some(ServiceAction::Run) => run_parts(config, Supervisor::default()),
+        None => run_parts(config, Supervisor::default()),
+        Some(action) => return service::act(config, action),
+    };
+    let Err(error) = ended else {
+        return ExitCode::SUCCESS;
+    };
+    // With standard error closed the status has to speak alone.
+    let _ = io::Write::write_fmt(
+        &mut io::stderr(),
+        format_args!("tcp-echo-metrics: {error}\n"),
+    );
+    match error {
+        RunError::Usage(_) => ExitCode::from(BAD_USAGE),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn run_parts(config: &Config, supervisor: Supervisor) -> Result<(), RunError> {
     logging::init(config.log);
-    tracing::debug!(?config, "configured");
-    ExitCode::SUCCESS
+    // Before there are threads.
+    let sockets = Sockets::take()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| RunError::Start {
+            part: "endpoints",
+            error,
+        })?;
+    let ended = runtime.block_on(run_until_told(config, supervisor, sockets));
+    runtime.shutdown_timeout(PATIENCE);
+    ended
+}
+
+/// Everything that listens is bound before anything is probed, so that an address
+/// that is taken ends the program at its start.
+async fn run_until_told(
+    config: &Config,
+    mut supervisor: Supervisor,
+    sockets: Sockets,
+) -> Result<(), RunError> {
+    let no_signals = |error| RunError::Start {
+        part: "signals",
+        error,
+    };
+    let mut signals = pin!(signals::listen().map_err(no_signals)?);
+    let mut reloads = signals::Reloads::listen().map_err(no_signals)?;
+    let readiness = Readiness::new();
+    let mut endpoints = Endpoints::new(BUILD).with_readiness(readiness.clone());
+
+    let mut server = None;
+    if config.mode.serves() {
+        let started = EchoServer::start(&config.server, sockets.echo).await?;
+        info!(address = %started.local_addr(), "echo server listens");
+        endpoints = endpoints.with_server(Arc::clone(started.stats()));
+        server = Some(started);
+    } else if !sockets.echo.is_empty() {
+        warn!("the socket echo was handed down and there is no echo server in this mode");
+    }
+    let metrics = client::metrics(&config.client)?;
+    if config.mode.probes() {
+        endpoints = endpoints.with_targets(metrics.clone());
+    }
+    let exporter = endpoints::start(&config.metrics, sockets.metrics, endpoints).await?;
+    info!(address = %exporter.local_addr(), "metrics endpoint listens");
+
+    let pulses = Pulses::default();
+    let mut client = None;
+    if config.mode.probes() {
+        client = Some(Client::start(&config.client, (metrics, pulses.clone()))?);
+    }
+    readiness.started();
+    supervisor.ready(&format!("metrics at {}", exporter.local_addr()));
+    let watchdog = watchdog::start(&supervisor, server.as_ref(), pulses);
+
+    let ended = loop {
+        tokio::select! {
+            signal = &mut signals => {
+                info!(signal, "ending");
+                break Ok(());
+            }
+            order = supervisor.told_to_end() => {
+                info!(order, "ending");
+                break Ok(());
+            }
+            error = ended(server.as_mut()) => break Err(error),
+            () = reloads.next() => info!("asked to reload, and there is nothing to read again"),
+        }
+    };
+    supervisor.stopping();
+    drop(watchdog);
+    // All are told before any is waited for.
+    let client = client.map(|client| tokio::task::spawn_blocking(|| client.stop()));
+    if let Some(server) = server {
+        server.stop().await;
+    }
+    exporter.stop().await;
+    if let Some(client) = client {
+        // It has said in the log what went wrong with it.
+        let _ = client.await;
+    }
+    ended
+}
+
+/// Waits for the end of a server that nobody has told to end.
+async fn ended(server: Option<&mut EchoServer>) -> RunError {
+    match server {
+        Some(server) => server.ended().await,
+        None => std::future::pending().await,
+    }
 }

@@ -10,6 +10,7 @@ use tcp_echo_metrics::cli::{
     self, Config, IpFamily, Mode, ServiceAction, Stop, Timestamps, UsageError,
 };
 use tcp_echo_metrics::logging::{LogFormat, LogLevel};
+use tcp_echo_prober::Dscp;
 
 fn parse(args: &[&str]) -> Result<Config, Stop> {
     cli::parse(args, |_| None)
@@ -143,7 +144,7 @@ fn every_flag_arrives() {
     assert_eq!(config.client.ip, IpFamily::V4);
     assert_eq!(config.client.source, Some("10.0.0.9".parse().unwrap()));
     assert_eq!(config.client.interface.as_deref(), Some("eth0"));
-    assert_eq!(config.client.dscp, Some(34));
+    assert_eq!(config.client.dscp.map(Dscp::get), Some(34));
     assert_eq!(config.server.max_connections, None);
     assert_eq!(
         config.server.max_connections_per_ip.map(usize::from),

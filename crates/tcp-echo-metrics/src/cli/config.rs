@@ -1,10 +1,11 @@
 //! What the command line and the environment ask for, in the program's own types.
 
 use std::net::IpAddr;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use tcp_echo_address::Address;
+use tcp_echo_prober::Dscp;
 
 use super::TargetSpec;
 use crate::logging::LogConfig;
@@ -22,12 +23,90 @@ pub struct Config {
     pub metrics: Address,
     /// What to do with the system's service instead of running here.
     pub service: Option<ServiceAction>,
+    /// Which service that is.
+    pub service_options: ServiceOptions,
+    /// What is shown to a person or a script, where one watches.
+    pub watch: Option<WatchConfig>,
     /// The log.
     pub log: LogConfig,
     /// The flags given, on the command line or in the environment, each as
-    /// `--name=value`, without `svc`. Parsing them gives this configuration again
-    /// (but for `service`), and so they are what a service is installed with.
+    /// `--name=value`, without `svc` and its kin. Parsing them gives this
+    /// configuration again (but for `service` and `service_options`), and so they are
+    /// what a service is installed with.
     pub given: Vec<String>,
+}
+
+impl Config {
+    /// Whether the metrics are served. A run that somebody watches serves them only
+    /// where asked to, so that it doesn't fail on a host whose `:2112` is taken by
+    /// the program's own service.
+    pub fn serves_metrics(&self) -> bool {
+        self.watch.is_none() || self.is_given("metrics")
+    }
+
+    fn is_given(&self, name: &str) -> bool {
+        is_among(&self.given, name)
+    }
+}
+
+/// Whether a flag is among arguments written as `--name=value` or `--name`.
+pub(super) fn is_among(given: &[String], name: &str) -> bool {
+    given.iter().any(|arg| {
+        let flag = arg.split('=').next().unwrap_or_default();
+        flag.strip_prefix("--") == Some(name)
+    })
+}
+
+/// The configuration of a run that somebody watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchConfig {
+    /// The run ends when so many slots of each target have an outcome.
+    pub count: Option<NonZeroU64>,
+    /// The run ends after this long, above zero.
+    pub duration: Option<Duration>,
+    /// The report at its end, if there is one.
+    pub report: Option<ReportConfig>,
+    /// Whether each probe gets a line.
+    pub verbose: bool,
+    /// Whether there is a live view in the terminal.
+    pub live: bool,
+}
+
+/// The configuration of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReportConfig {
+    /// What it looks like.
+    pub output: Output,
+    /// The loss up to which the exit status is 0.
+    pub max_loss: Percent,
+}
+
+/// What a report looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
+pub enum Output {
+    /// A table, for people.
+    Table,
+    /// A JSON object, for programs.
+    Json,
+}
+
+/// A number from 0 to 100.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Percent(f64);
+
+/// It is never a NaN.
+impl Eq for Percent {}
+
+impl Percent {
+    /// The number, if it is one of them.
+    pub fn new(percent: f64) -> Option<Self> {
+        (0.0..=100.0).contains(&percent).then_some(Self(percent))
+    }
+
+    /// The number.
+    pub const fn get(self) -> f64 {
+        self.0
+    }
 }
 
 /// The configuration of the echo server.
@@ -71,8 +150,8 @@ pub struct ClientConfig {
     pub source: Option<IpAddr>,
     /// The network interface to probe through.
     pub interface: Option<String>,
-    /// The differentiated services code point of probes, 0 to 63.
-    pub dscp: Option<u8>,
+    /// How probes are marked.
+    pub dscp: Option<Dscp>,
 }
 
 /// Which parts of the program run.
@@ -109,8 +188,23 @@ pub enum ServiceAction {
     Start,
     /// Stop it.
     Stop,
+    /// Stop it and start it.
+    Restart,
+    /// Say whether it is installed and runs.
+    Status,
     /// Run as the service: what the system calls.
     Run,
+}
+
+/// Which service of the system is meant, and as whom it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceOptions {
+    /// Its name: letters, digits, `_`, `-` and `.`, a letter first.
+    pub name: String,
+    /// Whether it is the user's own rather than the system's.
+    pub user: bool,
+    /// The account it runs as, instead of the one that the system's manager gives it.
+    pub account: Option<String>,
 }
 
 /// The clock that says when a reply came.

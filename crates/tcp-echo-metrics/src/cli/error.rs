@@ -56,6 +56,14 @@ pub enum UsageError {
         /// The flag, as `-target`, or the environment variable.
         origin: String,
     },
+    /// A flag for runs that somebody watches, where nobody does or nothing is probed.
+    #[error("{flag} is for probing in the foreground: {reason}")]
+    NotWatched {
+        /// The flag, as `-count`, or the environment variable.
+        flag: String,
+        /// What is asked for besides.
+        reason: String,
+    },
     /// What the parser reports beyond the above.
     #[error("{0}")]
     Other(String),
@@ -77,10 +85,10 @@ impl UsageError {
         let Some(arg) = text(ContextKind::InvalidArg) else {
             return Self::Other(first_line(error));
         };
-        // clap names a flag as it is written in the help: `--mode <MODE>`.
+        // clap names a flag as it is written in the help: `--mode <MODE>`, `--x[=<Y>]`.
         let name = arg
             .trim_start_matches('-')
-            .split(' ')
+            .split([' ', '[', '='])
             .next()
             .unwrap_or_default();
         match error.kind() {

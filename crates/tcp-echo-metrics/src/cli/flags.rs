@@ -16,14 +16,16 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use clap::{ArgAction, Parser};
 use tcp_echo_address::Address;
+use tcp_echo_prober::Dscp;
 
 use super::config::{
-    ClientConfig, Config, IpFamily, Mode, ServerConfig, ServiceAction, Timestamps,
+    ClientConfig, Config, IpFamily, Mode, Output, Percent, ReportConfig, ServerConfig,
+    ServiceAction, ServiceOptions, Timestamps, WatchConfig, is_among,
 };
 use super::values::{self, Buckets};
 use super::{TargetSpec, UsageError, duration};
@@ -186,7 +188,42 @@ pub(super) struct Flags {
     /// Mark probes with this code point: 0 to 63, or a name as in ef, cs1 or af41.
     #[arg(long, value_name = "CODE", value_parser = values::dscp)]
     #[arg(help_heading = "Client")]
-    dscp: Option<u8>,
+    dscp: Option<Dscp>,
+
+    /// Stop after this many slots of each target and print a report.
+    #[arg(long, value_name = "COUNT", value_parser = values::count)]
+    #[arg(help_heading = "Report")]
+    count: Option<NonZeroU64>,
+
+    /// Stop after this long and print a report. Without count and duration, Ctrl-C
+    /// ends the run, and the report is printed all the same where one of these flags
+    /// is given.
+    #[arg(long, value_name = "DURATION", value_parser = duration::positive)]
+    #[arg(help_heading = "Report")]
+    duration: Option<Duration>,
+
+    /// What the report looks like.
+    #[arg(long, value_name = "table|json", default_value = "table", value_enum)]
+    #[arg(hide_possible_values = true, help_heading = "Report")]
+    output: Output,
+
+    /// The exit status is 1 where the loss of any target exceeds this.
+    #[arg(long, value_name = "PERCENT", default_value = "100")]
+    #[arg(value_parser = values::percent, help_heading = "Report")]
+    max_loss: Percent,
+
+    /// Print a line for each probe.
+    #[arg(short, long, value_name = "true|false", default_value = "false")]
+    #[arg(default_missing_value = "true", num_args = 0..=1, require_equals = true)]
+    #[arg(action = ArgAction::Set, hide_possible_values = true, help_heading = "Report")]
+    verbose: bool,
+
+    /// Show the targets live in the terminal; q ends it. With this or any flag of the
+    /// report, the metrics are served only where the flag metrics is given.
+    #[arg(long, value_name = "true|false", default_value = "false")]
+    #[arg(default_missing_value = "true", num_args = 0..=1, require_equals = true)]
+    #[arg(action = ArgAction::Set, hide_possible_values = true, help_heading = "Report")]
+    live: bool,
 
     /// Where Prometheus finds the metrics, at /metrics.
     #[arg(long, value_name = "[HOST]:PORT", default_value = ":2112")]
@@ -194,17 +231,40 @@ pub(super) struct Flags {
     metrics: Address,
 
     /// Install this program as a service of the system with the other flags given
-    /// here, remove it, start it or stop it. run is what the system calls.
-    #[arg(long, value_name = "install|uninstall|start|stop|run", value_enum)]
+    /// here, remove it, start or stop it, or say how it is. run is what the system
+    /// calls.
+    #[arg(
+        long,
+        value_name = "install|uninstall|start|stop|restart|status|run",
+        value_enum
+    )]
     #[arg(hide_possible_values = true, help_heading = "Service")]
     svc: Option<ServiceAction>,
+
+    /// The name of the service, so that several can be installed.
+    #[arg(long, value_name = "NAME", default_value = "tcp-echo-metrics")]
+    #[arg(value_parser = values::service_name, help_heading = "Service")]
+    svc_name: String,
+
+    /// A service of this user rather than of the system: systemd and launchd only.
+    #[arg(long, value_name = "true|false", default_value = "false")]
+    #[arg(default_missing_value = "true", num_args = 0..=1, require_equals = true)]
+    #[arg(action = ArgAction::Set, hide_possible_values = true, help_heading = "Service")]
+    svc_user: bool,
+
+    /// Run the service as this account [default: one without privileges where the
+    /// system can give one].
+    #[arg(long, value_name = "ACCOUNT", value_parser = values::account)]
+    #[arg(help_heading = "Service")]
+    svc_account: Option<String>,
 
     /// How log lines are written, on standard error.
     #[arg(long, value_name = "text|json", default_value = "text", value_enum)]
     #[arg(hide_possible_values = true, help_heading = "Logging")]
     log_format: LogFormat,
 
-    /// What is logged: this and what is worse.
+    /// What is logged: this and what is worse. With a report it is warn if nothing
+    /// else is said.
     #[arg(
         long,
         value_name = "error|warn|info|debug|trace",
@@ -242,6 +302,16 @@ impl Flags {
                 origin: origin("target"),
             });
         }
+        if let Some(account) = self.svc_account.as_ref().filter(|_| self.svc_user) {
+            return Err(UsageError::InvalidValue {
+                value: account.clone(),
+                origin: origin("svc-account"),
+                reason: format!(
+                    "with {} a service runs as the user who installs it",
+                    origin("svc-user")
+                ),
+            });
+        }
         if let Some(source) = self.source {
             let excluded = if source.is_ipv4() {
                 IpFamily::V6
@@ -256,6 +326,14 @@ impl Flags {
                 });
             }
         }
+        let watch = self.watch(&given, &origin)?;
+        // A table wants no log around it, but for what is odd.
+        let quiet = watch.as_ref().is_some_and(|watch| !watch.live);
+        let level = if quiet && !is_among(&given, "log-level") {
+            LogLevel::Warn
+        } else {
+            self.log_level
+        };
         Ok(Config {
             mode: self.mode,
             server: ServerConfig {
@@ -281,11 +359,66 @@ impl Flags {
             },
             metrics: self.metrics,
             service: self.svc,
+            service_options: ServiceOptions {
+                name: self.svc_name,
+                user: self.svc_user,
+                account: self.svc_account,
+            },
+            watch,
             log: LogConfig {
                 format: self.log_format,
-                level: self.log_level,
+                level,
             },
             given,
         })
+    }
+
+    /// What is shown of the run, if anything.
+    fn watch(
+        &self,
+        given: &[String],
+        origin: impl Fn(&str) -> String,
+    ) -> Result<Option<WatchConfig>, UsageError> {
+        let reports = [
+            ("count", self.count.is_some()),
+            ("duration", self.duration.is_some()),
+            ("output", is_among(given, "output")),
+            ("max-loss", is_among(given, "max-loss")),
+            ("verbose", self.verbose),
+        ];
+        let report = reports.iter().any(|(_, is_given)| *is_given);
+        let first = reports.into_iter().chain([("live", self.live)]);
+        let Some((first, _)) = first.into_iter().find(|(_, is_given)| *is_given) else {
+            return Ok(None);
+        };
+        let refused = |reason: String| {
+            Err(UsageError::NotWatched {
+                flag: origin(first),
+                reason,
+            })
+        };
+        if self.svc.is_some() {
+            return refused(format!("{} is about a service", origin("svc")));
+        }
+        if !self.mode.probes() {
+            return refused(format!("{} is server, not client or both", origin("mode")));
+        }
+        if self.verbose && self.live {
+            return Err(UsageError::InvalidValue {
+                value: "true".to_owned(),
+                origin: origin("verbose"),
+                reason: format!("{} has the terminal", origin("live")),
+            });
+        }
+        Ok(Some(WatchConfig {
+            count: self.count,
+            duration: self.duration,
+            report: report.then_some(ReportConfig {
+                output: self.output,
+                max_loss: self.max_loss,
+            }),
+            verbose: self.verbose,
+            live: self.live,
+        }))
     }
 }

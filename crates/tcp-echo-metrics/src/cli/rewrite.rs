@@ -34,8 +34,11 @@ pub(super) fn rewrite(command: &Command, args: impl IntoIterator<Item = String>)
                 let value = value.or_else(|| takes_next(flag).then(|| args.next()).flatten());
                 rewritten.push(join(&name, value.as_deref()));
             }
-            None if is_short(command, &arg) => rewritten.push(arg),
-            None => rewritten.push(join(name, value.as_deref())),
+            None => match switch(command, &arg, name) {
+                Some(long) => rewritten.push(join(long, value.as_deref())),
+                None if is_short(command, &arg) => rewritten.push(arg),
+                None => rewritten.push(join(name, value.as_deref())),
+            },
         }
     }
     rewritten
@@ -81,6 +84,21 @@ fn takes_next(flag: &Arg) -> bool {
     matches!(flag.get_action(), ArgAction::Set | ArgAction::Append) && !flag.is_require_equals_set()
 }
 
+/// The long name of a flag that is on or off and was given by its letter, as in `-v`
+/// and `-v=false`.
+fn switch<'a>(command: &'a Command, arg: &str, name: &str) -> Option<&'a str> {
+    if arg.starts_with("--") {
+        return None;
+    }
+    let flag = command.get_arguments().find(|flag| {
+        flag.is_require_equals_set()
+            && flag
+                .get_short()
+                .is_some_and(|short| name.chars().eq([short]))
+    });
+    flag?.get_long()
+}
+
 /// Whether the argument is a row of short flags, such as `-h`.
 fn is_short(command: &Command, arg: &str) -> bool {
     let Some(row) = arg.strip_prefix('-').filter(|row| !row.starts_with('-')) else {
@@ -101,7 +119,7 @@ mod tests {
     /// What people and scripts may pass: flags in any spelling, values, and noise.
     fn argument() -> impl Strategy<Value = String> {
         prop_oneof![
-            "-{0,3}(mode|target|web.config|live|version|V|h|mood)(=[-a-z=]{0,4})?",
+            "-{0,3}(mode|target|web.config|live|version|V|h|v|l|mood)(=[-a-z=]{0,4})?",
             "[-=a-zµ ]{0,5}",
             any::<String>(),
         ]
@@ -141,6 +159,7 @@ mod tests {
                 Arg::new("target").long("target").action(ArgAction::Append),
                 Arg::new("web.config").long("web.config"),
                 Arg::new("live")
+                    .short('l')
                     .long("live")
                     .num_args(0..=1)
                     .require_equals(true)
@@ -194,6 +213,10 @@ mod tests {
     fn a_flag_without_a_value_takes_none() {
         assert_eq!(rewritten(&["-live", "-mode", "x"]), ["--live", "--mode=x"]);
         assert_eq!(rewritten(&["-live=false"]), ["--live=false"]);
+        assert_eq!(
+            rewritten(&["-l", "-l=false", "--l"]),
+            ["--live", "--live=false", "--l"]
+        );
         assert_eq!(rewritten(&["-version", "x"]), ["--version", "x"]);
         assert_eq!(rewritten(&["-V", "-VV"]), ["-V", "-VV"]);
         assert_eq!(rewritten(&["-mode"]), ["--mode"]);

@@ -1,9 +1,12 @@
 //! Values of flags that are neither durations nor addresses.
 
 use std::net::IpAddr;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
+use tcp_echo_prober::Dscp;
+
+use super::config::Percent;
 use super::duration;
 
 /// The largest loss window: ten million slots, in 1.25 MB a target.
@@ -23,12 +26,20 @@ pub(super) enum ValueError {
     Window,
     #[error("use a whole number, 0 for no limit")]
     Limit,
+    #[error("use a whole number, 1 or more")]
+    Count,
+    #[error("use a number from 0 to 100")]
+    Percent,
     #[error("use a number from 0 to 63 or a name: ef, le, va, cs0 to cs7, af11 to af43")]
     Dscp,
     #[error("not an IP address, such as 192.0.2.1 or 2001:db8::1")]
     Ip,
     #[error("not a network interface, such as eth0")]
     Interface,
+    #[error("use letters, digits, '_', '-' and '.', a letter first, without the ending of a unit")]
+    ServiceName,
+    #[error("not the name of an account")]
+    Account,
     #[error("use at most {MAX_BUCKETS} buckets")]
     TooManyBuckets,
     #[error("bucket {0:?}: {1}")]
@@ -52,24 +63,21 @@ pub(super) fn zero_is_none(text: &str) -> Result<Option<NonZeroUsize>, ValueErro
         .map_err(|_| ValueError::Limit)
 }
 
-/// A differentiated services code point, by number or by its name in the registry
-/// of RFC 2474 (class selectors), RFC 2597 (assured forwarding), RFC 3246
-/// (expedited forwarding), RFC 5865 (voice admit) or RFC 8622 (lower effort).
-pub(super) fn dscp(text: &str) -> Result<u8, ValueError> {
-    let point = match text.to_ascii_lowercase().as_bytes() {
-        b"ef" => 46,
-        b"le" => 1,
-        b"va" => 44,
-        [b'c', b's', class @ b'0'..=b'7'] => (class - b'0') * 8,
-        [b'a', b'f', class @ b'1'..=b'4', drop @ b'1'..=b'3'] => {
-            (class - b'0') * 8 + (drop - b'0') * 2
-        }
-        _ => text.parse().map_err(|_| ValueError::Dscp)?,
-    };
-    if point > 63 {
-        return Err(ValueError::Dscp);
-    }
-    Ok(point)
+/// A number of slots.
+pub(super) fn count(text: &str) -> Result<NonZeroU64, ValueError> {
+    text.parse().map_err(|_| ValueError::Count)
+}
+
+/// A percentage, with or without its sign.
+pub(super) fn percent(text: &str) -> Result<Percent, ValueError> {
+    let number = text.strip_suffix('%').unwrap_or(text);
+    let number = number.parse().ok();
+    number.and_then(Percent::new).ok_or(ValueError::Percent)
+}
+
+/// A differentiated services code point, by number or by name.
+pub(super) fn dscp(text: &str) -> Result<Dscp, ValueError> {
+    text.parse().map_err(|_| ValueError::Dscp)
 }
 
 /// An address, of either family.
@@ -82,6 +90,48 @@ pub(super) fn interface(text: &str) -> Result<String, ValueError> {
     let odd = |c: char| c.is_control() || c.is_whitespace() || c == '/';
     if text.is_empty() || text.len() > MAX_INTERFACE || text.contains(odd) {
         return Err(ValueError::Interface);
+    }
+    Ok(text.to_owned())
+}
+
+/// The longest name of a service, well below what any manager takes.
+const MAX_SERVICE_NAME: usize = 100;
+
+/// What systemd calls units that are no services, or adds to the name of one.
+const UNIT_ENDINGS: [&str; 11] = [
+    "service",
+    "socket",
+    "device",
+    "mount",
+    "automount",
+    "swap",
+    "target",
+    "path",
+    "timer",
+    "slice",
+    "scope",
+];
+
+/// The name of a service, which is one of a file and of a variable as well.
+pub(super) fn service_name(text: &str) -> Result<String, ValueError> {
+    let odd = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-' | '.');
+    let ending = text.rsplit_once('.').map_or("", |(_, ending)| ending);
+    if !text.starts_with(|c: char| c.is_ascii_alphabetic())
+        || text.len() > MAX_SERVICE_NAME
+        || text.contains(odd)
+        || UNIT_ENDINGS.contains(&ending)
+    {
+        return Err(ValueError::ServiceName);
+    }
+    Ok(text.to_owned())
+}
+
+/// The name of an account. Whether there is one is for the system to say; Windows has
+/// backslashes and spaces in them.
+pub(super) fn account(text: &str) -> Result<String, ValueError> {
+    let odd = |c: char| c.is_control() || matches!(c, '"' | '\'' | '`' | '%' | '$' | ':' | '/');
+    if text.is_empty() || text.starts_with('-') || text.contains(odd) {
+        return Err(ValueError::Account);
     }
     Ok(text.to_owned())
 }
@@ -114,6 +164,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_service_has_a_name_that_every_manager_takes() {
+        for name in ["tcp-echo-metrics", "a", "com.example.echo_2", "x.y-z."] {
+            assert_eq!(service_name(name).as_deref(), Ok(name));
+        }
+        let long = "a".repeat(MAX_SERVICE_NAME + 1);
+        for name in [
+            "", "1a", "-a", ".a", "a b", "a/b", "a@b", "é", "a.socket", &long,
+        ] {
+            assert_eq!(service_name(name), Err(ValueError::ServiceName), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_account_may_be_one_of_windows() {
+        for name in [
+            "nobody",
+            r"NT AUTHORITY\LocalService",
+            "_echo",
+            "a@b.example",
+        ] {
+            assert_eq!(account(name).as_deref(), Ok(name));
+        }
+        for name in ["", "-a", "a\nb", "a%h", "$a", "a:b", "../a", "a\"b"] {
+            assert_eq!(account(name), Err(ValueError::Account), "{name}");
+        }
+    }
+
+    #[test]
     fn a_window_has_a_size_and_a_cap() {
         assert_eq!(window("1").map(NonZeroU32::get), Ok(1));
         assert_eq!(window("10000000").map(NonZeroU32::get), Ok(10_000_000));
@@ -140,6 +218,24 @@ mod tests {
     }
 
     #[test]
+    fn a_count_is_one_or_more() {
+        assert_eq!(count("1"), Ok(NonZeroU64::MIN));
+        for text in ["0", "-1", "1.5", "", "1e3"] {
+            assert_eq!(count(text), Err(ValueError::Count), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_percentage_is_from_0_to_100() {
+        for (text, number) in [("0", 0.0), ("0.1", 0.1), ("5%", 5.0), ("100", 100.0)] {
+            assert_eq!(percent(text).map(Percent::get), Ok(number));
+        }
+        for text in ["-1", "100.1", "NaN", "inf", "", "%", "5%%", "1,5"] {
+            assert_eq!(percent(text), Err(ValueError::Percent), "{text:?}");
+        }
+    }
+
+    #[test]
     fn code_points_by_number_and_by_name() {
         for (text, point) in [
             ("0", 0),
@@ -156,7 +252,7 @@ mod tests {
             ("af23", 22),
             ("af43", 38),
         ] {
-            assert_eq!(dscp(text), Ok(point), "{text}");
+            assert_eq!(dscp(text).map(Dscp::get), Ok(point), "{text}");
         }
         for text in [
             "64", "256", "-1", "cs8", "af44", "af01", "af1", "ef ", "", "be", "0x2e",

@@ -1,0 +1,85 @@
+//! Whether the slots of every target go on: a prober that hangs has none.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tcp_echo_prober::{Event, Observer, Sensor, Session, Target};
+
+/// How late slots may be, in intervals of their target …
+const INTERVALS: u32 = 3;
+/// … and how late at least, whatever the interval.
+const LEAST: Duration = Duration::from_secs(5);
+
+/// Feels the pulse of all targets. Clones feel the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pulses(Arc<Mutex<Vec<Watched>>>);
+
+#[derive(Debug)]
+struct Watched {
+    name: Arc<str>,
+    slots: Weak<AtomicU64>,
+    limit: Duration,
+    /// The number of slots at the last change that was seen, and when that was.
+    seen: (u64, Instant),
+}
+
+/// Counts the slots of one target.
+#[derive(Debug)]
+pub(super) struct Pulse(Arc<AtomicU64>);
+
+impl Observer for Pulses {
+    type Sensor = Pulse;
+
+    fn attach(&self, target: &Target) -> Pulse {
+        let slots = Arc::new(AtomicU64::new(0));
+        let watched = Watched {
+            name: Arc::clone(target.name()),
+            slots: Arc::downgrade(&slots),
+            // The first slot may wait for the first connection, as long as a timeout.
+            limit: LEAST.max(target.session().interval() * INTERVALS + target.session().timeout()),
+            seen: (0, Instant::now()),
+        };
+        self.lock().push(watched);
+        Pulse(slots)
+    }
+}
+
+impl Sensor for Pulse {
+    #[inline]
+    fn on_event(&mut self, event: &Event, _session: &Session) {
+        if matches!(event, Event::Sent { .. } | Event::Unsent { .. }) {
+            // Nobody else writes it.
+            let slots = self.0.load(Ordering::Relaxed);
+            self.0.store(slots.wrapping_add(1), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Pulses {
+    /// The name of a target whose slots don't go on, if there is one.
+    pub(super) fn missing(&self, now: Instant) -> Option<Arc<str>> {
+        let mut targets = self.lock();
+        // Those that are gone have taken their sensors with them.
+        targets.retain(|target| target.slots.strong_count() > 0);
+        let mut missing = None;
+        for target in targets.iter_mut() {
+            let slots = target.slots.upgrade();
+            let slots = slots.map_or(target.seen.0, |slots| slots.load(Ordering::Relaxed));
+            if slots != target.seen.0 {
+                target.seen = (slots, now);
+            } else if now.saturating_duration_since(target.seen.1) > target.limit {
+                missing = Some(Arc::clone(&target.name));
+            }
+        }
+        missing
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Watched>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,290 @@
+//! The managers of Unix, by the crate that knows their commands.
+
+use std::process::{Command, Stdio};
+use std::{
+    env, io,
+    path::{Path, PathBuf},
+};
+
+use service_manager::{
+    RestartPolicy, ServiceInstallCtx, ServiceLabel, ServiceLevel, ServiceManager as _,
+    ServiceManagerKind, ServiceStartCtx, ServiceStatus, ServiceStatusCtx, ServiceStopCtx,
+    ServiceUninstallCtx, TypedServiceManager,
+};
+
+use crate::cli::ServiceOptions;
+
+use super::manager::{Manager, State};
+use super::{Definition, ServiceError, Spec, files};
+
+/// This system's manager, at the level of the system or of a user.
+pub(super) struct Native {
+    kind: Definition,
+    name: String,
+    user: bool,
+    inner: TypedServiceManager,
+}
+
+impl Native {
+    pub(super) fn new(options: &ServiceOptions) -> Result<Self, ServiceError> {
+        let kind = detect()?;
+        let mut inner = TypedServiceManager::target(match kind {
+            Definition::Systemd => ServiceManagerKind::Systemd,
+            Definition::OpenRc => ServiceManagerKind::OpenRc,
+            Definition::Rcd => ServiceManagerKind::Rcd,
+            Definition::Launchd => ServiceManagerKind::Launchd,
+        });
+        if options.user {
+            let manager = match kind {
+                Definition::OpenRc => "OpenRC",
+                _ => "rc.d",
+            };
+            inner
+                .set_level(ServiceLevel::User)
+                .map_err(|_| ServiceError::NoUserServices { manager })?;
+            let has_session = || env::var_os("XDG_RUNTIME_DIR").is_some_and(|dir| !dir.is_empty());
+            if kind == Definition::Systemd && !has_session() {
+                return Err(ServiceError::NoSession);
+            }
+        }
+        Ok(Self {
+            kind,
+            name: options.name.clone(),
+            user: options.user,
+            inner,
+        })
+    }
+
+    fn path(&self) -> Result<PathBuf, ServiceError> {
+        files::definition(self.kind, self.user, &self.name)
+    }
+
+    /// The name alone: its dots are no levels of an organization.
+    fn label(&self) -> ServiceLabel {
+        ServiceLabel {
+            qualifier: None,
+            organization: None,
+            application: self.name.clone(),
+        }
+    }
+
+    fn failed(&self, action: &'static str) -> impl Fn(io::Error) -> ServiceError {
+        move |error| ServiceError::Failed {
+            action,
+            name: self.name.clone(),
+            reason: first_line(&error.to_string()),
+            log: (action == "start").then(|| self.log()),
+        }
+    }
+
+    fn foreign(&self, path: &Path) -> ServiceError {
+        ServiceError::Foreign {
+            name: self.name.clone(),
+            what: format!("there is no {}", path.display()),
+        }
+    }
+
+    fn systemctl(&self, arguments: &[&str]) -> io::Result<String> {
+        let level = self.user.then_some("--user");
+        let output = Command::new("systemctl")
+            .args(level)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Err(io::Error::other(
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        ))
+    }
+
+    /// How systemd sees it, which its exit statuses don't tell from each other.
+    fn unit_state(&self) -> Result<State, ServiceError> {
+        let unit = format!("{}.service", self.name);
+        let asked = ["show", "--property=LoadState,ActiveState,SubState", &unit];
+        let answer = self.systemctl(&asked).map_err(self.failed("look up"))?;
+        let value = |key: &str| {
+            let mut lines = answer.lines().filter_map(|line| line.split_once('='));
+            lines
+                .find(|(found, _)| *found == key)
+                .map_or("", |(_, value)| value)
+        };
+        Ok(
+            match (value("LoadState"), value("ActiveState"), value("SubState")) {
+                ("not-found", "inactive", _) => State::NotInstalled,
+                (_, "inactive" | "failed", _) => State::Stopped,
+                (_, _, "auto-restart") => State::Failing,
+                _ => State::Running,
+            },
+        )
+    }
+}
+
+impl Manager for Native {
+    fn state(&self) -> Result<State, ServiceError> {
+        if self.kind == Definition::Systemd {
+            return self.unit_state();
+        }
+        // Some are asked for what they don't know in vain.
+        if !files::is_ours(&self.path()?, &self.name)? {
+            return Ok(State::NotInstalled);
+        }
+        let context = ServiceStatusCtx {
+            label: self.label(),
+        };
+        let status = self.inner.status(context).map_err(self.failed("look up"))?;
+        Ok(match status {
+            ServiceStatus::NotInstalled | ServiceStatus::Stopped(_) => State::Stopped,
+            ServiceStatus::Running => State::Running,
+        })
+    }
+
+    fn install(&self, spec: &Spec) -> Result<Vec<String>, ServiceError> {
+        let path = self.path()?;
+        let replaces = files::is_ours(&path, &self.name)?;
+        if !replaces && self.state()? != State::NotInstalled {
+            return Err(self.foreign(&path));
+        }
+        let context = ServiceInstallCtx {
+            label: self.label(),
+            program: spec.program.clone().into(),
+            args: spec.arguments.iter().map(Into::into).collect(),
+            contents: Some(self.kind.render(spec)?),
+            username: spec.account.clone(),
+            working_directory: None,
+            environment: None,
+            autostart: true,
+            // The contents say when it is restarted.
+            restart_policy: RestartPolicy::Never,
+        };
+        self.inner
+            .install(context)
+            .map_err(self.failed("install"))?;
+        if self.kind == Definition::Systemd {
+            self.systemctl(&["daemon-reload"])
+                .map_err(self.failed("load"))?;
+        }
+        let did = if replaces { "replaced" } else { "wrote" };
+        let mut lines = vec![
+            format!("{did} {}", path.display()),
+            format!("it runs {}, which has to stay there", spec.program),
+        ];
+        if self.user && self.kind == Definition::Systemd {
+            lines.push("to have it run while you are not logged in: loginctl enable-linger".into());
+        }
+        Ok(lines)
+    }
+
+    fn may_remove(&self) -> Result<(), ServiceError> {
+        let path = self.path()?;
+        if files::is_ours(&path, &self.name)? {
+            return Ok(());
+        }
+        Err(self.foreign(&path))
+    }
+
+    fn uninstall(&self) -> Result<Vec<String>, ServiceError> {
+        let path = self.path()?;
+        let context = ServiceUninstallCtx {
+            label: self.label(),
+        };
+        self.inner
+            .uninstall(context)
+            .map_err(self.failed("uninstall"))?;
+        if self.kind == Definition::Systemd {
+            self.systemctl(&["daemon-reload"])
+                .map_err(self.failed("unload"))?;
+            // Forgets that it has failed, if it has; there is nothing left to fail at.
+            let _ = self.systemctl(&["reset-failed", &format!("{}.service", self.name)]);
+        }
+        Ok(vec![format!("removed {}", path.display())])
+    }
+
+    fn start(&self) -> Result<(), ServiceError> {
+        let context = ServiceStartCtx {
+            label: self.label(),
+        };
+        self.inner.start(context).map_err(self.failed("start"))
+    }
+
+    fn stop(&self) -> Result<(), ServiceError> {
+        let context = ServiceStopCtx {
+            label: self.label(),
+        };
+        self.inner.stop(context).map_err(self.failed("stop"))
+    }
+
+    fn may_change(&self) -> Result<(), ServiceError> {
+        if self.user || rustix::process::geteuid().is_root() {
+            return Ok(());
+        }
+        Err(ServiceError::Privileges(match self.kind {
+            Definition::Systemd | Definition::Launchd => {
+                "run it with sudo, or add -svc-user for a service of your own"
+            }
+            Definition::OpenRc | Definition::Rcd => "run it as root, with sudo or doas",
+        }))
+    }
+
+    fn log(&self) -> String {
+        let name = &self.name;
+        match (self.kind, self.user) {
+            (Definition::Systemd, false) => format!("journalctl --unit {name}"),
+            (Definition::Systemd, true) => format!("journalctl --user --unit {name}"),
+            (Definition::OpenRc, _) => format!("/var/log/{name}.log"),
+            (Definition::Rcd, _) => format!("the system log, as {name}"),
+            (Definition::Launchd, false) => format!("/Library/Logs/{name}.log"),
+            (Definition::Launchd, true) => format!("/tmp/{name}.log"),
+        }
+    }
+}
+
+/// The manager that runs this system.
+#[cfg(target_os = "linux")]
+fn detect() -> Result<Definition, ServiceError> {
+    // systemctl is there in many a container which systemd doesn't run.
+    if sd_notify::booted().unwrap_or(false) {
+        return Ok(Definition::Systemd);
+    }
+    let openrc = TypedServiceManager::target(ServiceManagerKind::OpenRc);
+    if openrc.available().unwrap_or(false) {
+        return Ok(Definition::OpenRc);
+    }
+    Err(ServiceError::NoManager {
+        looked_for: "neither systemd nor OpenRC runs this system",
+    })
+}
+
+/// The manager that runs this system.
+#[cfg(target_os = "macos")]
+fn detect() -> Result<Definition, ServiceError> {
+    Ok(Definition::Launchd)
+}
+
+/// The manager that runs this system.
+#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+fn detect() -> Result<Definition, ServiceError> {
+    Ok(Definition::Rcd)
+}
+
+/// The manager that runs this system.
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "macos",
+    target_os = "freebsd",
+    target_os = "dragonfly"
+)))]
+fn detect() -> Result<Definition, ServiceError> {
+    Err(ServiceError::NoManager {
+        looked_for: "services are known of Linux, macOS, FreeBSD and Windows only",
+    })
+}
+
+/// What commands say, without what the crate and systemctl put around it.
+fn first_line(error: &str) -> String {
+    let text = error.split_once("exit code ").map_or(error, |(_, rest)| {
+        rest.split_once(": ").map_or(rest, |(_, text)| text)
+    });
+    text.lines().next().unwrap_or_default().trim().to_owned()
+}

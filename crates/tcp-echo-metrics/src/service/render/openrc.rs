@@ -1,0 +1,53 @@
+//! A script of `OpenRC`, under its supervisor, which restarts what ends by itself.
+
+use super::shell::{quote, quote_all};
+use super::{DESCRIPTION, FILES, RESTART_SECONDS, Spec};
+
+/// Whom a service is run as that was given no account: nobody in particular.
+const ACCOUNT: &str = "nobody";
+
+pub(super) fn script(spec: &Spec) -> String {
+    let Spec { name, program, .. } = spec;
+    let account = spec.account.as_deref().unwrap_or(ACCOUNT);
+    // OpenRC evaluates the arguments once more after the assignment.
+    let (program, arguments) = (quote(program), quote(&quote_all(&spec.arguments)));
+    let capability = if spec.low_port {
+        "capabilities=\"^cap_net_bind_service\"\n"
+    } else {
+        ""
+    };
+    format!(
+        r#"#!/sbin/openrc-run
+# Written by tcp-echo-metrics -svc=install, which replaces it when run again.
+
+description="{DESCRIPTION}"
+
+supervisor="supervise-daemon"
+command={program}
+command_args={arguments}
+command_user="{account}"
+{capability}respawn_delay={RESTART_SECONDS}
+respawn_max=0
+rc_ulimit="-n {FILES}"
+error_log="/var/log/{name}.log"
+
+extra_started_commands="reload"
+description_reload="Read the files of targets again"
+
+depend() {{
+	need net
+	after firewall
+}}
+
+start_pre() {{
+	checkpath --file --owner "{account}" --mode 0640 "${{error_log}}"
+}}
+
+reload() {{
+	ebegin "Reloading ${{RC_SVCNAME}}"
+	supervise-daemon "${{RC_SVCNAME}}" --signal HUP
+	eend $?
+}}
+"#
+    )
+}
