@@ -2,31 +2,35 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::Result;
 
 use crate::report::skip;
-use crate::shell::{LONG, SHORT, cargo, has, root, run};
+use crate::shell::{LONG, SHORT, cargo, has, output, root, run};
 
 pub(super) fn offline() -> Result<()> {
-    deny(&["check", "bans", "licenses", "sources"])
+    run(&mut deny(&["check", "bans", "licenses", "sources"])?, SHORT)
 }
 
 /// The database is fetched by git, which not every machine may do: there it is skipped.
 pub(super) fn advisories() -> Result<()> {
-    tool()?;
-    if deny(&["fetch", "db"]).is_err() {
+    if output(&mut deny(&["fetch", "db"])?).is_err() {
         return skip("the advisory database cannot be fetched from here");
     }
-    deny(&["check", "--disable-fetch", "advisories"])
+    run(
+        &mut deny(&["check", "--disable-fetch", "advisories"])?,
+        SHORT,
+    )
 }
 
-fn deny(arguments: &[&str]) -> Result<()> {
+fn deny(arguments: &[&str]) -> Result<Command> {
     let mut command = cargo(&["deny", "--locked"]);
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(tool()?);
     command.env("PATH", env::join_paths(folders)?);
-    run(command.args(arguments), SHORT)
+    command.args(arguments);
+    Ok(command)
 }
 
 /// The folder of cargo-deny where it is not on the path already. Building it

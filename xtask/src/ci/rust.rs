@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::shell::{LONG, SHORT, cargo, has, run};
+use crate::shell::{LONG, SHORT, cargo, has, root, run};
 
 pub(super) fn format() -> Result<()> {
     run(&mut cargo(&["fmt", "--all", "--", "--check"]), SHORT)
@@ -20,9 +20,12 @@ pub(super) fn documentation() -> Result<()> {
 
 pub(super) fn tests() -> Result<()> {
     if has("cargo-nextest") {
-        let arguments = "nextest run --locked --workspace --no-fail-fast \
-                         --tool-config-file xtask:xtask/nextest.toml";
-        run(&mut split(arguments), LONG)
+        let config = root().join("xtask/nextest.toml");
+        let mut command = split("nextest run --locked --workspace --no-fail-fast");
+        command
+            .arg("--tool-config-file")
+            .arg(format!("xtask:{}", config.display()));
+        run(&mut command, LONG)
     } else {
         let arguments = "test --locked --workspace --lib --bins --tests --no-fail-fast";
         run(&mut split(arguments), LONG)
