@@ -16,6 +16,7 @@ use crate::shell::root;
 
 mod board;
 mod expr;
+pub(crate) mod names;
 mod overview;
 mod panel;
 pub(crate) mod queries;
@@ -61,7 +62,8 @@ fn write() -> Result<()> {
     Ok(())
 }
 
-/// The files are what would be written now, and hold what Grafana needs.
+/// The files are what would be written now and hold what Grafana needs, and the
+/// program has every metric that they, the rules and the documentation name.
 pub(crate) fn check() -> Result<()> {
     for (file, board) in boards() {
         let name = file.display().to_string();
@@ -74,5 +76,5 @@ pub(crate) fn check() -> Result<()> {
         );
         validate::board(&found, &UIDS).with_context(|| name.clone())?;
     }
-    Ok(())
+    names::check()
 }

@@ -27,15 +27,26 @@ pub(super) fn board() -> Board {
             "One target",
             "/d/tcp-echo-target?${datasource:queryparam}&${rtt:queryparam}",
         )],
-        annotations: vec![(
-            "Disconnects",
-            "red",
-            format!(
-                "sum by (instance, target, reason) (increase({}[1m])) > 0",
-                OF.series("tcp_echo_disconnects_total", "")
+        annotations: vec![
+            (
+                "Disconnects",
+                "red",
+                format!(
+                    "sum by (instance, target, reason) (increase({}[1m])) > 0",
+                    OF.series("tcp_echo_disconnects_total", "")
+                ),
+                "{{instance}} → {{target}}: {{reason}}",
             ),
-            "{{instance}} → {{target}}: {{reason}}",
-        )],
+            (
+                "Host too busy to measure",
+                "orange",
+                format!(
+                    "histogram_quantile(0.99, sum by (instance, le) (rate({}[1m]))) > 0.004",
+                    OF.instances("tcp_echo_host_delay_seconds_bucket", "")
+                ),
+                "{{instance}}: RTTs are not to be trusted here",
+            ),
+        ],
         rows: vec![now(), loss(), rtt(), connections(), host(), server()],
     }
 }

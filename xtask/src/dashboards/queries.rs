@@ -77,16 +77,6 @@ pub(crate) fn of_markdown(text: &str) -> Result<Vec<Query>> {
     Ok(queries)
 }
 
-/// The query with values in the place of its variables, written `$name` or `${name}`.
-pub(crate) fn substitute(expr: &str, values: &[(&str, &str)]) -> String {
-    let mut text = expr.to_owned();
-    for (name, value) in values {
-        text = text.replace(&format!("${{{name}}}"), value);
-        text = text.replace(&format!("${name}"), value);
-    }
-    text
-}
-
 /// The names of variables that a text refers to, without the formats behind a colon.
 pub(super) fn variables(text: &str) -> Vec<&str> {
     let mut names = Vec::new();
@@ -120,7 +110,7 @@ pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::{metrics, of_markdown, substitute, variables};
+    use super::{metrics, of_markdown, variables};
 
     #[test]
     fn blocks_are_found_under_their_headings() {
@@ -134,12 +124,10 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_found_and_replaced() {
+    fn variables_are_found() {
         let expr = "rate(${rtt}{job=~\"$job\"}[$__rate_interval])";
         assert_eq!(variables(expr), ["rtt", "job", "__rate_interval"]);
         assert_eq!(variables("/d/x?${a:queryparam}&b=${c.d}"), ["a", "c"]);
-        let values = [("rtt", "m_bucket"), ("job", "j"), ("__rate_interval", "5s")];
-        assert_eq!(substitute(expr, &values), "rate(m_bucket{job=~\"j\"}[5s])");
     }
 
     #[test]

@@ -37,6 +37,15 @@ pub(super) fn board() -> Board {
                 ),
                 "connected",
             ),
+            (
+                "Host too busy to measure",
+                "orange",
+                format!(
+                    "histogram_quantile(0.99, sum by (instance, le) (rate({}[1m]))) > 0.004",
+                    OF.instances("tcp_echo_host_delay_seconds_bucket", "")
+                ),
+                "{{instance}}: RTTs are not to be trusted here",
+            ),
         ],
         rows: vec![now(), rtt(), loss(), connection(), host()],
     }

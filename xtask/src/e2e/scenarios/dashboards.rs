@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::prometheus::Prometheus;
-use crate::dashboards::queries::{Query, metrics, of_board, of_markdown, substitute};
-use crate::dashboards::{boards, rules};
+use crate::dashboards::queries::{Query, metrics, of_board, of_markdown};
+use crate::dashboards::{boards, names, rules};
 use crate::e2e::harness::context::Context;
 use crate::e2e::harness::echo::Echo;
 use crate::e2e::harness::exposition::Scrape;
@@ -67,7 +67,7 @@ fn run(context: &Context) -> Result<()> {
             asked += live.panel(&query)?;
         }
     }
-    let documented = fs::read_to_string(root().join("docs/queries.md"))?;
+    let documented = fs::read_to_string(root().join(names::DOCUMENTED))?;
     for query in of_markdown(&documented)? {
         exist(&query, &scrape)?;
         let found = live.classic.data(&query.expr)? + live.native.data(&query.expr)?;
@@ -127,7 +127,7 @@ impl Live {
             let (mut found, mut last) = (0, String::new());
             for target in [".*", "db", "web", "old"] {
                 last = substitute(
-                    &query.expr,
+                    &uncut(&query.expr),
                     &[
                         ("rtt", rtt),
                         ("job", "tcp-echo"),
@@ -249,10 +249,21 @@ fn hasty_rules(context: &Context) -> Result<String> {
     Ok(files.join(", "))
 }
 
+/// The query with values in the place of its variables, written `$name` or `${name}`.
+fn substitute(expr: &str, values: &[(&str, &str)]) -> String {
+    let mut text = expr.to_owned();
+    for (name, value) in values {
+        text = text.replace(&format!("${{{name}}}"), value);
+        text = text.replace(&format!("${name}"), value);
+    }
+    text
+}
+
 /// The query with 0 or 1 for what a comparison would leave out, or leave in.
 fn uncut(expr: &str) -> String {
     [">", "<", "=="].iter().fold(expr.to_owned(), |expr, sign| {
         expr.replace(&format!(" {sign} "), &format!(" {sign} bool "))
+            .replace(" bool bool ", " bool ")
     })
 }
 
@@ -278,4 +289,22 @@ fn has_data(place: &str, expr: &str, found: usize) -> Result<()> {
 
 fn may_be_empty(place: &str) -> bool {
     EMPTY.iter().any(|(name, _)| *name == place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{substitute, uncut};
+
+    #[test]
+    fn variables_get_values() {
+        let expr = "rate(${rtt}{job=~\"$job\"}[$__rate_interval])";
+        let values = [("rtt", "m_bucket"), ("job", "j"), ("__rate_interval", "5s")];
+        assert_eq!(substitute(expr, &values), "rate(m_bucket{job=~\"j\"}[5s])");
+    }
+
+    #[test]
+    fn comparisons_leave_nothing_out() {
+        assert_eq!(uncut("a > 1 and b == 0"), "a > bool 1 and b == bool 0");
+        assert_eq!(uncut("a > bool 1 or b >= 0"), "a > bool 1 or b >= 0");
+    }
 }
