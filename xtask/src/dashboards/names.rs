@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use super::queries::{Query, list, metrics, of_board, of_markdown};
 use super::{boards, rules};
@@ -35,8 +35,9 @@ pub(super) fn check() -> Result<()> {
         }
     }
     for Query { place, expr } in &queries {
-        let unknown = unknown(expr, &known);
-        ensure!(unknown.is_none(), "{place}: no metric {unknown:?}");
+        if let Some(name) = unknown(expr, &known) {
+            bail!("{place}: there is no metric {name}");
+        }
     }
     Ok(())
 }
