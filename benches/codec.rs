@@ -1,0 +1,48 @@
+//! The codec: one frame each way, and the decoder on odd chunks.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use tcp_echo_wire::{Decoder, FRAME_LEN, Probe, Seq, UnixNanos};
+
+fn codec(c: &mut Criterion) {
+    let probe = Probe {
+        seq: Seq(7),
+        sent: UnixNanos(1_700_000_000_000_000_000),
+    };
+    let frame = probe.encode();
+    c.bench_function("codec/encode", |b| b.iter(|| black_box(probe).encode()));
+    c.bench_function("codec/decode", |b| {
+        b.iter(|| Probe::decode(black_box(&frame)));
+    });
+}
+
+/// A stream of 1,000 frames, cut into pieces of one length.
+fn decoder(c: &mut Criterion) {
+    const FRAMES: u64 = 1000;
+    let frames = (1..=FRAMES).map(|seq| Probe {
+        seq: Seq(seq),
+        sent: UnixNanos(0),
+    });
+    let stream: Vec<u8> = frames.flat_map(Probe::encode).collect();
+    let mut group = c.benchmark_group("decoder");
+    group.throughput(Throughput::Elements(FRAMES));
+    for piece in [1, 7, FRAME_LEN, 17, 1024] {
+        group.bench_function(format!("pieces of {piece}"), |b| {
+            b.iter(|| {
+                let mut decoder = Decoder::new();
+                let mut seqs = 0;
+                for bytes in stream.chunks(piece) {
+                    for probe in decoder.feed(black_box(bytes)) {
+                        seqs ^= probe.seq.0;
+                    }
+                }
+                seqs
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, codec, decoder);
+criterion_main!(benches);
