@@ -1,5 +1,6 @@
 //! The parts of the `tcp-echo-metrics` binary that are worth reaching from a test
-//! or a fuzzer: its command line, its logging and its service.
+//! or a fuzzer: its command line, its logging, its service,
+//! its report and its live view.
 //!
 //! This library is not an interface to build on. It changes with the binary; an
 //! embedder takes `tcp-echo-prober`, `tcp-echo-server` and `tcp-echo-exporter`.
@@ -17,6 +18,8 @@
 #![deny(missing_docs)]
 
 pub mod cli;
+pub mod live;
 pub mod logging;
+pub mod report;
 pub mod service;
 pub mod version;

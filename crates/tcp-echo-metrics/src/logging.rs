@@ -14,8 +14,12 @@ use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
 
+mod divert;
 mod escape;
 mod fields;
+
+pub(crate) use divert::{Diverted, divert};
+pub(crate) use escape::{Escaped, escape_json};
 
 /// What log lines look like and which are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +107,7 @@ fn is_stream<T>(_output: &T, _stream: &str) -> bool {
 /// calls change nothing.
 pub fn init(config: LogConfig) {
     // The error says that a log is there already, which is then the one to use.
-    let _ = subscriber::set_global_default(to(config, Reader::of_stderr(), io::stderr));
+    let _ = subscriber::set_global_default(to(config, Reader::of_stderr(), divert::writer));
 }
 
 /// Sends it to a file instead, for a service that has no standard error. To be called

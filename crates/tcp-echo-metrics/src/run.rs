@@ -13,6 +13,7 @@ use tcp_echo_exporter::{BuildInfo, Endpoints, Readiness};
 use tcp_echo_metrics::{
     cli::{Config, ServiceAction},
     logging,
+    report::Foreground,
     service::{self, Sockets, SocketsError, Supervisor},
     version,
 };
@@ -57,6 +58,9 @@ pub(crate) enum RunError {
     /// What a service manager hands down is no use.
     #[error(transparent)]
     Sockets(#[from] SocketsError),
+    /// What came of the run can't be told.
+    #[error("cannot print the report: {0}")]
+    Report(io::Error),
 }
 
 fn with_source(error: &BindError) -> String {
@@ -73,7 +77,8 @@ pub(crate) fn run(config: &Config) -> ExitCode {
         #[cfg(windows)]
         Some(ServiceAction::Run) => {
             let run: service::Run = |config, supervisor| {
-                run_parts(config, supervisor).map_err(|error| error.to_string())
+                let ended = run_parts(config, supervisor);
+                ended.map(drop).map_err(|error| error.to_string())
             };
             match service::run_as_service(config, run) {
                 Some(status) => return status,
@@ -86,8 +91,9 @@ pub(crate) fn run(config: &Config) -> ExitCode {
         None => run_parts(config, Supervisor::default()),
         Some(action) => return service::act(config, action),
     };
-    let Err(error) = ended else {
-        return ExitCode::SUCCESS;
+    let error = match ended {
+        Ok(status) => return status,
+        Err(error) => error,
     };
     // With standard error closed the status has to speak alone.
     let _ = io::Write::write_fmt(
@@ -100,7 +106,7 @@ pub(crate) fn run(config: &Config) -> ExitCode {
     }
 }
 
-fn run_parts(config: &Config, supervisor: Supervisor) -> Result<(), RunError> {
+fn run_parts(config: &Config, supervisor: Supervisor) -> Result<ExitCode, RunError> {
     logging::init(config.log);
     // Before there are threads.
     let sockets = Sockets::take()?;
@@ -122,7 +128,9 @@ async fn run_until_told(
     config: &Config,
     mut supervisor: Supervisor,
     sockets: Sockets,
-) -> Result<(), RunError> {
+) -> Result<ExitCode, RunError> {
+    let targets = config.client.targets.len();
+    let mut foreground = Foreground::new(config, targets).map_err(RunError::Usage)?;
     let no_signals = |error| RunError::Start {
         part: "signals",
         error,
@@ -145,16 +153,28 @@ async fn run_until_told(
     if config.mode.probes() {
         endpoints = endpoints.with_targets(metrics.clone());
     }
-    let exporter = endpoints::start(&config.metrics, sockets.metrics, endpoints).await?;
-    info!(address = %exporter.local_addr(), "metrics endpoint listens");
+    let mut exporter = None;
+    if config.serves_metrics() || !sockets.metrics.is_empty() {
+        let started = endpoints::start(&config.metrics, sockets.metrics, endpoints).await?;
+        info!(address = %started.local_addr(), "metrics endpoint listens");
+        exporter = Some(started);
+    }
 
     let pulses = Pulses::default();
     let mut client = None;
     if config.mode.probes() {
-        client = Some(Client::start(&config.client, (metrics, pulses.clone()))?);
+        let watcher = foreground.begin().map_err(|error| RunError::Start {
+            part: "view",
+            error,
+        })?;
+        let observer = ((metrics, pulses.clone()), watcher);
+        client = Some(Client::start(&config.client, observer)?);
     }
     readiness.started();
-    supervisor.ready(&format!("metrics at {}", exporter.local_addr()));
+    supervisor.ready(&match &exporter {
+        Some(exporter) => format!("metrics at {}", exporter.local_addr()),
+        None => "probing".to_owned(),
+    });
     let watchdog = watchdog::start(&supervisor, server.as_ref(), pulses);
 
     let ended = loop {
@@ -168,22 +188,35 @@ async fn run_until_told(
                 break Ok(());
             }
             error = ended(server.as_mut()) => break Err(error),
-            () = reloads.next() => info!("asked to reload, and there is nothing to read again"),
+            () = foreground.done() => break Ok(()),
+            () = reloads.next() => if foreground.has_terminal() {
+                // It is gone: this was no order to reload.
+                break Ok(());
+            } else {
+                info!("asked to reload, and there is nothing to read again");
+            },
         }
     };
     supervisor.stopping();
     drop(watchdog);
+    // The last replies are awaited, until the next signal.
+    foreground
+        .settle(signals::listen().map_err(no_signals)?)
+        .await;
     // All are told before any is waited for.
     let client = client.map(|client| tokio::task::spawn_blocking(|| client.stop()));
     if let Some(server) = server {
         server.stop().await;
     }
-    exporter.stop().await;
+    if let Some(exporter) = exporter {
+        exporter.stop().await;
+    }
     if let Some(client) = client {
         // It has said in the log what went wrong with it.
         let _ = client.await;
     }
-    ended
+    let reported = foreground.finish().map_err(RunError::Report);
+    ended.and(reported)
 }
 
 /// Waits for the end of a server that nobody has told to end.

@@ -15,7 +15,7 @@ fn acts(c: char) -> bool {
 
 /// A writer that passes text on with such characters written as Rust writes them in
 /// a literal: `\n`, `\u{1b}`.
-pub(super) struct Escaped<'a>(pub(super) &'a mut dyn fmt::Write);
+pub(crate) struct Escaped<'a>(pub(crate) &'a mut dyn fmt::Write);
 
 impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -48,21 +48,26 @@ impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for JsonWriter<M> {
     }
 }
 
+/// JSON with such characters escaped as JSON has it, but for the ends of lines.
+pub(crate) fn escape_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if acts(c) && c != '\n' {
+            // Every one of them is in the basic plane: four digits are enough.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
 pub(super) struct JsonLine<W>(W);
 
 impl<W: io::Write> io::Write for JsonLine<W> {
     /// Takes everything, and hands it on in one piece: a line is one write.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(bytes);
-        let mut line = String::with_capacity(text.len());
-        for c in text.chars() {
-            if acts(c) && c != '\n' {
-                // Every one of them is in the basic plane: four digits are enough.
-                let _ = write!(line, "\\u{:04x}", u32::from(c));
-            } else {
-                line.push(c);
-            }
-        }
+        let line = escape_json(&String::from_utf8_lossy(bytes));
         self.0.write_all(line.as_bytes())?;
         Ok(bytes.len())
     }

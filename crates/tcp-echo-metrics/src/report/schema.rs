@@ -1,0 +1,246 @@
+//! The report as data; as JSON it is documented in `docs/report.md`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use tcp_echo_prober::{ConnectFailure, DisconnectReason, UnsentReason};
+
+use super::histogram::{self, Bucket};
+use super::tallies::{Cell, Tallies};
+use super::tally::Tally;
+use crate::cli::Percent;
+use crate::version;
+
+/// The name and version of the schema.
+const SCHEMA: &str = "tcp-echo-metrics/report/v1";
+
+/// How many rows a histogram for people has, if the values are not too far apart.
+const ROWS: usize = 12;
+
+/// Why a run has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Ended {
+    /// All slots asked for have an outcome.
+    Count,
+    /// The time asked for is over.
+    Duration,
+    /// It was told to end: by a signal, or by a service manager.
+    Signal,
+    /// The live view was left.
+    Quit,
+    /// Nobody reads the lines any more.
+    Closed,
+}
+
+/// What is said of the run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    /// When it began, since the Unix epoch.
+    pub(super) began: Duration,
+    pub(super) took: Duration,
+    pub(super) ended: Ended,
+    pub(super) max_loss: Percent,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    schema: &'static str,
+    version: &'static str,
+    start_time_seconds: f64,
+    duration_seconds: f64,
+    ended_by: Ended,
+    max_loss_percent: f64,
+    within_max_loss: bool,
+    pub(super) targets: Vec<TargetReport>,
+}
+
+/// What came of one target.
+#[derive(Clone, Debug, Serialize)]
+pub struct TargetReport {
+    pub(super) name: String,
+    pub(super) address: String,
+    labels: BTreeMap<String, String>,
+    peer: Option<String>,
+    interval_seconds: f64,
+    timeout_seconds: f64,
+    pub(super) slots: u64,
+    pub(super) sent: u64,
+    pub(super) received: u64,
+    pub(super) timeouts: u64,
+    pub(super) unsent: u64,
+    unsent_by_reason: BTreeMap<&'static str, u64>,
+    pub(super) lost: u64,
+    pub(super) late: u64,
+    pub(super) unexpected: u64,
+    in_flight: u64,
+    pub(super) loss_percent: f64,
+    within_max_loss: bool,
+    pub(super) connects: u64,
+    connect_failures_by_reason: BTreeMap<&'static str, u64>,
+    disconnects_by_reason: BTreeMap<&'static str, u64>,
+    retransmits: Option<u64>,
+    rtt_seconds: Option<RttReport>,
+    jitter_seconds: Option<f64>,
+    host_delay_p50_seconds: Option<f64>,
+    rtt_histogram: Vec<BucketReport>,
+    /// The same for people.
+    #[serde(skip)]
+    pub(super) shown: Shown,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct RttReport {
+    min: f64,
+    mean: f64,
+    p50: f64,
+    p90: f64,
+    p99: f64,
+    p99_9: f64,
+    max: f64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct BucketReport {
+    lower_seconds: f64,
+    upper_seconds: f64,
+    count: u64,
+}
+
+/// Figures of a target as durations, for the table.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shown {
+    /// min, mean, p50, p90, p99, p99.9 and max, where anything was received.
+    pub(super) rtts: Option<[Duration; 7]>,
+    pub(super) jitter: Option<Duration>,
+    pub(super) host_delay: Option<Duration>,
+    pub(super) retransmits: Option<u64>,
+    pub(super) histogram: Vec<Bucket>,
+}
+
+impl Report {
+    /// What `tallies` have counted.
+    pub(super) fn new(run: Run, tallies: &Tallies) -> Self {
+        let targets = tallies.targets();
+        let targets: Vec<_> = targets
+            .iter()
+            .map(|cell| TargetReport::new(cell, &cell.lock(), run.max_loss))
+            .collect();
+        Self {
+            schema: SCHEMA,
+            version: version::VERSION,
+            start_time_seconds: run.began.as_secs_f64(),
+            duration_seconds: run.took.as_secs_f64(),
+            ended_by: run.ended,
+            max_loss_percent: run.max_loss.get(),
+            within_max_loss: targets.iter().all(|target| target.within_max_loss),
+            targets,
+        }
+    }
+
+    /// Whether no target lost more than it may.
+    pub fn within_max_loss(&self) -> bool {
+        self.within_max_loss
+    }
+
+    /// The report as one line of JSON, in which no character acts on a terminal.
+    ///
+    /// # Errors
+    /// None that are known; the serializer has them in its signature.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        Ok(crate::logging::escape_json(&serde_json::to_string(self)?))
+    }
+}
+
+impl TargetReport {
+    fn new(cell: &Cell, tally: &Tally, max_loss: Percent) -> Self {
+        let (target, session) = (&cell.target, cell.target.session());
+        let rtts = &tally.rtts;
+        let quantiles = [0.5, 0.9, 0.99, 0.999].map(|share| rtts.quantile(share));
+        let [p50, p90, p99, p99_9] = quantiles;
+        let known = !rtts.is_empty();
+        let figures = [rtts.min(), rtts.mean(), p50, p90, p99, p99_9, rtts.max()];
+        let loss_percent = 100.0 * tally.loss_ratio();
+        let jitter = known.then_some(tally.jitter_seconds);
+        Self {
+            name: target.name().to_string(),
+            address: target.address().to_string(),
+            labels: target.labels().clone(),
+            peer: tally.peer.map(|peer| peer.to_string()),
+            interval_seconds: session.interval().as_secs_f64(),
+            timeout_seconds: session.timeout().as_secs_f64(),
+            slots: tally.slots(),
+            sent: tally.sent,
+            received: tally.received,
+            timeouts: tally.timeouts,
+            unsent: tally.unsent_total(),
+            unsent_by_reason: by_reason(UnsentReason::ALL, UnsentReason::as_str, |reason| {
+                tally.unsent(reason)
+            }),
+            lost: tally.lost(),
+            late: tally.late,
+            unexpected: tally.unexpected,
+            in_flight: tally.in_flight(),
+            loss_percent,
+            within_max_loss: loss_percent <= max_loss.get(),
+            connects: tally.connects,
+            connect_failures_by_reason: by_reason(
+                ConnectFailure::ALL,
+                ConnectFailure::as_str,
+                |reason| tally.failures(reason),
+            ),
+            disconnects_by_reason: by_reason(
+                DisconnectReason::ALL,
+                DisconnectReason::as_str,
+                |reason| tally.disconnects(reason),
+            ),
+            retransmits: tally.retransmits,
+            rtt_seconds: known.then(|| RttReport::new(figures)),
+            jitter_seconds: jitter,
+            host_delay_p50_seconds: rtts.host_delay().map(|delay| delay.as_secs_f64()),
+            rtt_histogram: histogram::buckets(rtts.counts(), histogram::FIXED)
+                .into_iter()
+                .filter(|bucket| bucket.count > 0)
+                .map(|bucket| BucketReport {
+                    lower_seconds: bucket.lower.as_secs_f64(),
+                    upper_seconds: bucket.upper.as_secs_f64(),
+                    count: bucket.count,
+                })
+                .collect(),
+            shown: Shown {
+                rtts: known.then_some(figures),
+                jitter: jitter.and_then(|jitter| Duration::try_from_secs_f64(jitter).ok()),
+                host_delay: rtts.host_delay(),
+                retransmits: tally.retransmits,
+                histogram: histogram::fitting(|| rtts.counts(), ROWS),
+            },
+        }
+    }
+}
+
+impl RttReport {
+    fn new(figures: [Duration; 7]) -> Self {
+        let [min, mean, p50, p90, p99, p99_9, max] = figures.map(|figure| figure.as_secs_f64());
+        Self {
+            min,
+            mean,
+            p50,
+            p90,
+            p99,
+            p99_9,
+            max,
+        }
+    }
+}
+
+/// A number for each reason, also where it is 0.
+fn by_reason<R: Copy>(
+    all: &[R],
+    name: impl Fn(R) -> &'static str,
+    number: impl Fn(R) -> u64,
+) -> BTreeMap<&'static str, u64> {
+    let all = all.iter().copied();
+    all.map(|reason| (name(reason), number(reason))).collect()
+}

@@ -1,0 +1,186 @@
+//! The tallies of all targets: an observer that counts.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tcp_echo_prober::{Event, Observer, Sensor, Session, Target};
+use tokio::sync::Notify;
+
+use super::lines::Lines;
+use super::tally::Tally;
+
+/// Counts what happens to all targets, each up to a number of slots. Clones count the
+/// same.
+#[derive(Clone, Debug)]
+pub struct Tallies(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    limit: u64,
+    lines: Option<Lines>,
+    targets: Mutex<Vec<Arc<Cell>>>,
+    /// How many targets there are to be, at least.
+    expected: AtomicUsize,
+    /// How many of them have nothing more to tell.
+    finished: AtomicUsize,
+    all_finished: Notify,
+}
+
+/// One target and its tally.
+#[derive(Debug)]
+pub(super) struct Cell {
+    pub(super) target: Target,
+    tally: Mutex<Tally>,
+    /// How many slots were counted, for the bar to read without the lock.
+    slots: AtomicU64,
+}
+
+/// Counts what happens to one target.
+#[derive(Debug)]
+pub struct TallySensor {
+    cell: Arc<Cell>,
+    shared: Arc<Shared>,
+}
+
+impl Tallies {
+    /// Counts up to `limit` slots of each of `targets` targets, without a limit where
+    /// there is none.
+    pub fn new(targets: usize, limit: Option<u64>) -> Self {
+        Self::with_lines(targets, limit, None)
+    }
+
+    /// The same, and writes a line for each thing that counts.
+    pub(super) fn with_lines(targets: usize, limit: Option<u64>, lines: Option<Lines>) -> Self {
+        Self(Arc::new(Shared {
+            limit: limit.unwrap_or(u64::MAX),
+            lines,
+            targets: Mutex::default(),
+            expected: AtomicUsize::new(targets),
+            finished: AtomicUsize::new(0),
+            all_finished: Notify::new(),
+        }))
+    }
+
+    /// Waits until every target has all its slots, and the outcomes of all of them.
+    pub async fn finished(&self) {
+        while !self.0.are_finished() {
+            self.0.all_finished.notified().await;
+        }
+    }
+
+    /// Counts no more slots. What is in flight still gets its outcome.
+    pub fn close(&self) {
+        for cell in self.targets() {
+            let mut tally = cell.lock();
+            let was_complete = tally.is_complete();
+            tally.close();
+            if !was_complete && tally.is_complete() {
+                self.0.one_finished();
+            }
+        }
+    }
+
+    /// The longest that a reply of any target may take.
+    pub(super) fn longest_timeout(&self) -> Duration {
+        let targets = self.targets().into_iter();
+        let timeouts = targets.map(|cell| cell.target.session().timeout());
+        timeouts.max().unwrap_or_default()
+    }
+
+    /// The slots counted so far, of all targets.
+    pub fn slots(&self) -> u64 {
+        let targets = self.targets().into_iter();
+        targets.map(|cell| cell.slots.load(Ordering::Relaxed)).sum()
+    }
+
+    /// The lines that are being written, if there are any.
+    pub(super) fn lines(&self) -> Option<&Lines> {
+        self.0.lines.as_ref()
+    }
+
+    /// All targets, in the order in which they came.
+    pub(super) fn targets(&self) -> Vec<Arc<Cell>> {
+        lock(&self.0.targets).clone()
+    }
+}
+
+impl Shared {
+    fn are_finished(&self) -> bool {
+        self.finished.load(Ordering::Acquire) >= self.expected.load(Ordering::Acquire)
+    }
+
+    fn one_finished(&self) {
+        self.finished.fetch_add(1, Ordering::AcqRel);
+        if self.are_finished() {
+            self.all_finished.notify_one();
+        }
+    }
+}
+
+impl Cell {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Tally> {
+        lock(&self.tally)
+    }
+}
+
+impl Observer for Tallies {
+    type Sensor = TallySensor;
+
+    fn attach(&self, target: &Target) -> TallySensor {
+        let cell = Arc::new(Cell {
+            target: target.clone(),
+            tally: Mutex::new(Tally::new(target.session(), self.0.limit)),
+            slots: AtomicU64::new(0),
+        });
+        let mut targets = lock(&self.0.targets);
+        targets.push(Arc::clone(&cell));
+        // A list of targets may grow.
+        self.0.expected.fetch_max(targets.len(), Ordering::AcqRel);
+        TallySensor {
+            cell,
+            shared: Arc::clone(&self.0),
+        }
+    }
+}
+
+impl Sensor for TallySensor {
+    #[inline]
+    fn on_event(&mut self, event: &Event, session: &Session) {
+        let mut tally = self.cell.lock();
+        let was_complete = tally.is_complete();
+        let counted = tally.count(event, || session.jitter_seconds());
+        let is_complete = tally.is_complete();
+        drop(tally);
+        let Some(slots) = counted else {
+            return;
+        };
+        if slots > 0 {
+            // Nobody else writes it.
+            let before = self.cell.slots.load(Ordering::Relaxed);
+            self.cell.slots.store(before + slots, Ordering::Relaxed);
+        }
+        if let Some(lines) = &self.shared.lines {
+            lines.write(self.cell.target.name(), event, slots);
+        }
+        if is_complete && !was_complete {
+            self.shared.one_finished();
+        }
+    }
+}
+
+/// A target that goes away has nothing more to tell.
+impl Drop for TallySensor {
+    fn drop(&mut self) {
+        let mut tally = self.cell.lock();
+        let was_complete = tally.is_complete();
+        tally.abandon();
+        if !was_complete {
+            self.shared.one_finished();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
