@@ -5,6 +5,7 @@ pub(super) mod echo;
 pub(super) mod exposition;
 pub(super) mod http;
 pub(super) mod limits;
+pub(super) mod machine;
 pub(super) mod netns;
 pub(super) mod ports;
 pub(super) mod process;

@@ -20,6 +20,7 @@ mod peer_death;
 mod prometheus;
 mod promtool;
 mod socat;
+mod systemd;
 mod usage;
 
 pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
@@ -39,6 +40,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         link::SCENARIOS,
         blackhole::SCENARIOS,
         packet_loss::SCENARIOS,
+        systemd::SCENARIOS,
     ]
     .into_iter()
     .flatten()

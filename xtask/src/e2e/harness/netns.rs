@@ -69,6 +69,15 @@ impl Namespace {
         Ok(namespace)
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// The file that stands for it.
+    pub(crate) fn path(&self) -> PathBuf {
+        Path::new(NAMED).join(&self.0)
+    }
+
     pub(crate) fn inside(&self) -> Inside {
         Inside(Some(self.0.clone()))
     }

@@ -1,0 +1,239 @@
+//! A machine that systemd runs: a container of Debian's smallest system.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+use std::{env, thread};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::context::Context;
+use super::exposition::Scrape;
+use super::http::Endpoint;
+use super::netns::Namespace;
+use super::process::Process;
+use super::wait;
+use crate::report::skip;
+use crate::shell::{program, root, run};
+
+/// Programs that it is made with, as (program, Debian's package).
+pub(crate) const TOOLS: &[(&str, &str)] = &[
+    ("debootstrap", "debootstrap"),
+    ("systemd-nspawn", "systemd-container"),
+    ("nsenter", "util-linux"),
+    ("ip", "iproute2"),
+];
+
+const RELEASE: &str = "bookworm";
+/// How long its packages may take to come.
+const FETCH: Duration = Duration::from_secs(300);
+/// How long it may take until everything in it runs.
+const BOOT: Duration = Duration::from_secs(60);
+/// What anything in it may take, in seconds.
+const COMMAND: &str = "30";
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
+/// The binary in it.
+pub(crate) const BINARY: &str = "/usr/local/bin/tcp-echo-metrics";
+
+/// It goes with its owner; what was changed in it goes with it.
+pub(crate) struct Machine {
+    process: Process,
+    /// The process that is its first.
+    leader: u32,
+    namespace: Namespace,
+}
+
+impl Machine {
+    /// Boots it, with the binary in it and a network of its own.
+    pub(crate) fn boot(context: &Context) -> Result<Self> {
+        let system = system()?;
+        let namespace = Namespace::new()?;
+        let mut command = program(
+            "systemd-nspawn",
+            &["--quiet", "--boot", "--volatile=overlay"],
+        );
+        command
+            .args(["--register=no", "--keep-unit", "--link-journal=no"])
+            .arg(format!("--machine={}", namespace.name()))
+            .arg(format!(
+                "--network-namespace-path={}",
+                namespace.path().display()
+            ))
+            .arg(format!("--directory={}", system.display()))
+            .arg(format!("--bind-ro={}:/binary", context.binary().display()));
+        let process = Process::spawn(context, "machine", &mut command)?;
+        let children = format!("/proc/{0}/task/{0}/children", process.id());
+        let mut machine = Self {
+            process,
+            leader: 0,
+            namespace,
+        };
+        wait::until("a machine that runs", BOOT, || {
+            if let Some(status) = machine.process.ended() {
+                return Some(Err(status));
+            }
+            // The first child of all is gone soon, when it has made the machine.
+            let children = fs::read_to_string(&children).ok()?;
+            machine.leader = children.split_whitespace().next()?.parse().ok()?;
+            let state = machine.output("systemctl", &["is-system-running"]).ok()?;
+            let state = String::from_utf8_lossy(&state.stdout).trim().to_owned();
+            (state == "running").then_some(Ok(()))
+        })?
+        .0
+        .map_err(|status| anyhow::anyhow!("the machine ended: {status}"))?;
+        machine.run("cp", &["/binary", BINARY])?;
+        Ok(machine)
+    }
+
+    /// Runs a program in it and gives what it printed, whatever its status.
+    pub(crate) fn output(&self, name: &str, arguments: &[&str]) -> Result<Output> {
+        let leader = self.leader.to_string();
+        Command::new("nsenter")
+            .args(["--target", &leader])
+            .args([
+                "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd",
+            ])
+            .args(["timeout", COMMAND, "env", "-i", &format!("PATH={PATH}")])
+            .arg("LC_ALL=C")
+            .arg(name)
+            .args(arguments)
+            .output()
+            .context("nsenter")
+    }
+
+    /// Runs one that has to succeed, and gives its standard output.
+    pub(crate) fn run(&self, name: &str, arguments: &[&str]) -> Result<String> {
+        let output = self.output(name, arguments)?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            let error = String::from_utf8_lossy(&output.stderr);
+            bail!("{name} {arguments:?}: {}: {text}{error}", output.status);
+        }
+        Ok(text)
+    }
+
+    /// Runs the binary with these flags; it has to succeed.
+    pub(crate) fn echo(&self, flags: &[&str]) -> Result<String> {
+        self.run(BINARY, flags)
+    }
+
+    /// Runs the binary with these flags, which has to end with this status; gives what
+    /// it wrote to standard error.
+    pub(crate) fn refused(&self, flags: &[&str], status: i32) -> Result<String> {
+        let output = self.output(BINARY, flags)?;
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        let out = String::from_utf8_lossy(&output.stdout);
+        ensure!(
+            output.status.code() == Some(status),
+            "{flags:?}: {}: {out}{error}",
+            output.status
+        );
+        Ok(error)
+    }
+
+    /// A property of a unit.
+    pub(crate) fn property(&self, unit: &str, name: &str) -> Result<String> {
+        let property = format!("--property={name}");
+        let text = self.run("systemctl", &["show", "--value", &property, unit])?;
+        Ok(text.trim().to_owned())
+    }
+
+    /// The id that a service's main process has in there; 0 is none.
+    pub(crate) fn main_pid(&self, unit: &str) -> Result<u32> {
+        Ok(self.property(unit, "MainPID")?.parse()?)
+    }
+
+    /// A port of its loopback.
+    pub(crate) fn endpoint(&self, port: u16) -> Endpoint {
+        Endpoint {
+            address: ([127, 0, 0, 1], port).into(),
+            inside: self.namespace.inside(),
+        }
+    }
+
+    pub(crate) fn scrape(&self, port: u16) -> Result<Scrape> {
+        Scrape::parse(&self.endpoint(port).get("/metrics")?)
+    }
+
+    /// All paths that a service could have left something at.
+    pub(crate) fn files(&self) -> Result<String> {
+        let text = self.run(
+            "find",
+            &[
+                "/etc",
+                "/usr",
+                "/var",
+                "/root",
+                "/home",
+                "/opt",
+                "/srv",
+                "/run/systemd/system",
+                "-not",
+                "-path",
+                "/var/log/*",
+            ],
+        )?;
+        let mut paths: Vec<&str> = text.lines().collect();
+        paths.sort_unstable();
+        Ok(paths.join("\n"))
+    }
+
+    /// A service's log, without times.
+    pub(crate) fn journal(&self, unit: &str) -> Result<String> {
+        self.run(
+            "journalctl",
+            &["--no-pager", "--output=cat", "--unit", unit],
+        )
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let leader = i32::try_from(self.leader).ok().and_then(Pid::from_raw);
+        if let Some(leader) = leader {
+            // With the first process of its name space all others end.
+            let _ = kill_process(leader, Signal::KILL);
+        }
+        // nspawn ends by itself then and takes its mounts along; it is killed otherwise.
+        for _ in 0..200 {
+            if self.process.ended().is_some() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// The folder of its system, made once and kept with other things that were built.
+fn system() -> Result<PathBuf> {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    let folder = root().join(target).join("e2e");
+    fs::create_dir_all(&folder)?;
+    let system = folder.join(RELEASE);
+    // Two runs at once would both make it.
+    let lock = File::create(folder.join("lock"))?;
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)?;
+    if !system.exists() {
+        let unfinished = folder.join(format!("{RELEASE}.unfinished"));
+        make(&unfinished)?;
+        fs::rename(&unfinished, &system)?;
+    }
+    Ok(system)
+}
+
+fn make(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    let mut command = program("debootstrap", &["--variant=minbase"]);
+    command
+        .arg("--include=systemd,systemd-sysv,dbus")
+        .arg(RELEASE)
+        .arg(folder);
+    match run(&mut command, FETCH) {
+        Ok(()) => Ok(()),
+        Err(error) => skip(format!("Debian's packages can't be had: {error:#}")),
+    }
+}
