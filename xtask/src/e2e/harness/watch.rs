@@ -14,6 +14,10 @@ use super::wait;
 /// Between two scrapes: what is measured needs some of the machine too.
 const PAUSE: Duration = Duration::from_millis(2);
 
+/// The loss window's slots in scenarios that wait for health, as `-window=50` says.
+const WINDOW: f64 = 50.0;
+const HEALTHY: Duration = Duration::from_secs(10);
+
 pub(crate) struct Watch {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -57,6 +61,34 @@ impl Watch {
         });
         match found {
             Ok((scrape, took)) => Ok((scrape?, took)),
+            Err(error) => bail!("{error}; the last scrape: {}", self.summary()),
+        }
+    }
+
+    /// Waits until a loss window's replies came, one for each probe. Slots that a
+    /// busy machine let slip are allowed for, other losses are not: with any the
+    /// count starts anew.
+    pub(crate) fn healthy(&self) -> Result<Arc<Scrape>> {
+        let mut since = self.now()?;
+        let found = wait::until("a window without loss", HEALTHY, || {
+            let now = match self.last() {
+                Err(error) => return Some(Err(error)),
+                Ok(last) => last?,
+            };
+            let rise = |name: &str, labels| now.sum(name, labels) - since.sum(name, labels);
+            let overrun = rise("tcp_echo_unsent_total", &[("reason", "overrun")]);
+            let lost =
+                rise("tcp_echo_unsent_total", &[]) - overrun + rise("tcp_echo_timeouts_total", &[]);
+            if lost > 0.0 {
+                since = now;
+                return None;
+            }
+            let in_window = now.sum("tcp_echo_loss_ratio", &[]) * WINDOW;
+            let replied = rise("tcp_echo_received_total", &[]) >= WINDOW;
+            (replied && in_window < overrun + 0.5).then_some(Ok(now))
+        });
+        match found {
+            Ok((scrape, _)) => scrape,
             Err(error) => bail!("{error}; the last scrape: {}", self.summary()),
         }
     }

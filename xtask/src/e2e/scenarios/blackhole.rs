@@ -37,10 +37,7 @@ fn run(context: &Context) -> Result<()> {
     ];
     let client = Echo::start_in(context, &pair.client.inside(), &flags)?;
     let watch = Watch::start(client.metrics.clone());
-    watch.until("a window without loss", Duration::from_secs(5), |scrape| {
-        scrape.sum("tcp_echo_received_total", &[]) >= 60.0
-            && scrape.sum("tcp_echo_loss_percent", &[]) == 0.0
-    })?;
+    watch.healthy()?;
 
     let before = watch.now()?;
     pair.server.nft(
@@ -79,9 +76,7 @@ fn run(context: &Context) -> Result<()> {
         took.as_millis(),
         HOLE.as_secs()
     ));
-    watch.until("a window without loss", Duration::from_secs(3), |scrape| {
-        scrape.sum("tcp_echo_loss_percent", &[]) == 0.0
-    })?;
+    watch.healthy()?;
     let last = watch.now()?;
     ensure!(
         last.sum("tcp_echo_unexpected_total", &[]) == 0.0,

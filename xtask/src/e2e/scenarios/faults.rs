@@ -1,6 +1,5 @@
 //! A path that resets, ends, falls silent or delays; the sum holds at every scrape.
 
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -45,7 +44,7 @@ fn run(context: &Context) -> Result<()> {
         relay,
         watch: Watch::start(echo.metrics.clone()),
     };
-    bench.healthy()?;
+    bench.watch.healthy()?;
     bench.ends()?;
     bench.delay(context)?;
     bench.silence(context)?;
@@ -60,18 +59,6 @@ fn run(context: &Context) -> Result<()> {
 }
 
 impl Bench {
-    fn healthy(&self) -> Result<Arc<Scrape>> {
-        let is_healthy = |scrape: &Scrape| {
-            scrape.sum("tcp_echo_connected", &[]) == 1.0
-                && scrape.sum("tcp_echo_received_total", &[]) > 50.0
-                && scrape.sum("tcp_echo_loss_percent", &[]) == 0.0
-        };
-        Ok(self
-            .watch
-            .until("a window without loss", LIMIT, is_healthy)?
-            .0)
-    }
-
     /// Resets and orderly ends by turns, each counted by its reason, each in the middle of probing.
     fn ends(&self) -> Result<()> {
         let before = self.watch.now()?;
@@ -92,7 +79,7 @@ impl Bench {
                         && scrape.sum("tcp_echo_connected", &[]) == 1.0
                 },
             )?;
-            self.healthy()?;
+            self.watch.healthy()?;
         }
         let after = self.watch.now()?;
         let rise = |name: &str| after.sum(name, &[]) - before.sum(name, &[]);
@@ -136,7 +123,7 @@ impl Bench {
             "{late} late of {timeouts}"
         );
         self.relay.set(PASS);
-        let healthy = self.healthy()?;
+        let healthy = self.watch.healthy()?;
         // Nothing was lost: whatever timed out has come by now.
         let all = |scrape: &Scrape| {
             scrape.sum("tcp_echo_late_total", &[]) - before.sum("tcp_echo_late_total", &[])
@@ -162,7 +149,7 @@ impl Bench {
         ensure!(took >= Duration::from_millis(400), "too soon: {took:?}");
         self.relay.set(PASS);
         self.relay.reset();
-        self.healthy()?;
+        self.watch.healthy()?;
         Ok(())
     }
 
@@ -177,7 +164,7 @@ impl Bench {
             context.note(format!("{manner:?} at once: {calls} connections in 2 s"));
             ensure!((1..=40).contains(&calls), "{calls} connections in 2 s");
             self.relay.set(PASS);
-            self.healthy()?;
+            self.watch.healthy()?;
         }
         Ok(())
     }

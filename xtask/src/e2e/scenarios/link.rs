@@ -35,10 +35,7 @@ fn run(context: &Context) -> Result<()> {
     ];
     let client = Echo::start_in(context, &pair.client.inside(), &flags)?;
     let watch = Watch::start(client.metrics.clone());
-    watch.until("a window without loss", Duration::from_secs(5), |scrape| {
-        scrape.sum("tcp_echo_received_total", &[]) >= 60.0
-            && scrape.sum("tcp_echo_loss_percent", &[]) == 0.0
-    })?;
+    watch.healthy()?;
 
     // One shorter than the limit of a stall, one far longer.
     for down in [Duration::from_millis(200), Duration::from_secs(4)] {
@@ -57,9 +54,7 @@ fn run(context: &Context) -> Result<()> {
             down.as_millis(),
             took.as_millis()
         ));
-        watch.until("a window without loss", Duration::from_secs(3), |scrape| {
-            scrape.sum("tcp_echo_loss_percent", &[]) == 0.0
-        })?;
+        watch.healthy()?;
     }
     watch.finish()?;
     Ok(())
