@@ -157,3 +157,122 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn tally(limit: u64) -> Tally {
+        Tally::new(&SessionConfig::new(SECOND, SECOND).unwrap(), limit)
+    }
+
+    fn sent(seq: u64) -> Event {
+        Event::Sent {
+            seq: Seq(seq),
+            lateness: Duration::ZERO,
+        }
+    }
+
+    fn received(seq: u64) -> Event {
+        Event::Received {
+            seq: Seq(seq),
+            rtt: Duration::from_millis(1),
+            host_delay: None,
+        }
+    }
+
+    fn unsent(slots: u64) -> Event {
+        Event::Unsent {
+            reason: UnsentReason::Overrun,
+            slots,
+        }
+    }
+
+    /// Counts them, and says which were.
+    fn count(tally: &mut Tally, events: &[Event]) -> Vec<Option<u64>> {
+        events
+            .iter()
+            .map(|event| tally.count(event, || 0.0))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_beyond_the_last_slot_does_not_count() {
+        let mut tally = tally(3);
+        let late = Event::Late { seq: Seq(1) };
+        let timed_out = Event::TimedOut { seq: Seq(2) };
+        let counted = count(
+            &mut tally,
+            &[
+                sent(1),
+                sent(2),
+                unsent(1),
+                // The count is full, and two replies are awaited.
+                sent(3),
+                unsent(7),
+                received(3),
+                received(1),
+                timed_out,
+            ],
+        );
+        let (slot, none) = (Some(1), None);
+        assert_eq!(
+            counted,
+            [slot, slot, slot, none, none, none, Some(0), Some(0)]
+        );
+        assert!(tally.is_complete());
+        assert_eq!((tally.slots(), tally.sent, tally.lost()), (3, 2, 2));
+        // A late reply is told of whenever it comes, what follows is not.
+        assert_eq!(
+            count(&mut tally, &[late, Event::Unexpected]),
+            [Some(0), None]
+        );
+        assert_eq!((tally.late, tally.unexpected), (1, 0));
+    }
+
+    #[test]
+    fn slots_that_pass_at_once_are_counted_up_to_the_limit() {
+        let mut tally = tally(5);
+        assert_eq!(count(&mut tally, &[sent(1), unsent(9)]), [Some(1), Some(4)]);
+        assert_eq!((tally.slots(), tally.in_flight()), (5, 1));
+        assert!(!tally.is_complete());
+    }
+
+    #[test]
+    fn what_is_closed_is_complete_when_nothing_is_in_flight() {
+        let mut tally = tally(u64::MAX);
+        let _ = count(&mut tally, &[sent(1), received(1), sent(2)]);
+        tally.close();
+        assert!(!tally.is_complete());
+        assert_eq!(count(&mut tally, &[sent(3), received(2)]), [None, Some(0)]);
+        assert!(tally.is_complete());
+    }
+
+    #[test]
+    fn what_is_abandoned_tells_what_was_in_flight() {
+        let mut tally = tally(10);
+        let _ = count(&mut tally, &[sent(1)]);
+        tally.abandon();
+        assert!(tally.is_complete());
+        assert_eq!(tally.in_flight(), 1);
+    }
+
+    #[test]
+    fn loss_is_of_slots_with_an_outcome() {
+        let mut tally = tally(10);
+        // Never reached.
+        assert!((tally.loss_ratio() - 1.0).abs() < f64::EPSILON);
+        let connected = Event::Connected {
+            address: ([127, 0, 0, 1], 4000).into(),
+            handshake: Duration::ZERO,
+        };
+        let _ = count(&mut tally, &[connected, sent(1)]);
+        assert!(tally.loss_ratio().abs() < f64::EPSILON);
+        let _ = count(&mut tally, &[received(1), unsent(3)]);
+        assert!((tally.loss_ratio() - 0.75).abs() < f64::EPSILON);
+    }
+}

@@ -1,0 +1,92 @@
+//! Peers of every kind, on loopback.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// What a peer does with a frame.
+#[derive(Clone, Copy)]
+pub(crate) enum Manner {
+    /// Sends it back.
+    Echo,
+    /// Sends it back after a while.
+    After(Duration),
+    /// Keeps it.
+    Silent,
+    /// Sends it back twice.
+    Twice,
+}
+
+/// A peer, and word of each frame that it has got.
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    frames: mpsc::Receiver<()>,
+}
+
+impl Peer {
+    /// Listens. Its threads end with the process of the tests.
+    pub(crate) fn new(manner: Manner) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (got, frames) = mpsc::channel();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let got = got.clone();
+                thread::spawn(move || serve(stream.unwrap(), manner, &got));
+            }
+        });
+        Self { address, frames }
+    }
+
+    /// Waits until it has got so many frames more.
+    pub(crate) fn wait_for(&self, frames: usize) {
+        for _ in 0..frames {
+            self.frames.recv_timeout(Duration::from_secs(30)).unwrap();
+        }
+    }
+}
+
+fn serve(mut stream: TcpStream, manner: Manner, got: &mpsc::Sender<()>) {
+    stream.set_nodelay(true).unwrap();
+    let mut frame = [0; 16];
+    while stream.read_exact(&mut frame).is_ok() {
+        // Tests that don't wait for frames have dropped the other end.
+        let _ = got.send(());
+        let reply = |mut stream: &TcpStream| stream.write_all(&frame);
+        let replied = match manner {
+            Manner::Silent => Ok(()),
+            Manner::Echo => reply(&stream),
+            Manner::Twice => reply(&stream).and_then(|()| reply(&stream)),
+            Manner::After(while_) => {
+                let mut stream = stream.try_clone().unwrap();
+                thread::spawn(move || {
+                    thread::sleep(while_);
+                    let _ = stream.write_all(&frame);
+                });
+                Ok(())
+            }
+        };
+        if replied.is_err() {
+            return;
+        }
+    }
+}
+
+/// An address at which nobody listens: its port is taken, by one who doesn't listen.
+pub(crate) struct Nobody(socket2::Socket);
+
+impl Nobody {
+    pub(crate) fn new() -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let socket = socket.unwrap();
+        let address: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        socket.bind(&address.into()).unwrap();
+        Self(socket)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap().as_socket().unwrap()
+    }
+}
