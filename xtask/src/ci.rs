@@ -64,6 +64,7 @@ pub(crate) fn run(word: &str) -> ExitCode {
     }
     if word.is_empty() {
         e2e::add_to(&mut report, "");
+        e2e::add_windows_to(&mut report);
     }
     report.finish()
 }

@@ -10,12 +10,38 @@ mod harness;
 mod runner;
 #[cfg(target_os = "linux")]
 mod scenarios;
+#[cfg(target_os = "linux")]
+mod windows;
 
 /// Runs the scenarios whose names contain `word`.
 pub(crate) fn run(word: &str) -> ExitCode {
     let mut report = Report::new();
     add_to(&mut report, word);
     report.finish()
+}
+
+/// Builds the binary for Windows, and tries it.
+pub(crate) fn windows() -> ExitCode {
+    let mut report = Report::new();
+    #[cfg(target_os = "linux")]
+    windows::check(&mut report);
+    #[cfg(not(target_os = "linux"))]
+    report.step("windows", || {
+        crate::report::skip("it is built and tried on Linux")
+    });
+    report.finish()
+}
+
+/// The same as a part of a larger report, where it has been built before: the first
+/// time takes ten minutes.
+pub(crate) fn add_windows_to(report: &mut Report) {
+    #[cfg(target_os = "linux")]
+    if crate::windows::folder().exists() {
+        return windows::check(report);
+    }
+    report.step("windows", || {
+        crate::report::skip("not built here yet: cargo xtask windows")
+    });
 }
 
 /// The same as a part of a larger report.

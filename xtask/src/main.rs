@@ -9,6 +9,8 @@ mod dashboards;
 mod e2e;
 mod report;
 mod shell;
+#[cfg(target_os = "linux")]
+mod windows;
 
 const USAGE: &str = "\
 usage: cargo xtask <verb>
@@ -16,7 +18,8 @@ usage: cargo xtask <verb>
   ci  [WORD]   every check whose name contains WORD, all of them without it
   e2e [WORD]   the same for the end-to-end scenarios, with the release binary
   dashboards [--check]
-               writes Grafana's dashboards, or checks them and Prometheus's rules";
+               writes Grafana's dashboards, or checks them and Prometheus's rules
+  windows      builds the binary for Windows and tries it under wine";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
         ["ci", word] => ci::run(word),
         ["e2e"] => e2e::run(""),
         ["e2e", word] => e2e::run(word),
+        ["windows"] => e2e::windows(),
         ["dashboards", ref rest @ ..] => dashboards::run(rest),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");

@@ -62,7 +62,6 @@ impl Supervisor {
 }
 
 /// What systemd may be told.
-#[cfg_attr(not(target_os = "linux"), derive(Debug))]
 enum State<'a> {
     Ready(&'a str),
     Stopping,
@@ -88,7 +87,12 @@ fn notify(state: &State<'_>) {
 
 #[cfg(not(target_os = "linux"))]
 fn notify(state: &State<'_>) {
-    tracing::trace!(?state, "nobody wants to be told");
+    let state = match *state {
+        State::Ready(status) => status,
+        State::Stopping => "stopping",
+        State::Alive => "alive",
+    };
+    tracing::trace!(state, "nobody wants to be told");
 }
 
 #[cfg(target_os = "linux")]

@@ -63,17 +63,14 @@ impl Windows {
 
     fn failed(&self, action: &'static str) -> impl Fn(windows_service::Error) -> ServiceError {
         move |error| {
-            let reason = match error {
-                windows_service::Error::Winapi(error) => {
-                    if error.raw_os_error() == Some(ACCESS_DENIED) {
-                        return ServiceError::Privileges(
-                            "run it in a command prompt that was started as administrator",
-                        );
-                    }
-                    error.to_string()
-                }
-                error => error.to_string(),
-            };
+            if let windows_service::Error::Winapi(error) = &error
+                && error.raw_os_error() == Some(ACCESS_DENIED)
+            {
+                return ServiceError::Privileges(
+                    "run it in a command prompt that was started as administrator",
+                );
+            }
+            let reason = reason(&error);
             ServiceError::Failed {
                 action,
                 name: self.name.clone(),
@@ -182,31 +179,24 @@ impl Manager for Windows {
                 (service, "created")
             }
         };
-        service.set_description(DESCRIPTION).map_err(&failed)?;
-        let restart = ServiceAction {
-            action_type: ServiceActionType::Restart,
-            delay: RESTART,
-        };
-        service
-            .update_failure_actions(ServiceFailureActions {
-                reset_period: ServiceFailureResetPeriod::After(FORGET),
-                reboot_msg: None,
-                command: None,
-                // The last one counts for every failure after it as well.
-                actions: Some(vec![restart.clone(), restart.clone(), restart]),
-            })
-            .map_err(&failed)?;
-        // An end with an error is a failure, and not only a crash.
-        service
-            .set_failure_actions_on_non_crash_failures(true)
-            .map_err(&failed)?;
-        Ok(vec![
+        let mut lines = vec![
             format!(
                 "{did} the service {} in the service control manager",
                 self.name
             ),
             format!("it runs {}, which has to stay there", spec.program),
-        ])
+        ];
+        // The service works without.
+        if let Err(error) = service.set_description(DESCRIPTION) {
+            lines.push(format!("it has no description: {}", reason(&error)));
+        }
+        if let Err(error) = restart_after_failures(&service) {
+            lines.push(format!(
+                "it is not started again after a failure: {}",
+                reason(&error)
+            ));
+        }
+        Ok(lines)
     }
 
     fn may_remove(&self) -> Result<(), ServiceError> {
@@ -253,6 +243,31 @@ impl Manager for Windows {
             Err(_) => format!("{}.log beside the program", self.name),
         }
     }
+}
+
+/// What the system said.
+fn reason(error: &windows_service::Error) -> String {
+    match error {
+        windows_service::Error::Winapi(error) => error.to_string(),
+        error => error.to_string(),
+    }
+}
+
+/// Has the manager start the service again whenever it ends by itself.
+fn restart_after_failures(service: &Service) -> windows_service::Result<()> {
+    let restart = ServiceAction {
+        action_type: ServiceActionType::Restart,
+        delay: RESTART,
+    };
+    service.update_failure_actions(ServiceFailureActions {
+        reset_period: ServiceFailureResetPeriod::After(FORGET),
+        reboot_msg: None,
+        command: None,
+        // The last one counts for every failure after it as well.
+        actions: Some(vec![restart.clone(), restart.clone(), restart]),
+    })?;
+    // An end with an error is a failure, and not only a crash.
+    service.set_failure_actions_on_non_crash_failures(true)
 }
 
 /// Whether it is one of the accounts that need no password.
