@@ -1,11 +1,6 @@
 //! The endpoints, without a listener.
 
-use std::{
-    error::Error,
-    fmt,
-    io::{self, Write},
-    sync::Arc,
-};
+use std::{error::Error, fmt, io::Write, sync::Arc};
 
 use axum::{
     Router,
@@ -23,17 +18,22 @@ use crate::{
     collect::FamilyCollector,
     encode::Format,
     families::FAMILIES,
-    negotiate, page,
+    history::History,
+    live::Live,
+    negotiate,
+    page::routes as page_routes,
     process::ProcessCollector,
     readiness::{Readiness, Ready},
     respond::Renderer,
     server::ServerCollector,
-    status::Status,
     targets::TargetMetrics,
 };
 
 /// What a failed reload says.
 pub type ReloadError = Box<dyn Error + Send + Sync>;
+
+/// The history's limit unless another is set, in bytes.
+const HISTORY_LIMIT: usize = 64 << 20;
 
 type ReloadHook = dyn Fn() -> Result<(), ReloadError> + Send + Sync;
 
@@ -42,8 +42,11 @@ type ReloadHook = dyn Fn() -> Result<(), ReloadError> + Send + Sync;
 /// | path | method | answer |
 /// |---|---|---|
 /// | `/metrics` | GET | the metrics, in the format that `Accept` prefers |
-/// | `/` | GET | the status page |
-/// | `/api/v1/targets` | GET | what the page shows, as JSON |
+/// | `/` | GET | the status page; `?search=` and `?limit=` choose, `?target=` shows one |
+/// | `/static/page.css`, `/static/page.js` | GET | the page's style and script |
+/// | `/api/v1/targets` | GET | what the page shows, as JSON, with the same `search`; with `limit` so many at most, the worst first |
+/// | `/api/v1/plot?target=` | GET | a target's history as an SVG picture; `theme=dark`, `width=` in pixels |
+/// | `/api/v1/events` | GET | what keeps the page up to date; of this version's page only |
 /// | `/-/healthy` | GET | 200, always |
 /// | `/-/ready` | GET | 200 once started and every target was tried, before that 503 and why |
 /// | `/-/reload` | POST | 200 once the configuration was loaded again, 500 and why it could not; 200 as well where there is nothing to reload, since what is in force is what there is |
@@ -52,12 +55,13 @@ type ReloadHook = dyn Fn() -> Result<(), ReloadError> + Send + Sync;
 /// for good: targets that a reload brings don't take the program out of service.
 #[derive(Clone)]
 pub struct Endpoints {
-    build: BuildInfo,
+    pub(crate) build: BuildInfo,
     targets: Option<TargetMetrics>,
     server: Option<Arc<ServerStats>>,
     readiness: Option<Readiness>,
     reload_status: Option<ReloadStatus>,
     reload: Option<Arc<ReloadHook>>,
+    history_limit: usize,
 }
 
 impl Endpoints {
@@ -70,7 +74,17 @@ impl Endpoints {
             readiness: None,
             reload_status: None,
             reload: None,
+            history_limit: HISTORY_LIMIT,
         }
+    }
+
+    /// Keeps the targets' history in at most so many bytes: an hour of each where
+    /// that suffices, at least 10 minutes even where it doesn't, nothing at 0.
+    /// Without this it is 64 MiB, which is an hour of 4,000 targets.
+    #[must_use]
+    pub const fn with_history_limit(mut self, bytes: usize) -> Self {
+        self.history_limit = bytes;
+        self
     }
 
     /// Shows the targets of a prober.
@@ -113,20 +127,24 @@ impl Endpoints {
     }
 
     /// The endpoints, to be served by an [`Exporter`](crate::Exporter) or as a part
-    /// of another program's; it wants a tokio runtime.
+    /// of another program's. It wants a tokio runtime with time enabled, in which a
+    /// task keeps the targets' history until the router and its clones are dropped.
     pub fn router(self) -> Router {
+        let history = self.targets.clone();
+        let history = history.map(|targets| Arc::new(History::new(targets, self.history_limit)));
         let app = Arc::new(App {
             ready: Ready {
                 started: self.readiness.clone(),
                 ..Ready::default()
             },
             renderer: Renderer::default(),
+            live: history.clone().map(Live::start),
+            history,
             endpoints: self,
         });
         Router::new()
-            .route("/", get(status_page))
             .route("/metrics", get(metrics))
-            .route("/api/v1/targets", get(api_targets))
+            .merge(page_routes())
             .route("/-/healthy", get(async || "healthy\n"))
             .route("/-/ready", get(ready))
             .route("/-/reload", post(reload))
@@ -154,28 +172,6 @@ impl Endpoints {
         collectors.push(Box::new(ProcessCollector));
         collectors
     }
-
-    fn render_targets(&self, out: &mut dyn Write) -> io::Result<()> {
-        let snapshots = self
-            .targets
-            .as_ref()
-            .map(|targets| targets.snapshots(false));
-        let status = match &snapshots {
-            Some(snapshots) => Status::of(snapshots),
-            None => Status { targets: vec![] },
-        };
-        Ok(serde_json::to_writer(out, &status)?)
-    }
-
-    fn render_page(&self, out: &mut dyn Write) -> io::Result<()> {
-        let snapshots = self
-            .targets
-            .as_ref()
-            .map(|targets| targets.snapshots(false));
-        let status = snapshots.as_ref().map(Status::of);
-        let page = page::page(&self.build, status.as_ref());
-        out.write_all(page.into_string().as_bytes())
-    }
 }
 
 impl fmt::Debug for Endpoints {
@@ -188,10 +184,13 @@ impl fmt::Debug for Endpoints {
     }
 }
 
-struct App {
-    endpoints: Endpoints,
+pub(crate) struct App {
+    pub(crate) endpoints: Endpoints,
     ready: Ready,
-    renderer: Renderer,
+    pub(crate) renderer: Renderer,
+    /// Where there are targets.
+    pub(crate) history: Option<Arc<History>>,
+    pub(crate) live: Option<Live>,
 }
 
 async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
@@ -201,28 +200,6 @@ async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let mut response = app.renderer.render(&headers, render).await;
     set(&mut response, header::CONTENT_TYPE, format.content_type());
     set(&mut response, header::VARY, "Accept, Accept-Encoding");
-    response
-}
-
-async fn api_targets(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    let endpoints = app.endpoints.clone();
-    let render = move |out: &mut dyn Write| endpoints.render_targets(out);
-    let mut response = app.renderer.render(&headers, render).await;
-    set(&mut response, header::CONTENT_TYPE, "application/json");
-    response
-}
-
-async fn status_page(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    let endpoints = app.endpoints.clone();
-    let render = move |out: &mut dyn Write| endpoints.render_page(out);
-    let mut response = app.renderer.render(&headers, render).await;
-    set(
-        &mut response,
-        header::CONTENT_TYPE,
-        "text/html; charset=utf-8",
-    );
-    set(&mut response, header::CONTENT_SECURITY_POLICY, page::POLICY);
-    set(&mut response, header::REFERRER_POLICY, "no-referrer");
     response
 }
 
@@ -257,7 +234,7 @@ async fn harden(mut response: Response) -> Response {
     response
 }
 
-fn set(response: &mut Response, name: header::HeaderName, value: &'static str) {
+pub(crate) fn set(response: &mut Response, name: header::HeaderName, value: &'static str) {
     response
         .headers_mut()
         .insert(name, HeaderValue::from_static(value));

@@ -7,10 +7,10 @@ use std::{
     pin::pin,
     sync::Arc,
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -147,6 +147,11 @@ impl Exporter {
     }
 }
 
+/// When a request's connection is closed, whatever it does; an extension of every
+/// request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Closes(pub(crate) Instant);
+
 /// Accepts connections.
 struct Door {
     listeners: Vec<TcpListener>,
@@ -196,6 +201,8 @@ async fn serve_connection(
 ) {
     // Only the answer's latency is at stake.
     let _ = stream.set_nodelay(true);
+    let closes = Closes(Instant::now() + limits.age + limits.last_request);
+    let router = router.layer(Extension(closes));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)

@@ -64,6 +64,7 @@
 //! | `labels` | its own labels, as in the metrics |
 //! | `state` | `untried`, `connected` or `disconnected` |
 //! | `last_rtt_seconds` | or null before the first reply |
+//! | `p50_seconds`, `p99_seconds` | of the RTT in the last 2½ to 5 minutes, or null |
 //! | `jitter_seconds`, `loss_ratio` | as in the metrics |
 //! | `sent`, `received`, `timeouts`, `in_flight`, `unsent`, `late`, `unexpected` | counts |
 #![forbid(unsafe_code)]
@@ -77,12 +78,16 @@ mod encode;
 mod endpoints;
 mod exporter;
 mod families;
+mod history;
 mod labels;
 mod layout;
+mod live;
 mod native;
 mod negotiate;
 mod page;
+mod plot;
 mod process;
+mod query;
 mod readiness;
 mod respond;
 mod server;
@@ -91,6 +96,8 @@ mod snapshot;
 mod status;
 mod sync;
 mod targets;
+mod text;
+mod view;
 
 pub use about::{BuildInfo, ReloadStatus};
 pub use buckets::{Buckets, BucketsError};

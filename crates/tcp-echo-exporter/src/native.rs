@@ -61,6 +61,14 @@ pub(crate) fn position(seconds: f64) -> usize {
     usize::try_from(index(seconds) - FIRST + 1).unwrap_or(0)
 }
 
+/// An RTT so far (0 to 1) up the bucket at that position, on the logarithm.
+pub(crate) fn within(position: usize, part: f64) -> f64 {
+    match position {
+        0 => ZERO_THRESHOLD,
+        _ => ZERO_THRESHOLD * ((position as f64 - 1.0 + part) / 8.0).exp2(),
+    }
+}
+
 /// The sparse form in which a native histogram goes out.
 #[derive(Debug, Default)]
 pub(crate) struct Sparse {

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use tcp_echo_prober::DisconnectReason;
+
 use crate::{
     buckets::seconds,
     labels::Labels,
@@ -42,7 +44,7 @@ impl Snapshots {
 /// One target as it was at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Snapshot<'a> {
-    series: &'a Series,
+    series: &'a Arc<Series>,
     layout: &'a Layout,
     words: &'a [u64],
 }
@@ -60,6 +62,10 @@ pub(crate) struct Counted<'a> {
 impl<'a> Snapshot<'a> {
     pub(crate) fn name(&self) -> &'a str {
         &self.series.name
+    }
+
+    pub(crate) fn series(&self) -> &'a Arc<Series> {
+        self.series
     }
 
     pub(crate) fn labels(&self) -> &'a Labels {
@@ -110,10 +116,29 @@ impl<'a> Snapshot<'a> {
         self.by_reason(layout::UNSENT, reasons).iter().sum()
     }
 
-    pub(crate) fn is_tried(&self) -> bool {
+    /// Timeouts and unsent slots.
+    pub(crate) fn lost(&self) -> u64 {
+        self.get(Cell::Timeouts) + self.unsent()
+    }
+
+    pub(crate) fn connects(&self) -> u64 {
+        self.get(Cell::Connects)
+    }
+
+    pub(crate) fn connect_failures(&self) -> u64 {
         let reasons = layout::DISCONNECTS - layout::CONNECT_FAILURES;
-        let failures = self.by_reason(layout::CONNECT_FAILURES, reasons);
-        self.get(Cell::Connects) > 0 || failures.iter().any(|count| *count > 0)
+        self.by_reason(layout::CONNECT_FAILURES, reasons)
+            .iter()
+            .sum()
+    }
+
+    pub(crate) fn disconnects(&self) -> u64 {
+        let reasons = DisconnectReason::ALL.len();
+        self.by_reason(layout::DISCONNECTS, reasons).iter().sum()
+    }
+
+    pub(crate) fn is_tried(&self) -> bool {
+        self.connects() > 0 || self.connect_failures() > 0
     }
 
     pub(crate) fn histogram(&self, histogram: Histogram) -> Counted<'a> {

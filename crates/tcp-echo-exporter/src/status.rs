@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use serde::Serialize;
 
 use crate::{
+    history::Tracks,
     layout::Cell,
     snapshot::{Snapshot, Snapshots},
 };
@@ -24,6 +25,8 @@ pub(crate) struct TargetStatus<'a> {
     pub(crate) labels: BTreeMap<&'a str, &'a str>,
     pub(crate) state: State,
     pub(crate) last_rtt_seconds: Option<f64>,
+    pub(crate) p50_seconds: Option<f64>,
+    pub(crate) p99_seconds: Option<f64>,
     pub(crate) jitter_seconds: f64,
     pub(crate) loss_ratio: f64,
     pub(crate) sent: u64,
@@ -45,24 +48,30 @@ pub(crate) enum State {
 }
 
 impl State {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Untried => "untried",
-            Self::Connected => "connected",
-            Self::Disconnected => "disconnected",
+    pub(crate) fn of(target: &Snapshot<'_>) -> Self {
+        match target.get(Cell::Connected) {
+            0 if target.is_tried() => Self::Disconnected,
+            0 => Self::Untried,
+            _ => Self::Connected,
         }
     }
 }
 
 impl<'a> Status<'a> {
-    pub(crate) fn of(snapshots: &'a Snapshots) -> Self {
-        let targets = snapshots.iter().map(TargetStatus::of).collect();
-        Self { targets }
+    /// All targets, in the order of their names; `snapshots` with native histograms.
+    pub(crate) fn of(snapshots: &'a Snapshots, tracks: &Tracks<'_>) -> Self {
+        let targets = snapshots.iter();
+        let targets = targets.map(|target| TargetStatus::of(target, tracks));
+        Self {
+            targets: targets.collect(),
+        }
     }
 }
 
 impl<'a> TargetStatus<'a> {
-    fn of(target: Snapshot<'a>) -> Self {
+    pub(crate) fn of(target: Snapshot<'a>, tracks: &Tracks<'_>) -> Self {
+        let track = tracks.of(&target);
+        let [p50, p99] = track.map_or([None; 2], |track| track.percentiles(&target));
         let labels = target.labels().own().iter();
         let received = target.get(Cell::Received);
         Self {
@@ -70,12 +79,10 @@ impl<'a> TargetStatus<'a> {
             address: target.address(),
             peer: target.peer(),
             labels: labels.map(|(k, v)| (k.as_str(), v.as_str())).collect(),
-            state: match target.get(Cell::Connected) {
-                0 if target.is_tried() => State::Disconnected,
-                0 => State::Untried,
-                _ => State::Connected,
-            },
+            state: State::of(&target),
             last_rtt_seconds: (received > 0).then(|| target.seconds(Cell::LastRtt)),
+            p50_seconds: p50,
+            p99_seconds: p99,
             jitter_seconds: target.jitter_seconds(),
             loss_ratio: target.loss(1.0),
             sent: target.get(Cell::Sent),

@@ -93,6 +93,10 @@ impl TargetMetrics {
         }
     }
 
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.shared.lock().contains_key(name)
+    }
+
     /// How many of all targets were not tried yet.
     pub(crate) fn untried(&self) -> (usize, usize) {
         let targets = self.shared.lock();

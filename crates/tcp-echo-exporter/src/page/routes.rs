@@ -1,0 +1,188 @@
+//! The status page's part of the endpoints.
+
+use std::{collections::HashMap, io::Write, sync::Arc, time::Instant};
+
+use axum::{
+    Extension, Router,
+    extract::{Query, State, rejection::QueryRejection},
+    http::{HeaderMap, HeaderName, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+
+use crate::{
+    endpoints::{App, set},
+    exporter::Closes,
+    history::History,
+    plot::{self, Plotted},
+    query::{Choice, Picture},
+    status::Status,
+    view::View,
+};
+
+const STYLE: &str = include_str!("../static/page.css");
+const SCRIPT: &str = include_str!("../static/page.js");
+
+/// The page's `Content-Security-Policy`: its own style, script, pictures and stream,
+/// nothing inline, and the empty icon, which keeps browsers from asking for one.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
+    img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+    frame-ancestors 'none'";
+
+/// A picture opened by itself runs and loads nothing.
+const PICTURE_POLICY: &str = "default-src 'none'";
+
+pub(crate) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/", get(page))
+        .route("/static/page.css", get(style))
+        .route("/static/page.js", get(script))
+        .route("/api/v1/targets", get(targets))
+        .route("/api/v1/plot", get(picture))
+        .route("/api/v1/events", get(events))
+}
+
+type Asked<T> = Result<Query<T>, QueryRejection>;
+
+async fn page(State(app): State<Arc<App>>, asked: Asked<Choice>, headers: HeaderMap) -> Response {
+    let Query(choice) = match asked {
+        Ok(choice) => choice,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let mut status = StatusCode::OK;
+    let renders = Arc::clone(&app);
+    let found = match (&app.history, &choice.target) {
+        (Some(history), Some(name)) => history.has(name),
+        (None, Some(_)) => false,
+        _ => true,
+    };
+    if !found {
+        status = StatusCode::NOT_FOUND;
+    }
+    let render = move |out: &mut dyn Write| {
+        let history = renders.history.as_deref();
+        let page = super::page(&renders.endpoints.build, history, &choice);
+        out.write_all(page.into_string().as_bytes())
+    };
+    let mut response = app.renderer.render(&headers, render).await;
+    if response.status() == StatusCode::OK {
+        *response.status_mut() = status;
+    }
+    kind(&mut response, "text/html; charset=utf-8");
+    set(&mut response, header::CONTENT_SECURITY_POLICY, POLICY);
+    set(&mut response, header::REFERRER_POLICY, "no-referrer");
+    response
+}
+
+async fn style(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    file(&app, &headers, STYLE, "text/css; charset=utf-8").await
+}
+
+async fn script(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    file(&app, &headers, SCRIPT, "text/javascript; charset=utf-8").await
+}
+
+async fn file(app: &App, headers: &HeaderMap, text: &'static str, of: &'static str) -> Response {
+    let render = |out: &mut dyn Write| out.write_all(text.as_bytes());
+    let mut response = app.renderer.render(headers, render).await;
+    kind(&mut response, of);
+    response
+}
+
+async fn targets(
+    State(app): State<Arc<App>>,
+    asked: Asked<Choice>,
+    headers: HeaderMap,
+) -> Response {
+    let Query(choice) = match asked {
+        Ok(choice) => choice,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let history = app.history.clone();
+    let render = move |out: &mut dyn Write| {
+        let Some(history) = history else {
+            return Ok(serde_json::to_writer(out, &Status { targets: vec![] })?);
+        };
+        write_targets(&history, &choice, out)
+    };
+    let mut response = app.renderer.render(&headers, render).await;
+    kind(&mut response, "application/json");
+    response
+}
+
+fn write_targets(history: &History, choice: &Choice, out: &mut dyn Write) -> std::io::Result<()> {
+    history.advance(Instant::now());
+    let some = choice.limit.is_some() || !choice.search.is_empty();
+    let view = some.then(|| View::of(history));
+    let tracks = history.tracks();
+    let snapshots = history.metrics().snapshots(true);
+    let mut status = Status::of(&snapshots, &tracks);
+    drop(tracks);
+    if let Some(view) = view {
+        let (rows, _) = view.choose(choice);
+        let places: HashMap<&str, usize> = rows
+            .iter()
+            .enumerate()
+            .map(|(place, row)| (&*row.name, place))
+            .collect();
+        status
+            .targets
+            .retain(|target| places.contains_key(target.name));
+        if choice.limit.is_some() {
+            status
+                .targets
+                .sort_by_key(|target| places.get(target.name).copied());
+        }
+    }
+    Ok(serde_json::to_writer(out, &status)?)
+}
+
+async fn picture(
+    State(app): State<Arc<App>>,
+    asked: Asked<Picture>,
+    headers: HeaderMap,
+) -> Response {
+    let Query(picture) = match asked {
+        Ok(picture) => picture,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let history = app.history.as_deref();
+    let Some(plotted) = history.and_then(|history| Plotted::find(history, &picture.target)) else {
+        return (StatusCode::NOT_FOUND, "no such target\n").into_response();
+    };
+    let render = move |out: &mut dyn Write| {
+        let svg = plot::svg(&plotted, &picture)
+            .map_err(|error| std::io::Error::other(error.to_string()))?;
+        out.write_all(svg.as_bytes())
+    };
+    let mut response = app.renderer.render(&headers, render).await;
+    kind(&mut response, "image/svg+xml");
+    set(
+        &mut response,
+        header::CONTENT_SECURITY_POLICY,
+        PICTURE_POLICY,
+    );
+    response
+}
+
+async fn events(
+    State(app): State<Arc<App>>,
+    closes: Option<Extension<Closes>>,
+    asked: Asked<Choice>,
+) -> Response {
+    let Query(choice) = match asked {
+        Ok(choice) => choice,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let Some(live) = &app.live else {
+        return (StatusCode::NOT_FOUND, "nothing is probed here\n").into_response();
+    };
+    live.stream(choice, closes.map(|Extension(Closes(at))| at))
+}
+
+fn kind(response: &mut Response, kind: &'static str) {
+    const NAME: HeaderName = header::CONTENT_TYPE;
+    if response.status() != StatusCode::INTERNAL_SERVER_ERROR {
+        set(response, NAME, kind);
+    }
+}

@@ -1,0 +1,51 @@
+//! What requests ask for after the `?`.
+
+use serde::Deserialize;
+
+/// The most rows that a page or a stream shows.
+pub(crate) const MOST_ROWS: usize = 1000;
+
+/// Which targets, and how many.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Choice {
+    /// Words that each have to be in the name, the address, a label or the state.
+    pub(crate) search: String,
+    pub(crate) limit: Option<usize>,
+    /// One target by its name; only the page knows it.
+    pub(crate) target: Option<String>,
+}
+
+impl Choice {
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.unwrap_or(MOST_ROWS).min(MOST_ROWS)
+    }
+}
+
+/// Which picture.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Picture {
+    pub(crate) target: String,
+    #[serde(default)]
+    pub(crate) theme: Theme,
+    #[serde(default = "usual_width")]
+    width: u32,
+}
+
+const fn usual_width() -> u32 {
+    960
+}
+
+impl Picture {
+    pub(crate) fn width(&self) -> u32 {
+        self.width.clamp(320, 2000)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Theme {
+    #[default]
+    Light,
+    Dark,
+}

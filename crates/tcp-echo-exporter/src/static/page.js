@@ -1,0 +1,186 @@
+// Keeps the status page up to date. The page is whole without it.
+'use strict';
+
+const SVG = 'http://www.w3.org/2000/svg';
+const table = document.getElementById('targets');
+const live = document.getElementById('live');
+
+/** Says how it stands with the updates. */
+const say = (text) => { if (live.textContent !== text) live.textContent = text; };
+
+const link = (name) => '/?target=' + encodeURIComponent(name);
+
+function make(tag, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+/** A row of the table and the parts of it that change. */
+class Row {
+  constructor(node) {
+    this.node = node;
+    this.cells = node.querySelectorAll('td.n');
+    this.state = node.querySelector('td.state');
+    this.paths = node.querySelectorAll('path');
+  }
+
+  static of(id, [name, address, labels]) {
+    const node = make('tr');
+    node.id = 't' + id;
+    const head = make('th');
+    head.scope = 'row';
+    const anchor = make('a', '', name);
+    anchor.href = link(name);
+    head.append(anchor);
+    if (address !== name) head.append(' ', make('small', '', address));
+    for (const [key, value] of labels) head.append(' ', make('small', 'label', key + '=' + value));
+    node.append(head, make('td', 'state'), make('td', 'n'), make('td', 'n'), make('td', 'n'),
+      make('td', 'n loss'));
+    const spark = make('td', 's');
+    const svg = document.createElementNS(SVG, 'svg');
+    for (const [key, value] of [['viewBox', '0 0 60 40'], ['preserveAspectRatio', 'none'],
+      ['aria-hidden', 'true']]) svg.setAttribute(key, value);
+    for (const kind of ['line', 'lost']) {
+      const path = document.createElementNS(SVG, 'path');
+      path.setAttribute('class', kind);
+      svg.append(path);
+    }
+    spark.append(svg);
+    node.append(spark);
+    return new Row(node);
+  }
+
+  update(change) {
+    if (this.node.className !== change.health) {
+      this.node.className = change.health;
+      this.state.textContent = change.health;
+    }
+    change.cells.forEach((text, index) => {
+      const cell = this.cells[index];
+      if (cell.textContent !== text) cell.textContent = text;
+    });
+    if (change.spark) change.spark.forEach((d, index) => this.paths[index].setAttribute('d', d));
+  }
+}
+
+function overview() {
+  const body = table.tBodies[0];
+  const search = document.getElementById('search');
+  const rows = new Map();
+  for (const node of body.rows) rows.set(Number(node.id.slice(1)), new Row(node));
+  let stream, heard, retry, order = [];
+
+  /** Puts the rows in their order; only those that are out of place are moved. */
+  function arrange() {
+    const wanted = new Set(order);
+    for (const [id, row] of rows) {
+      if (!wanted.has(id)) { row.node.remove(); rows.delete(id); }
+    }
+    let place = body.firstElementChild;
+    for (const id of order) {
+      const node = rows.get(id)?.node;
+      if (!node) continue;
+      if (node === place) { place = place.nextElementSibling; continue; }
+      const focused = node.contains(document.activeElement) && document.activeElement;
+      body.insertBefore(node, place);
+      if (focused) focused.focus({ preventScroll: true });
+    }
+  }
+
+  function update({ tally, matched, order: sorted, rows: changes }) {
+    for (const node of document.querySelectorAll('#tally [data-health]')) {
+      const count = node.querySelector('b');
+      const text = String(tally[node.dataset.health] ?? 0);
+      if (count.textContent !== text) count.textContent = text;
+    }
+    for (const change of changes) {
+      if (!rows.has(change.id) && change.head) rows.set(change.id, Row.of(change.id, change.head));
+      rows.get(change.id)?.update(change);
+    }
+    if (sorted) { order = sorted; arrange(); }
+    const text = order.length === matched ? `${matched}`
+      : `${order.length} of ${matched}; search to see others`;
+    const node = document.getElementById('matched');
+    if (node.textContent !== text) node.textContent = text;
+  }
+
+  function open() {
+    clearTimeout(retry);
+    stream?.close();
+    const query = new URLSearchParams({ search: search.value, limit: table.dataset.limit });
+    stream = new EventSource('/api/v1/events?' + query);
+    stream.onmessage = (event) => {
+      heard = Date.now();
+      update(JSON.parse(event.data));
+      document.documentElement.dataset.live = 'yes';
+      say('Live');
+    };
+    // A stream that ended is opened again by the browser; one that was refused is not.
+    stream.onerror = () => {
+      if (stream.readyState === EventSource.CLOSED) retry = setTimeout(open, 10_000);
+    };
+  }
+
+  let typed;
+  search.addEventListener('input', () => {
+    clearTimeout(typed);
+    typed = setTimeout(() => {
+      const url = new URL(location.href);
+      if (search.value) url.searchParams.set('search', search.value);
+      else url.searchParams.delete('search');
+      history.replaceState(null, '', url);
+      open();
+    }, 200);
+  });
+  search.form.addEventListener('submit', (event) => { event.preventDefault(); open(); });
+  // Nobody looks at a page in the background.
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) { clearTimeout(retry); stream?.close(); } else open();
+  });
+  setInterval(() => {
+    if (!document.hidden && heard && Date.now() - heard > 8_000) {
+      document.documentElement.dataset.live = 'no';
+      say('No updates since ' + new Date(heard).toLocaleTimeString());
+    }
+  }, 2_000);
+  open();
+}
+
+/** Renews the view of one target in place. */
+function detail() {
+  async function renew() {
+    if (document.hidden) return;
+    try {
+      const answer = await fetch(location.href);
+      if (!answer.ok) { say('The target is gone'); return; }
+      const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+      for (const kind of ['.about', '.facts', '.columns']) {
+        const [now, next] = [document.querySelector(kind), page.querySelector(kind)];
+        if (now && next) now.replaceWith(next);
+      }
+      const image = document.querySelector('#plot img');
+      image.alt = page.querySelector('#plot img')?.alt ?? image.alt;
+      // The new picture takes the place of the old once it is there.
+      const url = new URL(image.currentSrc);
+      url.searchParams.set('at', Date.now());
+      const next = new Image();
+      next.src = url;
+      await next.decode();
+      for (const source of document.querySelectorAll('#plot source')) {
+        const set = new URL(source.srcset, location.href);
+        set.searchParams.set('at', url.searchParams.get('at'));
+        source.srcset = set;
+      }
+      say('Live');
+    } catch {
+      say('No updates since ' + new Date().toLocaleTimeString());
+    }
+  }
+  setInterval(renew, 5_000);
+  document.addEventListener('visibilitychange', renew);
+}
+
+if (table) overview();
+else if (document.getElementById('plot')) detail();
