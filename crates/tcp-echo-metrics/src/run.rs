@@ -2,12 +2,14 @@
 
 mod client;
 mod endpoints;
+mod files;
 mod pulse;
+mod reload;
 mod server;
 mod signals;
 mod watchdog;
 
-use std::{io, pin::pin, process::ExitCode, sync::Arc, time::Duration};
+use std::{io, num::NonZeroUsize, pin::pin, process::ExitCode, sync::Arc, time::Duration};
 
 use tcp_echo_exporter::{BuildInfo, Endpoints, Readiness};
 use tcp_echo_metrics::{
@@ -18,10 +20,13 @@ use tcp_echo_metrics::{
     version,
 };
 use tcp_echo_server::BindError;
+use tcp_echo_targets::LoadError;
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use client::Client;
 use pulse::Pulses;
+use reload::Reload;
 use server::EchoServer;
 
 /// How long what blocks a thread is waited for at the end: look-ups that hang.
@@ -49,6 +54,9 @@ pub(crate) enum RunError {
         part: &'static str,
         error: io::Error,
     },
+    /// The targets can't be read.
+    #[error("{0}")]
+    Targets(#[from] LoadError),
     /// A part ended though nobody had told it to.
     #[error("the {part} has ended by itself")]
     Ended { part: &'static str },
@@ -129,8 +137,20 @@ async fn run_until_told(
     mut supervisor: Supervisor,
     sockets: Sockets,
 ) -> Result<ExitCode, RunError> {
-    let targets = config.client.targets.len();
-    let mut foreground = Foreground::new(config, targets).map_err(RunError::Usage)?;
+    let mut source = config
+        .mode
+        .probes()
+        .then(|| client::source(&config.client))
+        .transpose()?;
+    if let Some(source) = &mut source
+        && config.watch.is_some()
+    {
+        // A run that is watched is over a set of targets that stays.
+        source.discover().await;
+    }
+    let targets = source.as_ref().map(|source| source.targets().clone());
+    let targets = targets.unwrap_or_default();
+    let mut foreground = Foreground::new(config, targets.len()).map_err(RunError::Usage)?;
     let no_signals = |error| RunError::Start {
         part: "signals",
         error,
@@ -139,6 +159,14 @@ async fn run_until_told(
     let mut reloads = signals::Reloads::listen().map_err(no_signals)?;
     let readiness = Readiness::new();
     let mut endpoints = Endpoints::new(BUILD).with_readiness(readiness.clone());
+
+    let reload = source.as_ref().map(|source| Reload::new(source.handle()));
+    if let Some(reload) = &reload {
+        endpoints = reload.show(endpoints);
+    }
+    let served = config.server.max_connections.map_or(0, NonZeroUsize::get);
+    let served = if config.mode.serves() { served } else { 0 };
+    files::raise_limit(served.saturating_add(targets.len()));
 
     let mut server = None;
     if config.mode.serves() {
@@ -168,7 +196,15 @@ async fn run_until_told(
             error,
         })?;
         let observer = ((metrics, pulses.clone()), watcher);
-        client = Some(Client::start(&config.client, observer)?);
+        client = Some(Client::start(&config.client, &targets, observer)?);
+    }
+    let mut following = JoinSet::new();
+    if let (Some(source), Some(client), None) = (source, &client, &config.watch) {
+        let apply = client.apply();
+        following.spawn(async move { match source.run(apply).await {} });
+    }
+    if let Some(reload) = &reload {
+        following.spawn(reload.follow());
     }
     readiness.started();
     supervisor.ready(&match &exporter {
@@ -192,13 +228,13 @@ async fn run_until_told(
             () = reloads.next() => if foreground.has_terminal() {
                 // It is gone: this was no order to reload.
                 break Ok(());
-            } else {
-                info!("asked to reload, and there is nothing to read again");
+            } else if let Some(reload) = &reload {
+                reload.begin();
             },
         }
     };
     supervisor.stopping();
-    drop(watchdog);
+    drop((watchdog, following));
     // The last replies are awaited, until the next signal.
     foreground
         .settle(signals::listen().map_err(no_signals)?)

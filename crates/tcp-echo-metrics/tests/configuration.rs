@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -50,7 +52,7 @@ fn defaults_are_those_of_the_original_and_of_the_manual() {
     let client = config.client;
     assert_eq!(client.targets.len(), 1);
     assert_eq!(client.targets[0].name, ":4000");
-    assert_eq!(client.targets[0].address.port(), 4000);
+    assert_eq!(client.targets[0].endpoint.to_string(), ":4000");
     assert_eq!(client.interval, Duration::from_millis(200));
     assert_eq!(client.timeout, Duration::from_millis(800));
     assert_eq!(client.window.get(), 100);
@@ -303,4 +305,34 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn lists_of_targets_take_the_place_of_the_default() {
+    let client = parse(&["-mode=client", "-targets=a.yml", "--targets", "b.json"])
+        .unwrap()
+        .client;
+    assert!(client.targets.is_empty());
+    assert_eq!(client.files, ["a.yml", "b.json"].map(PathBuf::from));
+
+    let both = [
+        "-targets",
+        "a.yml",
+        "-target",
+        "x=10.0.0.1:4000",
+        "-shard=1/3",
+    ];
+    let client = parse(&both).unwrap().client;
+    assert_eq!(client.targets.len(), 1);
+    assert_eq!(client.shard.to_string(), "1/3");
+    assert_eq!(parse(&[]).unwrap().client.targets.len(), 1);
+}
+
+#[test]
+fn threads_are_a_number_or_left_to_the_program() {
+    let threads = |value: &str| Some(parse(&["-threads", value]).ok()?.client.threads);
+    assert_eq!(threads("auto"), Some(None));
+    assert_eq!(threads("2"), Some(NonZeroUsize::new(2)));
+    assert_eq!(threads("0"), None);
+    assert_eq!(threads("1025"), None);
 }

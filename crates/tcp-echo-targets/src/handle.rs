@@ -68,6 +68,15 @@ impl Handle {
             .unwrap_or(Err(ReloadError::Slow))
     }
 
+    /// Waits for the next load that this handle has not told of yet, and tells how it
+    /// went; for ever where the source has ended.
+    pub async fn changed(&mut self) -> Status {
+        if self.status.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        self.status.borrow_and_update().clone()
+    }
+
     /// How the last load went, whoever asked for it.
     pub fn status(&self) -> Status {
         self.status.borrow().clone()

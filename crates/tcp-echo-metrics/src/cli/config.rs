@@ -2,10 +2,13 @@
 
 use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tcp_echo_address::Address;
 use tcp_echo_prober::Dscp;
+
+use tcp_echo_targets::Shard;
 
 use super::TargetSpec;
 use crate::logging::LogConfig;
@@ -125,8 +128,14 @@ pub struct ServerConfig {
 /// The configuration of the prober.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientConfig {
-    /// What to probe, at least one, no two of one name.
+    /// What to probe, besides what `files` list; no two of one name.
     pub targets: Vec<TargetSpec>,
+    /// Files that list what to probe.
+    pub files: Vec<PathBuf>,
+    /// Which of all these targets are probed here.
+    pub shard: Shard,
+    /// How many threads probe; `None` is automatic.
+    pub threads: Option<NonZeroUsize>,
     /// The time from slot to slot, above zero.
     pub interval: Duration,
     /// How long a reply may take, above zero. It may exceed the interval.

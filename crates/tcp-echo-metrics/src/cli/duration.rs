@@ -199,6 +199,16 @@ impl TryFrom<GoDuration> for Duration {
     }
 }
 
+impl GoDuration {
+    /// A length of time above zero, for lists in files as for flags.
+    ///
+    /// # Errors
+    /// Why it is none, in words that end a sentence.
+    pub fn parse_positive(text: &str) -> Result<Duration, String> {
+        positive(text).map_err(|error| error.to_string())
+    }
+}
+
 /// A flag's value that is a length of time and has to be one: above zero.
 pub(super) fn positive(text: &str) -> Result<Duration, DurationError> {
     let duration = Duration::try_from(text.parse::<GoDuration>()?)?;

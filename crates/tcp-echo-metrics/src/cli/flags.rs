@@ -17,11 +17,13 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser};
 use tcp_echo_address::Address;
 use tcp_echo_prober::Dscp;
+use tcp_echo_targets::Shard;
 
 use super::config::{
     ClientConfig, Config, IpFamily, Mode, Output, Percent, ReportConfig, ServerConfig,
@@ -34,6 +36,8 @@ use crate::version;
 
 /// A count without a limit when it is 0.
 type Limit = Option<NonZeroUsize>;
+/// A number that may be left to the program.
+type Threads = Option<NonZeroUsize>;
 /// A duration that 0 switches off.
 type Switchable = Option<Duration>;
 /// A duration that may be left to the program.
@@ -110,14 +114,37 @@ pub(super) struct Flags {
     idle_timeout: Switchable,
 
     /// What to probe; repeat it for more. NAME is the value of the label target, the
-    /// address as written if there is none. :4000 is this host.
+    /// address as written if there is none. :4000 is this host. dns+HOST:PORT is every
+    /// address of a name, srv+NAME every host of its SRV records.
     #[arg(
         long = "target",
         value_name = "[NAME=]HOST:PORT",
         default_value = ":4000"
     )]
     #[arg(help_heading = "Client")]
-    targets: Vec<TargetSpec>,
+    target: Vec<TargetSpec>,
+
+    /// Probe what this file lists, and follow its changes; repeat it for more. JSON or
+    /// YAML, as of Prometheus's file_sd: [{"targets": ["host:port"], "labels": {..}}],
+    /// or [{"name": "..", "address": "host:port"}]. Read again on SIGHUP too.
+    #[arg(long, value_name = "FILE", help_heading = "Client")]
+    targets: Vec<PathBuf>,
+
+    /// Probe a share of the targets alone: those whose names fall on share I, from 0,
+    /// of N. The same list with 0/3, 1/3 and 2/3 gives each target one prober.
+    #[arg(
+        long,
+        value_name = "I/N",
+        default_value = "0/1",
+        help_heading = "Client"
+    )]
+    shard: Shard,
+
+    /// How many threads probe. auto is one, and one more for every 5000 targets of the
+    /// start, as far as there are processors.
+    #[arg(long, value_name = "auto|COUNT", default_value = "auto")]
+    #[arg(value_parser = values::threads, help_heading = "Client")]
+    threads: Threads,
 
     /// The time from probe to probe of a target.
     #[arg(long, value_name = "DURATION", default_value = "200ms")]
@@ -291,12 +318,15 @@ impl Flags {
         given: Vec<String>,
         origin: impl Fn(&str) -> String,
     ) -> Result<Config, UsageError> {
+        // The default is for those who name nothing at all.
+        let named = self.targets.is_empty() || is_among(&given, "target");
+        let targets = if named {
+            self.target.clone()
+        } else {
+            Vec::new()
+        };
         let mut names = HashSet::new();
-        if let Some(twice) = self
-            .targets
-            .iter()
-            .find(|target| !names.insert(&target.name))
-        {
+        if let Some(twice) = targets.iter().find(|target| !names.insert(&target.name)) {
             return Err(UsageError::DuplicateTarget {
                 name: twice.name.clone(),
                 origin: origin("target"),
@@ -343,7 +373,10 @@ impl Flags {
                 idle_timeout: self.idle_timeout,
             },
             client: ClientConfig {
-                targets: self.targets,
+                targets,
+                files: self.targets,
+                shard: self.shard,
+                threads: self.threads,
                 interval: self.interval,
                 timeout: self.timeout,
                 window: self.window,

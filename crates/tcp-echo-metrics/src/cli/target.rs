@@ -2,27 +2,24 @@
 
 use std::str::FromStr;
 
-use tcp_echo_address::{Address, AddressError};
+use tcp_echo_targets::{Endpoint, EndpointError};
 
 /// A target: where it is and what it is called.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TargetSpec {
     /// The value of the label `target`: the name given, or the address as written.
     pub name: String,
-    /// Where to connect. Without a host it means this host; the port is never 0.
-    pub address: Address,
+    /// Where it is, or the name that stands for many.
+    pub endpoint: Endpoint,
 }
 
 /// Why a text is no target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {
-    /// The address is none.
+    /// What stands for the address is none.
     #[error(transparent)]
-    Address(#[from] AddressError),
-    /// Port 0, which can be listened on but not reached.
-    #[error("a target's port must be from 1 to 65535")]
-    PortZero,
+    Endpoint(#[from] EndpointError),
     /// `=host:port`.
     #[error("the name is missing: write name=host:port or host:port")]
     EmptyName,
@@ -31,19 +28,16 @@ pub enum TargetError {
 impl FromStr for TargetSpec {
     type Err = TargetError;
 
-    /// `host:port`, or `name=host:port` with any name that has no `=` in it.
+    /// `host:port`, `dns+host:port` or `srv+name`, or one of them behind `name=`, with
+    /// any name that has no `=` in it.
     fn from_str(text: &str) -> Result<Self, TargetError> {
-        let (name, address) = text.split_once('=').unwrap_or((text, text));
-        if name.is_empty() && !address.is_empty() {
+        let (name, endpoint) = text.split_once('=').unwrap_or((text, text));
+        if name.is_empty() && !endpoint.is_empty() {
             return Err(TargetError::EmptyName);
-        }
-        let address: Address = address.parse()?;
-        if address.port() == 0 {
-            return Err(TargetError::PortZero);
         }
         Ok(Self {
             name: name.to_owned(),
-            address,
+            endpoint: endpoint.parse()?,
         })
     }
 }
@@ -52,6 +46,7 @@ impl FromStr for TargetSpec {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use tcp_echo_address::AddressError;
 
     proptest! {
         #[test]
@@ -59,7 +54,7 @@ mod tests {
             text in prop_oneof![any::<String>(), "[a\\[\\]:=%.0-9]{0,12}"],
         ) {
             if let Ok(target) = text.parse::<TargetSpec>() {
-                prop_assert!(!target.name.is_empty() && target.address.port() != 0);
+                prop_assert!(!target.name.is_empty());
             }
         }
     }
@@ -68,20 +63,23 @@ mod tests {
     fn a_target_may_have_a_name() {
         let target: TargetSpec = "db eu/1=10.0.0.1:4000".parse().unwrap();
         assert_eq!(target.name, "db eu/1");
-        assert_eq!(target.address.to_string(), "10.0.0.1:4000");
+        assert_eq!(target.endpoint.to_string(), "10.0.0.1:4000");
         let target: TargetSpec = ":4000".parse().unwrap();
         assert_eq!(target.name, ":4000");
-        assert_eq!(target.address.host(), None);
+        assert!(matches!(target.endpoint, Endpoint::Address(address) if address.host().is_none()));
+        let target: TargetSpec = "web=srv+_echo._tcp.example.com".parse().unwrap();
+        assert!(matches!(target.endpoint, Endpoint::Srv { .. }));
     }
 
     #[test]
     fn what_is_no_target() {
+        let address = |error| TargetError::Endpoint(EndpointError::Address(error));
         for (text, error) in [
             ("=host:80", TargetError::EmptyName),
-            ("=", AddressError::MissingPort.into()),
-            ("a=", AddressError::MissingPort.into()),
-            ("a=b=c:80", AddressError::HostName.into()),
-            ("host:0", TargetError::PortZero),
+            ("=", address(AddressError::MissingPort)),
+            ("a=", address(AddressError::MissingPort)),
+            ("a=b=c:80", address(AddressError::HostName)),
+            ("host:0", EndpointError::PortZero.into()),
         ] {
             assert_eq!(text.parse::<TargetSpec>(), Err(error), "{text:?}");
         }

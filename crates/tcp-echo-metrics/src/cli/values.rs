@@ -19,11 +19,16 @@ const MAX_BUCKETS: usize = 200;
 /// The longest name of a network interface on Linux and the BSDs.
 const MAX_INTERFACE: usize = 15;
 
+/// The most threads that probe.
+const MAX_THREADS: usize = 1024;
+
 /// Why a value is refused, in words that end the sentence "invalid value …:".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ValueError {
     #[error("use a whole number from 1 to {MAX_WINDOW}")]
     Window,
+    #[error("use auto or a whole number from 1 to {MAX_THREADS}")]
+    Threads,
     #[error("use a whole number, 0 for no limit")]
     Limit,
     #[error("use a whole number, 1 or more")]
@@ -73,6 +78,18 @@ pub(super) fn percent(text: &str) -> Result<Percent, ValueError> {
     let number = text.strip_suffix('%').unwrap_or(text);
     let number = number.parse().ok();
     number.and_then(Percent::new).ok_or(ValueError::Percent)
+}
+
+/// A number of threads, or `auto`.
+pub(super) fn threads(text: &str) -> Result<Option<NonZeroUsize>, ValueError> {
+    if text == "auto" {
+        return Ok(None);
+    }
+    text.parse()
+        .ok()
+        .filter(|threads: &NonZeroUsize| threads.get() <= MAX_THREADS)
+        .map(Some)
+        .ok_or(ValueError::Threads)
 }
 
 /// A differentiated services code point, by number or by name.

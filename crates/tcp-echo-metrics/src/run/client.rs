@@ -1,16 +1,25 @@
-//! The prober, on threads of its own.
+//! The prober, on threads of its own, and the list of what it probes.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, PoisonError},
+    thread::available_parallelism,
+};
 
 use tcp_echo_exporter::{Buckets, TargetMetrics};
-use tcp_echo_metrics::cli::{ClientConfig, IpFamily, TargetSpec, Timestamps};
-use tcp_echo_prober::{
-    Handle, IpVersion, Observer, Options, Prober, SessionConfig, SocketOptions, Target, TargetSet,
-};
+use tcp_echo_metrics::cli::{ClientConfig, GoDuration, IpFamily, TargetSpec, Timestamps};
+use tcp_echo_prober::{Handle, IpVersion, Observer, Options, Prober, SocketOptions, TargetSet};
+use tcp_echo_targets::{Config, Defaults, Source, Spec};
 
 use super::RunError;
 
+/// One thread probes as many targets without showing it.
+const TARGETS_A_THREAD: usize = 5_000;
+
 /// A running prober.
 pub(super) struct Client {
-    handle: Handle,
+    /// Taken when it ends: a list that changes then changes nothing.
+    handle: Arc<Mutex<Option<Handle>>>,
 }
 
 /// Where the prober's numbers go.
@@ -20,26 +29,81 @@ pub(super) fn metrics(config: &ClientConfig) -> Result<TargetMetrics, RunError> 
     Ok(TargetMetrics::with_buckets(buckets))
 }
 
+/// Reads the list of what is to be probed.
+pub(super) fn source(config: &ClientConfig) -> Result<Source, RunError> {
+    let defaults = Defaults {
+        interval: config.interval,
+        timeout: config.timeout,
+        window: config.window,
+        stall: config.stall,
+    };
+    let session = defaults
+        .session()
+        .map_err(|error| RunError::Usage(format!("-{error}")))?;
+    let spec = |target: &TargetSpec| {
+        Spec::new(target.endpoint.clone(), session.clone()).named(target.name.as_str())
+    };
+    let mut list = Config::new(defaults, GoDuration::parse_positive);
+    list.targets = config.targets.iter().map(spec).collect();
+    list.files.clone_from(&config.files);
+    list.shard = config.shard;
+    list.dns_refresh = config.dns_refresh;
+    list.ip = ip(config);
+    Ok(Source::load(list)?)
+}
+
 impl Client {
     /// Begins to probe.
-    pub(super) fn start(config: &ClientConfig, observer: impl Observer) -> Result<Self, RunError> {
+    pub(super) fn start(
+        config: &ClientConfig,
+        targets: &TargetSet,
+        observer: impl Observer,
+    ) -> Result<Self, RunError> {
         let handle = Prober::builder()
             .observer(observer)
             .options(options(config))
-            .targets(targets(config)?)
+            .targets(targets.clone())
+            .threads(config.threads.unwrap_or_else(|| threads(targets.len())))
             .start()
             .map_err(|error| RunError::Start {
                 part: "prober",
                 error,
             })?;
-        Ok(Self { handle })
+        Ok(Self {
+            handle: Arc::new(Mutex::new(Some(handle))),
+        })
+    }
+
+    /// What probes another list from then on.
+    pub(super) fn apply(&self) -> impl FnMut(TargetSet) + Send + use<> {
+        let handle = Arc::clone(&self.handle);
+        move |targets| {
+            let mut handle = handle.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(handle) = &mut *handle {
+                // The source has said in the log what changes.
+                let _ = handle.apply(targets);
+            }
+        }
     }
 
     /// Ends it, and waits until it has.
     pub(super) fn stop(self) {
+        let handle = self
+            .handle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         // What went wrong with a thread of its is in the log.
-        let _ = self.handle.stop();
+        let _ = handle.map(Handle::stop);
     }
+}
+
+/// How many threads that many targets want, as far as there are processors.
+fn threads(targets: usize) -> NonZeroUsize {
+    let processors = available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    NonZeroUsize::MIN
+        .saturating_add(targets / TARGETS_A_THREAD)
+        .min(processors)
 }
 
 fn options(config: &ClientConfig) -> Options {
@@ -49,11 +113,7 @@ fn options(config: &ClientConfig) -> Options {
         interface: config.interface.clone(),
         dscp: config.dscp,
     };
-    options.ip = match config.ip {
-        IpFamily::Auto => IpVersion::Auto,
-        IpFamily::V4 => IpVersion::V4,
-        IpFamily::V6 => IpVersion::V6,
-    };
+    options.ip = ip(config);
     options.timestamps = match config.timestamps {
         Timestamps::Auto => tcp_echo_prober::Timestamps::Auto,
         Timestamps::Kernel => tcp_echo_prober::Timestamps::Kernel,
@@ -64,18 +124,10 @@ fn options(config: &ClientConfig) -> Options {
     options
 }
 
-fn targets(config: &ClientConfig) -> Result<TargetSet, RunError> {
-    let usage = |text: String| RunError::Usage(text);
-    let mut session = SessionConfig::new(config.interval, config.timeout)
-        .map_err(|error| usage(format!("-{error}")))?
-        .with_window(config.window);
-    if let Some(stall) = config.stall {
-        session = session
-            .with_stall(stall)
-            .map_err(|error| usage(format!("-{error}")))?;
+fn ip(config: &ClientConfig) -> IpVersion {
+    match config.ip {
+        IpFamily::Auto => IpVersion::Auto,
+        IpFamily::V4 => IpVersion::V4,
+        IpFamily::V6 => IpVersion::V6,
     }
-    let target = |spec: &TargetSpec| {
-        Target::new(spec.address.clone(), session.clone()).named(spec.name.as_str())
-    };
-    TargetSet::new(config.targets.iter().map(target)).map_err(|error| usage(error.to_string()))
 }

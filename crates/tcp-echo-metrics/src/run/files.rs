@@ -1,0 +1,41 @@
+//! How many files may be open: each connection is one.
+
+use tracing::{debug, warn};
+
+/// What the program has open besides connections: listeners, event queues, timers,
+/// the log, connections to the endpoints.
+const SPARE: u64 = 512;
+
+/// Raises the limit of open files to what the system allows, as far as it can, and
+/// says so where `connections` won't fit all the same.
+#[cfg(unix)]
+pub(super) fn raise_limit(connections: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    // A system that refuses leaves the limit as it was.
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            debug!(%error, "the limit of open files stays as it is");
+            limit.current
+        }
+    };
+    let wanted = SPARE + connections as u64;
+    if let Some(current) = current.filter(|current| *current < wanted) {
+        warn!(
+            limit = current,
+            wanted,
+            "too few files may be open for all connections: raise the limit, \
+             as with `ulimit -Hn` or LimitNOFILE"
+        );
+    }
+}
+
+/// Elsewhere there is no such limit.
+#[cfg(not(unix))]
+pub(super) fn raise_limit(_connections: usize) {}
