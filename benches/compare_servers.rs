@@ -8,6 +8,9 @@
 //! shows in the ratio of processor time before it shows in the rate.
 
 #[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "what another program of this package uses")]
+mod process;
+#[cfg(target_os = "linux")]
 mod report;
 
 #[cfg(not(target_os = "linux"))]
@@ -23,19 +26,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::error::Error;
-    use std::fs;
-    use std::io::{self, BufRead, BufReader};
     use std::path::PathBuf;
-    use std::process::{Child, Command, Stdio};
+    use std::process::Command;
 
     use clap::Parser;
-    use rustix::thread::{CpuSet, sched_setaffinity};
     use serde::Serialize;
 
+    use crate::process::{Process, Result, beside, median};
     use crate::report::{Report, Slice};
-
-    type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
     /// Compares echo servers with the bare floor: rate, round-trip time and memory.
     ///
@@ -133,75 +131,10 @@ mod linux {
         Ok(())
     }
 
-    /// A program of this package, built with this one.
-    fn beside(name: &str) -> Result<PathBuf> {
-        Ok(std::env::current_exe()?.with_file_name(name))
-    }
-
-    /// A process that ends with its guard, and the first line that it printed.
-    struct Process {
-        child: Child,
-        said: String,
-    }
-
-    impl Process {
-        /// Starts `command` on processor `cpu`, where its threads stay.
-        fn start(command: &mut Command, cpu: usize, prefix: &str) -> Result<Self> {
-            let mut cpus = CpuSet::new();
-            cpus.set(cpu);
-            // A child has the affinity of the thread that starts it.
-            sched_setaffinity(None, &cpus)?;
-            let mut child = command
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()
-                .map_err(|error| format!("{}: {error}", command.get_program().display()))?;
-            let stdout = child.stdout.take();
-            // From here on it ends with its guard, also when it says something else.
-            let mut process = Self {
-                child,
-                said: String::new(),
-            };
-            if let Some(stdout) = stdout {
-                BufReader::new(stdout).read_line(&mut process.said)?;
-            }
-            let said = process.said.trim_end().strip_prefix(prefix);
-            let said = said.map(str::to_owned).ok_or_else(|| {
-                let program = command.get_program().display();
-                format!("{program} said {:?}", process.said)
-            })?;
-            process.said = said;
-            Ok(process)
-        }
-
-        fn server(args: &Args, program: &PathBuf) -> Result<Self> {
-            let mut command = Command::new(program);
-            Self::start(command.arg("127.0.0.1:0"), args.server_cpu, "listening on ")
-        }
-
-        /// Processor time in nanoseconds, of its first thread, which is all that a server has.
-        fn cpu_ns(&self) -> Result<u64> {
-            let stat = fs::read_to_string(format!("/proc/{}/schedstat", self.child.id()))?;
-            let ns = stat.split(' ').next().ok_or("no processor time")?;
-            Ok(ns.parse()?)
-        }
-
-        fn resident_bytes(&self) -> Result<u64> {
-            let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-            let kilobytes = status
-                .lines()
-                .find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"))
-                .ok_or("no resident size")?;
-            Ok(kilobytes.trim().parse::<u64>()? * 1024)
-        }
-    }
-
-    impl Drop for Process {
-        fn drop(&mut self) {
-            // It may have ended by itself.
-            let _: io::Result<()> = self.child.kill();
-            let _ = self.child.wait();
-        }
+    /// Starts an echo server on the servers' processor.
+    fn serve(args: &Args, program: &PathBuf) -> Result<Process> {
+        let mut command = Command::new(program);
+        Process::start(command.arg("127.0.0.1:0"), args.server_cpu, "listening on ")
     }
 
     /// Loads all servers in turn from processor `load_cpu`.
@@ -213,7 +146,7 @@ mod linux {
     ) -> Result<Vec<Loaded>> {
         let mut servers = Vec::new();
         for program in programs {
-            servers.push(Process::server(args, program)?);
+            servers.push(serve(args, program)?);
         }
         let mut before = Vec::new();
         for server in &servers {
@@ -254,7 +187,7 @@ mod linux {
     }
 
     fn weigh(args: &Args, program: &PathBuf, connections: usize) -> Result<Memory> {
-        let server = Process::server(args, program)?;
+        let server = serve(args, program)?;
         let idle_bytes = server.resident_bytes()?;
         let mut command = Command::new(beside("load")?);
         command
@@ -267,17 +200,6 @@ mod linux {
             idle_bytes,
             bytes_per_connection: grown as f64 / connections as f64,
         })
-    }
-
-    fn median(values: impl Iterator<Item = f64>) -> f64 {
-        let mut values: Vec<f64> = values.collect();
-        values.sort_by(f64::total_cmp);
-        let upper = values.len() / 2;
-        let lower = values.len().saturating_sub(1) / 2;
-        match (values.get(lower), values.get(upper)) {
-            (Some(lower), Some(upper)) => f64::midpoint(*lower, *upper),
-            _ => f64::NAN,
-        }
     }
 
     fn print_table(all: &[Figures]) {

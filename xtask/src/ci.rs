@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::report::Report;
-use crate::{dashboards, e2e};
+use crate::{bench, dashboards, e2e};
 
 mod arrows;
 mod benches;
@@ -50,6 +50,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("no_std", no_std::builds),
     ("examples", examples::run_all),
     ("benches as tests", benches::run_all),
+    ("benches, briefly", bench::runs),
     ("cargo-deny", deny::offline),
     ("cargo-deny advisories", deny::advisories),
 ];

@@ -4,6 +4,7 @@
 use std::env;
 use std::process::ExitCode;
 
+mod bench;
 mod ci;
 mod dashboards;
 mod e2e;
@@ -17,6 +18,8 @@ usage: cargo xtask <verb>
 
   ci  [WORD]   every check whose name contains WORD, all of them without it
   e2e [WORD]   the same for the end-to-end scenarios, with the release binary
+  bench [--quick]
+               measures everything and writes docs/benchmarks, or only shows that it runs
   dashboards [--check]
                writes Grafana's dashboards, or checks them and Prometheus's rules
   windows      builds the binary for Windows and tries it under wine";
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
         ["e2e"] => e2e::run(""),
         ["e2e", word] => e2e::run(word),
         ["windows"] => e2e::windows(),
+        ["bench", ref rest @ ..] => bench::run(rest),
         ["dashboards", ref rest @ ..] => dashboards::run(rest),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");

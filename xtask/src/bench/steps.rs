@@ -1,0 +1,78 @@
+//! What is measured, in its order.
+
+use std::cell::RefCell;
+
+use anyhow::{Result, bail};
+
+use super::results::{Group, Results};
+use super::{criterion, curve, instructions, machine, others, page, probers, program, servers};
+use crate::report::{Outcome, Report};
+
+type Step = fn(bool) -> Result<Group>;
+
+/// Those that need a quiet machine come first, right after the build.
+const STEPS: &[(&str, Step)] = &[
+    ("servers against the floor", servers::compare),
+    ("probers against the floor", probers::compare),
+    ("beside other programs", others::compare),
+    ("instructions", instructions::count),
+    ("parts alone", criterion::all),
+];
+
+/// Everything, under headlines; without `quick` it is written down too.
+pub(super) fn all(report: &mut Report, quick: bool) {
+    let built = RefCell::new(false);
+    report.step("build", || {
+        program::build()?;
+        built.replace(true);
+        Ok(())
+    });
+    if !built.into_inner() {
+        return;
+    }
+    let results = RefCell::new(Results::new(machine::line()));
+    for (name, step) in STEPS {
+        report.step(name, || {
+            let group = machine::timed(|| step(quick))?;
+            group.print();
+            results.borrow_mut().groups.push(group);
+            Ok(())
+        });
+    }
+    report.step("cost of many targets", || {
+        let (group, points) = curve::measure(quick)?;
+        group.print();
+        let mut results = results.borrow_mut();
+        results.groups.push(group);
+        results.curve = points;
+        Ok(())
+    });
+    let results = results.into_inner();
+    if quick {
+        return;
+    }
+    report.step("written down", || page::write(&results));
+    report.step("within the targets", || {
+        let missed: Vec<_> = results.missed().collect();
+        if !missed.is_empty() {
+            bail!("missed: {}", missed.join("; "));
+        }
+        Ok(())
+    });
+}
+
+/// Everything briefly; what it finds is not judged.
+pub(super) fn quick() -> Result<()> {
+    program::build()?;
+    for (name, step) in STEPS {
+        let outcome = Outcome::from(step(true).map(|group| group.print()));
+        match outcome {
+            Outcome::Passed => {}
+            // What another program is missing for is no fault.
+            Outcome::Skipped(why) => println!("    SKIPPED {name}: {why}"),
+            Outcome::Failed(why) => bail!("{name}: {why}"),
+        }
+    }
+    curve::measure(true)?.0.print();
+    Ok(())
+}
