@@ -13,10 +13,13 @@
 mod chart;
 mod columns;
 mod draw;
+mod input;
 mod keys;
 mod log;
 mod screen;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod view;
 

@@ -75,9 +75,9 @@ fn command(view: &mut View, code: KeyCode) -> After {
         KeyCode::Char('/') => view.is_typing = true,
         KeyCode::Char('k') => return step(view, -1),
         KeyCode::Char('j') => return step(view, 1),
-        KeyCode::Char('s') => view.sort = view.sort.next(),
-        KeyCode::Char('S') => view.sort = view.sort.previous(),
-        KeyCode::Char('r') => view.is_reversed = !view.is_reversed,
+        KeyCode::Char('s') => sort(view, |view| view.sort = view.sort.next()),
+        KeyCode::Char('S') => sort(view, |view| view.sort = view.sort.previous()),
+        KeyCode::Char('r') => sort(view, |view| view.is_reversed = !view.is_reversed),
         KeyCode::Char('z') => view.zoom = (view.zoom + 1) % ZOOMS.len(),
         KeyCode::Char('l') | KeyCode::Tab => {
             view.pane = match view.pane {
@@ -85,10 +85,16 @@ fn command(view: &mut View, code: KeyCode) -> After {
                 Pane::Log => Pane::Changes,
             };
         }
-        _ => return After::Stay,
+        _ => {}
     }
-    view.arrange();
     After::Stay
+}
+
+/// Sorts in another way, and shows what is first then.
+fn sort(view: &mut View, change: impl FnOnce(&mut View)) {
+    change(view);
+    view.arrange();
+    view.choose(0);
 }
 
 fn step(view: &mut View, rows: isize) -> After {

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use ratatui::crossterm::event::{Event, KeyEventKind};
 use tokio::sync::oneshot;
 
 use super::draw::draw;
+use super::input;
 use super::keys::{self, After};
 use super::log::Log;
 use super::screen::{Screen, THREAD};
@@ -21,6 +22,9 @@ use crate::report::Charset;
 const EVERY: Duration = Duration::from_millis(200);
 /// How soon the view ends when it is told to.
 const NOTICE: Duration = Duration::from_millis(50);
+/// How long its end is waited for, and in which steps.
+const PATIENCE: Duration = Duration::from_secs(1);
+const STEP: Duration = Duration::from_millis(5);
 
 /// The live view, until it is dropped. Then the terminal is as it was.
 #[derive(Debug)]
@@ -71,7 +75,16 @@ impl Live {
 impl Drop for Live {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        // A write to a terminal that is stopped may take for ever; the program ends all
+        // the same.
+        let end = Instant::now() + PATIENCE;
+        while !thread.is_finished() && Instant::now() < end {
+            thread::sleep(STEP);
+        }
+        if thread.is_finished() {
             let _ = thread.join();
         }
     }
@@ -97,16 +110,18 @@ fn show(
             return Ok(());
         }
         // Keys are answered at once, with what was read last.
-        let mut is_drawn = true;
-        while is_drawn && Instant::now() < next && !is_over.load(Ordering::Relaxed) {
-            let wait = next.saturating_duration_since(Instant::now()).min(NOTICE);
-            while event::poll(if is_drawn { wait } else { Duration::ZERO })? {
-                is_drawn = false;
-                match take(&mut view, &event::read()?) {
+        while Instant::now() < next && !is_over.load(Ordering::Relaxed) {
+            let wait = next.saturating_duration_since(Instant::now());
+            let events = input::wait(wait.min(NOTICE))?;
+            for event in &events {
+                match take(&mut view, event) {
                     After::Stay => {}
                     After::Read => view.read(targets),
                     After::Quit => return Ok(()),
                 }
+            }
+            if !events.is_empty() {
+                break;
             }
         }
     }

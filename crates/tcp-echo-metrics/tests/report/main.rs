@@ -1,5 +1,10 @@
 //! Reports as a user or a script gets them.
 #![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper of tests fails as a test does"
+)]
 
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -190,6 +195,31 @@ fn a_count_is_exact_whatever_the_targets_do() {
 }
 
 #[test]
+fn every_property_is_in_the_schema_and_in_the_documentation() {
+    let peer = Peer::new(Manner::Echo);
+    let address = peer.address.to_string();
+    let report = report(&run(&[
+        "-target", &address, "-count", "1", "-output", "json",
+    ]));
+    let schema = include_str!("../../../../docs/report.schema.json");
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    let manual = include_str!("../../../../docs/report.md");
+    let target = &report["targets"][0];
+    for (object, schema) in [(&report, &schema), (target, &schema["$defs"]["target"])] {
+        for name in object.as_object().unwrap().keys() {
+            assert!(
+                schema["properties"][name].is_object(),
+                "{name} in the schema"
+            );
+            assert!(
+                manual.contains(&format!("`{name}`")),
+                "{name} in the manual"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_exit_status_is_that_of_the_worst_target() {
     let (echo, nobody) = (Peer::new(Manner::Echo), Nobody::new());
     let (echo, nobody) = (echo.address.to_string(), nobody.address().to_string());
@@ -236,7 +266,7 @@ fn a_signal_ends_the_run_with_the_report_and_its_status() {
     for signal in [Signal::INT, Signal::TERM] {
         let (echo, nobody) = (Peer::new(Manner::Echo), Nobody::new());
         let (address, dead) = (echo.address.to_string(), nobody.address().to_string());
-        let child = client(&[
+        let mut command = client(&[
             "-target",
             &address,
             "-target",
@@ -250,7 +280,7 @@ fn a_signal_ends_the_run_with_the_report_and_its_status() {
             "-max-loss",
             "50",
         ]);
-        let child = { child }.spawn().unwrap();
+        let child = command.spawn().unwrap();
         echo.wait_for(5);
         kill_process(Pid::from_child(&child), signal).unwrap();
         let output = finish(child);
@@ -258,7 +288,8 @@ fn a_signal_ends_the_run_with_the_report_and_its_status() {
         let report = report(&output);
         assert_eq!(report["ended_by"], "signal");
         let target = target(&report, &address);
-        assert!(count(target, "received") >= 5);
+        // The fifth may have come to the peer before it was counted as sent.
+        assert!(count(target, "received") >= 4);
         assert_eq!(count(target, "received"), count(target, "sent"));
     }
 }
@@ -297,7 +328,8 @@ fn a_second_signal_ends_the_wait_for_replies() {
     assert!(began.elapsed() < PATIENCE, "it waits for replies");
     let report = report(&output);
     let target = &report["targets"][0];
-    assert!(count(target, "in_flight") >= 5);
+    // The fifth may have come to the peer before it was counted as sent.
+    assert!(count(target, "in_flight") >= 4);
     assert_eq!(count(target, "in_flight"), count(target, "sent"));
 }
 

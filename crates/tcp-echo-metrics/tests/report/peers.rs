@@ -1,4 +1,5 @@
 //! Peers of every kind, on loopback.
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
