@@ -16,6 +16,7 @@ mod idle;
 mod link;
 mod names;
 mod packet_loss;
+mod page;
 mod peer_death;
 mod prometheus;
 mod promtool;
@@ -29,6 +30,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         promtool::SCENARIOS,
         dashboards::SCENARIOS,
         endpoints::SCENARIOS,
+        page::SCENARIOS,
         socat::SCENARIOS,
         usage::SCENARIOS,
         names::SCENARIOS,
