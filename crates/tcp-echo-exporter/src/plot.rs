@@ -301,7 +301,7 @@ impl Pens<'_> {
                 )
             })
             .collect();
-        let caption = "Replies by RTT (logarithmic); darker is more";
+        let caption = "Replies by RTT (logarithmic); the stronger, the more";
         let mut chart = self.chart(area, caption, range, &ticks, true)?;
         let most = steps
             .iter()
