@@ -83,3 +83,40 @@ impl Pulses {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tcp_echo_prober::SessionConfig;
+
+    use super::*;
+
+    fn attach(pulses: &Pulses, name: &str, interval: Duration) -> Pulse {
+        let session = SessionConfig::new(interval, Duration::from_secs(1)).unwrap();
+        pulses.attach(&Target::new("[::1]:1".parse().unwrap(), session).named(name))
+    }
+
+    #[test]
+    fn a_target_is_missed_when_its_slots_stop_and_until_they_go_on() {
+        let pulses = Pulses::default();
+        let quick = attach(&pulses, "quick", Duration::from_millis(10));
+        let _slow = attach(&pulses, "slow", Duration::from_secs(60));
+        let after = |seconds| Instant::now() + Duration::from_secs(seconds);
+        assert_eq!(pulses.missing(after(4)), None);
+        assert_eq!(pulses.missing(after(6)).as_deref(), Some("quick"));
+        quick.0.store(1, Ordering::Relaxed);
+        assert_eq!(pulses.missing(after(8)), None);
+        assert_eq!(pulses.missing(after(12)), None);
+        assert_eq!(pulses.missing(after(14)).as_deref(), Some("quick"));
+    }
+
+    #[test]
+    fn a_target_that_is_gone_is_not_missed() {
+        let pulses = Pulses::default();
+        drop(attach(&pulses, "gone", Duration::from_millis(10)));
+        assert_eq!(
+            pulses.missing(Instant::now() + Duration::from_secs(100)),
+            None
+        );
+        assert!(pulses.lock().is_empty());
+    }
+}

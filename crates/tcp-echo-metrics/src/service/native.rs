@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 use std::{
-    env, io,
+    env, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -72,9 +72,20 @@ impl Native {
         move |error| ServiceError::Failed {
             action,
             name: self.name.clone(),
-            reason: first_line(&error.to_string()),
+            reason: reason(&error.to_string()),
             log: (action == "start").then(|| self.log()),
         }
+    }
+
+    /// The file of its log, where it has one of its own.
+    fn log_file(&self) -> Option<PathBuf> {
+        let folder = match (self.kind, self.user) {
+            (Definition::Systemd | Definition::Rcd, _) => return None,
+            (Definition::OpenRc, _) => "/var/log",
+            (Definition::Launchd, false) => "/Library/Logs",
+            (Definition::Launchd, true) => "/tmp",
+        };
+        Some(Path::new(folder).join(format!("{}.log", self.name)))
     }
 
     fn foreign(&self, path: &Path) -> ServiceError {
@@ -198,7 +209,11 @@ impl Manager for Native {
             // Forgets that it has failed, if it has; there is nothing left to fail at.
             let _ = self.systemctl(&["reset-failed", &format!("{}.service", self.name)]);
         }
-        Ok(vec![format!("removed {}", path.display())])
+        let mut lines = vec![format!("removed {}", path.display())];
+        if let Some(log) = self.log_file().filter(|log| fs::remove_file(log).is_ok()) {
+            lines.push(format!("removed {}", log.display()));
+        }
+        Ok(lines)
     }
 
     fn start(&self) -> Result<(), ServiceError> {
@@ -229,13 +244,11 @@ impl Manager for Native {
 
     fn log(&self) -> String {
         let name = &self.name;
-        match (self.kind, self.user) {
-            (Definition::Systemd, false) => format!("journalctl --unit {name}"),
-            (Definition::Systemd, true) => format!("journalctl --user --unit {name}"),
-            (Definition::OpenRc, _) => format!("/var/log/{name}.log"),
-            (Definition::Rcd, _) => format!("the system log, as {name}"),
-            (Definition::Launchd, false) => format!("/Library/Logs/{name}.log"),
-            (Definition::Launchd, true) => format!("/tmp/{name}.log"),
+        match (self.log_file(), self.kind, self.user) {
+            (Some(file), ..) => file.display().to_string(),
+            (None, Definition::Systemd, false) => format!("journalctl --unit {name}"),
+            (None, Definition::Systemd, true) => format!("journalctl --user --unit {name}"),
+            (None, ..) => format!("the system log, as {name}"),
         }
     }
 }
@@ -281,10 +294,35 @@ fn detect() -> Result<Definition, ServiceError> {
     })
 }
 
-/// What commands say, without what the crate and systemctl put around it.
-fn first_line(error: &str) -> String {
+/// What commands say, in a line, without what the crate and they themselves put around it.
+fn reason(error: &str) -> String {
     let text = error.split_once("exit code ").map_or(error, |(_, rest)| {
         rest.split_once(": ").map_or(rest, |(_, text)| text)
     });
-    text.lines().next().unwrap_or_default().trim().to_owned()
+    let said = text
+        .lines()
+        .map(|line| line.trim_matches([' ', '*']))
+        // The first line of systemctl says it all, and the next where to read more.
+        .take_while(|line| !line.starts_with("See \"systemctl"))
+        .filter(|line| !line.is_empty());
+    said.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reason;
+
+    #[test]
+    fn what_commands_say_is_put_in_a_line() {
+        let systemctl = "Command failed with exit code 1: Job for x.service failed because it is so.\n\
+                         See \"systemctl status x.service\" and \"journalctl -xeu x.service\" for details.\n";
+        assert_eq!(
+            reason(systemctl),
+            "Job for x.service failed because it is so."
+        );
+        let openrc =
+            "Command failed with exit code 1:  * no support\n\n * ERROR: x failed to start\n";
+        assert_eq!(reason(openrc), "no support; ERROR: x failed to start");
+        assert_eq!(reason("permission denied"), "permission denied");
+    }
 }

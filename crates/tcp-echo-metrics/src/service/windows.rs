@@ -1,6 +1,7 @@
 //! Windows' service control manager, as one who installs services sees it.
 
 use std::ffi::OsString;
+use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -215,10 +216,15 @@ impl Manager for Windows {
     fn uninstall(&self) -> Result<Vec<String>, ServiceError> {
         let service = self.opened(ServiceAccess::DELETE)?;
         service.delete().map_err(self.failed("uninstall"))?;
-        Ok(vec![format!(
+        let mut lines = vec![format!(
             "deleted the service {} in the service control manager",
             self.name
-        )])
+        )];
+        let log = Spec::this_program().map(|program| scm::log_path(&program, &self.name));
+        if let Some(log) = log.ok().filter(|log| fs::remove_file(log).is_ok()) {
+            lines.push(format!("removed {}", log.display()));
+        }
+        Ok(lines)
     }
 
     fn start(&self) -> Result<(), ServiceError> {

@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Addresses that are free.
@@ -20,29 +22,38 @@ pub(crate) fn binary() -> Command {
 /// A program that ends with its owner.
 pub(crate) struct Running {
     pub(crate) child: Child,
-    /// The lines of its log.
-    log: Box<dyn BufRead>,
+    /// The lines of its log; they end with it.
+    log: Receiver<String>,
 }
 
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let log = Box::new(BufReader::new(child.stderr.take().unwrap()));
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (sender, log) = channel();
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                // Read on when nobody listens: a full pipe would stop the program.
+                let _ = sender.send(line);
+            }
+        });
         Self { child, log }
     }
 
     /// The address in the line of the log that begins so.
-    pub(crate) fn address(&mut self, what: &str) -> SocketAddr {
+    pub(crate) fn address(&self, what: &str) -> SocketAddr {
         let line = self.line(what);
         let text = line.split_once("address=").unwrap().1;
         text.trim().parse().unwrap()
     }
 
     /// The next line of the log with these words.
-    pub(crate) fn line(&mut self, what: &str) -> String {
+    pub(crate) fn line(&self, what: &str) -> String {
+        let deadline = Instant::now() + LIMIT;
         loop {
-            let mut line = String::new();
-            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "no {what}");
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.log.recv_timeout(left);
+            let line = line.unwrap_or_else(|_| panic!("no {what}"));
             if line.contains(what) {
                 return line;
             }
@@ -61,7 +72,7 @@ impl Running {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();
             }
-            std::thread::sleep(Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(5));
         }
         panic!("it does not end");
     }

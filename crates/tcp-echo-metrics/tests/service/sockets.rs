@@ -91,7 +91,7 @@ fn sockets_that_are_of_no_use_end_it_at_its_start() {
 fn sockets_for_somebody_else_are_not_taken() {
     let one = listener();
     let mut command = handed_down(&[&one], "echo");
-    let mut running = Running::start(command.args(ANYWHERE).env("PID", "1"));
+    let running = Running::start(command.args(ANYWHERE).env("PID", "1"));
     let address = running.address("echo server listens");
     assert_ne!(address, one.local_addr().unwrap());
 }

@@ -1,5 +1,7 @@
 //! What a service manager and the program tell each other.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 
 use crate::running::{ANYWHERE, LIMIT, Running, binary};
@@ -62,10 +64,17 @@ fn without_a_watchdog_no_signs_are_given() {
 #[test]
 fn a_hangup_does_not_end_it() {
     let mut running = Running::start(binary().args(ANYWHERE));
-    running.address("metrics endpoint listens");
+    let metrics = running.address("metrics endpoint listens");
     for _ in 0..2 {
         running.signal("HUP");
-        running.line("reload");
+        let mut stream = TcpStream::connect(metrics).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream
+            .write_all(b"GET /-/healthy HTTP/1.0\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with("healthy\n"), "{answer}");
     }
     assert!(running.child.try_wait().unwrap().is_none());
     running.signal("TERM");

@@ -8,10 +8,15 @@ const ACCOUNT: &str = "nobody";
 
 pub(super) fn script(spec: &Spec) -> String {
     let Spec { name, program, .. } = spec;
-    let account = spec.account.as_deref().unwrap_or(ACCOUNT);
+    let account = match &spec.account {
+        Some(account) => account,
+        // Not every build of OpenRC can give a capability instead.
+        None if spec.low_port => "root",
+        None => ACCOUNT,
+    };
     // OpenRC evaluates the arguments once more after the assignment.
     let (program, arguments) = (quote(program), quote(&quote_all(&spec.arguments)));
-    let capability = if spec.low_port {
+    let capability = if spec.low_port && spec.account.is_some() {
         "capabilities=\"^cap_net_bind_service\"\n"
     } else {
         ""
@@ -28,7 +33,6 @@ command_args={arguments}
 command_user="{account}"
 {capability}respawn_delay={RESTART_SECONDS}
 respawn_max=0
-rc_ulimit="-n {FILES}"
 error_log="/var/log/{name}.log"
 
 extra_started_commands="reload"
@@ -40,6 +44,9 @@ depend() {{
 }}
 
 start_pre() {{
+	# As many files as may be: rc_ulimit would rather not start at all.
+	# shellcheck disable=SC3045
+	ulimit -n {FILES} 2>/dev/null || ulimit -n "$(ulimit -H -n)"
 	checkpath --file --owner "{account}" --mode 0640 "${{error_log}}"
 }}
 
