@@ -205,6 +205,9 @@ struct Update<'a> {
     rows: Vec<Change<'a>>,
 }
 
+/// Name, address and labels.
+type Head<'a> = (&'a str, &'a str, &'a [(String, String)]);
+
 /// A row, as far as it changed.
 #[derive(Serialize)]
 struct Change<'a> {
@@ -215,7 +218,7 @@ struct Change<'a> {
     spark: Option<[&'a str; 2]>,
     /// What doesn't change; for a row that the page hasn't.
     #[serde(skip_serializing_if = "Option::is_none")]
-    head: Option<(&'a str, &'a str, &'a [(String, String)])>,
+    head: Option<Head<'a>>,
 }
 
 impl Shown {

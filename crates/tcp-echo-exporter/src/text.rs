@@ -72,7 +72,7 @@ impl Spark {
         let height = f64::from(SPARK_HEIGHT);
         // Within 3 of both edges, so that the stroke is not cut.
         let y = |log: f64| ((middle - log) / range * (height - 6.0) + height / 2.0).round();
-        let (mut line, mut loss) = (String::new(), String::new());
+        let (mut line, mut bars) = (String::new(), String::new());
         let mut last: Option<f64> = None;
         let first = FEWEST_STEPS.saturating_sub(recent.len());
         for (index, step) in recent.iter().rev().enumerate() {
@@ -86,13 +86,13 @@ impl Spark {
                 (_, None) => Ok(()),
             };
             last = now;
-            if let Some(lost) = step.1.filter(|lost| *lost > 0.0) {
+            if let Some(part) = step.1.filter(|part| *part > 0.0) {
                 // Even the least of it is seen.
-                let lost = (lost * height).ceil().max(4.0);
-                let _ = write!(loss, "M{x} {SPARK_HEIGHT}v-{lost}");
+                let bar = (part * height).ceil().max(4.0);
+                let _ = write!(bars, "M{x} {SPARK_HEIGHT}v-{bar}");
             }
         }
-        Self { line, loss }
+        Self { line, loss: bars }
     }
 }
 

@@ -6,7 +6,7 @@ fn plotted(name: &str, steps: usize) -> Plotted {
         let mut native = vec![0; 160];
         native[60 + index % 5] = 10;
         native[70] = 3;
-        let lost = if index % 7 == 0 { 4 } else { 0 };
+        let lost = if index.is_multiple_of(7) { 4 } else { 0 };
         let native = if index % 11 == 10 {
             &native[..0]
         } else {
