@@ -27,6 +27,8 @@ pub(super) enum After {
     Stay,
     /// The same, with other targets in it.
     Read,
+    /// The same, drawn anew on an empty screen.
+    Clear,
     /// It ends.
     Quit,
 }
@@ -37,6 +39,7 @@ pub(super) fn press(view: &mut View, key: KeyEvent) -> After {
     match key.code {
         KeyCode::Char('c' | 'd') if is_control => After::Quit,
         KeyCode::Char('u') if is_control => filter(view, String::clear),
+        KeyCode::Char('l') if is_control => After::Clear,
         KeyCode::Char(_) if is_control => After::Stay,
         KeyCode::Up => step(view, -1),
         KeyCode::Down => step(view, 1),

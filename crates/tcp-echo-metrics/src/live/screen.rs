@@ -51,10 +51,24 @@ impl Screen {
             let stdout = BufWriter::with_capacity(BUFFER, io::stdout());
             Terminal::new(CrosstermBackend::new(stdout))
         });
-        if taken.is_err() {
-            give_back();
+        match taken {
+            Ok(terminal) => {
+                let mut screen = Self { terminal };
+                screen.clear()?;
+                Ok(screen)
+            }
+            Err(error) => {
+                give_back();
+                Err(error)
+            }
         }
-        Ok(Self { terminal: taken? })
+    }
+
+    /// Empties the screen, of what others wrote to it as well.
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        // What is called clear asks the terminal for its cursor, and waits for an answer.
+        let size = self.terminal.size()?;
+        self.terminal.resize(size.into())
     }
 
     /// Draws, unless a panic has given the terminal back; says whether it did.

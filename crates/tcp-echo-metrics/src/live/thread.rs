@@ -41,6 +41,8 @@ impl Live {
     /// # Errors
     /// Where the terminal can't be taken, or the system gives no thread.
     pub fn start(targets: LiveTargets) -> io::Result<Self> {
+        // A log line on the screen would stay there.
+        let log = Log::take();
         let screen = Screen::take()?;
         let is_over = Arc::new(AtomicBool::new(false));
         let (leave, left) = oneshot::channel();
@@ -50,7 +52,6 @@ impl Live {
             .spawn(move || {
                 // A terminal that is gone ends the view as a key does, and there is
                 // nobody to tell why. So does a panic, which has been reported.
-                let log = Log::take();
                 let _ = show(screen, &targets, &log, &ordered);
                 drop(log);
                 let _ = leave.send(());
@@ -117,6 +118,7 @@ fn show(
                 match take(&mut view, event) {
                     After::Stay => {}
                     After::Read => view.read(targets),
+                    After::Clear => screen.clear()?,
                     After::Quit => return Ok(()),
                 }
             }

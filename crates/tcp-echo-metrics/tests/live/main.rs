@@ -69,6 +69,10 @@ fn keys_choose_filter_and_quit() {
     let screen = terminal.wait_for("a table", |screen| {
         line(screen, "│db ").contains(" up ") && line(screen, "│nobody ").contains("refused")
     });
+    // Nothing that was logged at the start has got in between.
+    let header: Vec<_> = line(&screen, "│target").split_whitespace().collect();
+    let columns = "│target state v last p50 p99 loss sent received timeouts late│";
+    assert_eq!(header.join(" "), columns, "{screen}");
     // The worst first, the name harmless, the keys below.
     let position = |name| screen.lines().position(|line| line.contains(name)).unwrap();
     assert!(position("│nobody") < position("│db"), "{screen}");
@@ -87,7 +91,7 @@ fn keys_choose_filter_and_quit() {
     terminal.wait_for("what became of nobody", |screen| {
         screen.contains("┌ nobody 127.0.0.1:") && screen.contains("cannot connect: refused")
     });
-    terminal.keys(&["l"]);
+    terminal.keys(&["C-l", "l"]);
     terminal.wait_for("the log", |screen| {
         screen.contains("INFO connected target=db")
     });
