@@ -18,7 +18,9 @@
 //! Each target's figures are behind a mutex of their own, which its sensor takes for
 //! each event. Nobody else takes it while probes are counted: the bar reads an atomic
 //! number, and the runner locks it once to end the count and once to print. So the
-//! thread that probes never waits for it, and pays two atomic operations.
+//! thread that probes never waits for it, and pays two atomic operations. Histograms
+//! have their full size from the start, so that no event allocates: about 100 KB a
+//! target at the default timeout.
 
 mod bar;
 mod foreground;
