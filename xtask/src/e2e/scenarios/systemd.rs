@@ -227,6 +227,7 @@ fn places(context: &Context) -> Result<()> {
     machine.run(program, &["-svc=start"])?;
     machine.scrape(2112)?;
     exposure(context, &machine, "a program in a home")?;
+    targets(&machine, program)?;
     machine.run(program, &["-svc=uninstall"])?;
 
     machine.echo(&["-svc=install", "-listen=:7", "-metrics=:80"])?;
@@ -244,6 +245,35 @@ fn places(context: &Context) -> Result<()> {
     machine.echo(&["-svc=uninstall"])?;
 
     user(&machine)
+}
+
+/// A file of targets in a home, by a path that is no use to the service, and another in
+/// its place.
+fn targets(machine: &Machine, program: &str) -> Result<()> {
+    let script = format!(
+        "set -e
+         mkdir '/root/my targets'
+         cd /root
+         echo '[{{\"targets\": [\"127.0.0.1:1\"]}}]' > 'my targets/a.json'
+         '{program}' -svc=install -mode=client '-targets=my targets/a.json' -interval=10ms"
+    );
+    machine.run("sh", &["-c", &script])?;
+    let has = |target: &str| {
+        wait::until(&format!("a target {target}"), SOON, || {
+            let scrape = machine.scrape(2112).ok()?;
+            scrape
+                .get("tcp_echo_sent_total", &[("target", target)])
+                .ok()
+        })
+    };
+    has("127.0.0.1:1")?;
+    let script = "set -e
+         echo '[{\"targets\": [\"127.0.0.1:2\"]}]' > '/root/my targets/b'
+         mv '/root/my targets/b' '/root/my targets/a.json'
+         systemctl reload tcp-echo-metrics";
+    machine.run("sh", &["-c", script])?;
+    has("127.0.0.1:2")?;
+    Ok(())
 }
 
 /// A service of a user's own, by a manager of that user's own.
