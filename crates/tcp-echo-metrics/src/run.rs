@@ -9,7 +9,7 @@ mod server;
 mod signals;
 mod watchdog;
 
-use std::{io, num::NonZeroUsize, pin::pin, process::ExitCode, sync::Arc, time::Duration};
+use std::{io, pin::pin, process::ExitCode, sync::Arc, time::Duration};
 
 use tcp_echo_exporter::{BuildInfo, Endpoints, Readiness};
 use tcp_echo_metrics::{
@@ -137,19 +137,7 @@ async fn run_until_told(
     mut supervisor: Supervisor,
     sockets: Sockets,
 ) -> Result<ExitCode, RunError> {
-    let mut source = config
-        .mode
-        .probes()
-        .then(|| client::source(&config.client))
-        .transpose()?;
-    if let Some(source) = &mut source
-        && config.watch.is_some()
-    {
-        // A run that is watched is over a set of targets that stays.
-        source.discover().await;
-    }
-    let targets = source.as_ref().map(|source| source.targets().clone());
-    let targets = targets.unwrap_or_default();
+    let (source, targets) = client::targets(config).await?;
     let mut foreground = Foreground::new(config, targets.len()).map_err(RunError::Usage)?;
     let no_signals = |error| RunError::Start {
         part: "signals",
@@ -164,9 +152,7 @@ async fn run_until_told(
     if let Some(reload) = &reload {
         endpoints = reload.show(endpoints);
     }
-    let served = config.server.max_connections.map_or(0, NonZeroUsize::get);
-    let served = if config.mode.serves() { served } else { 0 };
-    files::raise_limit(served.saturating_add(targets.len()));
+    files::raise_limit(config, targets.len());
 
     let mut server = None;
     if config.mode.serves() {
@@ -239,7 +225,25 @@ async fn run_until_told(
     foreground
         .settle(signals::listen().map_err(no_signals)?)
         .await;
-    // All are told before any is waited for.
+    stop(client, server, exporter).await;
+    let reported = foreground.finish().map_err(RunError::Report);
+    ended.and(reported)
+}
+
+/// Waits for the end of a server that nobody has told to end.
+async fn ended(server: Option<&mut EchoServer>) -> RunError {
+    match server {
+        Some(server) => server.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Ends the parts, and waits until they have. All are told before any is waited for.
+async fn stop(
+    client: Option<Client>,
+    server: Option<EchoServer>,
+    exporter: Option<endpoints::Running>,
+) {
     let client = client.map(|client| tokio::task::spawn_blocking(|| client.stop()));
     if let Some(server) = server {
         server.stop().await;
@@ -250,15 +254,5 @@ async fn run_until_told(
     if let Some(client) = client {
         // It has said in the log what went wrong with it.
         let _ = client.await;
-    }
-    let reported = foreground.finish().map_err(RunError::Report);
-    ended.and(reported)
-}
-
-/// Waits for the end of a server that nobody has told to end.
-async fn ended(server: Option<&mut EchoServer>) -> RunError {
-    match server {
-        Some(server) => server.ended().await,
-        None => std::future::pending().await,
     }
 }

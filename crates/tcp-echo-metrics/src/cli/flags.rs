@@ -46,6 +46,11 @@ type OrAuto = Option<Duration>;
 const BUCKETS: &str = "100us,200us,400us,800us,1.6ms,3.2ms,6.4ms,12.8ms,25.6ms,51.2ms,102.4ms,\
                        204.8ms,409.6ms,819.2ms,1.6384s";
 
+const TARGETS: &str = "\
+Probe what this file lists, and follow its changes; repeat it for more. JSON or YAML, \
+as of Prometheus's file_sd: [{\"targets\": [\"host:port\"], \"labels\": {..}}], or \
+[{\"name\": \"..\", \"address\": \"host:port\"}]. Read again on SIGHUP too";
+
 const EXAMPLES: &str = "\
 Examples:
   Answer probes on port 4000, with the metrics on port 2112:
@@ -124,10 +129,8 @@ pub(super) struct Flags {
     #[arg(help_heading = "Client")]
     target: Vec<TargetSpec>,
 
-    /// Probe what this file lists, and follow its changes; repeat it for more. JSON or
-    /// YAML, as of Prometheus's file_sd: [{"targets": ["host:port"], "labels": {..}}],
-    /// or [{"name": "..", "address": "host:port"}]. Read again on SIGHUP too.
-    #[arg(long, value_name = "FILE", help_heading = "Client")]
+    /// Probe what this file lists, and follow its changes; repeat it for more.
+    #[arg(long, value_name = "FILE", help = TARGETS, help_heading = "Client")]
     targets: Vec<PathBuf>,
 
     /// Probe a share of the targets alone: those whose names fall on share I, from 0,
@@ -325,8 +328,8 @@ impl Flags {
         } else {
             Vec::new()
         };
-        let mut names = HashSet::new();
-        if let Some(twice) = targets.iter().find(|target| !names.insert(&target.name)) {
+        let mut seen = HashSet::new();
+        if let Some(twice) = targets.iter().find(|target| !seen.insert(&target.name)) {
             return Err(UsageError::DuplicateTarget {
                 name: twice.name.clone(),
                 origin: origin("target"),

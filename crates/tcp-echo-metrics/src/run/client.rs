@@ -7,9 +7,9 @@ use std::{
 };
 
 use tcp_echo_exporter::{Buckets, TargetMetrics};
-use tcp_echo_metrics::cli::{ClientConfig, GoDuration, IpFamily, TargetSpec, Timestamps};
+use tcp_echo_metrics::cli::{ClientConfig, Config, GoDuration, IpFamily, TargetSpec, Timestamps};
 use tcp_echo_prober::{Handle, IpVersion, Observer, Options, Prober, SocketOptions, TargetSet};
-use tcp_echo_targets::{Config, Defaults, Source, Spec};
+use tcp_echo_targets::{Defaults, Source, Spec};
 
 use super::RunError;
 
@@ -29,8 +29,22 @@ pub(super) fn metrics(config: &ClientConfig) -> Result<TargetMetrics, RunError> 
     Ok(TargetMetrics::with_buckets(buckets))
 }
 
-/// Reads the list of what is to be probed.
-pub(super) fn source(config: &ClientConfig) -> Result<Source, RunError> {
+/// The list of what is to be probed, and what is on it at the start; none where
+/// nothing is probed.
+pub(super) async fn targets(config: &Config) -> Result<(Option<Source>, TargetSet), RunError> {
+    if !config.mode.probes() {
+        return Ok((None, TargetSet::default()));
+    }
+    let mut source = source(&config.client)?;
+    if config.watch.is_some() {
+        // A run that is watched is over a set of targets that stays.
+        source.discover().await;
+    }
+    let targets = source.targets().clone();
+    Ok((Some(source), targets))
+}
+
+fn source(config: &ClientConfig) -> Result<Source, RunError> {
     let defaults = Defaults {
         interval: config.interval,
         timeout: config.timeout,
@@ -43,7 +57,7 @@ pub(super) fn source(config: &ClientConfig) -> Result<Source, RunError> {
     let spec = |target: &TargetSpec| {
         Spec::new(target.endpoint.clone(), session.clone()).named(target.name.as_str())
     };
-    let mut list = Config::new(defaults, GoDuration::parse_positive);
+    let mut list = tcp_echo_targets::Config::new(defaults, GoDuration::parse_positive);
     list.targets = config.targets.iter().map(spec).collect();
     list.files.clone_from(&config.files);
     list.shard = config.shard;

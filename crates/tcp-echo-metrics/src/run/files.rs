@@ -1,5 +1,6 @@
 //! How many files may be open: each connection is one.
 
+use tcp_echo_metrics::cli::Config;
 use tracing::{debug, warn};
 
 /// What the program has open besides connections: listeners, event queues, timers,
@@ -7,11 +8,15 @@ use tracing::{debug, warn};
 const SPARE: u64 = 512;
 
 /// Raises the limit of open files to what the system allows, as far as it can, and
-/// says so where `connections` won't fit all the same.
+/// says so where the connections to `targets` and of the server won't fit all the same.
 #[cfg(unix)]
-pub(super) fn raise_limit(connections: usize) {
+pub(super) fn raise_limit(config: &Config, targets: usize) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+    let served = match config.server.max_connections {
+        Some(most) if config.mode.serves() => most.get(),
+        _ => 0,
+    };
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -25,7 +30,7 @@ pub(super) fn raise_limit(connections: usize) {
             limit.current
         }
     };
-    let wanted = SPARE + connections as u64;
+    let wanted = SPARE + served.saturating_add(targets) as u64;
     if let Some(current) = current.filter(|current| *current < wanted) {
         warn!(
             limit = current,
@@ -38,4 +43,4 @@ pub(super) fn raise_limit(connections: usize) {
 
 /// Elsewhere there is no such limit.
 #[cfg(not(unix))]
-pub(super) fn raise_limit(_connections: usize) {}
+pub(super) fn raise_limit(_config: &Config, _targets: usize) {}

@@ -300,15 +300,15 @@ fn upkeep(context: &Context) -> Result<()> {
         thread::spawn(move || metrics.request("GET", "/api/v1/events", &[]).map(drop))
     };
     thread::sleep(Duration::from_secs(1));
-    let viewed = watch(WATCHED)?;
+    let with_viewer = watch(WATCHED)?;
     context.note(format!(
-        "{alone:.1} % of a core alone, {viewed:.1} % with a viewer"
+        "{alone:.1} % of a core alone, {with_viewer:.1} % with a viewer"
     ));
     ensure!(!viewer.is_finished(), "the viewer was sent away");
     ensure!(
-        viewed - alone <= UPKEEP,
+        with_viewer - alone <= UPKEEP,
         "{:.1} % of a core",
-        viewed - alone
+        with_viewer - alone
     );
     drop(echo);
     let _ = viewer.join();

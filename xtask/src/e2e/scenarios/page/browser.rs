@@ -1,4 +1,4 @@
-//! A browser without a window, driven by WebDriver.
+//! A browser without a window, driven by `WebDriver`.
 //!
 //! See <https://www.w3.org/TR/webdriver2/>.
 
@@ -88,7 +88,7 @@ impl Browser {
     /// Waits until an expression is true in the page.
     pub(super) fn until(&self, what: &str, limit: Duration, expression: &str) -> Result<Duration> {
         let body = format!("return Boolean({expression});");
-        let (_, took) = wait::until(what, limit, || {
+        let ((), took) = wait::until(what, limit, || {
             self.run(&body)
                 .ok()
                 .filter(|value| *value == true)
@@ -179,7 +179,7 @@ fn command_to(address: SocketAddr, method: &str, path: &str, body: &Value) -> Re
         body.len()
     )?;
     let mut bytes = Vec::new();
-    let mut part = [0; 65536];
+    let mut part = vec![0; 65536];
     let (head, length) = loop {
         let read = stream.read(&mut part).with_context(|| path.to_owned())?;
         ensure!(read > 0, "{path}: no whole answer");
