@@ -6,7 +6,10 @@ const table = document.getElementById('targets');
 const live = document.getElementById('live');
 
 /** Says how it stands with the updates. */
-const say = (text) => { if (live.textContent !== text) live.textContent = text; };
+const say = (fresh, text) => {
+  document.documentElement.dataset.live = fresh ? 'yes' : 'no';
+  if (live.textContent !== text) live.textContent = text;
+};
 
 const link = (name) => '/?target=' + encodeURIComponent(name);
 
@@ -114,8 +117,7 @@ function overview() {
     stream.onmessage = (event) => {
       heard = Date.now();
       update(JSON.parse(event.data));
-      document.documentElement.dataset.live = 'yes';
-      say('Live');
+      say(true, 'Live');
     };
     // A stream that ended is opened again by the browser; one that was refused is not.
     stream.onerror = () => {
@@ -141,8 +143,7 @@ function overview() {
   });
   setInterval(() => {
     if (!document.hidden && heard && Date.now() - heard > 8_000) {
-      document.documentElement.dataset.live = 'no';
-      say('No updates since ' + new Date(heard).toLocaleTimeString());
+      say(false, 'No updates since ' + new Date(heard).toLocaleTimeString());
     }
   }, 2_000);
   open();
@@ -154,7 +155,7 @@ function detail() {
     if (document.hidden) return;
     try {
       const answer = await fetch(location.href);
-      if (!answer.ok) { say('The target is gone'); return; }
+      if (!answer.ok) { say(false, 'The target is gone'); return; }
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       for (const kind of ['.about', '.facts', '.columns']) {
         const [now, next] = [document.querySelector(kind), page.querySelector(kind)];
@@ -173,9 +174,9 @@ function detail() {
         set.searchParams.set('at', url.searchParams.get('at'));
         source.srcset = set;
       }
-      say('Live');
+      say(true, 'Live');
     } catch {
-      say('No updates since ' + new Date().toLocaleTimeString());
+      say(false, 'No updates since ' + new Date().toLocaleTimeString());
     }
   }
   setInterval(renew, 5_000);
