@@ -18,46 +18,37 @@ fn main() {
         .or_else(git_revision)
         .unwrap_or_else(|| UNKNOWN.into());
     println!("cargo:rustc-env=TCP_ECHO_REVISION={revision}");
+    let date = root().and_then(|root| git(&root, &["show", "--no-patch", "--format=%cs"]));
+    println!("cargo:rustc-env=TCP_ECHO_DATE={}", date.unwrap_or_default());
     let rustc = rustc_version().unwrap_or_else(|| UNKNOWN.into());
     println!("cargo:rustc-env=TCP_ECHO_RUSTC={rustc}");
 }
 
-/// The short hash of the commit checked out, if this is the project's own
-/// repository. A copy of the crate inside somebody else's repository (vendored,
-/// say) must not take that one's hash, hence the look at where `.git` is.
+/// The short hash of the commit checked out.
 fn git_revision() -> Option<String> {
+    let root = root()?;
+    let revision = git(&root, &["rev-parse", "--short=12", "HEAD"])?;
+    watch_head(&root);
+    Some(revision)
+}
+
+/// The project's own repository, if this is it. A copy of the crate inside somebody
+/// else's repository (vendored, say) must not take that one's commit, hence the look at
+/// where `.git` is.
+fn root() -> Option<PathBuf> {
     let crate_dir = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR")?);
     let root = crate_dir.parent()?.parent()?;
-    if !root.join(".git").exists() || !root.join("crates/tcp-echo-metrics").exists() {
-        return None;
-    }
-    let revision =
-        output(
-            Command::new("git")
-                .current_dir(root)
-                .args(["rev-parse", "--short=12", "HEAD"]),
-        )?;
-    watch_head(root);
-    Some(revision)
+    let is_ours = root.join(".git").exists() && root.join("crates/tcp-echo-metrics").exists();
+    is_ours.then(|| root.to_owned())
 }
 
 /// Has cargo run this again when another commit is checked out: when HEAD names
 /// another branch, or the branch another commit. A path that doesn't exist would
 /// have it run at every build, so those are left out.
 fn watch_head(root: &Path) {
-    let branch =
-        output(
-            Command::new("git")
-                .current_dir(root)
-                .args(["symbolic-ref", "--quiet", "HEAD"]),
-        );
+    let branch = git(root, &["symbolic-ref", "--quiet", "HEAD"]);
     for name in ["HEAD", "packed-refs"].into_iter().chain(branch.as_deref()) {
-        let path =
-            output(
-                Command::new("git")
-                    .current_dir(root)
-                    .args(["rev-parse", "--git-path", name]),
-            );
+        let path = git(root, &["rev-parse", "--git-path", name]);
         if let Some(path) = path
             .map(|path| root.join(path))
             .filter(|path| path.exists())
@@ -65,6 +56,11 @@ fn watch_head(root: &Path) {
             println!("cargo:rerun-if-changed={}", path.display());
         }
     }
+}
+
+/// What git says in that folder.
+fn git(root: &Path, arguments: &[&str]) -> Option<String> {
+    output(Command::new("git").current_dir(root).args(arguments))
 }
 
 /// `1.95.0` of `rustc 1.95.0 (59807616e 2026-04-14)`.

@@ -22,10 +22,12 @@ use crate::{
     live::Live,
     negotiate,
     page::routes as page_routes,
+    probe::{self, Probe},
     process::ProcessCollector,
     readiness::{Readiness, Ready},
     respond::Renderer,
     server::ServerCollector,
+    snapshot::Snapshots,
     targets::TargetMetrics,
 };
 
@@ -42,6 +44,7 @@ type ReloadHook = dyn Fn() -> Result<(), ReloadError> + Send + Sync;
 /// | path | method | answer |
 /// |---|---|---|
 /// | `/metrics` | GET | the metrics, in the format that `Accept` prefers |
+/// | `/probe?target=` | GET | where it is [enabled](Self::with_probe), one target's metrics, which is probed from then on; `interval`, `timeout`, `window` |
 /// | `/` | GET | the status page; `?search=` and `?limit=` choose, `?target=` shows one |
 /// | `/static/page.css`, `/static/page.js` | GET | the page's style and script |
 /// | `/api/v1/targets` | GET | what the page shows, as JSON, with the same `search`; with `limit` so many at most, the worst first |
@@ -56,12 +59,13 @@ type ReloadHook = dyn Fn() -> Result<(), ReloadError> + Send + Sync;
 #[derive(Clone)]
 pub struct Endpoints {
     pub(crate) build: BuildInfo,
-    targets: Option<TargetMetrics>,
+    pub(crate) targets: Option<TargetMetrics>,
     server: Option<Arc<ServerStats>>,
     readiness: Option<Readiness>,
     reload_status: Option<ReloadStatus>,
     reload: Option<Arc<ReloadHook>>,
     history_limit: usize,
+    pub(crate) probe: Option<Probe>,
 }
 
 impl Endpoints {
@@ -75,7 +79,17 @@ impl Endpoints {
             reload_status: None,
             reload: None,
             history_limit: HISTORY_LIMIT,
+            probe: None,
         }
+    }
+
+    /// Lets targets be asked for at `/probe`; they are shown with those of
+    /// [`with_targets`](Self::with_targets), whose metrics have to observe the same
+    /// prober.
+    #[must_use]
+    pub fn with_probe(mut self, probe: Probe) -> Self {
+        self.probe = Some(probe);
+        self
     }
 
     /// Keeps the targets' history in at most so many bytes: an hour of each where
@@ -142,8 +156,11 @@ impl Endpoints {
             history,
             endpoints: self,
         });
+        let probe = app.endpoints.probe.is_some();
+        let probe = probe.then(probe::routes).unwrap_or_default();
         Router::new()
             .route("/metrics", get(metrics))
+            .merge(probe)
             .merge(page_routes())
             .route("/-/healthy", get(async || "healthy\n"))
             .route("/-/ready", get(ready))
@@ -153,18 +170,14 @@ impl Endpoints {
             .with_state(app)
     }
 
-    /// Everything of `/metrics`, all targets taken at once.
+    /// Everything of `/metrics`, all targets that are listed taken at once.
     fn collectors(&self, format: Format) -> Vec<Box<dyn Collector>> {
         let mut collectors: Vec<Box<dyn Collector>> = vec![Box::new(AboutCollector {
             build: self.build,
             reload: self.reload_status.clone(),
         })];
         if let Some(targets) = &self.targets {
-            let snapshots = Arc::new(targets.snapshots(format == Format::Protobuf));
-            collectors.extend(FAMILIES.iter().map(|family| {
-                let snapshots = Arc::clone(&snapshots);
-                Box::new(FamilyCollector { family, snapshots }) as Box<dyn Collector>
-            }));
+            collectors.extend(of_targets(targets.listed(format == Format::Protobuf)));
         }
         if let Some(stats) = &self.server {
             collectors.push(Box::new(ServerCollector(Arc::clone(stats))));
@@ -193,11 +206,32 @@ pub(crate) struct App {
     pub(crate) live: Option<Live>,
 }
 
+/// Everything of these targets.
+pub(crate) fn of_targets(snapshots: Snapshots) -> impl Iterator<Item = Box<dyn Collector>> {
+    let snapshots = Arc::new(snapshots);
+    FAMILIES.iter().map(move |family| {
+        let snapshots = Arc::clone(&snapshots);
+        Box::new(FamilyCollector { family, snapshots }) as Box<dyn Collector>
+    })
+}
+
 async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    let format = negotiate::format(&headers);
     let endpoints = app.endpoints.clone();
-    let render = move |out: &mut dyn Write| format.encode(endpoints.collectors(format), out);
-    let mut response = app.renderer.render(&headers, render).await;
+    exposition(&app, &headers, move |format| endpoints.collectors(format)).await
+}
+
+/// What `collectors` give, in the format that the client prefers.
+pub(crate) async fn exposition<C>(
+    app: &App,
+    headers: &HeaderMap,
+    collectors: impl FnOnce(Format) -> C + Send + 'static,
+) -> Response
+where
+    C: IntoIterator<Item = Box<dyn Collector>>,
+{
+    let format = negotiate::format(headers);
+    let render = move |out: &mut dyn Write| format.encode(collectors(format), out);
+    let mut response = app.renderer.render(headers, render).await;
     set(&mut response, header::CONTENT_TYPE, format.content_type());
     set(&mut response, header::VARY, "Accept, Accept-Encoding");
     response

@@ -53,6 +53,26 @@
 //! `address` become `exported_target` and so on. Names that begin with `__`, empty
 //! values, and names that became the same as an earlier one are left out.
 //!
+//! # `/probe`
+//!
+//! `GET /probe?target=host:port`, where a [`Probe`] lets it, is Prometheus's pattern of
+//! one exporter for many targets: it begins to probe that target, and answers with its
+//! series alone, in the same formats. The series of targets that were asked for are
+//! there and not at `/metrics`, where they would be scraped a second time; page and API
+//! have them. A name that the prober was given itself answers with that target's
+//! series. The first answer waits for a second at most until the target was connected
+//! to, or could not be; with nothing known by then, it is all at 0.
+//!
+//! | status | |
+//! |---|---|
+//! | 200 | the series |
+//! | 400 | the question can't be understood; it says what is accepted |
+//! | 403 | none of the target's addresses is in the networks that are allowed |
+//! | 404 | nothing may be asked for here |
+//! | 409 | the target is probed with other parameters, until nobody asks for that any more |
+//! | 502 | the target's name can't be looked up |
+//! | 503 | as many targets as may be are probed on demand, or too many are being looked up |
+//!
 //! # `/api/v1/targets`
 //!
 //! `{"targets": [...]}`, in the order of the names. Fields may be added, not changed:
@@ -62,6 +82,7 @@
 //! | `name`, `address` | the target's name, and its address as written |
 //! | `peer` | the address of the present or last connection, or null |
 //! | `labels` | its own labels, as in the metrics |
+//! | `on_demand` | whether it is probed because `/probe` was asked for it |
 //! | `state` | `untried`, `connected` or `disconnected` |
 //! | `last_rtt_seconds` | or null before the first reply |
 //! | `p50_seconds`, `p99_seconds` | of the RTT in the last 2½ to 5 minutes, or null |
@@ -86,6 +107,7 @@ mod native;
 mod negotiate;
 mod page;
 mod plot;
+mod probe;
 mod process;
 mod query;
 mod readiness;
@@ -103,6 +125,7 @@ pub use about::{BuildInfo, ReloadStatus};
 pub use buckets::{Buckets, BucketsError};
 pub use endpoints::{Endpoints, ReloadError};
 pub use exporter::Exporter;
+pub use probe::{ParseDuration, Probe};
 pub use readiness::Readiness;
 pub use targets::{TargetMetrics, TargetSensor};
 pub use tcp_echo_server::{Address, BindError};

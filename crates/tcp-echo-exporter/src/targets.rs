@@ -8,6 +8,7 @@ use std::{
 };
 
 use tcp_echo_prober::{Event, Observer, Sensor, Session, Target, TcpInfo};
+use tokio::{sync::Notify, time::timeout};
 
 use crate::{
     buckets::{Buckets, seconds},
@@ -33,6 +34,8 @@ struct Shared {
     layout: Arc<Layout>,
     /// By name, so that every exposition has the same order and no series twice.
     targets: Mutex<BTreeMap<Arc<str>, Arc<Series>>>,
+    /// Told when a target was tried for the first time.
+    tried: Notify,
 }
 
 /// What is known of one target.
@@ -42,6 +45,8 @@ pub(crate) struct Series {
     pub(crate) labels: Labels,
     /// The address as written.
     pub(crate) address: String,
+    /// Whether it was asked for, and not listed.
+    pub(crate) on_demand: bool,
     cells: Arc<Cells>,
 }
 
@@ -66,13 +71,33 @@ impl TargetMetrics {
             shared: Arc::new(Shared {
                 layout: Arc::new(Layout::new(rtt)),
                 targets: Mutex::default(),
+                tried: Notify::new(),
             }),
         }
     }
 
     /// All targets, each as it is at one moment; with the native histograms or not.
     pub(crate) fn snapshots(&self, native: bool) -> Snapshots {
-        let targets: Vec<Arc<Series>> = self.shared.lock().values().cloned().collect();
+        let targets = self.shared.lock().values().cloned().collect();
+        self.snapshots_of(targets, native)
+    }
+
+    /// Those that were not asked for, but listed.
+    pub(crate) fn listed(&self, native: bool) -> Snapshots {
+        let targets = self.shared.lock();
+        let listed = targets.values().filter(|series| !series.on_demand);
+        let listed = listed.cloned().collect();
+        drop(targets);
+        self.snapshots_of(listed, native)
+    }
+
+    /// The one of this name, if there is one.
+    pub(crate) fn of(&self, name: &str, native: bool) -> Option<Snapshots> {
+        let series = self.shared.lock().get(name).cloned()?;
+        Some(self.snapshots_of(vec![series], native))
+    }
+
+    fn snapshots_of(&self, targets: Vec<Arc<Series>>, native: bool) -> Snapshots {
         let layout = Arc::clone(&self.shared.layout);
         let mut words = Vec::with_capacity(targets.len() * layout.native());
         let mut ends = Vec::with_capacity(targets.len());
@@ -97,11 +122,29 @@ impl TargetMetrics {
         self.shared.lock().contains_key(name)
     }
 
-    /// How many of all targets were not tried yet.
+    /// How many of all targets that are listed were not tried yet.
     pub(crate) fn untried(&self) -> (usize, usize) {
         let targets = self.shared.lock();
-        let untried = targets.values().filter(|series| !series.is_tried());
-        (untried.count(), targets.len())
+        let listed = targets.values().filter(|series| !series.on_demand);
+        listed.fold((0, 0), |(untried, all), series| {
+            (untried + usize::from(!series.is_tried()), all + 1)
+        })
+    }
+
+    /// Waits until the target of this name was tried, so long at most.
+    pub(crate) async fn tried(&self, name: &str, patience: Duration) {
+        let is_tried = || self.shared.lock().get(name).is_some_and(|s| s.is_tried());
+        let tried = async {
+            loop {
+                let next = self.shared.tried.notified();
+                if is_tried() {
+                    return;
+                }
+                next.await;
+            }
+        };
+        // Whoever asked gets what there is.
+        let _ = timeout(patience, tried).await;
     }
 }
 
@@ -139,6 +182,7 @@ impl Observer for TargetMetrics {
             name: Arc::clone(target.name()),
             labels: Labels::new(target.name(), target.labels()),
             address: target.address().to_string(),
+            on_demand: target.is_on_demand(),
             cells,
         });
         let name = Arc::clone(target.name());
@@ -148,6 +192,7 @@ impl Observer for TargetMetrics {
             len,
             layout,
             series,
+            tried: false,
             shared: Arc::clone(&self.shared),
         }
     }
@@ -161,6 +206,8 @@ pub struct TargetSensor {
     len: usize,
     layout: Arc<Layout>,
     series: Arc<Series>,
+    /// Whether it was tried, and whoever waits for it was told.
+    tried: bool,
     shared: Arc<Shared>,
 }
 
@@ -243,6 +290,11 @@ impl Sensor for TargetSensor {
             }
             // Events of a later session that are not known here.
             _ => {}
+        }
+        drop(change);
+        if !self.tried && matches!(event, Event::Connected { .. } | Event::ConnectFailed { .. }) {
+            self.tried = true;
+            self.shared.tried.notify_waiters();
         }
     }
 }

@@ -6,12 +6,13 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Command, CommandFactory, FromArgMatches};
+use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches};
 
 mod config;
 mod duration;
 mod error;
 mod flags;
+mod generate;
 mod rewrite;
 mod target;
 mod values;
@@ -32,7 +33,8 @@ const BAD_USAGE: u8 = 2;
 /// Why there is nothing to run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Stop {
-    /// The help or the version was asked for; this is its text.
+    /// The help, the version or what [`parse`] can generate was asked for; this is its
+    /// text.
     #[error("{0}")]
     Print(String),
     /// The command line or the environment is wrong.
@@ -66,8 +68,8 @@ impl Stop {
 /// separate the values.
 ///
 /// # Errors
-/// [`Stop::Usage`] for what can't be used, [`Stop::Print`] for `--help` and
-/// `--version`.
+/// [`Stop::Usage`] for what can't be used, [`Stop::Print`] for `--help`, `--version` and
+/// `--generate`.
 pub fn parse<T: Into<OsString>>(
     args: impl IntoIterator<Item = T>,
     variable: impl Fn(&str) -> Option<OsString>,
@@ -99,6 +101,9 @@ pub fn parse<T: Into<OsString>>(
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Print(error.to_string()),
             _ => UsageError::from_clap(&error, origin).into(),
         })?;
+    if let Some(what) = flags.generate {
+        return Err(Stop::Print(what.text(&command, flags::EXAMPLES)));
+    }
     let given = all
         .into_iter()
         .filter(|arg| !is_about_the_service(arg) && arg != "--");
@@ -108,7 +113,7 @@ pub fn parse<T: Into<OsString>>(
 /// The names of the flags whose values are files, as the help shows them.
 pub fn file_flags() -> Vec<String> {
     let command = Flags::command();
-    let takes_file = |flag: &clap::Arg| {
+    let takes_file = |flag: &Arg| {
         let names = flag.get_value_names().unwrap_or_default();
         names.iter().any(|name| name.as_str() == "FILE")
     };
@@ -133,14 +138,13 @@ fn from_environment(
 ) -> Result<Vec<String>, UsageError> {
     let mut added = Vec::new();
     for flag in command.get_arguments() {
-        let Some(name) = flag.get_long() else {
+        let Some((name, from)) = flag.get_long().zip(variable_of_flag(flag)) else {
             continue;
         };
-        let on_request = matches!(flag.get_action(), ArgAction::Help | ArgAction::Version);
-        if on_request || rewrite::names(args).any(|given| given == name) {
+        if rewrite::names(args).any(|given| given == name) {
             continue;
         }
-        let Some(value) = variable(&variable_of(name)).filter(|value| !value.is_empty()) else {
+        let Some(value) = variable(&from).filter(|value| !value.is_empty()) else {
             continue;
         };
         let value = text(value, || variable_of(name))?;
@@ -152,6 +156,13 @@ fn from_environment(
         }
     }
     Ok(added)
+}
+
+/// The environment variable of a flag, if it has one: what is only printed has none.
+fn variable_of_flag(flag: &Arg) -> Option<String> {
+    let on_request = matches!(flag.get_action(), ArgAction::Help | ArgAction::Version);
+    let name = flag.get_long()?;
+    (!on_request && name != "generate").then(|| variable_of(name))
 }
 
 /// The environment variable of a flag: `TCP_ECHO_IDLE_TIMEOUT` of `idle-timeout`.

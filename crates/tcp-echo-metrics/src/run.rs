@@ -152,7 +152,9 @@ async fn run_until_told(
     if let Some(reload) = &reload {
         endpoints = reload.show(endpoints);
     }
-    files::raise_limit(config, targets.len());
+    let probe = client::on_demand(config)?;
+    let most = targets.len() + config.on_demand.as_ref().map_or(0, |limits| limits.most);
+    files::raise_limit(config, most);
 
     let mut server = None;
     if config.mode.serves() {
@@ -166,6 +168,10 @@ async fn run_until_told(
     let metrics = client::metrics(&config.client)?;
     if config.mode.probes() {
         endpoints = endpoints.with_targets(metrics.clone());
+    }
+    let on_demand = probe.as_ref().map(|probe| probe.on_demand.clone());
+    if let Some(probe) = probe {
+        endpoints = endpoints.with_probe(probe);
     }
     let mut exporter = None;
     if config.serves_metrics() || !sockets.metrics.is_empty() {
@@ -182,12 +188,17 @@ async fn run_until_told(
             error,
         })?;
         let observer = ((metrics, pulses.clone()), watcher);
-        client = Some(Client::start(&config.client, &targets, observer)?);
+        let (client_config, on_demand) = (&config.client, on_demand.as_ref());
+        let started = Client::start(client_config, &targets, most, on_demand, observer)?;
+        client = Some(started);
     }
     let mut following = JoinSet::new();
     if let (Some(source), Some(client), None) = (source, &client, &config.watch) {
         let apply = client.apply();
         following.spawn(async move { match source.run(apply).await {} });
+    }
+    if let Some(on_demand) = on_demand {
+        following.spawn(async move { match on_demand.run().await {} });
     }
     if let Some(reload) = &reload {
         following.spawn(reload.follow());

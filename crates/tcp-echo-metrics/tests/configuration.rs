@@ -336,3 +336,40 @@ fn threads_are_a_number_or_left_to_the_program() {
     assert_eq!(threads("0"), None);
     assert_eq!(threads("1025"), None);
 }
+
+#[test]
+fn targets_may_be_asked_for_where_it_is_enabled() {
+    let client = ["-mode=client", "-web.probe-allow=10.0.0.0/8,::1"];
+    let with = |more: &[&str]| parse(&[&client, more].concat()).unwrap();
+    assert_eq!(with(&[]).on_demand, None);
+    assert_eq!(with(&["-web.enable-probe=false"]).on_demand, None);
+
+    let config = with(&["-web.enable-probe", "-web.probe-allow", "192.0.2.1"]);
+    let limits = config.on_demand.clone().unwrap();
+    assert_eq!(
+        limits.networks.to_string(),
+        "10.0.0.0/8,::1/128,192.0.2.1/32"
+    );
+    assert_eq!((limits.idle, limits.most), (Duration::from_secs(300), 1000));
+    // Whoever asks says what is probed, not the default.
+    assert!(config.client.targets.is_empty());
+
+    let given = [
+        "-web.enable-probe",
+        "-web.probe-idle=1h",
+        "-web.probe-max=5",
+        "-target=a:1",
+    ];
+    let config = with(&given);
+    let limits = config.on_demand.clone().unwrap();
+    assert_eq!((limits.idle, limits.most), (Duration::from_secs(3600), 5));
+    assert_eq!(names(&config), ["a:1"]);
+
+    let environment = [
+        ("TCP_ECHO_MODE", "client"),
+        ("TCP_ECHO_WEB_ENABLE_PROBE", "true"),
+        ("TCP_ECHO_WEB_PROBE_ALLOW", "10.0.0.0/8, fd00::/8"),
+    ];
+    let limits = parse_with(&[], &environment).unwrap().on_demand.unwrap();
+    assert_eq!(limits.networks.to_string(), "10.0.0.0/8,fd00::/8");
+}

@@ -17,7 +17,7 @@ use tokio::{
 use tracing::warn;
 
 use crate::{
-    Address, Options, Timestamps,
+    Options, Target, Timestamps,
     chatter::{Chatter, Once},
     resolve::Resolver,
 };
@@ -31,13 +31,21 @@ const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 /// (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
+/// Look-ups under way at once for the targets of the set …
+const LOOKUPS: usize = 32;
+
+/// … and for those that were asked for. They have places of their own, so that names
+/// that hang, asked for by whoever likes, hold up none of the others.
+const LOOKUPS_ON_DEMAND: usize = 8;
+
 /// More addresses of one name than this are not raced.
 const MOST_ADDRESSES: usize = 8;
 
 /// What all attempts of a prober share.
 pub(crate) struct Dialer {
     pub(crate) options: Options,
-    pub(crate) resolver: Resolver,
+    resolver: Resolver,
+    resolver_on_demand: Resolver,
     /// How much is said of single targets.
     pub(crate) chatter: Chatter,
     no_stamps: Once,
@@ -65,6 +73,8 @@ pub(crate) struct Connected {
 pub(crate) enum DialError {
     #[error("cannot look it up: {0}")]
     LookUp(io::Error),
+    #[error("it has no address in the networks that are allowed")]
+    NotAllowed,
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error("{address}: {error}")]
@@ -82,7 +92,7 @@ impl DialError {
         match self {
             Self::LookUp(_) => ConnectFailure::Dns,
             Self::Timeout(_) => ConnectFailure::Timeout,
-            Self::Open(_) => ConnectFailure::Other,
+            Self::Open(_) | Self::NotAllowed => ConnectFailure::Other,
             Self::Connect { error, .. } => match error.kind() {
                 // A peer that resets a handshake does not want it either.
                 Kind::ConnectionRefused | Kind::ConnectionReset => ConnectFailure::Refused,
@@ -99,7 +109,8 @@ impl DialError {
 impl Dialer {
     pub(crate) fn new(options: Options) -> Self {
         Self {
-            resolver: Resolver::new(options.ip),
+            resolver: Resolver::new(options.ip, LOOKUPS),
+            resolver_on_demand: Resolver::new(options.ip, LOOKUPS_ON_DEMAND),
             options,
             chatter: Chatter::new(),
             no_stamps: Once::default(),
@@ -107,21 +118,45 @@ impl Dialer {
         }
     }
 
+    /// The addresses that `target` stands for and that may be connected to, at least
+    /// one. Nothing connects to an address that did not come from here, so a name that
+    /// changes its mind leads nowhere else.
+    pub(crate) async fn resolve(&self, target: &Target) -> Result<Vec<SocketAddr>, DialError> {
+        let resolver = match target.networks() {
+            None => &self.resolver,
+            Some(_) => &self.resolver_on_demand,
+        };
+        let mut found = resolver
+            .resolve(target.address())
+            .await
+            .map_err(DialError::LookUp)?;
+        if let Some(networks) = target.networks() {
+            found.retain(|address| networks.contains(address.ip()));
+            if found.is_empty() {
+                return Err(DialError::NotAllowed);
+            }
+        }
+        Ok(found)
+    }
+
     /// Connects to `target`; where its name can't be looked up, to one of the
     /// addresses that it had before.
     pub(crate) async fn dial(
         self: Arc<Self>,
-        target: Address,
+        target: Arc<Target>,
         before: Vec<SocketAddr>,
-        probe_timeout: Duration,
     ) -> Dialed {
-        let look_up = self.resolver.resolve(&target).await;
-        let addresses = look_up.as_ref().unwrap_or(&before).clone();
-        let look_up = look_up.map_err(DialError::LookUp);
+        let look_up = self.resolve(&target).await;
+        let addresses = match &look_up {
+            Ok(found) => found.clone(),
+            // The name stands for something else by now.
+            Err(DialError::NotAllowed) => Vec::new(),
+            Err(_) => before,
+        };
         let connected = if addresses.is_empty() {
             None
         } else {
-            let patience = probe_timeout.max(LEAST_PATIENCE);
+            let patience = target.session().timeout().max(LEAST_PATIENCE);
             let connected = timeout(patience, self.race(addresses)).await;
             Some(connected.unwrap_or(Err(DialError::Timeout(patience))))
         };
@@ -187,5 +222,40 @@ impl Dialer {
             address,
             handshake,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tcp_echo_session::SessionConfig;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// As it is after a name was looked up once and allowed: the answer has changed.
+    #[tokio::test]
+    async fn addresses_are_checked_at_each_attempt() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let before = listener.local_addr().unwrap();
+        let second = Duration::from_secs(1);
+        let session = SessionConfig::new(second, second).unwrap();
+        let address = format!("localhost:{}", before.port()).parse().unwrap();
+        let target = Target::new(address, session);
+        let dialer = Arc::new(Dialer::new(Options::default()));
+        let dial = async |networks: &str| {
+            let target = target.clone().on_demand(networks.parse().unwrap());
+            dialer.clone().dial(Arc::new(target), vec![before]).await
+        };
+        let refused = dial("10.0.0.0/8").await;
+        assert!(matches!(refused.look_up, Err(DialError::NotAllowed)));
+        assert!(refused.connected.is_none());
+        let error = refused.look_up.unwrap_err();
+        assert_eq!(error.reason(), ConnectFailure::Other);
+        let accepted = timeout(Duration::from_millis(200), listener.accept()).await;
+        assert!(accepted.is_err(), "{accepted:?}");
+
+        let allowed = dial("127.0.0.1").await;
+        assert_eq!(allowed.look_up.unwrap(), [before]);
+        assert_eq!(allowed.connected.unwrap().unwrap().address, before);
     }
 }

@@ -34,7 +34,7 @@ const TCP_INFO_EVERY: Duration = Duration::from_secs(1);
 
 /// Drives one target until it is told to stop.
 pub(crate) struct Driver<S> {
-    target: Target,
+    target: Arc<Target>,
     session: Session,
     sensor: S,
     dialer: Arc<Dialer>,
@@ -66,7 +66,7 @@ enum Refresh {
     /// An address is not looked up.
     Never,
     Waiting(Pin<Box<Sleep>>),
-    LookingUp(Boxed<io::Result<Vec<SocketAddr>>>),
+    LookingUp(Boxed<Result<Vec<SocketAddr>, DialError>>),
 }
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -88,7 +88,7 @@ impl<S: Sensor> Driver<S> {
             session: Session::new(target.session(), origin),
             backoff: Backoff::new(dialer.options.reconnect_max),
             link: Link::Down(Box::pin(sleep(Duration::ZERO))),
-            target,
+            target: Arc::new(target),
             sensor,
             dialer,
             sleeper,
@@ -231,11 +231,8 @@ impl<S: Sensor> Driver<S> {
     }
 
     fn dial(&mut self) {
-        let attempt = self.dialer.clone().dial(
-            self.target.address().clone(),
-            self.addresses.clone(),
-            self.session.config().timeout(),
-        );
+        let dialer = self.dialer.clone();
+        let attempt = dialer.dial(self.target.clone(), self.addresses.clone());
         self.link = Link::Dialing {
             started: Instant::now(),
             attempt: Box::pin(attempt),
@@ -320,8 +317,8 @@ impl<S: Sensor> Driver<S> {
                     if wait.as_mut().poll(cx).is_pending() {
                         return;
                     }
-                    let (dialer, address) = (self.dialer.clone(), self.target.address().clone());
-                    let look_up = async move { dialer.resolver.resolve(&address).await };
+                    let (dialer, target) = (self.dialer.clone(), self.target.clone());
+                    let look_up = async move { dialer.resolve(&target).await };
                     self.refresh = Refresh::LookingUp(Box::pin(look_up));
                 }
                 Refresh::LookingUp(look_up) => {

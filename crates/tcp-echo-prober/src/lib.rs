@@ -13,6 +13,7 @@
 //! - [`Observer`] and [`Sensor`] listen. An event comes with the target's [`Session`],
 //!   which knows counts, probes in flight, loss window and jitter.
 //! - [`Handle`] changes the set of a prober at work, and stops it.
+//! - [`OnDemand`] probes targets for as long as somebody asks for them.
 //!
 //! ```
 //! use std::{sync::mpsc, time::Duration};
@@ -83,8 +84,11 @@ mod clock;
 mod connection;
 mod dial;
 mod driver;
+mod networks;
 mod observer;
+mod on_demand;
 mod options;
+mod probed;
 mod prober;
 mod resolve;
 mod set;
@@ -92,7 +96,9 @@ mod target;
 mod timer;
 mod worker;
 
+pub use networks::{Networks, NetworksError};
 pub use observer::{Observer, Sensor};
+pub use on_demand::{AskError, OnDemand, OnDemandLimits};
 pub use options::{Dscp, IpVersion, Options, ParseDscpError, SocketOptions, Timestamps};
 pub use prober::{Builder, Handle, Prober};
 pub use set::{Changes, DuplicateName, TargetSet};

@@ -2,10 +2,9 @@
 
 use std::{
     future::Future,
-    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     io,
     num::NonZeroUsize,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -14,8 +13,10 @@ use tokio::sync::mpsc;
 use tracing::error;
 
 use crate::{
-    Changes, Observer, Options, TargetSet,
+    Changes, Observer, OnDemand, Options, TargetSet,
     dial::Dialer,
+    on_demand::Link,
+    probed::Probed,
     worker::{self, Order, Shared},
 };
 
@@ -36,6 +37,7 @@ pub struct Builder<O = ()> {
     options: Options,
     targets: TargetSet,
     threads: NonZeroUsize,
+    on_demand: Option<OnDemand>,
 }
 
 impl Prober {
@@ -46,6 +48,7 @@ impl Prober {
             options: Options::default(),
             targets: TargetSet::default(),
             threads: NonZeroUsize::MIN,
+            on_demand: None,
         }
     }
 }
@@ -59,6 +62,7 @@ impl<O: Observer> Builder<O> {
             options: self.options,
             targets: self.targets,
             threads: self.threads,
+            on_demand: self.on_demand,
         }
     }
 
@@ -84,20 +88,29 @@ impl<O: Observer> Builder<O> {
         self
     }
 
+    /// Lets targets be asked for, besides those of the set.
+    #[must_use]
+    pub fn on_demand(mut self, on_demand: OnDemand) -> Self {
+        self.on_demand = Some(on_demand);
+        self
+    }
+
     /// Starts probing on threads of its own.
     ///
     /// # Errors
     /// Where the system gives no thread, no event queue or no timer.
     pub fn start(self) -> io::Result<Handle> {
-        let (targets, shared) = (self.targets, shared(self.observer, self.options));
+        let shared = shared(self.observer, self.options);
         let workers = (0..self.threads.get()).map(|n| Worker::start(n, shared.clone()));
-        let workers = workers.collect::<io::Result<_>>()?;
-        let mut handle = Handle {
-            targets: TargetSet::default(),
-            workers,
-        };
-        let _ = handle.apply(targets);
-        Ok(handle)
+        let workers: Vec<_> = workers.collect::<io::Result<_>>()?;
+        let (orders, workers) = workers.into_iter().unzip();
+        let probed = begin(
+            orders,
+            self.targets,
+            self.on_demand.as_ref(),
+            &shared.dialer,
+        );
+        Ok(Handle { probed, workers })
     }
 
     /// Probes inside the current runtime until `stop` is done; needs its I/O and
@@ -106,15 +119,14 @@ impl<O: Observer> Builder<O> {
     /// # Errors
     /// Where the system gives no timer.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let shared = shared(self.observer, self.options);
         let (orders, received) = mpsc::unbounded_channel();
-        for target in self.targets.iter() {
-            // It is received as soon as the work begins.
-            let _ = orders.send(Order::Add(target.clone()));
-        }
-        let work = worker::work(shared(self.observer, self.options), received);
+        let on_demand = self.on_demand.as_ref();
+        let probed = begin(vec![orders], self.targets, on_demand, &shared.dialer);
+        let work = worker::work(shared, received);
         let stop = async move {
             stop.await;
-            drop(orders);
+            probed.end();
             std::future::pending().await
         };
         tokio::select! {
@@ -122,6 +134,25 @@ impl<O: Observer> Builder<O> {
             never = stop => never,
         }
     }
+}
+
+/// What is probed, and from now on also what is asked for.
+fn begin(
+    orders: Vec<mpsc::UnboundedSender<Order>>,
+    targets: TargetSet,
+    on_demand: Option<&OnDemand>,
+    dialer: &Arc<Dialer>,
+) -> Ending {
+    let mut probed = Probed::new(orders);
+    let _ = probed.apply(targets);
+    let probed = Arc::new(Mutex::new(probed));
+    if let Some(on_demand) = on_demand {
+        on_demand.link(Link {
+            probed: probed.clone(),
+            dialer: dialer.clone(),
+        });
+    }
+    Ending(probed)
 }
 
 fn shared<O>(observer: O, options: Options) -> Arc<Shared<O>> {
@@ -136,27 +167,41 @@ fn shared<O>(observer: O, options: Options) -> Arc<Shared<O>> {
 /// A prober at work on threads of its own. Dropping it stops it.
 #[derive(Debug)]
 pub struct Handle {
-    targets: TargetSet,
+    probed: Ending,
     workers: Vec<Worker>,
+}
+
+/// What is probed, until this is dropped: whoever else has it then finds nothing.
+#[derive(Debug)]
+struct Ending(Arc<Mutex<Probed>>);
+
+impl Ending {
+    fn lock(&self) -> MutexGuard<'_, Probed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self) {
+        self.lock().end();
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 impl Handle {
     /// Probes `new` from now on. Targets that are the same as before keep their
-    /// session, connection and counts.
+    /// session, connection and counts. What was asked for ([`OnDemand`]) stays, unless
+    /// `new` has a target of the name: that begins anew, as one of the set.
     pub fn apply(&mut self, new: TargetSet) -> Changes {
-        let changes = self.targets.apply(new);
-        for name in &changes.removed {
-            self.worker(name).tell(Order::Remove(name.clone()));
-        }
-        for target in &changes.added {
-            self.worker(target.name()).tell(Order::Add(target.clone()));
-        }
-        changes
+        self.probed.lock().apply(new)
     }
 
-    /// What is probed.
-    pub const fn targets(&self) -> &TargetSet {
-        &self.targets
+    /// What is probed, besides what was asked for.
+    pub fn targets(&self) -> TargetSet {
+        self.probed.lock().set().clone()
     }
 
     /// Stops probing, and waits until all of it has ended; at most a second.
@@ -168,20 +213,10 @@ impl Handle {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        let mut workers: Vec<_> = self.workers.drain(..).collect();
         // All are told before any is waited for.
-        for worker in &mut workers {
-            worker.orders = None;
-        }
-        let ended: Vec<_> = workers.into_iter().map(Worker::join).collect();
+        self.probed.end();
+        let ended: Vec<_> = self.workers.drain(..).map(Worker::join).collect();
         ended.into_iter().collect()
-    }
-
-    /// Whose the target of this name is.
-    fn worker(&self, name: &str) -> &Worker {
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
-        let share = usize::try_from(hash % self.workers.len() as u64).unwrap_or(0);
-        &self.workers[share]
     }
 }
 
@@ -194,13 +229,14 @@ impl Drop for Handle {
 
 /// One thread with a runtime of its own.
 #[derive(Debug)]
-struct Worker {
-    orders: Option<mpsc::UnboundedSender<Order>>,
-    thread: JoinHandle<io::Result<()>>,
-}
+struct Worker(JoinHandle<io::Result<()>>);
 
 impl Worker {
-    fn start<O: Observer>(n: usize, shared: Arc<Shared<O>>) -> io::Result<Self> {
+    /// Starts it; it works until the sender of its orders is dropped.
+    fn start<O: Observer>(
+        n: usize,
+        shared: Arc<Shared<O>>,
+    ) -> io::Result<(mpsc::UnboundedSender<Order>, Self)> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -216,21 +252,11 @@ impl Worker {
                 }
                 ended
             })?;
-        Ok(Self {
-            orders: Some(orders),
-            thread,
-        })
-    }
-
-    fn tell(&self, order: Order) {
-        // A worker that has ended has said so, and says it again when it is joined.
-        if let Some(orders) = &self.orders {
-            let _ = orders.send(order);
-        }
+        Ok((orders, Self(thread)))
     }
 
     fn join(self) -> io::Result<()> {
         let panicked = |_| io::Error::other("a prober's thread panicked");
-        self.thread.join().map_err(panicked)?
+        self.0.join().map_err(panicked)?
     }
 }

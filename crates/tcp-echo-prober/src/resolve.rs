@@ -11,10 +11,6 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{Address, Host, IpVersion};
 
-/// Look-ups under way at once, over all targets. The system's resolver blocks a
-/// thread for each, for as long as it likes.
-const MOST_LOOKUPS: usize = 32;
-
 /// How long a look-up may take before it counts as failed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -26,9 +22,11 @@ pub(crate) struct Resolver {
 }
 
 impl Resolver {
-    pub(crate) fn new(ip: IpVersion) -> Self {
+    /// One that has so many look-ups under way at once: the system's resolver blocks
+    /// a thread for each, for as long as it likes.
+    pub(crate) fn new(ip: IpVersion, at_once: usize) -> Self {
         Self {
-            permits: Arc::new(Semaphore::new(MOST_LOOKUPS)),
+            permits: Arc::new(Semaphore::new(at_once)),
             ip,
         }
     }
@@ -128,7 +126,7 @@ mod tests {
 
     #[tokio::test]
     async fn names_resolve_or_fail_by_themselves() {
-        let resolver = Resolver::new(IpVersion::Auto);
+        let resolver = Resolver::new(IpVersion::Auto, 1);
         let this = resolver.resolve(&":4000".parse().unwrap()).await.unwrap();
         assert_eq!(this, list(&["127.0.0.1:4000", "[::1]:4000"]));
         let name = "localhost:4000".parse().unwrap();
@@ -136,7 +134,10 @@ mod tests {
         let bad = "no-such-name.invalid:4000".parse().unwrap();
         assert!(resolver.resolve(&bad).await.is_err());
         let v4 = "127.0.0.1:1".parse().unwrap();
-        let error = Resolver::new(IpVersion::V6).resolve(&v4).await.unwrap_err();
+        let error = Resolver::new(IpVersion::V6, 1)
+            .resolve(&v4)
+            .await
+            .unwrap_err();
         assert_eq!(error.to_string(), "it has no IPv6 address");
     }
 }

@@ -57,6 +57,11 @@ impl TargetSet {
         }
     }
 
+    /// Whether there is a target of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.targets.contains_key(name)
+    }
+
     /// The targets, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Target> {
         self.targets.values()

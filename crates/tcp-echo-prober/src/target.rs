@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tcp_echo_session::SessionConfig;
 
-use crate::Address;
+use crate::{Address, Networks};
 
 /// One target: a name, an address, and how it is probed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,7 @@ pub struct Target {
     address: Address,
     labels: BTreeMap<String, String>,
     session: SessionConfig,
+    networks: Option<Networks>,
 }
 
 impl Target {
@@ -23,6 +24,7 @@ impl Target {
             address,
             labels: BTreeMap::new(),
             session,
+            networks: None,
         }
     }
 
@@ -37,6 +39,14 @@ impl Target {
     #[must_use]
     pub fn with_label(mut self, label: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.insert(label.into(), value.into());
+        self
+    }
+
+    /// Marks it as one that was asked for, rather than listed by whoever runs the
+    /// prober: connections are made within these networks alone.
+    #[must_use]
+    pub(crate) fn on_demand(mut self, networks: Networks) -> Self {
+        self.networks = Some(networks);
         self
     }
 
@@ -58,5 +68,16 @@ impl Target {
     /// How it is probed.
     pub const fn session(&self) -> &SessionConfig {
         &self.session
+    }
+
+    /// Whether it is probed because somebody asked for it
+    /// ([`OnDemand::ask`](crate::OnDemand::ask)), and not as one of a [`TargetSet`](crate::TargetSet).
+    pub const fn is_on_demand(&self) -> bool {
+        self.networks.is_some()
+    }
+
+    /// Where connections may be made to; anywhere without.
+    pub(crate) const fn networks(&self) -> Option<&Networks> {
+        self.networks.as_ref()
     }
 }

@@ -36,6 +36,24 @@ impl SessionConfig {
         })
     }
 
+    /// Sets the time from one slot to the next.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where it is zero or longer than a day.
+    pub fn with_interval(mut self, interval: Duration) -> Result<Self, ConfigError> {
+        self.interval = checked("interval", interval)?;
+        Ok(self)
+    }
+
+    /// Sets how long a reply may take.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where it is zero or longer than a day.
+    pub fn with_timeout(mut self, timeout: Duration) -> Result<Self, ConfigError> {
+        self.timeout = checked("timeout", timeout)?;
+        Ok(self)
+    }
+
     /// Sets over how many slots the loss window slides.
     #[must_use]
     pub const fn with_window(mut self, window: NonZeroU32) -> Self {

@@ -15,6 +15,7 @@ mod files;
 mod idle;
 mod link;
 mod names;
+mod on_demand;
 mod packet_loss;
 mod page;
 mod peer_death;
@@ -34,6 +35,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         socat::SCENARIOS,
         usage::SCENARIOS,
         names::SCENARIOS,
+        on_demand::SCENARIOS,
         files::SCENARIOS,
         idle::SCENARIOS,
         endings::SCENARIOS,

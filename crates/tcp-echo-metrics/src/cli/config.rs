@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tcp_echo_address::Address;
-use tcp_echo_prober::Dscp;
+use tcp_echo_prober::{Dscp, OnDemandLimits};
 
 use tcp_echo_targets::Shard;
 
@@ -24,6 +24,8 @@ pub struct Config {
     pub client: ClientConfig,
     /// Where the metrics are served. Without a host, on every address.
     pub metrics: Address,
+    /// Which targets may be asked for there, if any.
+    pub on_demand: Option<OnDemandLimits>,
     /// What to do with the system's service instead of running here.
     pub service: Option<ServiceAction>,
     /// Which service that is.

@@ -22,13 +22,14 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser};
 use tcp_echo_address::Address;
-use tcp_echo_prober::Dscp;
+use tcp_echo_prober::{Dscp, Networks, OnDemandLimits};
 use tcp_echo_targets::Shard;
 
 use super::config::{
     ClientConfig, Config, IpFamily, Mode, Output, Percent, ReportConfig, ServerConfig,
     ServiceAction, ServiceOptions, Timestamps, WatchConfig, is_among,
 };
+use super::generate::Generate;
 use super::values::{self, Buckets};
 use super::{TargetSpec, UsageError, duration};
 use crate::logging::{LogConfig, LogFormat, LogLevel};
@@ -51,7 +52,8 @@ Probe what this file lists, and follow its changes; repeat it for more. JSON or 
 as of Prometheus's file_sd: [{\"targets\": [\"host:port\"], \"labels\": {..}}], or \
 [{\"name\": \"..\", \"address\": \"host:port\"}]. Read again on SIGHUP too";
 
-const EXAMPLES: &str = "\
+/// What follows the flags in the help: examples and notes, with an empty line between.
+pub(super) const EXAMPLES: &str = "\
 Examples:
   Answer probes on port 4000, with the metrics on port 2112:
     tcp-echo-metrics
@@ -120,7 +122,8 @@ pub(super) struct Flags {
 
     /// What to probe; repeat it for more. NAME is the value of the label target, the
     /// address as written if there is none. :4000 is this host. dns+HOST:PORT is every
-    /// address of a name, srv+NAME every host of its SRV records.
+    /// address of a name, srv+NAME every host of its SRV records. With web.enable-probe
+    /// or a file of targets there is no default.
     #[arg(
         long = "target",
         value_name = "[NAME=]HOST:PORT",
@@ -144,7 +147,7 @@ pub(super) struct Flags {
     shard: Shard,
 
     /// How many threads probe. auto is one, and one more for every 5000 targets of the
-    /// start, as far as there are processors.
+    /// start and of web.probe-max, as far as there are processors.
     #[arg(long, value_name = "auto|COUNT", default_value = "auto")]
     #[arg(value_parser = values::threads, help_heading = "Client")]
     threads: Threads,
@@ -260,6 +263,32 @@ pub(super) struct Flags {
     #[arg(help_heading = "Metrics endpoint")]
     metrics: Address,
 
+    /// Let Prometheus ask for targets at /probe?target=HOST:PORT. Each is probed from
+    /// then on until it is no longer asked for. Needs web.probe-allow.
+    #[arg(long = "web.enable-probe", value_name = "true|false", default_value = "false")]
+    #[arg(default_missing_value = "true", num_args = 0..=1, require_equals = true)]
+    #[arg(action = ArgAction::Set, hide_possible_values = true)]
+    #[arg(help_heading = "Metrics endpoint")]
+    enable_probe: bool,
+
+    /// The networks in which targets may be asked for, with commas between, as in
+    /// 10.0.0.0/8,2001:db8::/32; repeat it for more. It is the addresses connected to
+    /// that count, whatever their names.
+    #[arg(long = "web.probe-allow", value_name = "NETWORKS")]
+    #[arg(help_heading = "Metrics endpoint")]
+    probe_allow: Vec<Networks>,
+
+    /// For how long a target is probed after it was last asked for. Longer than the
+    /// interval of the scrapes.
+    #[arg(long = "web.probe-idle", value_name = "DURATION", default_value = "5m")]
+    #[arg(value_parser = duration::positive, help_heading = "Metrics endpoint")]
+    probe_idle: Duration,
+
+    /// How many targets are probed at once because they were asked for.
+    #[arg(long = "web.probe-max", value_name = "COUNT", default_value = "1000")]
+    #[arg(value_parser = values::targets, help_heading = "Metrics endpoint")]
+    probe_max: NonZeroUsize,
+
     /// Install this program as a service of the system with the other flags given
     /// here, remove it, start or stop it, or say how it is. run is what the system
     /// calls.
@@ -304,6 +333,15 @@ pub(super) struct Flags {
     #[arg(hide_possible_values = true, help_heading = "Logging")]
     log_level: LogLevel,
 
+    /// Print the manual page, or what has a shell complete these flags.
+    #[arg(
+        long,
+        value_name = "man|complete-bash|complete-zsh|complete-fish|complete-powershell",
+        value_enum
+    )]
+    #[arg(hide_possible_values = true, help_heading = "Help")]
+    pub(super) generate: Option<Generate>,
+
     /// Print this help.
     #[arg(short, long, action = ArgAction::Help, help_heading = "Help")]
     help: Option<bool>,
@@ -322,7 +360,8 @@ impl Flags {
         origin: impl Fn(&str) -> String,
     ) -> Result<Config, UsageError> {
         // The default is for those who name nothing at all.
-        let named = self.targets.is_empty() || is_among(&given, "target");
+        let names_none = self.targets.is_empty() && !self.enable_probe;
+        let named = names_none || is_among(&given, "target");
         let targets = if named {
             self.target.clone()
         } else {
@@ -360,6 +399,7 @@ impl Flags {
             }
         }
         let watch = self.watch(&given, &origin)?;
+        let on_demand = self.on_demand(watch.is_some(), &origin)?;
         // A table wants no log around it, but for what is odd.
         let quiet = watch.as_ref().is_some_and(|watch| !watch.live);
         let level = if quiet && !is_among(&given, "log-level") {
@@ -394,6 +434,7 @@ impl Flags {
                 dscp: self.dscp,
             },
             metrics: self.metrics,
+            on_demand,
             service: self.svc,
             service_options: ServiceOptions {
                 name: self.svc_name,
@@ -406,6 +447,39 @@ impl Flags {
                 level,
             },
             given,
+        })
+    }
+
+    /// What may be asked for, if anything.
+    fn on_demand(
+        &self,
+        is_watched: bool,
+        origin: impl Fn(&str) -> String,
+    ) -> Result<Option<OnDemandLimits>, UsageError> {
+        if !self.enable_probe {
+            return Ok(None);
+        }
+        let networks: Networks = self.probe_allow.iter().cloned().collect();
+        let reason = if !self.mode.probes() {
+            format!("{} is server, not client or both", origin("mode"))
+        } else if is_watched {
+            "a report and a live view are of targets that stay".to_owned()
+        } else if networks.is_empty() {
+            format!(
+                "say with {} in which networks, as in 10.0.0.0/8,192.168.0.0/16",
+                origin("web.probe-allow")
+            )
+        } else {
+            return Ok(Some(OnDemandLimits {
+                networks,
+                idle: self.probe_idle,
+                most: self.probe_max.get(),
+            }));
+        };
+        Err(UsageError::InvalidValue {
+            value: "true".to_owned(),
+            origin: origin("web.enable-probe"),
+            reason,
         })
     }
 

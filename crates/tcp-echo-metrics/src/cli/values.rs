@@ -19,6 +19,9 @@ const MAX_BUCKETS: usize = 200;
 /// The longest name of a network interface on Linux and the BSDs.
 const MAX_INTERFACE: usize = 15;
 
+/// The most targets that may be asked for: more than one address has ports to probe from.
+const MAX_TARGETS: usize = 100_000;
+
 /// The most threads that probe.
 const MAX_THREADS: usize = 1024;
 
@@ -33,6 +36,8 @@ pub(super) enum ValueError {
     Limit,
     #[error("use a whole number, 1 or more")]
     Count,
+    #[error("use a whole number from 1 to {MAX_TARGETS}")]
+    Targets,
     #[error("use a number from 0 to 100")]
     Percent,
     #[error("use a number from 0 to 63 or a name: ef, le, va, cs0 to cs7, af11 to af43")]
@@ -71,6 +76,14 @@ pub(super) fn zero_is_none(text: &str) -> Result<Option<NonZeroUsize>, ValueErro
 /// A number of slots.
 pub(super) fn count(text: &str) -> Result<NonZeroU64, ValueError> {
     text.parse().map_err(|_| ValueError::Count)
+}
+
+/// A number of targets.
+pub(super) fn targets(text: &str) -> Result<NonZeroUsize, ValueError> {
+    text.parse()
+        .ok()
+        .filter(|targets: &NonZeroUsize| targets.get() <= MAX_TARGETS)
+        .ok_or(ValueError::Targets)
 }
 
 /// A percentage, with or without its sign.
@@ -222,6 +235,15 @@ mod tests {
             "ten",
         ] {
             assert_eq!(window(text), Err(ValueError::Window), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn targets_have_a_cap() {
+        assert_eq!(targets("1"), Ok(NonZeroUsize::MIN));
+        assert_eq!(targets("100000").map(usize::from), Ok(MAX_TARGETS));
+        for text in ["0", "-1", "100001", "", "all"] {
+            assert_eq!(targets(text), Err(ValueError::Targets), "{text:?}");
         }
     }
 

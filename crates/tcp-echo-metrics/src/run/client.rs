@@ -6,9 +6,11 @@ use std::{
     thread::available_parallelism,
 };
 
-use tcp_echo_exporter::{Buckets, TargetMetrics};
+use tcp_echo_exporter::{Buckets, Probe, TargetMetrics};
 use tcp_echo_metrics::cli::{ClientConfig, Config, GoDuration, IpFamily, TargetSpec, Timestamps};
-use tcp_echo_prober::{Handle, IpVersion, Observer, Options, Prober, SocketOptions, TargetSet};
+use tcp_echo_prober::{
+    Handle, IpVersion, Observer, OnDemand, Options, Prober, SessionConfig, SocketOptions, TargetSet,
+};
 use tcp_echo_targets::{Defaults, Source, Spec};
 
 use super::RunError;
@@ -29,6 +31,18 @@ pub(super) fn metrics(config: &ClientConfig) -> Result<TargetMetrics, RunError> 
     Ok(TargetMetrics::with_buckets(buckets))
 }
 
+/// What may be asked for, and how it is probed.
+pub(super) fn on_demand(config: &Config) -> Result<Option<Probe>, RunError> {
+    let Some(limits) = config.on_demand.clone() else {
+        return Ok(None);
+    };
+    Ok(Some(Probe {
+        on_demand: OnDemand::new(limits),
+        session: session(&config.client)?,
+        parse_duration: GoDuration::parse_positive,
+    }))
+}
+
 /// The list of what is to be probed, and what is on it at the start; none where
 /// nothing is probed.
 pub(super) async fn targets(config: &Config) -> Result<(Option<Source>, TargetSet), RunError> {
@@ -44,20 +58,27 @@ pub(super) async fn targets(config: &Config) -> Result<(Option<Source>, TargetSe
     Ok((Some(source), targets))
 }
 
-fn source(config: &ClientConfig) -> Result<Source, RunError> {
-    let defaults = Defaults {
+fn defaults(config: &ClientConfig) -> Defaults {
+    Defaults {
         interval: config.interval,
         timeout: config.timeout,
         window: config.window,
         stall: config.stall,
-    };
-    let session = defaults
-        .session()
-        .map_err(|error| RunError::Usage(format!("-{error}")))?;
+    }
+}
+
+/// How targets are probed of which nothing else is said.
+fn session(config: &ClientConfig) -> Result<SessionConfig, RunError> {
+    let session = defaults(config).session();
+    session.map_err(|error| RunError::Usage(format!("-{error}")))
+}
+
+fn source(config: &ClientConfig) -> Result<Source, RunError> {
+    let session = session(config)?;
     let spec = |target: &TargetSpec| {
         Spec::new(target.endpoint.clone(), session.clone()).named(target.name.as_str())
     };
-    let mut list = tcp_echo_targets::Config::new(defaults, GoDuration::parse_positive);
+    let mut list = tcp_echo_targets::Config::new(defaults(config), GoDuration::parse_positive);
     list.targets = config.targets.iter().map(spec).collect();
     list.files.clone_from(&config.files);
     list.shard = config.shard;
@@ -67,22 +88,26 @@ fn source(config: &ClientConfig) -> Result<Source, RunError> {
 }
 
 impl Client {
-    /// Begins to probe.
+    /// Begins to probe; of `most` targets at once, with those that may be asked for.
     pub(super) fn start(
         config: &ClientConfig,
         targets: &TargetSet,
+        most: usize,
+        on_demand: Option<&OnDemand>,
         observer: impl Observer,
     ) -> Result<Self, RunError> {
-        let handle = Prober::builder()
+        let mut prober = Prober::builder()
             .observer(observer)
             .options(options(config))
             .targets(targets.clone())
-            .threads(config.threads.unwrap_or_else(|| threads(targets.len())))
-            .start()
-            .map_err(|error| RunError::Start {
-                part: "prober",
-                error,
-            })?;
+            .threads(config.threads.unwrap_or_else(|| threads(most)));
+        if let Some(on_demand) = on_demand {
+            prober = prober.on_demand(on_demand.clone());
+        }
+        let handle = prober.start().map_err(|error| RunError::Start {
+            part: "prober",
+            error,
+        })?;
         Ok(Self {
             handle: Arc::new(Mutex::new(Some(handle))),
         })
