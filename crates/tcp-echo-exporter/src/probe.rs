@@ -1,0 +1,105 @@
+//! Targets that are asked for.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{RawQuery, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tcp_echo_prober::{AskError, OnDemand, SessionConfig};
+
+use crate::{
+    encode::Format,
+    endpoints::{App, exposition, of_targets},
+};
+
+mod question;
+
+use question::Question;
+
+/// Reads a duration as the user writes it, or says why it is none, in words that end a
+/// sentence.
+pub type ParseDuration = fn(&str) -> Result<Duration, String>;
+
+/// How long the first answer waits for a connection, or for its failure.
+const FIRST: Duration = Duration::from_secs(1);
+
+/// What `/probe` may be asked for, and how that is probed.
+#[derive(Clone)]
+pub struct Probe {
+    /// Of the prober whose targets are shown.
+    pub on_demand: OnDemand,
+    /// How targets are probed of which the question says nothing else. It may ask for a
+    /// longer interval, up to an hour, but for no shorter one; for a timeout from a
+    /// millisecond up to this or the interval asked for; for a loss window up to this or
+    /// ten thousand slots.
+    pub session: SessionConfig,
+    /// How `interval` and `timeout` are written.
+    pub parse_duration: ParseDuration,
+}
+
+impl fmt::Debug for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Probe")
+            .field("on_demand", &self.on_demand)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn routes() -> Router<Arc<App>> {
+    Router::new().route("/probe", get(probe))
+}
+
+async fn probe(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let endpoints = &app.endpoints;
+    let (Some(probe), Some(targets)) = (&endpoints.probe, endpoints.targets.clone()) else {
+        return refused(StatusCode::NOT_FOUND, "nothing is probed here");
+    };
+    let question = match Question::parse(query.as_deref().unwrap_or_default()) {
+        Ok(question) => question,
+        Err(error) => return refused(StatusCode::BAD_REQUEST, error),
+    };
+    let name = question.target.clone();
+    if !probe.on_demand.is_listed(&name) {
+        let asked = match question.understand(&probe.session, probe.parse_duration) {
+            Ok(asked) => asked,
+            Err(error) => return refused(StatusCode::BAD_REQUEST, error),
+        };
+        if let Err(error) = probe.on_demand.ask(asked.address, asked.session).await {
+            let error_status = status(&error);
+            return refused(error_status, format_args!("target {name:?}: {error}"));
+        }
+    }
+    targets.tried(&name, FIRST).await;
+    // It is there unless it is going, or its thread has not come to it yet.
+    if !targets.has(&name) {
+        let busy = format_args!("target {name:?}: it is not probed yet");
+        return refused(StatusCode::SERVICE_UNAVAILABLE, busy);
+    }
+    exposition(&app, &headers, move |format| {
+        let snapshots = targets.of(&name, format == Format::Protobuf);
+        snapshots.into_iter().flat_map(of_targets)
+    })
+    .await
+}
+
+fn status(error: &AskError) -> StatusCode {
+    match error {
+        AskError::NotAllowed => StatusCode::FORBIDDEN,
+        AskError::LookUp(_) => StatusCode::BAD_GATEWAY,
+        AskError::Differs => StatusCode::CONFLICT,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+fn refused(status: StatusCode, why: impl fmt::Display) -> Response {
+    (status, format!("{why}\n")).into_response()
+}

@@ -1,0 +1,286 @@
+//! What is asked for after `/probe?`, by whoever likes.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use axum::{extract::Query, http::Uri};
+use tcp_echo_prober::{Address, AddressError, SessionConfig};
+
+use super::ParseDuration;
+
+const LONGEST_INTERVAL: Duration = Duration::from_secs(60 * 60);
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
+
+/// A loss window of this size may always be asked for; it is 1.25 kB.
+const WINDOW: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
+
+/// The parameters, each as it was written.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Question {
+    pub(super) target: String,
+    interval: Option<String>,
+    timeout: Option<String>,
+    window: Option<String>,
+}
+
+/// A target that may be asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) address: Address,
+    pub(super) session: SessionConfig,
+}
+
+/// Why the question can't be answered.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum QuestionError {
+    #[error("the target is missing: ask for /probe?target=host:port")]
+    NoTarget,
+    #[error("more than one {0}: ask for one target at a time, as in /probe?target=host:port")]
+    Twice(&'static str),
+    #[error("unknown parameter {0:?}: target, interval, timeout and window are accepted")]
+    Unknown(String),
+    #[error("the parameters can't be read: ask for /probe?target=host:port")]
+    Unreadable,
+    #[error("target {0:?}: {1}")]
+    Address(String, AddressError),
+    #[error("target {0:?}: the host is missing: write host:port")]
+    NoHost(String),
+    #[error("target {0:?}: the port must be from 1 to 65535")]
+    PortZero(String),
+    #[error("{0} {1:?}: {2}")]
+    Duration(&'static str, String, String),
+    #[error("{0} {1:?}: use a duration from {2:?} to {3:?}")]
+    Bounds(&'static str, String, Duration, Duration),
+    #[error("window {0:?}: use a whole number from 1 to {1}")]
+    Window(String, NonZeroU32),
+}
+
+impl Question {
+    pub(super) fn parse(query: &str) -> Result<Self, QuestionError> {
+        // Pairs rather than fields, so that what comes twice is seen.
+        let uri = format!("/?{query}").parse::<Uri>();
+        let uri = uri.map_err(|_| QuestionError::Unreadable)?;
+        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&uri)
+            .map_err(|_| QuestionError::Unreadable)?;
+        let [mut target, mut interval, mut timeout, mut window] = [const { None }; 4];
+        for (name, value) in pairs {
+            let (name, place) = match &*name {
+                "target" => ("target", &mut target),
+                "interval" => ("interval", &mut interval),
+                "timeout" => ("timeout", &mut timeout),
+                "window" => ("window", &mut window),
+                _ => return Err(QuestionError::Unknown(name)),
+            };
+            if place.replace(value).is_some() {
+                return Err(QuestionError::Twice(name));
+            }
+        }
+        Ok(Self {
+            target: target
+                .filter(|target| !target.is_empty())
+                .ok_or(QuestionError::NoTarget)?,
+            interval,
+            timeout,
+            window,
+        })
+    }
+
+    /// What it asks for, as far as it may.
+    pub(super) fn understand(
+        self,
+        usual: &SessionConfig,
+        parse: ParseDuration,
+    ) -> Result<Asked, QuestionError> {
+        let target = self.target;
+        let address: Address = match target.parse() {
+            Ok(address) => address,
+            Err(AddressError::List) => return Err(QuestionError::Twice("target")),
+            Err(error) => return Err(QuestionError::Address(target, error)),
+        };
+        if address.host().is_none() {
+            return Err(QuestionError::NoHost(target));
+        }
+        if address.port() == 0 {
+            return Err(QuestionError::PortZero(target));
+        }
+        let longest = LONGEST_INTERVAL.max(usual.interval());
+        let interval = self
+            .interval
+            .map(|text| duration("interval", text, parse, [usual.interval(), longest]));
+        let interval = interval.transpose()?.unwrap_or(usual.interval());
+        // So at most as many probes are in flight as by the usual session, or one.
+        let longest = usual.timeout().max(interval);
+        let shortest = SHORTEST_TIMEOUT.min(usual.timeout());
+        let timeout = self
+            .timeout
+            .map(|text| duration("timeout", text, parse, [shortest, longest]));
+        let timeout = timeout.transpose()?.unwrap_or(usual.timeout());
+        let most = WINDOW.max(usual.window());
+        let window = match self.window {
+            None => usual.window(),
+            Some(text) => match text.parse() {
+                Ok(window) if window <= most => window,
+                _ => return Err(QuestionError::Window(text, most)),
+            },
+        };
+        let session = usual.clone().with_interval(interval);
+        let session = session.and_then(|session| session.with_timeout(timeout));
+        // They are between what is usual and an hour, so no session refuses them.
+        let session = session
+            .unwrap_or_else(|_| usual.clone())
+            .with_window(window);
+        Ok(Asked { address, session })
+    }
+}
+
+fn duration(
+    name: &'static str,
+    text: String,
+    parse: ParseDuration,
+    [least, most]: [Duration; 2],
+) -> Result<Duration, QuestionError> {
+    match parse(&text) {
+        Ok(duration) if (least..=most).contains(&duration) => Ok(duration),
+        Ok(_) => Err(QuestionError::Bounds(name, text, least, most)),
+        Err(error) => Err(QuestionError::Duration(name, text, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usual() -> SessionConfig {
+        let millis = Duration::from_millis;
+        SessionConfig::new(millis(200), millis(800))
+            .and_then(|session| session.with_stall(millis(3000)))
+            .unwrap()
+    }
+
+    /// Whole milliseconds alone.
+    fn parse(text: &str) -> Result<Duration, String> {
+        let millis = text.strip_suffix("ms").and_then(|text| text.parse().ok());
+        millis.map(Duration::from_millis).ok_or("no".to_owned())
+    }
+
+    fn asked(query: &str) -> Result<Asked, String> {
+        let question = Question::parse(query);
+        let asked = question.and_then(|question| question.understand(&usual(), parse));
+        asked.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_asked_for() {
+        let plain = asked("target=db.example.com:4000").unwrap();
+        assert_eq!(plain.address.to_string(), "db.example.com:4000");
+        assert_eq!(plain.session, usual());
+        let escaped = asked("target=%5B2001:db8::1%5D%3A4000").unwrap();
+        assert_eq!(escaped.address.to_string(), "[2001:db8::1]:4000");
+        let all = asked("window=10000&timeout=5000ms&target=h:1&interval=5000ms").unwrap();
+        let seconds = Duration::from_secs(5);
+        assert_eq!(
+            (all.session.interval(), all.session.timeout()),
+            (seconds, seconds)
+        );
+        assert_eq!(all.session.window(), WINDOW);
+        assert_eq!(all.session.stall(), usual().stall());
+    }
+
+    #[test]
+    fn what_is_no_question_says_what_is() {
+        for (query, error) in [
+            ("", "the target is missing: ask for /probe?target=host:port"),
+            (
+                "target=",
+                "the target is missing: ask for /probe?target=host:port",
+            ),
+            (
+                "target",
+                "the target is missing: ask for /probe?target=host:port",
+            ),
+            (
+                "interval=200ms",
+                "the target is missing: ask for /probe?target=host:port",
+            ),
+            (
+                "target=a:1&target=b:1",
+                "more than one target: ask for one target at a time, as in /probe?target=host:port",
+            ),
+            (
+                "target=a:1,b:1",
+                "more than one target: ask for one target at a time, as in /probe?target=host:port",
+            ),
+            (
+                "target=a:1&window=1&window=1",
+                "more than one window: ask for one target at a time, as in /probe?target=host:port",
+            ),
+            (
+                "target=a:1&targets=b:1",
+                "unknown parameter \"targets\": target, interval, timeout and window are accepted",
+            ),
+            (
+                "target=:4000",
+                "target \":4000\": the host is missing: write host:port",
+            ),
+            (
+                "target=a:0",
+                "target \"a:0\": the port must be from 1 to 65535",
+            ),
+            (
+                "target=a",
+                "target \"a\": the port is missing: write host:port, as in localhost:4000 or [::1]:4000",
+            ),
+            (
+                "target=http://a:1/",
+                "target \"http://a:1/\": not a URL: write host:port alone, as in localhost:4000",
+            ),
+            (
+                "target=a%0A:1",
+                "target \"a\\n:1\": not a host name, which has letters, digits, dots and dashes",
+            ),
+            (
+                "target=a:1&interval=199ms",
+                "interval \"199ms\": use a duration from 200ms to 3600s",
+            ),
+            (
+                "target=a:1&interval=3600001ms",
+                "interval \"3600001ms\": use a duration from 200ms to 3600s",
+            ),
+            ("target=a:1&interval=", "interval \"\": no"),
+            (
+                "target=a:1&timeout=0ms",
+                "timeout \"0ms\": use a duration from 1ms to 800ms",
+            ),
+            (
+                "target=a:1&timeout=801ms",
+                "timeout \"801ms\": use a duration from 1ms to 800ms",
+            ),
+            (
+                "target=a:1&interval=1000ms&timeout=1001ms",
+                "timeout \"1001ms\": use a duration from 1ms to 1s",
+            ),
+            (
+                "target=a:1&window=0",
+                "window \"0\": use a whole number from 1 to 10000",
+            ),
+            (
+                "target=a:1&window=10001",
+                "window \"10001\": use a whole number from 1 to 10000",
+            ),
+            (
+                "target=a:1&window=-1",
+                "window \"-1\": use a whole number from 1 to 10000",
+            ),
+        ] {
+            assert_eq!(asked(query), Err(error.to_owned()), "{query}");
+        }
+    }
+
+    #[test]
+    fn what_was_set_short_can_be_asked_for() {
+        let micros = Duration::from_micros;
+        let usual = SessionConfig::new(micros(500), micros(400)).unwrap();
+        let question = Question::parse("target=a:1").unwrap();
+        let asked = question.understand(&usual, parse).unwrap();
+        assert_eq!(asked.session, usual);
+    }
+}

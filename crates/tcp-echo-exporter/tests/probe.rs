@@ -1,0 +1,284 @@
+//! `/probe` as Prometheus uses it and as strangers try it, with a real prober.
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
+
+mod common;
+
+use std::{io::Read as _, net::SocketAddr, time::Duration};
+
+use common::{BUILD, Response, get, request, serve};
+use tcp_echo_exporter::{Endpoints, Probe, TargetMetrics};
+use tcp_echo_prober::{Handle, OnDemand, OnDemandLimits, Prober, SessionConfig, Target, TargetSet};
+use tcp_echo_server::{Server, ServerConfig};
+use tokio::{net::TcpListener, task::JoinSet};
+
+/// A prober with endpoints, and an echo server as its peer.
+struct Parts {
+    endpoints: SocketAddr,
+    peer: SocketAddr,
+    prober: Handle,
+    _tasks: JoinSet<()>,
+}
+
+fn session() -> SessionConfig {
+    SessionConfig::new(Duration::from_millis(20), Duration::from_millis(800)).unwrap()
+}
+
+fn millis(text: &str) -> Result<Duration, String> {
+    let millis = text.strip_suffix("ms").and_then(|text| text.parse().ok());
+    millis
+        .map(Duration::from_millis)
+        .ok_or("write 5ms".to_owned())
+}
+
+/// With one target that is listed as `listed`, and room for so many others.
+async fn start(networks: &str, most: usize) -> Parts {
+    let address = "127.0.0.1:0".parse().unwrap();
+    let server = Server::bind(&address, ServerConfig::default())
+        .await
+        .unwrap();
+    let peer = server.local_addr();
+    let metrics = TargetMetrics::new();
+    let on_demand = OnDemand::new(OnDemandLimits {
+        networks: networks.parse().unwrap(),
+        idle: Duration::from_secs(3600),
+        most,
+    });
+    let listed = Target::new(peer.to_string().parse().unwrap(), session()).named("listed");
+    let prober = Prober::builder()
+        .observer(metrics.clone())
+        .targets(TargetSet::new([listed]).unwrap())
+        .on_demand(on_demand.clone())
+        .start()
+        .unwrap();
+    let probe = Probe {
+        on_demand,
+        session: session(),
+        parse_duration: millis,
+    };
+    let shown = Endpoints::new(BUILD)
+        .with_targets(metrics)
+        .with_probe(probe);
+    let (endpoints, mut tasks) = serve(shown).await;
+    tasks.spawn(server.run(std::future::pending()));
+    Parts {
+        endpoints,
+        peer,
+        prober,
+        _tasks: tasks,
+    }
+}
+
+async fn probe(parts: &Parts, query: &str) -> Response {
+    get(parts.endpoints, &format!("/probe?{query}")).await
+}
+
+/// The value of this sample; the name with its labels.
+fn sample(text: &str, name: &str) -> Option<f64> {
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix(name));
+    lines.next()?.trim().parse().ok()
+}
+
+#[tokio::test]
+async fn the_answer_is_the_series_of_that_target_alone() {
+    let mut parts = start("127.0.0.0/8", 10).await;
+    let peer = parts.peer;
+    let answer = probe(&parts, &format!("target={peer}")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.header("vary"), Some("Accept, Accept-Encoding"));
+    let connected = format!("tcp_echo_connected{{target=\"{peer}\"}}");
+    // The first answer waits for it.
+    assert_eq!(sample(answer.text(), &connected), Some(1.0));
+    let samples = || answer.text().lines().filter(|line| !line.starts_with('#'));
+    let label = format!("target=\"{peer}\"");
+    assert!(
+        samples().all(|line| line.contains(&label)),
+        "{}",
+        answer.text()
+    );
+    assert!(samples().count() > 50);
+
+    // It goes on to be probed, and is asked for again.
+    let received = format!("tcp_echo_received_total{{target=\"{peer}\"}}");
+    let connects = format!("tcp_echo_connects_total{{target=\"{peer}\"}}");
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    loop {
+        let again = probe(&parts, &format!("target={peer}")).await;
+        assert_eq!(sample(again.text(), &connects), Some(1.0));
+        if sample(again.text(), &received) >= Some(5.0) {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{}", again.text());
+    }
+
+    // Prometheus would scrape it twice if it were here.
+    let metrics = get(parts.endpoints, "/metrics").await;
+    assert!(!metrics.text().contains(&label), "{}", metrics.text());
+    assert!(metrics.text().contains("target=\"listed\""));
+    let json = get(parts.endpoints, "/api/v1/targets").await;
+    let json: serde_json::Value = serde_json::from_slice(&json.body).unwrap();
+    let both = json["targets"].as_array().unwrap().iter();
+    let both: Vec<_> = both
+        .map(|t| (t["name"].as_str().unwrap(), &t["on_demand"]))
+        .collect();
+    assert_eq!(
+        both,
+        [
+            (&*peer.to_string(), &true.into()),
+            ("listed", &false.into())
+        ]
+    );
+    let page = get(parts.endpoints, "/").await;
+    assert!(page.text().contains(&peer.to_string()));
+
+    // A set of targets that changes leaves it alone.
+    let _ = parts.prober.apply(TargetSet::default());
+    let again = probe(&parts, &format!("target={peer}")).await;
+    assert_eq!(sample(again.text(), &connects), Some(1.0));
+}
+
+#[tokio::test]
+async fn formats_are_those_of_metrics() {
+    let parts = start("127.0.0.0/8", 10).await;
+    let path = format!("/probe?target={}", parts.peer);
+    let ask = async |headers: &[&str]| request(parts.endpoints, "GET", &path, headers).await;
+    let open = ask(&["Accept: application/openmetrics-text"]).await;
+    assert!(
+        open.header("content-type")
+            .unwrap()
+            .starts_with("application/openmetrics-text")
+    );
+    assert!(open.text().ends_with("# EOF\n"));
+    let proto = ask(&[
+        "Accept: application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
+    ])
+    .await;
+    assert!(
+        proto
+            .header("content-type")
+            .unwrap()
+            .starts_with("application/vnd.google.protobuf")
+    );
+    let packed = ask(&["Accept-Encoding: gzip"]).await;
+    assert_eq!(packed.header("content-encoding"), Some("gzip"));
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(packed.body.as_slice())
+        .read_to_string(&mut text)
+        .unwrap();
+    assert!(text.contains(&format!(
+        "tcp_echo_connected{{target=\"{}\"}} 1\n",
+        parts.peer
+    )));
+    let head = request(parts.endpoints, "HEAD", &path, &[]).await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+}
+
+#[tokio::test]
+async fn a_listed_name_answers_from_that_target() {
+    let parts = start("10.0.0.0/8", 0).await;
+    let answer = probe(&parts, "target=listed").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(
+        sample(answer.text(), "tcp_echo_connected{target=\"listed\"}"),
+        Some(1.0)
+    );
+    // What is asked for besides changes nothing about it.
+    let answer = probe(&parts, "target=listed&interval=1000ms").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn who_is_refused_is_told_why() {
+    let parts = start("127.0.0.1", 1).await;
+    let (peer, port) = (parts.peer, parts.peer.port());
+    let check = async |query: &str, status: u16, text: &str| {
+        let answer = probe(&parts, query).await;
+        assert_eq!((answer.status, answer.text()), (status, text), "{query}");
+        assert_eq!(
+            answer.header("content-type"),
+            Some("text/plain; charset=utf-8")
+        );
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    };
+    let missing = "the target is missing: ask for /probe?target=host:port\n";
+    check("", 400, missing).await;
+    check(
+        &format!("target={peer}&interval=1ms"),
+        400,
+        "interval \"1ms\": use a duration from 20ms to 3600s\n",
+    )
+    .await;
+    let not_allowed = "it has no address in the networks that are allowed\n";
+    for host in ["127.0.0.2", "10.0.0.1", "[::ffff:127.0.0.2]", "0.0.0.0"] {
+        let target = format!("{host}:{port}");
+        check(
+            &format!("target={target}"),
+            403,
+            &format!("target \"{target}\": {not_allowed}"),
+        )
+        .await;
+    }
+    let unknown = probe(&parts, "target=no-such-name.invalid:1").await;
+    assert_eq!(unknown.status, 502, "{}", unknown.text());
+    assert!(
+        unknown
+            .text()
+            .starts_with("target \"no-such-name.invalid:1\": it can't be looked up: ")
+    );
+
+    assert_eq!(probe(&parts, &format!("target={peer}")).await.status, 200);
+    check(
+        &format!("target={peer}&interval=1000ms"),
+        409,
+        &format!(
+            "target \"{peer}\": it is probed with another interval, timeout or window, until \
+             nobody asks for that\n"
+        ),
+    )
+    .await;
+    check(
+        "target=127.0.0.1:1",
+        503,
+        "target \"127.0.0.1:1\": 1 targets are probed on demand, which is the limit\n",
+    )
+    .await;
+    for method in ["POST", "PUT", "DELETE"] {
+        let path = format!("/probe?target={peer}");
+        let answer = request(parts.endpoints, method, &path, &[]).await;
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (405, Some("GET,HEAD"))
+        );
+    }
+    let json = get(parts.endpoints, "/api/v1/targets").await;
+    let json: serde_json::Value = serde_json::from_slice(&json.body).unwrap();
+    assert_eq!(json["targets"].as_array().unwrap().len(), 2, "{json}");
+}
+
+#[tokio::test]
+async fn a_peer_that_refuses_is_told_by_the_first_answer() {
+    let parts = start("127.0.0.0/8", 10).await;
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = closed.local_addr().unwrap();
+    drop(closed);
+    let answer = probe(&parts, &format!("target={target}&timeout=5ms")).await;
+    assert_eq!(answer.status, 200);
+    let refused =
+        format!("tcp_echo_connect_failures_total{{target=\"{target}\",reason=\"refused\"}}");
+    assert!(
+        sample(answer.text(), &refused) >= Some(1.0),
+        "{}",
+        answer.text()
+    );
+    let connected = format!("tcp_echo_connected{{target=\"{target}\"}}");
+    assert_eq!(sample(answer.text(), &connected), Some(0.0));
+}
+
+#[tokio::test]
+async fn nothing_can_be_asked_for_unless_it_is_enabled() {
+    let bare = Endpoints::new(BUILD).with_targets(TargetMetrics::new());
+    let (address, _tasks) = serve(bare).await;
+    for method in ["GET", "POST"] {
+        let answer = request(address, method, "/probe?target=127.0.0.1:1", &[]).await;
+        assert_eq!((answer.status, answer.text()), (404, "not found\n"));
+    }
+}
