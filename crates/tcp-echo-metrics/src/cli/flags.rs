@@ -88,6 +88,10 @@ be repeated, commas: TCP_ECHO_TARGET=a=10.0.0.5:4000,b=10.0.0.6:4000.";
     override_usage = "tcp-echo-metrics [FLAGS]",
     term_width = 80,
 )]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own, on or off"
+)]
 pub(super) struct Flags {
     /// What to run. server echoes probes, client sends them, both does both.
     #[arg(
@@ -265,14 +269,18 @@ pub(super) struct Flags {
 
     /// Let Prometheus ask for targets at /probe?target=HOST:PORT. Each is probed from
     /// then on until it is no longer asked for. Needs web.probe-allow.
-    #[arg(long = "web.enable-probe", value_name = "true|false", default_value = "false")]
+    #[arg(
+        long = "web.enable-probe",
+        value_name = "true|false",
+        default_value = "false"
+    )]
     #[arg(default_missing_value = "true", num_args = 0..=1, require_equals = true)]
     #[arg(action = ArgAction::Set, hide_possible_values = true)]
     #[arg(help_heading = "Metrics endpoint")]
     enable_probe: bool,
 
     /// The networks in which targets may be asked for, with commas between, as in
-    /// 10.0.0.0/8,2001:db8::/32; repeat it for more. It is the addresses connected to
+    /// 10.0.0.0/8,192.168.0.0/16; repeat it for more. It is the addresses connected to
     /// that count, whatever their names.
     #[arg(long = "web.probe-allow", value_name = "NETWORKS")]
     #[arg(help_heading = "Metrics endpoint")]
@@ -333,12 +341,9 @@ pub(super) struct Flags {
     #[arg(hide_possible_values = true, help_heading = "Logging")]
     log_level: LogLevel,
 
-    /// Print the manual page, or what has a shell complete these flags.
-    #[arg(
-        long,
-        value_name = "man|complete-bash|complete-zsh|complete-fish|complete-powershell",
-        value_enum
-    )]
+    /// Print the manual page, or what has a shell complete these flags: bash, zsh, fish
+    /// or powershell.
+    #[arg(long, value_name = "man|complete-SHELL", value_enum)]
     #[arg(hide_possible_values = true, help_heading = "Help")]
     pub(super) generate: Option<Generate>,
 
