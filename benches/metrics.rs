@@ -68,17 +68,25 @@ fn scrape(c: &mut Criterion) {
             .collect();
         let router = Endpoints::new(BUILD).with_targets(metrics).router();
         group.throughput(Throughput::Elements(count as u64));
-        for (name, accept) in [
-            ("text 0.0.4", "text/plain;version=0.0.4"),
-            ("OpenMetrics", "application/openmetrics-text;version=1.0.0"),
+        for (name, accept, encoding) in [
+            ("text 0.0.4", "text/plain;version=0.0.4", "identity"),
+            ("text 0.0.4 by gzip", "text/plain;version=0.0.4", "gzip"),
+            (
+                "OpenMetrics",
+                "application/openmetrics-text;version=1.0.0",
+                "identity",
+            ),
             (
                 "protobuf",
                 "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
+                "identity",
             ),
         ] {
             group.bench_function(format!("{count} targets, {name}"), |b| {
                 b.to_async(&runtime).iter(|| async {
-                    let request = Request::get("/metrics").header("accept", accept);
+                    let request = Request::get("/metrics")
+                        .header("accept", accept)
+                        .header("accept-encoding", encoding);
                     let request = request.body(Body::empty()).unwrap_or_default();
                     let response = router.clone().oneshot(request).await;
                     match response {

@@ -106,6 +106,7 @@ mod live;
 mod native;
 mod negotiate;
 mod page;
+mod pieces;
 mod plot;
 mod probe;
 mod process;

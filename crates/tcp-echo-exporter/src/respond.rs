@@ -1,7 +1,7 @@
 //! Answers that take time to make.
 
 use std::{
-    io::{self, Write},
+    io::{self, BufWriter, Write},
     sync::Arc,
 };
 
@@ -10,15 +10,20 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
-use crate::negotiate;
+use crate::{
+    negotiate,
+    pieces::{self, Pieces},
+};
 
-/// How many answers are made or held in memory at once; others wait. Two
-/// Prometheus servers and a person don't.
+/// How many answers are made at once; others wait. Two Prometheus servers and a
+/// person don't.
 const MOST: usize = 4;
+
+/// What gzip is given at a time: it is made for more than a number or a name.
+const GZIP_INPUT: usize = 16 * 1024;
 
 /// Makes answers away from the runtime's own threads, few at once.
 pub(crate) struct Renderer {
@@ -33,21 +38,10 @@ impl Default for Renderer {
     }
 }
 
-/// An answer's bytes. The permit is given back when they are sent or dropped, so
-/// clients that read slowly don't pile up answers in memory.
-struct Held {
-    bytes: Vec<u8>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
 impl Renderer {
-    /// The answer whose body `render` writes; gzip where the client takes it.
+    /// The answer whose body `render` writes; gzip where the client takes it. It is
+    /// sent while it is written, so that its length costs no memory; one that takes
+    /// longer to read than to write holds back its writer.
     pub(crate) async fn render(
         &self,
         headers: &HeaderMap,
@@ -57,29 +51,26 @@ impl Renderer {
         let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
         };
-        let rendered = tokio::task::spawn_blocking(move || {
-            let bytes = if gzip {
-                compressed(render)?
+        let (mut pieces, mut rest) = pieces::channel();
+        tokio::task::spawn_blocking(move || {
+            let written = if gzip {
+                compressed(render, &mut pieces)
             } else {
-                plain(render)?
+                render(&mut pieces)
             };
-            let held = Held {
-                bytes,
-                _permit: permit,
-            };
-            io::Result::Ok(Bytes::from_owner(held))
+            pieces.finish(written);
+            drop(permit);
         });
-        let body = match rendered
-            .await
-            .unwrap_or_else(|error| Err(io::Error::other(error)))
-        {
-            Ok(body) => body,
-            Err(error) => {
-                tracing::error!(%error, "an answer could not be written");
+        let body = match rest.first().await {
+            Some(Ok((whole, true))) => Body::from(whole),
+            Some(Ok((first, false))) => Body::from_stream(rest.after(first)),
+            failed => {
+                let error = failed.and_then(Result::err);
+                tracing::error!(error = ?error, "an answer could not be written");
                 return StatusCode::INTERNAL_SERVER_ERROR.into_response();
             }
         };
-        let mut response = Response::new(Body::from(body));
+        let mut response = Response::new(body);
         let headers = response.headers_mut();
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         if gzip {
@@ -89,16 +80,14 @@ impl Renderer {
     }
 }
 
-type Rendered = io::Result<Vec<u8>>;
-
-fn plain(render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Rendered {
-    let mut bytes = Vec::new();
-    render(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn compressed(render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Rendered {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-    render(&mut gzip)?;
-    gzip.finish()
+fn compressed(
+    render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    pieces: &mut Pieces,
+) -> io::Result<()> {
+    let gzip = GzEncoder::new(pieces, Compression::fast());
+    let mut input = BufWriter::with_capacity(GZIP_INPUT, gzip);
+    render(&mut input)?;
+    let gzip = input.into_inner().map_err(io::IntoInnerError::into_error)?;
+    gzip.finish()?;
+    Ok(())
 }
