@@ -44,7 +44,15 @@ impl Observer for Pulses {
             limit: LEAST.max(target.session().interval() * INTERVALS + target.session().timeout()),
             seen: (0, Instant::now()),
         };
-        self.lock().push(watched);
+        let mut targets = self.lock();
+        if targets.len() == targets.capacity() {
+            // Nobody may ever ask who is missing, and targets come and go all the same.
+            targets.retain(Watched::is_there);
+            // So that the next look is as far away as there are targets.
+            let spare = targets.len();
+            targets.reserve(spare);
+        }
+        targets.push(watched);
         Pulse(slots)
     }
 }
@@ -60,12 +68,18 @@ impl Sensor for Pulse {
     }
 }
 
+impl Watched {
+    fn is_there(&self) -> bool {
+        self.slots.strong_count() > 0
+    }
+}
+
 impl Pulses {
     /// The name of a target whose slots don't go on, if there is one.
     pub(super) fn missing(&self, now: Instant) -> Option<Arc<str>> {
         let mut targets = self.lock();
         // Those that are gone have taken their sensors with them.
-        targets.retain(|target| target.slots.strong_count() > 0);
+        targets.retain(Watched::is_there);
         let mut missing = None;
         for target in targets.iter_mut() {
             let slots = target.slots.upgrade();
@@ -107,6 +121,16 @@ mod tests {
         assert_eq!(pulses.missing(after(8)), None);
         assert_eq!(pulses.missing(after(12)), None);
         assert_eq!(pulses.missing(after(14)).as_deref(), Some("quick"));
+    }
+
+    #[test]
+    fn targets_that_come_and_go_are_not_kept() {
+        let pulses = Pulses::default();
+        let _stays = attach(&pulses, "stays", Duration::from_millis(10));
+        for _ in 0..1000 {
+            drop(attach(&pulses, "goes", Duration::from_millis(10)));
+        }
+        assert!(pulses.lock().len() < 20);
     }
 
     #[test]
