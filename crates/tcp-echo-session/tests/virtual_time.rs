@@ -501,6 +501,19 @@ fn durations_that_no_session_can_run_with_are_refused() {
     let error = SessionConfig::new(ms(1), Duration::MAX).unwrap_err();
     assert_eq!(error.name, "timeout");
     assert!(config(ms(1), ms(1)).with_stall(Duration::ZERO).is_err());
+    let day = Duration::from_secs(24 * 60 * 60);
+    let usual = config(ms(1), ms(2)).with_stall(ms(3)).unwrap();
+    for length in [Duration::ZERO, day + ms(1)] {
+        assert!(usual.clone().with_interval(length).is_err());
+        assert!(usual.clone().with_timeout(length).is_err());
+    }
+    let other = usual
+        .with_interval(day)
+        .unwrap()
+        .with_timeout(ms(7))
+        .unwrap();
+    assert_eq!((other.interval(), other.timeout()), (day, ms(7)));
+    assert_eq!(other.stall(), ms(3));
     assert_eq!(config(ms(10), ms(20)).stall(), ms(500));
     assert_eq!(config(ms(10), ms(800)).stall(), ms(2400));
 }
