@@ -12,6 +12,7 @@ mod endings;
 mod endpoints;
 mod faults;
 mod files;
+mod generated;
 mod idle;
 mod link;
 mod names;
@@ -22,6 +23,7 @@ mod peer_death;
 mod prometheus;
 mod promtool;
 mod socat;
+mod start;
 mod systemd;
 mod usage;
 
@@ -34,10 +36,12 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         page::SCENARIOS,
         socat::SCENARIOS,
         usage::SCENARIOS,
+        generated::SCENARIOS,
         names::SCENARIOS,
         on_demand::SCENARIOS,
         files::SCENARIOS,
         idle::SCENARIOS,
+        start::SCENARIOS,
         endings::SCENARIOS,
         peer_death::SCENARIOS,
         faults::SCENARIOS,
