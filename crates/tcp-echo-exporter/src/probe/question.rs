@@ -147,6 +147,8 @@ fn duration(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn usual() -> SessionConfig {
@@ -272,6 +274,24 @@ mod tests {
             ),
         ] {
             assert_eq!(asked(query), Err(error.to_owned()), "{query}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_anybody_asks_is_within_the_bounds(query in prop_oneof![
+            any::<String>(),
+            "(&?(target|interval|timeout|window|x)=?(h:1|\\[::1\\]:2|[0-9]{0,5}(ms)?|[ -~]{0,6})){0,5}",
+        ]) {
+            match asked(&query) {
+                Ok(Asked { address, session }) => {
+                    prop_assert!(address.port() > 0);
+                    prop_assert!(session.interval() >= usual().interval());
+                    prop_assert!(session.timeout() <= usual().timeout().max(session.interval()));
+                    prop_assert!(session.window() <= WINDOW);
+                }
+                Err(why) => prop_assert!(!why.contains(char::is_control), "{}", why),
+            }
         }
     }
 
