@@ -61,7 +61,10 @@ scrape_configs:
 }
 
 fn prometheus(context: &Context) -> Result<()> {
-    let (a, b) = (EchoServer::start(context, &[])?, EchoServer::start(context, &[])?);
+    let (a, b) = (
+        EchoServer::start(context, &[])?,
+        EchoServer::start(context, &[])?,
+    );
     // It would answer, and must not be connected to.
     let forbidden = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), 0))?;
     forbidden.set_nonblocking(true)?;
@@ -86,15 +89,19 @@ fn prometheus(context: &Context) -> Result<()> {
 
     let is = |query: &str, wanted: f64| prometheus.value(query).is_ok_and(|v| v == wanted);
     let until = |query: &str, wanted: f64| {
-        let (_, took) = wait::until(&format!("{query} == {wanted}"), SOON, || {
+        let ((), took) = wait::until(&format!("{query} == {wanted}"), SOON, || {
             is(query, wanted).then_some(())
         })?;
         anyhow::Ok(took)
     };
     for name in [&a_name, &b_name] {
-        let labels = format!("{{job=\"tcp-echo\",instance=\"{name}\",target=\"{name}\",rack=\"7\"}}");
+        let labels =
+            format!("{{job=\"tcp-echo\",instance=\"{name}\",target=\"{name}\",rack=\"7\"}}");
         let took = until(&format!("tcp_echo_connected{labels}"), 1.0)?;
-        context.note(format!("{name} is connected in Prometheus after {} ms", took.as_millis()));
+        context.note(format!(
+            "{name} is connected in Prometheus after {} ms",
+            took.as_millis()
+        ));
         let rate = format!("rate(tcp_echo_received_total{labels}[5s]) > bool 30");
         until(&rate, 1.0)?;
         until(&format!("tcp_echo_connects_total{labels}"), 1.0)?;
@@ -103,20 +110,35 @@ fn prometheus(context: &Context) -> Result<()> {
     until(&format!("up{{instance=\"{outside}\"}}"), 0.0)?;
     until("up{job=\"tcp-echo-exporter\"}", 1.0)?;
     let twice = prometheus.value("count({job=\"tcp-echo-exporter\",target!=\"\"})");
-    ensure!(twice.is_err(), "{twice:?} series of targets are at /metrics too");
+    ensure!(
+        twice.is_err(),
+        "{twice:?} series of targets are at /metrics too"
+    );
     let unknown = forbidden.accept();
-    ensure!(unknown.is_err(), "a network that is not allowed was connected to");
+    ensure!(
+        unknown.is_err(),
+        "a network that is not allowed was connected to"
+    );
 
     // One goes from the service discovery: its probing ends, the other's goes on.
     fs::write(&listed, list(&[&a_name]).to_string())?;
     let gone = |scrape: &Scrape| scrape.sum("tcp_echo_server_connections", &[]) == 0.0;
     let (_, took) = b.echo.until("the end of its probing", SOON, gone)?;
-    context.note(format!("no longer asked for: ended after {:.1} s", took.as_secs_f64()));
+    context.note(format!(
+        "no longer asked for: ended after {:.1} s",
+        took.as_secs_f64()
+    ));
     ensure!(took > IDLE / 2, "it ended too soon");
     let scrape = Scrape::parse(&echo.metrics.get(&format!("/probe?target={a_name}"))?)?;
-    ensure!(scrape.get("tcp_echo_connects_total", &[])? == 1.0, "the other one was disturbed");
+    ensure!(
+        scrape.get("tcp_echo_connects_total", &[])? == 1.0,
+        "the other one was disturbed"
+    );
     let shown = echo.metrics.get("/api/v1/targets")?;
-    ensure!(shown.contains(&a_name) && !shown.contains(&b_name), "{shown}");
+    ensure!(
+        shown.contains(&a_name) && !shown.contains(&b_name),
+        "{shown}"
+    );
     Ok(())
 }
 
@@ -149,11 +171,17 @@ fn rebinding(context: &Context) -> Result<()> {
     let name = format!("mind.test:{}", listen.port());
     let ask = || Scrape::parse(&echo.metrics.get(&format!("/probe?target={name}"))?);
     let first = ask()?;
-    ensure!(first.get("tcp_echo_connected", &[])? == 1.0, "the first answer is not connected");
+    ensure!(
+        first.get("tcp_echo_connected", &[])? == 1.0,
+        "the first answer is not connected"
+    );
 
     names.elsewhere.store(true, Ordering::Relaxed);
     let refused = status(&echo.metrics, &format!("other.test:{}", listen.port()))?;
-    ensure!(refused == 403, "{refused} for a name that stands for {FORBIDDEN}");
+    ensure!(
+        refused == 403,
+        "{refused} for a name that stands for {FORBIDDEN}"
+    );
     // Without its peer it has to connect again, by what the name stands for now.
     drop(server);
     let failures = [("reason", "other")];
@@ -162,8 +190,14 @@ fn rebinding(context: &Context) -> Result<()> {
         let failed = scrape.sum("tcp_echo_connect_failures_total", &failures);
         (failed >= 5.0).then_some(scrape)
     })?;
-    ensure!(scrape.get("tcp_echo_connected", &[])? == 0.0, "it is connected");
-    ensure!(scrape.get("tcp_echo_connects_total", &[])? == 1.0, "it was connected again");
+    ensure!(
+        scrape.get("tcp_echo_connected", &[])? == 0.0,
+        "it is connected"
+    );
+    ensure!(
+        scrape.get("tcp_echo_connects_total", &[])? == 1.0,
+        "it was connected again"
+    );
     ensure!(forbidden.accept().is_err(), "{elsewhere} was connected to");
 
     // When the name comes back, so does the target.
@@ -192,16 +226,22 @@ impl Names {
     fn start(socket: UdpSocket) -> Result<Self> {
         let elsewhere = Arc::new(AtomicBool::new(false));
         let shared = Arc::clone(&elsewhere);
-        thread::Builder::new().name("names".to_owned()).spawn(move || {
-            let mut question = [0; 512];
-            while let Ok((len, from)) = socket.recv_from(&mut question) {
-                let ip = if shared.load(Ordering::Relaxed) { FORBIDDEN } else { ALLOWED };
-                if let Ok(answer) = answer(&question[..len], ip) {
-                    // Whoever asked asks again.
-                    let _ = socket.send_to(&answer, from);
+        thread::Builder::new()
+            .name("names".to_owned())
+            .spawn(move || {
+                let mut question = [0; 512];
+                while let Ok((len, from)) = socket.recv_from(&mut question) {
+                    let ip = if shared.load(Ordering::Relaxed) {
+                        FORBIDDEN
+                    } else {
+                        ALLOWED
+                    };
+                    if let Ok(answer) = answer(&question[..len], ip) {
+                        // Whoever asked asks again.
+                        let _ = socket.send_to(&answer, from);
+                    }
                 }
-            }
-        })?;
+            })?;
         Ok(Self { elsewhere })
     }
 }
@@ -210,7 +250,11 @@ impl Names {
 fn answer(question: &[u8], ip: Ipv4Addr) -> Result<Vec<u8>> {
     const HEAD: usize = 12;
     let name = question.get(HEAD..).context("a short question")?;
-    let name = name.iter().position(|byte| *byte == 0).context("no end of a name")? + 1;
+    let name = name
+        .iter()
+        .position(|byte| *byte == 0)
+        .context("no end of a name")?
+        + 1;
     let end = HEAD + name + 4;
     let asked = question.get(..end).context("a short question")?;
     let is_a = asked[end - 4..end - 2] == [0, 1];
