@@ -35,7 +35,7 @@ use crate::{
 pub type ReloadError = Box<dyn Error + Send + Sync>;
 
 /// The history's limit unless another is set, in bytes.
-const HISTORY_LIMIT: usize = 64 << 20;
+const HISTORY_LIMIT: usize = 32 << 20;
 
 type ReloadHook = dyn Fn() -> Result<(), ReloadError> + Send + Sync;
 
@@ -94,7 +94,7 @@ impl Endpoints {
 
     /// Keeps the targets' history in at most so many bytes: an hour of each where
     /// that suffices, at least 10 minutes even where it doesn't, nothing at 0.
-    /// Without this it is 64 MiB, which is an hour of 4,000 targets.
+    /// Without this it is 32 MiB, which is an hour of 2,000 targets.
     #[must_use]
     pub const fn with_history_limit(mut self, bytes: usize) -> Self {
         self.history_limit = bytes;

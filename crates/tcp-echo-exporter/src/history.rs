@@ -12,8 +12,10 @@ use std::{
 
 use crate::{TargetMetrics, snapshot::Snapshot, targets::Series};
 
+mod counts;
 pub(crate) mod step;
 
+use counts::{Counts, NATIVE};
 use step::{Counted, Step, quantile};
 
 /// How long a step is.
@@ -28,9 +30,6 @@ pub(crate) const FEWEST_STEPS: usize = 60;
 /// p50 and p99 are of the time since the older of two marks, which are set this many
 /// steps apart: of the last 2½ to 5 minutes.
 const MARK_STEPS: u64 = 15;
-
-/// Native buckets that are kept of a target: up to 64 s.
-const NATIVE: usize = 209;
 
 /// What a target takes besides its steps, at most, in bytes.
 const FIXED: usize = 3 * NATIVE * size_of::<u32>() + size_of::<Track>();
@@ -64,13 +63,13 @@ pub(crate) struct Track {
     seen: bool,
     /// As of the end of the last whole step.
     last: Totals,
-    marks: [Vec<u32>; 2],
+    marks: [Counts; 2],
     steps: VecDeque<Step>,
 }
 
 #[derive(Debug, Default)]
 struct Totals {
-    native: Vec<u32>,
+    native: Counts,
     lost: u64,
     connects: u64,
     disconnects: u64,
@@ -120,18 +119,17 @@ impl History {
         // The lock comes first, here and wherever both are read: no numbers are older
         // than the step under way.
         let mut tracks = self.tracks();
-        let snapshots = self.metrics.snapshots(true);
         let state = &mut *tracks.0;
         let elapsed = now.saturating_duration_since(state.began);
         let ended = elapsed.as_nanos() / STEP.as_nanos();
         let ended = u32::try_from(ended).unwrap_or(u32::MAX);
-        let most = self.most_steps(snapshots.targets.len());
+        let most = self.most_steps(self.metrics.len());
         let step = state.step;
         state
             .tracks
             .values_mut()
             .for_each(|track| track.seen = false);
-        for target in snapshots.iter() {
+        self.metrics.each(|target| {
             let next_id = &mut state.next_id;
             let track = state.tracks.entry(Arc::clone(&target.series().name));
             let track = track.or_insert_with(|| {
@@ -146,7 +144,7 @@ impl History {
                     track.mark(&target);
                 }
             }
-        }
+        });
         state.tracks.retain(|_, track| track.seen);
         if ended > 0 {
             state.step += u64::from(ended);
@@ -175,8 +173,8 @@ impl History {
     }
 
     /// How long the history of each target is at most, with the targets there are.
-    pub(crate) fn span(&self, targets: usize) -> Duration {
-        STEP * u32::try_from(self.most_steps(targets)).unwrap_or(0)
+    pub(crate) fn span(&self) -> Duration {
+        STEP * u32::try_from(self.most_steps(self.metrics.len())).unwrap_or(0)
     }
 }
 
@@ -225,18 +223,17 @@ impl Track {
 
     fn mark(&mut self, target: &Snapshot<'_>) {
         self.marks.swap(0, 1);
-        self.marks[1] = native(target).collect();
+        self.marks[1] = Counts::of(target);
     }
 
     /// The step under way.
     pub(crate) fn running(&self, target: &Snapshot<'_>) -> Step {
-        let now = Totals::of(target);
-        let native = since(&now.native, &self.last.native);
+        let last = &self.last;
         Step::pack(&Counted {
-            native: &native,
-            lost: now.lost.saturating_sub(self.last.lost),
-            connects: now.connects.saturating_sub(self.last.connects),
-            disconnects: now.disconnects.saturating_sub(self.last.disconnects),
+            native: &last.native.until(target),
+            lost: target.lost().saturating_sub(last.lost),
+            connects: target.connects().saturating_sub(last.connects),
+            disconnects: target.disconnects().saturating_sub(last.disconnects),
         })
     }
 
@@ -247,8 +244,7 @@ impl Track {
 
     /// p50 and p99 of the last minutes, in seconds.
     pub(crate) fn percentiles(&self, target: &Snapshot<'_>) -> [Option<f64>; 2] {
-        let now: Vec<u32> = native(target).collect();
-        let window = since(&now, &self.marks[0]);
+        let window = self.marks[0].until(target);
         [0.5, 0.99].map(|q| quantile(&window, q))
     }
 }
@@ -256,33 +252,12 @@ impl Track {
 impl Totals {
     fn of(target: &Snapshot<'_>) -> Self {
         Self {
-            native: native(target).collect(),
+            native: Counts::of(target),
             lost: target.lost(),
             connects: target.connects(),
             disconnects: target.disconnects(),
         }
     }
-}
-
-/// The native histogram; what is beyond the buckets kept is in the last. Counts wrap,
-/// which differences of them don't mind.
-fn native(target: &Snapshot<'_>) -> impl ExactSizeIterator<Item = u32> {
-    let counts = target.native();
-    let (kept, beyond) = counts.split_at(counts.len().min(NATIVE));
-    let beyond: u64 = beyond.iter().sum();
-    let last = kept.len().saturating_sub(1);
-    #[expect(clippy::cast_possible_truncation, reason = "counts wrap")]
-    kept.iter().enumerate().map(move |(index, count)| {
-        let beyond = if index == last { beyond } else { 0 };
-        count.wrapping_add(beyond) as u32
-    })
-}
-
-/// What was counted since; a moment without counts is the beginning.
-fn since(now: &[u32], then: &[u32]) -> Vec<u32> {
-    let then = then.iter().chain(std::iter::repeat(&0));
-    let pairs = now.iter().zip(then);
-    pairs.map(|(now, then)| now.wrapping_sub(*then)).collect()
 }
 
 #[cfg(test)]

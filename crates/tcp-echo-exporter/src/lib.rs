@@ -93,6 +93,7 @@
 
 mod about;
 mod buckets;
+mod buffers;
 mod cells;
 mod collect;
 mod encode;

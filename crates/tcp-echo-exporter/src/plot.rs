@@ -50,13 +50,13 @@ impl Plotted {
     pub(crate) fn find(history: &History, name: &str) -> Option<Self> {
         history.advance(Instant::now());
         let tracks = history.tracks();
-        let snapshots = history.metrics().snapshots(true);
-        let target = snapshots.iter().find(|target| target.name() == name)?;
+        let found = history.metrics().of(name, true)?;
+        let target = found.iter().next()?;
         let track = tracks.of(&target);
         let mut steps: Vec<Step> =
             track.map_or_else(Vec::new, |track| track.steps().iter().copied().collect());
         steps.extend(track.map(|track| track.running(&target)));
-        let longest = history.span(snapshots.targets.len());
+        let longest = history.span();
         let length = STEP * u32::try_from(steps.len()).unwrap_or(u32::MAX);
         // In whole tens of minutes, so that a young history is not a sliver.
         let minutes = (length.as_secs_f64() / 600.0).ceil() * 10.0;

@@ -6,6 +6,7 @@ use tcp_echo_prober::DisconnectReason;
 
 use crate::{
     buckets::seconds,
+    buffers::Buffer,
     labels::Labels,
     layout::{self, Cell, Histogram, Layout},
     targets::Series,
@@ -18,7 +19,7 @@ pub(crate) struct Snapshots {
     pub(crate) layout: Arc<Layout>,
     pub(crate) targets: Vec<Arc<Series>>,
     /// The numbers of all targets, one target after the other.
-    pub(crate) words: Vec<u64>,
+    pub(crate) words: Buffer,
     /// Where each target's numbers end.
     pub(crate) ends: Vec<usize>,
 }
@@ -32,11 +33,7 @@ impl Snapshots {
             .map(move |(series, end)| {
                 let words = &self.words[start..*end];
                 start = *end;
-                Snapshot {
-                    series,
-                    layout: &self.layout,
-                    words,
-                }
+                Snapshot::new(series, &self.layout, words)
             })
     }
 }
@@ -60,6 +57,14 @@ pub(crate) struct Counted<'a> {
 }
 
 impl<'a> Snapshot<'a> {
+    pub(crate) fn new(series: &'a Arc<Series>, layout: &'a Layout, words: &'a [u64]) -> Self {
+        Self {
+            series,
+            layout,
+            words,
+        }
+    }
+
     pub(crate) fn name(&self) -> &'a str {
         &self.series.name
     }

@@ -12,11 +12,12 @@ use tokio::{sync::Notify, time::timeout};
 
 use crate::{
     buckets::{Buckets, seconds},
+    buffers::Buffers,
     cells::{Cells, Change, Writer},
     labels::Labels,
     layout::{self, Cell, Histogram, Layout},
     native,
-    snapshot::Snapshots,
+    snapshot::{Snapshot, Snapshots},
 };
 
 /// Keeps the metrics of all targets: an [`Observer`] for a prober, to be given to an
@@ -36,6 +37,7 @@ struct Shared {
     targets: Mutex<BTreeMap<Arc<str>, Arc<Series>>>,
     /// Told when a target was tried for the first time.
     tried: Notify,
+    buffers: Arc<Buffers>,
 }
 
 /// What is known of one target.
@@ -51,6 +53,15 @@ pub(crate) struct Series {
 }
 
 impl Series {
+    /// How many numbers it has, with those of the native histogram or without.
+    fn len(&self, layout: &Layout, native: bool) -> usize {
+        if native {
+            self.cells.len()
+        } else {
+            layout.native()
+        }
+    }
+
     /// Whether a connection to the target was made or failed at least once.
     fn is_tried(&self) -> bool {
         let failures = layout::CONNECT_FAILURES..layout::DISCONNECTS;
@@ -72,6 +83,7 @@ impl TargetMetrics {
                 layout: Arc::new(Layout::new(rtt)),
                 targets: Mutex::default(),
                 tried: Notify::new(),
+                buffers: Arc::default(),
             }),
         }
     }
@@ -99,15 +111,14 @@ impl TargetMetrics {
 
     fn snapshots_of(&self, targets: Vec<Arc<Series>>, native: bool) -> Snapshots {
         let layout = Arc::clone(&self.shared.layout);
-        let mut words = Vec::with_capacity(targets.len() * layout.native());
+        // All of about the same length, the first one's or shorter.
+        let most = targets
+            .first()
+            .map_or(0, |series| series.len(&layout, native));
+        let mut words = self.shared.buffers.take(targets.len() * most);
         let mut ends = Vec::with_capacity(targets.len());
         for series in &targets {
-            let len = if native {
-                series.cells.len()
-            } else {
-                layout.native()
-            };
-            series.cells.read(len, &mut words);
+            series.cells.read(series.len(&layout, native), &mut words);
             ends.push(words.len());
         }
         Snapshots {
@@ -116,6 +127,23 @@ impl TargetMetrics {
             words,
             ends,
         }
+    }
+
+    /// Looks at one after the other, native histogram included, each as it is at a
+    /// moment of its own: in little memory, however many they are.
+    pub(crate) fn each(&self, mut look: impl FnMut(Snapshot<'_>)) {
+        let targets: Vec<_> = self.shared.lock().values().cloned().collect();
+        let mut words = Vec::new();
+        for series in &targets {
+            words.clear();
+            series.cells.read(series.cells.len(), &mut words);
+            look(Snapshot::new(series, &self.shared.layout, &words));
+        }
+    }
+
+    /// How many targets there are.
+    pub(crate) fn len(&self) -> usize {
+        self.shared.lock().len()
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {

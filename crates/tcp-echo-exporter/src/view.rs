@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     history::{
-        FEWEST_STEPS, History,
+        FEWEST_STEPS, History, Tracks,
         step::{Rtt, Step},
     },
     layout::Cell,
@@ -100,38 +100,10 @@ impl View {
     pub(crate) fn of(history: &History) -> Self {
         history.advance(Instant::now());
         let tracks = history.tracks();
-        let snapshots = history.metrics().snapshots(true);
-        let mut rows: Vec<Row> = snapshots
-            .iter()
-            .map(|target| {
-                let track = tracks.of(&target);
-                let [p50, p99] = track.map_or([None; 2], |track| track.percentiles(&target));
-                // At first, so that there is something to see; later it would change
-                // every sparkline with every view.
-                let young = track.filter(|track| track.steps().len() < YOUNG);
-                let running = young.map(|track| track.running(&target));
-                let steps = track.map(|track| track.steps().iter().rev());
-                let steps = running.iter().chain(steps.into_iter().flatten());
-                let received = target.get(Cell::Received);
-                Row {
-                    id: track.map_or(0, |track| track.id),
-                    name: Arc::clone(&target.series().name),
-                    address: target.address().to_owned(),
-                    labels: target.labels().own().to_vec(),
-                    health: Health::of(&target),
-                    rtt: (received > 0).then(|| target.seconds(Cell::LastRtt)),
-                    p50,
-                    p99,
-                    loss: target.loss(1.0),
-                    recent: steps
-                        .take(FEWEST_STEPS)
-                        .map(|step: &Step| (step.median(), step.loss()))
-                        .collect(),
-                    texts: OnceLock::new(),
-                    hay: OnceLock::new(),
-                }
-            })
-            .collect();
+        let mut rows = Vec::with_capacity(history.metrics().len());
+        history
+            .metrics()
+            .each(|target| rows.push(Row::of(&target, &tracks)));
         drop(tracks);
         rows.sort_by(|one, other| one.rank().cmp(&other.rank()));
         Self {
@@ -165,6 +137,35 @@ impl View {
 }
 
 impl Row {
+    fn of(target: &Snapshot<'_>, tracks: &Tracks<'_>) -> Self {
+        let track = tracks.of(target);
+        let [p50, p99] = track.map_or([None; 2], |track| track.percentiles(target));
+        // At first, so that there is something to see; later it would change every
+        // sparkline with every view.
+        let young = track.filter(|track| track.steps().len() < YOUNG);
+        let running = young.map(|track| track.running(target));
+        let steps = track.map(|track| track.steps().iter().rev());
+        let steps = running.iter().chain(steps.into_iter().flatten());
+        let received = target.get(Cell::Received);
+        Self {
+            id: track.map_or(0, |track| track.id),
+            name: Arc::clone(&target.series().name),
+            address: target.address().to_owned(),
+            labels: target.labels().own().to_vec(),
+            health: Health::of(target),
+            rtt: (received > 0).then(|| target.seconds(Cell::LastRtt)),
+            p50,
+            p99,
+            loss: target.loss(1.0),
+            recent: steps
+                .take(FEWEST_STEPS)
+                .map(|step: &Step| (step.median(), step.loss()))
+                .collect(),
+            texts: OnceLock::new(),
+            hay: OnceLock::new(),
+        }
+    }
+
     /// What the order goes by: coarse steps, so that rows that are much the same
     /// don't change places all the time.
     fn rank(&self) -> (Health, Reverse<u32>, Reverse<i32>, &str) {

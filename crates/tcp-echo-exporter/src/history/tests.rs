@@ -139,7 +139,7 @@ fn an_hour_of_a_target_takes_16_kib_at_most() {
     let track = &tracks.0.tracks["a"];
     assert_eq!(track.steps.len(), MOST_STEPS);
     let counts = track.marks.iter().chain([&track.last.native]);
-    let counts: usize = counts.map(|counts| counts.capacity() * 4).sum();
+    let counts: usize = counts.map(Counts::bytes).sum();
     let bytes = track.steps.capacity() * size_of::<Step>() + counts + size_of::<Track>();
     assert!(bytes <= 16 * 1024, "{bytes}");
     assert!(bytes <= MOST_STEPS * size_of::<Step>() + FIXED, "{bytes}");

@@ -15,15 +15,15 @@ const MOST_CHANGES: usize = 20;
 pub(super) fn detail(history: &History, name: &str) -> Markup {
     let plotted = Plotted::find(history, name);
     let tracks = history.tracks();
-    let snapshots = history.metrics().snapshots(true);
-    let target = snapshots.iter().find(|target| target.name() == name);
+    let found = history.metrics().of(name, true);
+    let target = found.as_ref().and_then(|found| found.iter().next());
     let (Some(plotted), Some(target)) = (plotted, target) else {
         return html! {
             h1 { "No such target" }
             p { "Nothing of the name " b { (name) } " is probed. " a href="/" { "All targets" } }
         };
     };
-    let span = history.span(snapshots.targets.len());
+    let span = history.span();
     let health = Health::of(&target).as_str();
     let peer = target.peer().map(|peer| peer.to_string());
     let status = TargetStatus::of(target, &tracks);
