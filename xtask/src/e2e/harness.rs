@@ -7,6 +7,7 @@ pub(super) mod http;
 pub(super) mod limits;
 pub(super) mod machine;
 pub(super) mod netns;
+pub(super) mod path;
 pub(super) mod ports;
 pub(super) mod process;
 pub(super) mod relay;

@@ -6,9 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::Echo;
-use crate::e2e::harness::netns::{Pair, SERVER};
-use crate::e2e::harness::watch::Watch;
+use crate::e2e::harness::path::Path;
 use crate::e2e::runner::Scenario;
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
@@ -23,20 +21,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
 const HOLE: Duration = Duration::from_secs(25);
 const BACK: Duration = Duration::from_secs(1);
 
+const FLAGS: &[&str] = &["-interval=10ms", "-timeout=20ms", "-window=50"];
+
 fn run(context: &Context) -> Result<()> {
-    let pair = Pair::new()?;
-    let address = format!("{SERVER}:4000");
-    let (listen, target) = (format!("-listen={address}"), format!("-target={address}"));
-    let _server = Echo::start_in(context, &pair.server.inside(), &["-mode=server", &listen])?;
-    let flags = [
-        "-mode=client",
-        &target,
-        "-interval=10ms",
-        "-timeout=20ms",
-        "-window=50",
-    ];
-    let client = Echo::start_in(context, &pair.client.inside(), &flags)?;
-    let watch = Watch::start(client.metrics.clone());
+    let path = Path::probed(context, FLAGS)?;
+    let (pair, watch) = (&path.pair, &path.watch);
     watch.healthy()?;
 
     let before = watch.now()?;
@@ -82,6 +71,6 @@ fn run(context: &Context) -> Result<()> {
         last.sum("tcp_echo_unexpected_total", &[]) == 0.0,
         "unexpected frames"
     );
-    context.note(format!("the sum held at {} scrapes", watch.finish()?));
+    context.note(format!("the sum held at {} scrapes", path.watch.finish()?));
     Ok(())
 }

@@ -6,9 +6,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::Echo;
-use crate::e2e::harness::netns::{LINK, Pair, SERVER};
-use crate::e2e::harness::watch::Watch;
+use crate::e2e::harness::netns::LINK;
+use crate::e2e::harness::path::Path;
 use crate::e2e::runner::Scenario;
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
@@ -21,20 +20,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
 
 const BACK: Duration = Duration::from_secs(1);
 
+const FLAGS: &[&str] = &["-interval=10ms", "-timeout=20ms", "-window=50"];
+
 fn run(context: &Context) -> Result<()> {
-    let pair = Pair::new()?;
-    let address = format!("{SERVER}:4000");
-    let (listen, target) = (format!("-listen={address}"), format!("-target={address}"));
-    let _server = Echo::start_in(context, &pair.server.inside(), &["-mode=server", &listen])?;
-    let flags = [
-        "-mode=client",
-        &target,
-        "-interval=10ms",
-        "-timeout=20ms",
-        "-window=50",
-    ];
-    let client = Echo::start_in(context, &pair.client.inside(), &flags)?;
-    let watch = Watch::start(client.metrics.clone());
+    let path = Path::probed(context, FLAGS)?;
+    let (pair, watch) = (&path.pair, &path.watch);
     watch.healthy()?;
 
     // One shorter than the limit of a stall, one far longer.
@@ -56,6 +46,6 @@ fn run(context: &Context) -> Result<()> {
         ));
         watch.healthy()?;
     }
-    watch.finish()?;
+    path.watch.finish()?;
     Ok(())
 }

@@ -6,9 +6,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::Echo;
-use crate::e2e::harness::netns::{Namespace, Pair, SERVER};
-use crate::e2e::harness::watch::Watch;
+use crate::e2e::harness::netns::Namespace;
+use crate::e2e::harness::path::Path;
 use crate::e2e::runner::Scenario;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -38,20 +37,9 @@ const TIME: Duration = Duration::from_secs(8);
 /// one connection throughout and time enough at the end, all that timed out
 /// were answered late, one for one.
 fn lose(context: &Context, percent: u32) -> Result<()> {
-    let pair = Pair::new()?;
-    let address = format!("{SERVER}:4000");
-    let (listen, target) = (format!("-listen={address}"), format!("-target={address}"));
-    let _server = Echo::start_in(context, &pair.server.inside(), &["-mode=server", &listen])?;
-    let flags = [
-        "-mode=client",
-        &target,
-        "-interval=5ms",
-        "-timeout=4ms",
-        "-window=1000",
-        "-stall=1m",
-    ];
-    let client = Echo::start_in(context, &pair.client.inside(), &flags)?;
-    let watch = Watch::start(client.metrics.clone());
+    let flags = &["-interval=5ms", "-timeout=4ms", "-window=1000", "-stall=1m"];
+    let path = Path::probed(context, flags)?;
+    let (pair, watch) = (&path.pair, &path.watch);
     let connected = |scrape: &crate::e2e::harness::exposition::Scrape| {
         scrape.sum("tcp_echo_received_total", &[]) >= 10.0
     };
@@ -86,7 +74,7 @@ fn lose(context: &Context, percent: u32) -> Result<()> {
         "{percent} % of packets: {dropped} dropped; {sent} sent, {received} received, {timeouts} timeouts, \
          {late} late, {retransmits} retransmits, quiet after {} ms; {} scrapes",
         quiet.as_millis(),
-        watch.finish()?
+        path.watch.finish()?
     ));
     ensure!(dropped > 0, "no packet was dropped");
     ensure!(timeouts >= 1.0, "no timeout");
