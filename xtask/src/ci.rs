@@ -4,11 +4,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::report::Report;
+use crate::report::{Report, skip};
 use crate::{bench, dashboards, e2e};
 
 mod arrows;
 mod benches;
+#[cfg(target_os = "linux")]
+mod big_endian;
 mod code;
 mod crates;
 mod deny;
@@ -16,11 +18,13 @@ mod examples;
 mod files;
 mod links;
 mod metadata;
+mod minimal_versions;
 mod no_std;
 mod readme;
 mod rust;
 mod unsafe_code;
 mod words;
+mod workflows;
 
 type Check = fn() -> Result<()>;
 
@@ -41,6 +45,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("nothing left undone", words::none_left),
     ("links in Markdown", links::resolve),
     ("commands in the README", readme::commands),
+    ("workflows", workflows::rules),
+    ("actionlint on workflows", workflows::lint),
     ("dashboards", dashboards::check),
     ("rules", dashboards::rules::check),
     ("clippy", rust::clippy),
@@ -48,6 +54,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("tests", rust::tests),
     ("tests in the documentation", rust::doc_tests),
     ("no_std", no_std::builds),
+    ("big-endian", big_endian),
     ("examples", examples::run_all),
     ("benches as tests", benches::run_all),
     ("benches, briefly", bench::runs),
@@ -55,11 +62,33 @@ const CHECKS: &[(&str, Check)] = &[
     ("cargo-deny advisories", deny::advisories),
 ];
 
+/// Those that build everything anew. They run when they are asked for.
+const ON_REQUEST: &[(&str, Check)] = &[("minimal versions", minimal_versions::check)];
+
+#[cfg(target_os = "linux")]
+fn big_endian() -> Result<()> {
+    big_endian::tests()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn big_endian() -> Result<()> {
+    skip("it takes Linux")
+}
+
 /// Runs the checks whose names contain `word`, then the end-to-end scenarios.
 pub(crate) fn run(word: &str) -> ExitCode {
     let mut report = Report::new();
     for (name, check) in CHECKS {
         if name.contains(word) {
+            report.step(name, check);
+        }
+    }
+    for (name, check) in ON_REQUEST {
+        if word.is_empty() {
+            report.step(name, || {
+                skip(format!("it takes minutes: cargo xtask ci '{name}'"))
+            });
+        } else if name.contains(word) {
             report.step(name, check);
         }
     }

@@ -8,6 +8,7 @@ mod bench;
 mod ci;
 mod dashboards;
 mod e2e;
+mod publish;
 mod report;
 mod shell;
 #[cfg(target_os = "linux")]
@@ -22,6 +23,8 @@ usage: cargo xtask <verb>
                measures everything and writes docs/benchmarks, or only shows that it runs
   dashboards [--check]
                writes Grafana's dashboards, or checks them and Prometheus's rules
+  publish [--dry-run] [--tag TAG]
+               publishes the crates in the order of their dependencies
   windows      builds the binary for Windows and tries it under wine";
 
 fn main() -> ExitCode {
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         ["e2e", word] => e2e::run(word),
         ["windows"] => e2e::windows(),
         ["bench", ref rest @ ..] => bench::run(rest),
+        ["publish", ref rest @ ..] => publish::run_all(rest),
         ["dashboards", ref rest @ ..] => dashboards::run(rest),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");

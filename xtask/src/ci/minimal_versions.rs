@@ -1,0 +1,52 @@
+//! The oldest dependencies that Cargo.toml promises.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::files;
+use crate::shell::{LONG, SHORT, cargo, root, run};
+
+/// Checks the published crates with the oldest version of each of their own dependencies.
+/// It is a copy that is checked, for Cargo.lock is another then.
+pub(super) fn check() -> Result<()> {
+    let folder = root().join("target/minimal-versions");
+    let copy = folder.join("source");
+    if copy.exists() {
+        fs::remove_dir_all(&copy)?;
+    }
+    for file in files::tracked()? {
+        if !file.starts_with("crates") && file != Path::new("Cargo.toml") {
+            continue;
+        }
+        let to = copy.join(&file);
+        if let Some(parent) = to.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::copy(root().join(&file), to)?;
+    }
+    published_only(&copy.join("Cargo.toml"))?;
+    let mut oldest = cargo(&["-Zdirect-minimal-versions", "update", "--quiet"]);
+    // The resolver that does this is not in the stable cargo; nothing is built by it.
+    oldest.current_dir(&copy).env("RUSTC_BOOTSTRAP", "1");
+    run(&mut oldest, SHORT)?;
+    let mut check = cargo(&["check", "--locked", "--workspace", "--lib", "--bins"]);
+    check
+        .current_dir(&copy)
+        .env("CARGO_TARGET_DIR", folder.join("target"));
+    run(&mut check, LONG)
+}
+
+/// Leaves tools and samples out of a workspace.
+fn published_only(manifest: &Path) -> Result<()> {
+    let text = fs::read_to_string(manifest)?;
+    let lines = text.lines().map(|line| {
+        if line.starts_with("members =") {
+            "members = [\"crates/*\"]"
+        } else {
+            line
+        }
+    });
+    Ok(fs::write(manifest, lines.collect::<Vec<_>>().join("\n"))?)
+}
