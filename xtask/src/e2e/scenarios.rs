@@ -15,6 +15,7 @@ mod files;
 mod generated;
 mod idle;
 mod link;
+mod many;
 mod names;
 mod on_demand;
 mod packet_loss;
@@ -22,6 +23,7 @@ mod page;
 mod peer_death;
 mod prometheus;
 mod promtool;
+mod reloads;
 mod socat;
 mod start;
 mod systemd;
@@ -43,6 +45,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         idle::SCENARIOS,
         start::SCENARIOS,
         endings::SCENARIOS,
+        reloads::SCENARIOS,
+        many::SCENARIOS,
         peer_death::SCENARIOS,
         faults::SCENARIOS,
         link::SCENARIOS,
