@@ -20,6 +20,18 @@ pub(crate) fn run(word: &str) -> ExitCode {
     report.finish()
 }
 
+/// Takes the documentation's pictures of the status page.
+pub(crate) fn pictures() -> ExitCode {
+    let mut report = Report::new();
+    #[cfg(target_os = "linux")]
+    runner::run_these(&mut report, vec![&scenarios::PICTURES]);
+    #[cfg(not(target_os = "linux"))]
+    report.step("pictures", || {
+        crate::report::skip("they are taken on Linux")
+    });
+    report.finish()
+}
+
 /// Builds the binary for Windows, and tries it.
 pub(crate) fn windows() -> ExitCode {
     let mut report = Report::new();

@@ -25,6 +25,7 @@ usage: cargo xtask <verb>
                writes Grafana's dashboards, or checks them and Prometheus's rules
   publish [--dry-run] [--tag TAG]
                publishes the crates in the order of their dependencies
+  pictures     takes the documentation's pictures of the status page, in 11 minutes
   windows      builds the binary for Windows and tries it under wine";
 
 fn main() -> ExitCode {
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         ["ci", word] => ci::run(word),
         ["e2e"] => e2e::run(""),
         ["e2e", word] => e2e::run(word),
+        ["pictures"] => e2e::pictures(),
         ["windows"] => e2e::windows(),
         ["bench", ref rest @ ..] => bench::run(rest),
         ["publish", ref rest @ ..] => publish::run_all(rest),

@@ -49,6 +49,10 @@ pub(super) fn run(report: &mut Report, word: &str) {
         });
         return;
     }
+    run_these(report, chosen);
+}
+
+pub(super) fn run_these(report: &mut Report, chosen: Vec<&Scenario>) {
     let mut built = None;
     report.step("release build", || {
         built = Some(build()?);

@@ -18,6 +18,7 @@ mod link;
 mod many;
 mod names;
 mod on_demand;
+mod package;
 mod packet_loss;
 mod page;
 mod peer_death;
@@ -28,6 +29,8 @@ mod socat;
 mod start;
 mod systemd;
 mod usage;
+
+pub(super) use page::PICTURES;
 
 pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
     [
@@ -53,6 +56,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         blackhole::SCENARIOS,
         packet_loss::SCENARIOS,
         systemd::SCENARIOS,
+        package::SCENARIOS,
     ]
     .into_iter()
     .flatten()

@@ -1,6 +1,5 @@
 //! The status page in a real browser, and what it costs.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
@@ -14,16 +13,16 @@ use crate::e2e::runner::{PLAIN, Scenario};
 use crate::shell::{SHORT, has, program, root, run as run_command};
 
 mod browser;
+mod pictures;
+
+pub(in crate::e2e) use pictures::PICTURES;
 
 use browser::Browser;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "the status page in a browser",
-        tools: &[
-            ("chromium", "chromium"),
-            ("chromedriver", "chromium-driver"),
-        ],
+        tools: CHROMIUM,
         run,
         ..PLAIN
     },
@@ -44,8 +43,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 /// For a change to be seen: one window's time and two updates.
 const SEEN: Duration = Duration::from_secs(8);
 
-/// Where pictures of the page are written to, if anywhere.
-const PICTURES: &str = "TCP_ECHO_PICTURES";
+const CHROMIUM: &[(&str, &str)] = &[
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+];
 
 /// A row's state by its target's name.
 fn state(name: &str) -> String {
@@ -130,9 +131,6 @@ fn run(context: &Context) -> Result<()> {
     accessible(context, &browser, axe.as_deref(), "detail")?;
     let errors = browser.errors()?;
     ensure!(errors.is_empty(), "the browser complains: {errors:#?}");
-    if let Some(folder) = env::var_os(PICTURES) {
-        pictures(&browser, &base, &PathBuf::from(folder))?;
-    }
     Ok(())
 }
 
@@ -199,30 +197,6 @@ fn accessible(context: &Context, browser: &Browser, axe: Option<&str>, page: &st
     }
     browser.scheme("light")?;
     browser.size(1280, 900, 1.0)
-}
-
-fn pictures(browser: &Browser, base: &str, folder: &std::path::Path) -> Result<()> {
-    fs::create_dir_all(folder)?;
-    let overview = format!("{base}/");
-    let detail = format!("{base}/?target=steady");
-    for (name, url, scheme, width, height) in [
-        ("overview-light", &overview, "light", 1200, 700),
-        ("overview-dark", &overview, "dark", 1200, 700),
-        ("detail-light", &detail, "light", 1200, 1100),
-        ("detail-dark", &detail, "dark", 1200, 1100),
-        ("overview-phone", &overview, "light", 390, 844),
-    ] {
-        browser.scheme(scheme)?;
-        browser.size(width, height, 1.0)?;
-        browser.open(url)?;
-        browser.until(
-            "live",
-            SEEN,
-            "document.documentElement.dataset.live === 'yes'",
-        )?;
-        browser.screenshot(&folder.join(format!("{name}.png")))?;
-    }
-    Ok(())
 }
 
 /// So many targets of one server, by a file.
