@@ -13,6 +13,7 @@ const SOCKET: &str = "tcp-echo-socket";
 const SERVER: &str = "tcp-echo-server";
 const PROBER: &str = "tcp-echo-prober";
 const TARGETS: &str = "tcp-echo-targets";
+const WEB: &str = "tcp-echo-web";
 const EXPORTER: &str = "tcp-echo-exporter";
 const METRICS: &str = "tcp-echo-metrics";
 
@@ -28,10 +29,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     (PROBER, &[ADDRESS, SESSION, SOCKET]),
     (TARGETS, &[ADDRESS, PROBER]),
     (EXPORTER, &[ADDRESS, PROBER, SERVER]),
+    (WEB, &[]),
     (
         METRICS,
         &[
-            ADDRESS, WIRE, LOSS, SESSION, SOCKET, SERVER, PROBER, TARGETS, EXPORTER,
+            ADDRESS, WIRE, LOSS, SESSION, SOCKET, SERVER, PROBER, TARGETS, EXPORTER, WEB,
         ],
     ),
 ];

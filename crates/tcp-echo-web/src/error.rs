@@ -1,0 +1,69 @@
+//! Why a web configuration can't be used.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Why a web configuration can't be used. It names the file, and the line and key
+/// where there are any; never a key's content that is a secret.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WebConfigError {
+    /// A file can't be read: this one, or one that it names.
+    #[error("{}: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: Arc<io::Error>,
+    },
+    /// It breaks the notation of YAML.
+    #[error("{}: line {line}, column {column}: {message}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The column, from 1.
+        column: u64,
+        /// What is wrong.
+        message: String,
+    },
+    /// A key is unknown, or has a value that is not accepted.
+    #[error("{}: line {line}: {key}: {problem}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The key with those above it, as in `tls_server_config.min_version`.
+        key: String,
+        /// What is wrong, and what is accepted.
+        problem: String,
+    },
+    /// A file changed in a way that a running program does not follow.
+    #[error("{}: {problem}", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// The system gives no random numbers.
+    #[error("{}: the system gives no random numbers", path.display())]
+    Random {
+        /// The file that wants them.
+        path: PathBuf,
+    },
+}
+
+impl WebConfigError {
+    pub(crate) fn read(path: &Path, error: io::Error) -> Self {
+        Self::Read {
+            path: path.to_owned(),
+            error: Arc::new(error),
+        }
+    }
+}

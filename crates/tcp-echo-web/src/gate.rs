@@ -1,0 +1,64 @@
+//! What comes before the endpoints.
+
+use std::time::Instant;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse as _, Response},
+};
+
+use crate::{Web, passwords::Verdict};
+
+/// What asks for a password (RFC 7617).
+const CHALLENGE: &str = "Basic realm=\"tcp-echo-metrics\", charset=\"UTF-8\"";
+
+/// A `router` that only what `web` allows comes to.
+pub(crate) fn protect(router: Router, web: Web) -> Router {
+    router.layer(from_fn_with_state(web, gate))
+}
+
+async fn gate(State(web): State<Web>, request: Request, next: Next) -> Response {
+    let now = web.current().await;
+    let is_over = |bucket: &std::sync::Arc<crate::limit::Bucket>| !bucket.take(Instant::now());
+    let mut response = if now.bucket.as_ref().is_some_and(is_over) {
+        refuse(StatusCode::TOO_MANY_REQUESTS, "too many requests\n", None)
+    } else {
+        match web.passwords().check(&now.users, request.headers()).await {
+            Verdict::Welcome => next.run(request).await,
+            Verdict::Unknown => refuse(
+                StatusCode::UNAUTHORIZED,
+                "a user's name and password are needed\n",
+                Some((header::WWW_AUTHENTICATE, CHALLENGE)),
+            ),
+            Verdict::Busy => refuse(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many passwords are being checked\n",
+                Some((header::RETRY_AFTER, "1")),
+            ),
+        }
+    };
+    for (name, value) in &now.headers {
+        response.headers_mut().insert(name, value.clone());
+    }
+    response
+}
+
+fn refuse(
+    status: StatusCode,
+    text: &'static str,
+    with: Option<(HeaderName, &'static str)>,
+) -> Response {
+    let mut response = (status, text).into_response();
+    let always = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    for (name, value) in always.into_iter().chain(with) {
+        let value = HeaderValue::from_static(value);
+        response.headers_mut().insert(name, value);
+    }
+    response
+}

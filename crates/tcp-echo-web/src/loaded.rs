@@ -1,0 +1,96 @@
+//! A web configuration in force: the file, and all that it names.
+
+use std::{path::Path, sync::Arc};
+
+use axum::http::{HeaderName, HeaderValue};
+use rustls::ServerConfig;
+
+use crate::{
+    ParseDuration, WebConfigError,
+    config::Config,
+    files::{Files, Seen},
+    limit::Bucket,
+    users::Users,
+};
+
+/// A web configuration in force.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) users: Users,
+    pub(crate) bucket: Option<Arc<Bucket>>,
+}
+
+/// Reads `path` and what it names. What was looked at is told also where it can't be
+/// used.
+pub(crate) fn load(path: &Path, duration: ParseDuration) -> (Seen, Result<Loaded, WebConfigError>) {
+    let mut files = Files::new();
+    let loaded = load_from(&mut files, path, duration);
+    (files.seen(), loaded)
+}
+
+fn load_from(
+    files: &mut Files,
+    path: &Path,
+    duration: ParseDuration,
+) -> Result<Loaded, WebConfigError> {
+    let bytes = files.read(path);
+    let bytes = bytes.map_err(|error| WebConfigError::read(path, error))?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        let before = bytes.iter().take(error.valid_up_to());
+        WebConfigError::Syntax {
+            path: path.to_owned(),
+            line: before.filter(|byte| **byte == b'\n').count() as u64 + 1,
+            column: 1,
+            message: "not UTF-8".to_owned(),
+        }
+    })?;
+    let config = Config::parse(path, text, duration)?;
+    let tls = config.tls.map(|tls| tls.load(files)).transpose()?;
+    Ok(Loaded {
+        tls,
+        headers: config.headers,
+        users: config.users,
+        bucket: config.rate_limit.map(Bucket::new).map(Arc::new),
+    })
+}
+
+impl Loaded {
+    /// It in place of `before`, if a running program may go from one to the other.
+    pub(crate) fn after(mut self, before: &Self, path: &Path) -> Result<Self, WebConfigError> {
+        let changed = |problem| {
+            Err(WebConfigError::Changed {
+                path: path.to_owned(),
+                problem,
+            })
+        };
+        match (&before.tls, &self.tls) {
+            (Some(_), None) => {
+                return changed(
+                    "tls_server_config is gone, and what was encrypted stays so until the \
+                     program is started again",
+                );
+            }
+            (None, Some(_)) => {
+                return changed("tls_server_config is new, and needs a start of the program");
+            }
+            _ => {}
+        }
+        let is_empty =
+            |one: &Self| one.users.is_empty() && one.headers.is_empty() && one.bucket.is_none();
+        if self.tls.is_none() && is_empty(&self) && !is_empty(before) {
+            return changed(
+                "nothing is left in it, as when it is just being written; a start of the \
+                 program would take it so",
+            );
+        }
+        // What was taken from it stays taken.
+        if let (Some(old), Some(new)) = (&before.bucket, &mut self.bucket)
+            && old.limit() == new.limit()
+        {
+            *new = Arc::clone(old);
+        }
+        Ok(self)
+    }
+}

@@ -1,0 +1,185 @@
+//! Basic auth (RFC 7617): whether a request comes from a user.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::http::{HeaderMap, header};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ring::{hmac, rand::SystemRandom};
+use tokio::sync::Semaphore;
+
+use crate::users::{Hash, Users};
+
+/// How many hashes are computed at once. Each takes a processor for as long as its
+/// cost says, and probes want processors too.
+const AT_ONCE: usize = 1;
+
+/// How many requests may wait for that. What is known already doesn't wait.
+const WAITING: usize = 32;
+
+/// How many results of each kind are kept.
+const KEPT: usize = 256;
+
+/// What is known of a request's sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// A user, or there are none to be.
+    Welcome,
+    /// Nobody that is known.
+    Unknown,
+    /// Too many want to know.
+    Busy,
+}
+
+/// Checks passwords, and remembers the results.
+pub(crate) struct Passwords {
+    /// Of this process alone.
+    key: hmac::Key,
+    known: Mutex<Known>,
+    turns: Arc<Semaphore>,
+    waiting: Semaphore,
+}
+
+/// Results, under keyed hashes of user, hash and password. Those of right passwords
+/// are apart, so that wrong ones can't push them out.
+#[derive(Default)]
+struct Known {
+    right: HashMap<Mark, ()>,
+    wrong: HashMap<Mark, ()>,
+}
+
+type Mark = [u8; 32];
+
+/// Who a request says it comes from.
+struct Credentials {
+    user: Vec<u8>,
+    password: Vec<u8>,
+}
+
+impl Passwords {
+    /// None where the system gives no random numbers.
+    pub(crate) fn new() -> Option<Self> {
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
+        Some(Self {
+            key: key.ok()?,
+            known: Mutex::default(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            waiting: Semaphore::new(WAITING),
+        })
+    }
+
+    /// Who sent a request with such headers.
+    ///
+    /// Whoever is no user learns it after the time of the highest cost among the
+    /// users' hashes, whether there is such a user or not; and at once where the same
+    /// was asked before.
+    pub(crate) async fn check(&self, users: &Users, headers: &HeaderMap) -> Verdict {
+        if users.is_empty() {
+            return Verdict::Welcome;
+        }
+        let Some(Credentials { user, password }) = credentials(headers) else {
+            return Verdict::Unknown;
+        };
+        let found = users.get(&user).cloned();
+        let is_user = found.is_some();
+        let hash = found.unwrap_or_else(|| Hash::decoy(users.cost()));
+        let mark = self.mark(&user, &hash, &password);
+        if let Some(right) = self.known().get(&mark) {
+            return verdict(is_user && right);
+        }
+        let Ok(_waits) = self.waiting.try_acquire() else {
+            return Verdict::Busy;
+        };
+        // It is never closed.
+        let Ok(turn) = Arc::clone(&self.turns).acquire_owned().await else {
+            return Verdict::Busy;
+        };
+        // Others may have asked the same meanwhile.
+        if let Some(right) = self.known().get(&mark) {
+            return verdict(is_user && right);
+        }
+        let cost = users.cost();
+        let verified = tokio::task::spawn_blocking(move || {
+            let right = hash.verify(&password);
+            if !right {
+                hash.make_up_for(cost, &password);
+            }
+            // Also where nobody waits for the result any more.
+            drop(turn);
+            right
+        });
+        let Ok(right) = verified.await else {
+            return Verdict::Busy;
+        };
+        let right = is_user && right;
+        self.known().insert(mark, right);
+        verdict(right)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mark(&self, user: &[u8], hash: &Hash, password: &[u8]) -> Mark {
+        let mut context = hmac::Context::with_key(&self.key);
+        for part in [user, hash.as_str().as_bytes(), password] {
+            // So that no part can run into the next.
+            context.update(&(part.len() as u64).to_le_bytes());
+            context.update(part);
+        }
+        let mut mark = Mark::default();
+        mark.copy_from_slice(context.sign().as_ref());
+        mark
+    }
+}
+
+fn verdict(right: bool) -> Verdict {
+    if right {
+        Verdict::Welcome
+    } else {
+        Verdict::Unknown
+    }
+}
+
+impl Known {
+    fn get(&self, mark: &Mark) -> Option<bool> {
+        if self.right.contains_key(mark) {
+            return Some(true);
+        }
+        self.wrong.contains_key(mark).then_some(false)
+    }
+
+    fn insert(&mut self, mark: Mark, right: bool) {
+        let marks = if right {
+            &mut self.right
+        } else {
+            &mut self.wrong
+        };
+        if marks.len() >= KEPT {
+            // Whichever the map's own random key has put first.
+            let first = marks.keys().next().copied();
+            first.and_then(|first| marks.remove(&first));
+        }
+        marks.insert(mark, ());
+    }
+}
+
+fn credentials(headers: &HeaderMap) -> Option<Credentials> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, rest) = value.split_at_checked(b"Basic ".len())?;
+    if !scheme.eq_ignore_ascii_case(b"Basic ") {
+        return None;
+    }
+    let decoded = STANDARD.decode(rest.trim_ascii()).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    let (user, password) = decoded.split_at(colon);
+    Some(Credentials {
+        user: user.to_vec(),
+        password: password.get(1..)?.to_vec(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

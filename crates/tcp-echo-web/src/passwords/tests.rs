@@ -1,0 +1,176 @@
+//! Who is let in, and how long it takes to say no.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use super::*;
+use crate::config::Config;
+
+/// Hashes of `secret` for users that are named with their costs.
+fn users(users: &[(&str, u32)]) -> Users {
+    let mut text = "basic_auth_users:\n".to_owned();
+    for (user, cost) in users {
+        let hash = bcrypt::hash("secret", *cost).unwrap();
+        text += &format!("  {user}: {hash}\n");
+    }
+    let config = Config::parse(Path::new("web.yml"), &text, |_| Err(String::new()));
+    config.unwrap().users
+}
+
+fn request(user: &str, password: &str) -> HeaderMap {
+    header(&format!(
+        "Basic {}",
+        STANDARD.encode(format!("{user}:{password}"))
+    ))
+}
+
+fn header(value: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::AUTHORIZATION, value.parse().unwrap());
+    headers
+}
+
+#[tokio::test]
+async fn users_with_their_passwords_are_welcome() {
+    let users = users(&[("alice", 4), ("bob", 5)]);
+    let passwords = Passwords::new().unwrap();
+    // The second time from memory.
+    for _ in 0..2 {
+        for (user, password, verdict) in [
+            ("alice", "secret", Verdict::Welcome),
+            ("bob", "secret", Verdict::Welcome),
+            ("alice", "Secret", Verdict::Unknown),
+            ("alice", "", Verdict::Unknown),
+            ("alice", "secret:", Verdict::Unknown),
+            ("carol", "secret", Verdict::Unknown),
+            ("", "secret", Verdict::Unknown),
+        ] {
+            let said = passwords.check(&users, &request(user, password)).await;
+            assert_eq!(said, verdict, "{user}:{password}");
+        }
+    }
+    let lower = request("alice", "secret");
+    let lower = lower[header::AUTHORIZATION].to_str().unwrap();
+    let lower = header(&lower.replace("Basic", "bASIC"));
+    assert_eq!(passwords.check(&users, &lower).await, Verdict::Welcome);
+    for value in [
+        "Basic",
+        "Basic ",
+        "Basic !",
+        "Basic YWxpY2U=",
+        "Bearer YWxpY2U6c2VjcmV0",
+    ] {
+        let said = passwords.check(&users, &header(value)).await;
+        assert_eq!(said, Verdict::Unknown, "{value}");
+    }
+    assert_eq!(
+        passwords.check(&users, &HeaderMap::new()).await,
+        Verdict::Unknown
+    );
+    let nobody = Users::default();
+    assert_eq!(
+        passwords.check(&nobody, &HeaderMap::new()).await,
+        Verdict::Welcome
+    );
+}
+
+#[tokio::test]
+async fn a_new_hash_makes_the_old_password_wrong() {
+    let passwords = Passwords::new().unwrap();
+    let request = request("alice", "secret");
+    let before = users(&[("alice", 4)]);
+    assert_eq!(passwords.check(&before, &request).await, Verdict::Welcome);
+    let text = format!(
+        "basic_auth_users: {{alice: {}}}",
+        bcrypt::hash("other", 4).unwrap()
+    );
+    let after = Config::parse(Path::new("web.yml"), &text, |_| Err(String::new())).unwrap();
+    assert_eq!(
+        passwords.check(&after.users, &request).await,
+        Verdict::Unknown
+    );
+    // And gone is gone.
+    let others = users(&[("bob", 4)]);
+    assert_eq!(passwords.check(&others, &request).await, Verdict::Unknown);
+}
+
+#[tokio::test]
+async fn what_is_known_is_bounded_and_right_ones_stay() {
+    let users = users(&[("alice", 4)]);
+    let passwords = Passwords::new().unwrap();
+    let good = request("alice", "secret");
+    assert_eq!(passwords.check(&users, &good).await, Verdict::Welcome);
+    let mut known = Known::default();
+    for index in 0..10_000_u32 {
+        let mut mark = Mark::default();
+        mark[..4].copy_from_slice(&index.to_le_bytes());
+        known.insert(mark, false);
+        passwords.known().insert(mark, false);
+    }
+    assert_eq!(known.wrong.len(), KEPT);
+    // With nobody's turn, only memory can tell.
+    let _turns = passwords.turns.acquire_many(1).await.unwrap();
+    assert_eq!(passwords.check(&users, &good).await, Verdict::Welcome);
+}
+
+#[tokio::test]
+async fn no_more_wait_than_may() {
+    let users = users(&[("alice", 4)]);
+    let passwords = Passwords::new().unwrap();
+    let turn = passwords.turns.acquire().await.unwrap();
+    let many = passwords
+        .waiting
+        .acquire_many(u32::try_from(WAITING).unwrap() - 1)
+        .await
+        .unwrap();
+    let good = request("alice", "secret");
+    let waiting = passwords.check(&users, &good);
+    let mut waiting = std::pin::pin!(waiting);
+    assert!(first_poll(waiting.as_mut()).is_none());
+    let turned_away = passwords.check(&users, &request("alice", "wrong")).await;
+    assert_eq!(turned_away, Verdict::Busy);
+    drop((turn, many));
+    assert_eq!(waiting.await, Verdict::Welcome);
+}
+
+/// What a future gives at its first poll.
+fn first_poll<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match future.poll(&mut context) {
+        std::task::Poll::Ready(output) => Some(output),
+        std::task::Poll::Pending => None,
+    }
+}
+
+/// The factor within which the medians of a refusal's time lie for all users. One step
+/// of bcrypt's cost would be 2, an answer without a hash some thousand.
+const FACTOR: f64 = 1.5;
+
+#[tokio::test]
+async fn an_unknown_user_costs_what_a_wrong_password_costs() {
+    const ROUNDS: usize = 15;
+    // The cheap hash would tell that its user is there.
+    let users = users(&[("cheap", 4), ("dear", 6)]);
+    let passwords = Passwords::new().unwrap();
+    let names = ["cheap", "dear", "nobody"];
+    let mut times = [const { Vec::<Duration>::new() }; 3];
+    // In turn, so that whatever else the machine does strikes all alike.
+    for round in 0..ROUNDS {
+        for (name, times) in names.iter().zip(&mut times) {
+            let request = request(name, &format!("wrong {round}"));
+            let before = Instant::now();
+            assert_eq!(passwords.check(&users, &request).await, Verdict::Unknown);
+            times.push(before.elapsed());
+        }
+    }
+    let medians = times.map(|mut times| {
+        times.sort();
+        times[ROUNDS / 2].as_secs_f64()
+    });
+    println!("medians of {names:?}: {medians:?} s");
+    let least = medians.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = medians.iter().copied().fold(0.0, f64::max);
+    assert!(most < least * FACTOR, "{names:?}: {medians:?}");
+}

@@ -1,0 +1,244 @@
+//! What a file says of TLS, and rustls's configuration of it.
+
+mod client;
+mod names;
+mod sans;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{
+    ServerConfig, SupportedCipherSuite, SupportedProtocolVersion,
+    crypto::{CryptoProvider, SupportedKxGroup, ring},
+    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject},
+    sign::{CertifiedKey, SingleCertAndKey},
+    version::{TLS12, TLS13},
+};
+
+use crate::{WebConfigError, files::Files, section::Entry};
+use client::ClientAuth;
+
+const KEYS: &[&str] = &[
+    "cert",
+    "key",
+    "cert_file",
+    "key_file",
+    "client_auth_type",
+    "client_ca",
+    "client_ca_file",
+    "client_allowed_sans",
+    "min_version",
+    "max_version",
+    "cipher_suites",
+    "prefer_server_cipher_suites",
+    "curve_preferences",
+];
+
+/// What is spoken, by HTTP's names (RFC 7301).
+const PROTOCOL: &[u8] = b"http/1.1";
+
+/// What a file says of TLS; its own files are not read yet.
+#[derive(Debug)]
+pub(crate) struct TlsConfig {
+    cert: Pem,
+    key: Pem,
+    client_ca: Option<Pem>,
+    client_auth: ClientAuth,
+    allowed_sans: Option<Vec<String>>,
+    versions: &'static [&'static SupportedProtocolVersion],
+    suites: Vec<SupportedCipherSuite>,
+    groups: Vec<&'static dyn SupportedKxGroup>,
+    prefer_own_order: bool,
+}
+
+/// Something in PEM (RFC 7468), and where it was written.
+struct Pem {
+    config: PathBuf,
+    line: u64,
+    key: String,
+    content: Content,
+}
+
+enum Content {
+    Inline(String),
+    File(PathBuf),
+}
+
+impl TlsConfig {
+    /// None where there is nothing in it.
+    pub(crate) fn parse(entry: Entry<'_>) -> Result<Option<Self>, WebConfigError> {
+        let mut section = entry.section(KEYS)?;
+        if section.is_empty() {
+            return Ok(None);
+        }
+        let mut pem = |inline: &str, file: &str| {
+            let inline = section.take(inline).map(|entry| Pem::inline(&entry));
+            let file = section.take(file).map(|entry| Pem::file(&entry));
+            match (inline.transpose()?.flatten(), file.transpose()?.flatten()) {
+                (Some(inline), Some(file)) => {
+                    Err(inline.refuse(format_args!("use either this or {}", file.key)))
+                }
+                (inline, file) => Ok(inline.or(file)),
+            }
+        };
+        let cert = pem("cert", "cert_file")?;
+        let key = pem("key", "key_file")?;
+        let client_ca = pem("client_ca", "client_ca_file")?;
+        let (client_auth, allowed_sans) = client::parse(&mut section, client_ca.as_ref())?;
+        let versions = names::versions(&mut section)?;
+        let suites = names::suites(&mut section, versions)?;
+        let groups = names::groups(&mut section)?;
+        let order = section.take("prefer_server_cipher_suites");
+        let order = order.map(|entry| entry.boolean()).transpose()?.flatten();
+        let missing = |name: &str, other: &str| {
+            section.lacks(
+                name,
+                format_args!("missing; this or {other} is needed for TLS"),
+            )
+        };
+        Ok(Some(Self {
+            cert: cert.ok_or_else(|| missing("cert_file", "cert"))?,
+            key: key.ok_or_else(|| missing("key_file", "key"))?,
+            client_ca,
+            client_auth,
+            allowed_sans,
+            versions,
+            suites,
+            groups,
+            prefer_own_order: order.unwrap_or(true),
+        }))
+    }
+
+    /// Reads what it names.
+    pub(crate) fn load(self, files: &mut Files) -> Result<Arc<ServerConfig>, WebConfigError> {
+        let provider = Arc::new(CryptoProvider {
+            cipher_suites: self.suites,
+            kx_groups: self.groups,
+            ..ring::default_provider()
+        });
+        let chain = self.cert.certificates(files)?;
+        let key = self.key.private_key(files)?;
+        let pair = CertifiedKey::from_der(chain, key, &provider);
+        let pair = pair.map_err(|error| self.key.refuse(why_no_pair(&error, &self.cert)))?;
+        let roots = self.client_ca.as_ref();
+        let roots = roots.map(|pem| Ok((pem.certificates(files)?, pem)));
+        let verifier = client::verifier(
+            self.client_auth,
+            roots.transpose()?,
+            self.allowed_sans,
+            &provider,
+        )?;
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(self.versions)
+            .map_err(|error| self.cert.refuse(error))?;
+        let config = match verifier {
+            Some(verifier) => config.with_client_cert_verifier(verifier),
+            None => config.with_no_client_auth(),
+        };
+        let mut config = config.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+        config.ignore_client_order = self.prefer_own_order;
+        config.alpn_protocols = vec![PROTOCOL.to_owned()];
+        Ok(Arc::new(config))
+    }
+}
+
+fn why_no_pair(error: &rustls::Error, cert: &Pem) -> String {
+    match error {
+        rustls::Error::InconsistentKeys(_) => {
+            format!(
+                "the private key is not that of the certificate in {}",
+                cert.key
+            )
+        }
+        error => format!(
+            "{error}: keys of RSA (2048 to 8192 bits), ECDSA P-256 and P-384, and Ed25519 \
+             are accepted"
+        ),
+    }
+}
+
+impl Pem {
+    fn new(entry: &Entry<'_>, content: Content) -> Self {
+        Self {
+            config: entry.path.to_owned(),
+            line: entry.line,
+            key: entry.key.clone(),
+            content,
+        }
+    }
+
+    fn inline(entry: &Entry<'_>) -> Result<Option<Self>, WebConfigError> {
+        let text = entry.text()?;
+        Ok(text.map(|text| Self::new(entry, Content::Inline(text.to_owned()))))
+    }
+
+    /// A file, which is looked for beside the configuration.
+    fn file(entry: &Entry<'_>) -> Result<Option<Self>, WebConfigError> {
+        let beside = entry.path.parent().unwrap_or(Path::new(""));
+        let text = entry.text()?;
+        Ok(text.map(|text| Self::new(entry, Content::File(beside.join(text)))))
+    }
+
+    fn refuse(&self, problem: impl fmt::Display) -> WebConfigError {
+        let problem = match &self.content {
+            Content::Inline(_) => problem.to_string(),
+            Content::File(file) => format!("{}: {problem}", file.display()),
+        };
+        WebConfigError::Key {
+            path: self.config.clone(),
+            line: self.line,
+            key: self.key.clone(),
+            problem,
+        }
+    }
+
+    fn bytes(&self, files: &mut Files) -> Result<Vec<u8>, WebConfigError> {
+        match &self.content {
+            Content::Inline(text) => Ok(text.clone().into_bytes()),
+            Content::File(file) => files.read(file).map_err(|error| self.refuse(error)),
+        }
+    }
+
+    fn certificates(
+        &self,
+        files: &mut Files,
+    ) -> Result<Vec<CertificateDer<'static>>, WebConfigError> {
+        let bytes = self.bytes(files)?;
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+        let chain = chain.map_err(|_| self.refuse("not the notation of PEM"))?;
+        if chain.is_empty() {
+            return Err(
+                self.refuse("no certificate in PEM: -----BEGIN CERTIFICATE----- is missing")
+            );
+        }
+        Ok(chain)
+    }
+
+    fn private_key(&self, files: &mut Files) -> Result<PrivateKeyDer<'static>, WebConfigError> {
+        let bytes = self.bytes(files)?;
+        PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| {
+            self.refuse(match error {
+                pem::Error::NoItemsFound => {
+                    "no private key in PEM: PRIVATE KEY, RSA PRIVATE KEY and EC PRIVATE KEY \
+                     are accepted, without a passphrase"
+                }
+                _ => "not the notation of PEM",
+            })
+        })
+    }
+}
+
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.content {
+            Content::Inline(_) => f.write_str("Inline"),
+            Content::File(file) => file.fmt(f),
+        }
+    }
+}
+
+/// Both versions.
+const BOTH: &[&SupportedProtocolVersion] = &[&TLS12, &TLS13];
