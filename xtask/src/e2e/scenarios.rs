@@ -19,6 +19,7 @@ mod many;
 mod names;
 mod on_demand;
 mod package;
+mod package;
 mod packet_loss;
 mod page;
 mod peer_death;
@@ -56,6 +57,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         blackhole::SCENARIOS,
         packet_loss::SCENARIOS,
         systemd::SCENARIOS,
+        package::SCENARIOS,
         package::SCENARIOS,
     ]
     .into_iter()

@@ -114,6 +114,13 @@ impl Machine {
         Ok(text)
     }
 
+    /// Copies a file into it.
+    pub(crate) fn put(&self, file: &Path, to: &str) -> Result<()> {
+        let there = format!("/proc/{}/root{to}", self.leader);
+        fs::copy(file, &there).with_context(|| format!("{} to {to}", file.display()))?;
+        Ok(())
+    }
+
     /// Runs the binary with these flags; it has to succeed.
     pub(crate) fn echo(&self, flags: &[&str]) -> Result<String> {
         self.run(BINARY, flags)
