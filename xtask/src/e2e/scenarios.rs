@@ -19,7 +19,6 @@ mod many;
 mod names;
 mod on_demand;
 mod package;
-mod package;
 mod packet_loss;
 mod page;
 mod peer_death;
@@ -57,7 +56,6 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         blackhole::SCENARIOS,
         packet_loss::SCENARIOS,
         systemd::SCENARIOS,
-        package::SCENARIOS,
         package::SCENARIOS,
     ]
     .into_iter()

@@ -11,7 +11,7 @@ use crate::e2e::harness::context::Context;
 use crate::e2e::harness::exposition::Scrape;
 use crate::e2e::harness::machine::{Machine, TOOLS};
 use crate::e2e::harness::wait;
-use crate::e2e::runner::{PLAIN, Scenario};
+use crate::e2e::runner::Scenario;
 use crate::report::skip;
 use crate::shell::{output, program, root};
 
@@ -21,7 +21,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     root: true,
     alone: true,
     run: life,
-    ..PLAIN
 }];
 
 const UNIT: &str = "tcp-echo-metrics";
