@@ -119,8 +119,8 @@ fn take(context: &Context, base: &str) -> Result<()> {
     for (name, url, scheme, width, height) in [
         ("overview-light", &overview, "light", 1100, 560),
         ("overview-dark", &overview, "dark", 1100, 560),
-        ("target-light", &detail, "light", 1100, 1000),
-        ("target-dark", &detail, "dark", 1100, 1000),
+        ("target-light", &detail, "light", 1100, 720),
+        ("target-dark", &detail, "dark", 1100, 720),
         ("overview-phone", &overview, "light", 390, 844),
     ] {
         browser.scheme(scheme)?;
