@@ -7,10 +7,12 @@ use std::process::ExitCode;
 mod bench;
 mod ci;
 mod dashboards;
+mod dist;
 mod e2e;
 mod publish;
 mod report;
 mod shell;
+mod toolchain;
 #[cfg(target_os = "linux")]
 mod windows;
 
@@ -23,6 +25,8 @@ usage: cargo xtask <verb>
                measures everything and writes docs/benchmarks, or only shows that it runs
   dashboards [--check]
                writes Grafana's dashboards, or checks them and Prometheus's rules
+  dist [--out DIR] [ARTIFACT ...]
+               makes all artifacts of a release, or those named, in target/dist
   publish [--dry-run] [--tag TAG]
                publishes the crates in the order of their dependencies
   pictures     takes the documentation's pictures of the status page, in 11 minutes
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
         ["pictures"] => e2e::pictures(),
         ["windows"] => e2e::windows(),
         ["bench", ref rest @ ..] => bench::run(rest),
+        ["dist", ref rest @ ..] => dist::run(rest),
         ["publish", ref rest @ ..] => publish::run_all(rest),
         ["dashboards", ref rest @ ..] => dashboards::run(rest),
         ["help" | "-h" | "--help"] => {

@@ -1,0 +1,260 @@
+//! `cargo xtask dist`: every artifact of a release.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Result, bail, ensure};
+
+use crate::report::{Outcome, Report, skip};
+
+mod archive;
+mod artifact;
+mod build;
+mod digest;
+mod files;
+mod frameworks;
+mod image;
+mod packages;
+mod release;
+mod sbom;
+mod target;
+mod tools;
+
+use archive::{Entry, gzip, tar, zip};
+use artifact::Artifact;
+use release::{PACKAGE, Release};
+use target::{System, Target};
+
+const DESCRIPTION: &str =
+    "Measure TCP latency and loss between hosts, continuously, for Prometheus";
+const LICENCE: &str = "MIT OR Apache-2.0";
+
+/// Makes what the arguments name, or all that can be made here.
+pub(crate) fn run(arguments: &[&str]) -> ExitCode {
+    let (out, words) = match parse(arguments) {
+        Ok(asked) => asked,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    let mut report = Report::new();
+    match Release::of_this_commit(out) {
+        Ok(release) => make_all(release, &words, &mut report),
+        Err(error) => report.step("dist", || Err(error)),
+    }
+    report.finish()
+}
+
+/// The folder for the artifacts, and words for some of them.
+fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<&'a str>, Vec<&'a str>)> {
+    let (mut out, mut words) = (None, Vec::new());
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        if *argument == "--out" {
+            let Some(folder) = arguments.next() else {
+                bail!("--out wants a folder after it");
+            };
+            out = Some(*folder);
+        } else if let Some(folder) = argument.strip_prefix("--out=") {
+            out = Some(folder);
+        } else if artifact::all().iter().any(|one| one.is_meant_by(argument)) {
+            words.push(*argument);
+        } else {
+            let names: Vec<_> = artifact::all().into_iter().map(Artifact::name).collect();
+            bail!(
+                "there is no artifact {argument:?}: there are {}, and linux, windows, macos, deb \
+                 and rpm for all machines",
+                names.join(", ")
+            );
+        }
+    }
+    Ok((out, words))
+}
+
+fn make_all(release: Release, words: &[&str], report: &mut Report) {
+    if Release::uncommitted().is_some() {
+        println!("!!! uncommitted changes go into this, under the name of the commit before them");
+    }
+    let mut workshop = Workshop::new(release);
+    let mut made = Vec::new();
+    for artifact in artifact::all() {
+        let named = words.iter().any(|word| artifact.is_meant_by(word));
+        if !named && !words.is_empty() {
+            continue;
+        }
+        println!("\n==> {}", artifact.name());
+        let start = Instant::now();
+        let outcome = match workshop.make(artifact).into() {
+            // Who asks for it wants to know that it isn't there.
+            Outcome::Skipped(why) if named => Outcome::Failed(why),
+            outcome => outcome,
+        };
+        if matches!(outcome, Outcome::Passed) {
+            made.push(artifact);
+        }
+        report.add(&artifact.name(), outcome, start.elapsed());
+    }
+    report.step(digest::SUMS, || {
+        digest::write_sums(&workshop.release.out, PACKAGE)?;
+        workshop.show(&made)
+    });
+}
+
+/// What several artifacts have in common is made once.
+struct Workshop {
+    release: Release,
+    binaries: BTreeMap<Target, std::result::Result<PathBuf, Outcome>>,
+    beside: Vec<Entry>,
+}
+
+impl Workshop {
+    fn new(release: Release) -> Self {
+        Self {
+            release,
+            binaries: BTreeMap::new(),
+            beside: Vec::new(),
+        }
+    }
+
+    fn make(&mut self, artifact: Artifact) -> Result<()> {
+        let file = self.release.out(&artifact.file(&self.release));
+        fs::create_dir_all(&self.release.out)?;
+        // One of an earlier run must not stand for one that can't be made now.
+        if file.exists() {
+            fs::remove_file(&file)?;
+        }
+        match artifact {
+            Artifact::Archive(target) => fs::write(&file, self.archive(artifact, target)?)?,
+            Artifact::Deb(machine) => {
+                let target = self.packaged(machine)?;
+                packages::deb(&self.release, target, &file)?;
+            }
+            Artifact::Rpm(machine) => {
+                let target = self.packaged(machine)?;
+                packages::rpm(&self.release, target, &file)?;
+            }
+            Artifact::Image => fs::write(&file, self.image()?)?,
+            Artifact::Bill => fs::write(&file, self.bill()?)?,
+        }
+        ensure!(file.is_file(), "{} was not written", file.display());
+        Ok(())
+    }
+
+    fn archive(&mut self, artifact: Artifact, target: Target) -> Result<Vec<u8>> {
+        let binary = fs::read(self.binary(target)?)?;
+        let mut entries = self.beside()?.to_vec();
+        entries.push(Entry::executable(
+            format!("{PACKAGE}{}", target.exe()),
+            binary,
+        ));
+        let folder = artifact.folder(&self.release);
+        for entry in &mut entries {
+            entry.path = format!("{folder}/{}", entry.path);
+        }
+        match target.system {
+            System::Windows => zip(&entries, self.release.time),
+            System::Linux | System::MacOs => gzip(&tar(&entries, self.release.time)?),
+        }
+    }
+
+    /// A target with all that a package of it takes in its place.
+    fn packaged(&mut self, machine: target::Machine) -> Result<Target> {
+        let target = Target {
+            system: System::Linux,
+            machine,
+        };
+        self.binary(target)?;
+        let beside = self.beside()?.to_vec();
+        files::lay_out(&self.release, target, &beside)?;
+        Ok(target)
+    }
+
+    fn image(&mut self) -> Result<Vec<u8>> {
+        let mut platforms = Vec::new();
+        for target in target::LINUX {
+            let binary = fs::read(self.binary(target)?)?;
+            let mut files = vec![Entry::executable(format!("usr/bin/{PACKAGE}"), binary)];
+            for name in ["LICENSE-APACHE", "LICENSE-MIT"] {
+                files.push(Entry::new(format!("licenses/{name}"), release::read(name)?));
+            }
+            platforms.push(image::Platform {
+                architecture: target.machine.short(),
+                files,
+            });
+        }
+        let about = image::About {
+            name: PACKAGE,
+            description: DESCRIPTION,
+            version: &self.release.version,
+            revision: &self.release.revision,
+            licence: LICENCE,
+            time: self.release.time,
+        };
+        image::archive(&about, &platforms)
+    }
+
+    fn bill(&self) -> Result<String> {
+        let lock = String::from_utf8(release::read("Cargo.lock")?)?;
+        let targets = target::ALL.map(Target::triple);
+        sbom::Bill::of(PACKAGE, &targets, &lock)?.document(self.release.time)
+    }
+
+    fn binary(&mut self, target: Target) -> Result<PathBuf> {
+        let release = &self.release;
+        let built = self.binaries.entry(target).or_insert_with(|| {
+            build::build(release, target).map_err(|error| Outcome::from(Err(error)))
+        });
+        match built {
+            Ok(path) => Ok(path.clone()),
+            Err(Outcome::Skipped(why)) => skip(why.clone()),
+            Err(outcome) => bail!("no binary for {}: {outcome:?}", target.name()),
+        }
+    }
+
+    fn beside(&mut self) -> Result<&[Entry]> {
+        if self.beside.is_empty() {
+            self.beside = files::beside_the_binary()?;
+        }
+        Ok(&self.beside)
+    }
+
+    /// The sizes of what was made, and of the binaries in it.
+    fn show(&self, made: &[Artifact]) -> Result<()> {
+        println!("    in {}", self.release.out.display());
+        for artifact in made {
+            let name = artifact.file(&self.release);
+            let bytes = fs::metadata(self.release.out(&name))?.len();
+            println!("    {bytes:>10} bytes  {name}");
+        }
+        for (target, built) in &self.binaries {
+            if let Ok(path) = built {
+                let bytes = fs::metadata(path)?.len();
+                let most = build::MOST_BYTES;
+                println!(
+                    "    {bytes:>10} bytes  the binary for {}, of at most {most}",
+                    target.name()
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn arguments() {
+        let (out, words) = parse(&["linux", "--out", "there", "sbom"]).unwrap();
+        assert_eq!((out, words), (Some("there"), vec!["linux", "sbom"]));
+        assert_eq!(parse(&["--out=x"]).unwrap().0, Some("x"));
+        for wrong in [&["--out"][..], &["amiga"], &["--oust=x"]] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What a release consists of.
+
+use super::release::{PACKAGE, Release};
+use super::target::{self, Machine, System, Target};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Artifact {
+    /// The binary and what goes with it.
+    Archive(Target),
+    Deb(Machine),
+    Rpm(Machine),
+    /// A container image for both machines.
+    Image,
+    /// What the binaries are made of.
+    Bill,
+}
+
+/// All of them.
+pub(super) fn all() -> Vec<Artifact> {
+    let machines = [Machine::X86, Machine::Arm];
+    let mut all: Vec<_> = target::ALL.map(Artifact::Archive).into();
+    all.extend(machines.map(Artifact::Deb));
+    all.extend(machines.map(Artifact::Rpm));
+    all.extend([Artifact::Image, Artifact::Bill]);
+    all
+}
+
+impl Artifact {
+    /// What it is asked for by.
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::Archive(target) => target.name(),
+            Self::Deb(machine) => format!("deb-{}", machine.name()),
+            Self::Rpm(machine) => format!("rpm-{}", machine.name()),
+            Self::Image => "image".to_owned(),
+            Self::Bill => "sbom".to_owned(),
+        }
+    }
+
+    /// Whether `word` asks for it: its name, or what comes before the machine in that.
+    pub(super) fn is_meant_by(self, word: &str) -> bool {
+        let name = self.name();
+        name == word || name.split_once('-').is_some_and(|(kind, _)| kind == word)
+    }
+
+    /// What its file is called.
+    pub(super) fn file(self, release: &Release) -> String {
+        let version = &release.version;
+        match self {
+            Self::Archive(target) => format!("{}.{}", self.folder(release), extension(target)),
+            // As the two systems name packages: with the package's own revision, 1.
+            Self::Deb(machine) => format!("{PACKAGE}_{version}-1_{}.deb", machine.short()),
+            Self::Rpm(machine) => format!("{PACKAGE}-{version}-1.{}.rpm", machine.name()),
+            Self::Image => format!("{PACKAGE}-{version}-image.tar"),
+            Self::Bill => format!("{PACKAGE}-{version}.cdx.json"),
+        }
+    }
+
+    /// The one folder in an archive.
+    pub(super) fn folder(self, release: &Release) -> String {
+        format!("{PACKAGE}-{}-{}", release.version, self.name())
+    }
+}
+
+fn extension(target: Target) -> &'static str {
+    match target.system {
+        System::Windows => "zip",
+        System::Linux | System::MacOs => "tar.gz",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn meant_by(word: &str) -> Vec<String> {
+        let meant = all().into_iter().filter(|one| one.is_meant_by(word));
+        meant.map(Artifact::name).collect()
+    }
+
+    #[test]
+    fn names_and_kinds_are_words() {
+        assert_eq!(meant_by("linux"), ["linux-x86_64", "linux-aarch64"]);
+        assert_eq!(meant_by("deb-aarch64"), ["deb-aarch64"]);
+        assert_eq!(meant_by("sbom"), ["sbom"]);
+        assert!(meant_by("x86_64").is_empty());
+        assert!(meant_by("").is_empty());
+    }
+
+    #[test]
+    fn names_differ() {
+        let names: BTreeSet<_> = all().into_iter().map(Artifact::name).collect();
+        assert_eq!(names.len(), all().len());
+    }
+}

@@ -1,0 +1,67 @@
+//! SHA-256, and the file of checksums.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use sha2::{Digest as _, Sha256};
+
+/// What the file is called, as `sha256sum --check` takes it.
+pub(super) const SUMS: &str = "SHA256SUMS";
+
+/// In hexadecimal digits.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        // A string takes all that is written to it.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// Writes the checksums of the files in `folder` whose names begin with `prefix`, also
+/// of those that an earlier run or another machine has made.
+pub(super) fn write_sums(folder: &Path, prefix: &str) -> Result<()> {
+    let mut names = Vec::new();
+    for file in fs::read_dir(folder)? {
+        let file = file?;
+        let name = file.file_name().to_string_lossy().into_owned();
+        if name.starts_with(prefix) && file.path().is_file() {
+            names.push(name);
+        }
+    }
+    names.sort();
+    let mut text = String::new();
+    for name in names {
+        let bytes = fs::read(folder.join(&name)).with_context(|| name.clone())?;
+        writeln!(text, "{}  {name}", sha256(&bytes))?;
+    }
+    Ok(fs::write(folder.join(SUMS), text)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_those_of_the_standard() {
+        // FIPS 180-2, appendix B.1.
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256(b"abc"), expected);
+    }
+
+    #[test]
+    fn sums_are_sorted_and_of_our_files_only() {
+        let folder = std::env::temp_dir().join(format!("sums-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        for (name, text) in [("x-2", "abc"), ("x-1", ""), ("y", "")] {
+            fs::write(folder.join(name), text).unwrap();
+        }
+        write_sums(&folder, "x-").unwrap();
+        let sums = fs::read_to_string(folder.join(SUMS)).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        let expected = format!("{}  x-1\n{}  x-2\n", sha256(b""), sha256(b"abc"));
+        assert_eq!(sums, expected);
+    }
+}

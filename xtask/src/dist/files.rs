@@ -1,0 +1,67 @@
+//! What goes with the binary: what there is to read, the man page and the completions.
+
+use std::env;
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::archive::Entry;
+use super::release::{PACKAGE, Release, read};
+use super::target::Target;
+use crate::shell::{LONG, cargo, output, root, run};
+
+const DOCUMENTS: [&str; 4] = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "README.md"];
+
+/// What the binary generates: by which word, and where that goes in an archive. The
+/// names of files are those that each shell looks for.
+const GENERATED: [(&str, &str); 5] = [
+    ("man", "man/tcp-echo-metrics.1"),
+    ("complete-bash", "completions/tcp-echo-metrics.bash"),
+    ("complete-fish", "completions/tcp-echo-metrics.fish"),
+    ("complete-powershell", "completions/_tcp-echo-metrics.ps1"),
+    ("complete-zsh", "completions/_tcp-echo-metrics"),
+];
+
+/// All of it, with paths from the top of an archive.
+pub(super) fn beside_the_binary() -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for name in DOCUMENTS {
+        entries.push(Entry::new(name, read(name)?));
+    }
+    // A binary for this machine, whatever the others are for.
+    run(&mut cargo(&["build", "--locked", "-p", PACKAGE]), LONG)?;
+    let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let binary = root()
+        .join(target)
+        .join("debug")
+        .join(format!("{PACKAGE}{}", env::consts::EXE_SUFFIX));
+    for (word, path) in GENERATED {
+        let mut command = Command::new(&binary);
+        for (name, _) in env::vars_os() {
+            if name.to_string_lossy().starts_with("TCP_ECHO_") {
+                command.env_remove(&name);
+            }
+        }
+        let text = output(command.arg(format!("--generate={word}")))?;
+        ensure!(
+            text.contains(PACKAGE),
+            "--generate={word} says nothing of {PACKAGE}"
+        );
+        entries.push(Entry::new(path, text));
+    }
+    Ok(entries)
+}
+
+/// Puts them where the tools that make packages find them, beside the binary for the
+/// target, as Cargo.toml names them.
+pub(super) fn lay_out(release: &Release, target: Target, entries: &[Entry]) -> Result<()> {
+    let folder = release.work.join(target.triple()).join("release/beside");
+    for entry in entries {
+        let path = folder.join(&entry.path);
+        let parent = path.parent().context("an entry without a folder")?;
+        fs::create_dir_all(parent)?;
+        fs::write(path, &entry.bytes)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! Packages of Debian's kind and of Red Hat's, made by cargo-deb and cargo-generate-rpm
+//! of what the binary's Cargo.toml says.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::release::{PACKAGE, Release};
+use super::target::Target;
+use super::tools::{CARGO_DEB, CARGO_GENERATE_RPM};
+use crate::shell::{SHORT, run};
+
+pub(super) fn deb(release: &Release, target: Target, file: &Path) -> Result<()> {
+    let mut command = CARGO_DEB.command()?;
+    command
+        .args(["--no-build", "--no-strip", "--locked", "--quiet"])
+        .args(["--package", PACKAGE, "--target", target.triple()])
+        .arg("--output")
+        .arg(file);
+    run(environment(&mut command, release), SHORT)
+}
+
+pub(super) fn rpm(release: &Release, target: Target, file: &Path) -> Result<()> {
+    let mut command = CARGO_GENERATE_RPM.command()?;
+    command
+        .args(["--package", "crates/tcp-echo-metrics"])
+        .args(["--target", target.triple(), "--arch", target.machine.name()])
+        // It would ask the libraries of this machine what the binary needs: nothing.
+        .args(["--auto-req", "disabled"])
+        .arg("--target-dir")
+        .arg(&release.work)
+        .arg("--output")
+        .arg(file);
+    run(environment(&mut command, release), SHORT)
+}
+
+fn environment<'a>(command: &'a mut Command, release: &Release) -> &'a mut Command {
+    command.env("CARGO_TARGET_DIR", &release.work).env(
+        "SOURCE_DATE_EPOCH",
+        release.time.unix_timestamp().to_string(),
+    )
+}

@@ -1,0 +1,79 @@
+//! What is released, and where to.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use time::OffsetDateTime;
+
+use crate::shell::{cargo, output, program, root};
+
+/// The package of the binary, and the binary.
+pub(super) const PACKAGE: &str = "tcp-echo-metrics";
+
+pub(super) struct Release {
+    pub(super) version: String,
+    /// The full hash of the commit.
+    pub(super) revision: String,
+    /// When the commit was made: the one time in all artifacts.
+    pub(super) time: OffsetDateTime,
+    /// Where the artifacts go.
+    pub(super) out: PathBuf,
+    /// Where binaries are built: the compilers of two makers would undo each other's
+    /// work elsewhere.
+    pub(super) work: PathBuf,
+}
+
+impl Release {
+    pub(super) fn of_this_commit(out: Option<&str>) -> Result<Self> {
+        let id = output(&mut cargo(&["pkgid", "--locked", "-p", PACKAGE]))?;
+        let version = id.trim().rsplit(['#', '@']).next().unwrap_or_default();
+        let revision = git(&["rev-parse", "HEAD"]).unwrap_or_else(|_| "unknown".to_owned());
+        let seconds = match env::var("SOURCE_DATE_EPOCH") {
+            Ok(seconds) => seconds,
+            Err(_) => git(&["log", "-1", "--format=%ct"])
+                .context("this is no clone: set SOURCE_DATE_EPOCH")?,
+        };
+        let seconds = seconds.parse().with_context(|| {
+            format!("SOURCE_DATE_EPOCH is {seconds:?}, not a number of seconds")
+        })?;
+        let target = root()
+            .join(env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from));
+        Ok(Self {
+            version: version.to_owned(),
+            revision,
+            time: OffsetDateTime::from_unix_timestamp(seconds)?,
+            // Of the shell that called, not of the workspace.
+            out: match out {
+                Some(out) => env::current_dir()?.join(out),
+                None => target.join("dist"),
+            },
+            work: target.join("dist-build"),
+        })
+    }
+
+    /// What is not in the commit, in git's words.
+    pub(super) fn uncommitted() -> Option<String> {
+        git(&["status", "--porcelain"])
+            .ok()
+            .filter(|text| !text.is_empty())
+    }
+
+    pub(super) fn out(&self, name: &str) -> PathBuf {
+        self.out.join(name)
+    }
+}
+
+/// A file of the repository.
+pub(super) fn read(path: &str) -> Result<Vec<u8>> {
+    let path = root().join(path);
+    std::fs::read(&path).with_context(|| display(&path))
+}
+
+fn display(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn git(arguments: &[&str]) -> Result<String> {
+    Ok(output(&mut program("git", arguments))?.trim().to_owned())
+}

@@ -1,0 +1,88 @@
+//! The systems that there is a binary for.
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Target {
+    pub(super) system: System,
+    pub(super) machine: Machine,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum System {
+    Linux,
+    Windows,
+    MacOs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Machine {
+    X86,
+    Arm,
+}
+
+pub(super) const LINUX: [Target; 2] = [
+    Target::new(System::Linux, Machine::X86),
+    Target::new(System::Linux, Machine::Arm),
+];
+
+pub(super) const ALL: [Target; 5] = [
+    LINUX[0],
+    LINUX[1],
+    Target::new(System::Windows, Machine::X86),
+    Target::new(System::MacOs, Machine::X86),
+    Target::new(System::MacOs, Machine::Arm),
+];
+
+impl Target {
+    const fn new(system: System, machine: Machine) -> Self {
+        Self { system, machine }
+    }
+
+    /// What compilers call it.
+    pub(super) fn triple(self) -> &'static str {
+        match (self.system, self.machine) {
+            // Static: it runs on every Linux, and in an image with nothing else in it.
+            (System::Linux, Machine::X86) => "x86_64-unknown-linux-musl",
+            (System::Linux, Machine::Arm) => "aarch64-unknown-linux-musl",
+            (System::Windows, Machine::X86) => "x86_64-pc-windows-gnu",
+            (System::Windows, Machine::Arm) => "aarch64-pc-windows-gnullvm",
+            (System::MacOs, Machine::X86) => "x86_64-apple-darwin",
+            (System::MacOs, Machine::Arm) => "aarch64-apple-darwin",
+        }
+    }
+
+    /// What people call it.
+    pub(super) fn name(self) -> String {
+        let system = match self.system {
+            System::Linux => "linux",
+            System::Windows => "windows",
+            System::MacOs => "macos",
+        };
+        format!("{system}-{}", self.machine.name())
+    }
+
+    pub(super) fn exe(self) -> &'static str {
+        match self.system {
+            System::Windows => ".exe",
+            System::Linux | System::MacOs => "",
+        }
+    }
+}
+
+impl Machine {
+    /// As Linux and rpm say it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::X86 => "x86_64",
+            Self::Arm => "aarch64",
+        }
+    }
+
+    /// As Debian and Go say it.
+    pub(super) fn short(self) -> &'static str {
+        match self {
+            Self::X86 => "amd64",
+            Self::Arm => "arm64",
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! A cargo and a compiler that can build for another system.
+//!
+//! Where rustup has the target, the usual cargo builds for it. Else Debian's compiler
+//! does, which comes with the source of the standard library: packages alone are enough.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::shell::{cargo, output, program};
+
+const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+/// Debian's packages of the compiler and of the source.
+pub(crate) const PACKAGES: &str = "rustc-web cargo-web rust-web-src";
+/// Where a compiler keeps the source of the standard library.
+const SOURCE: &str = "src/rust";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Toolchain {
+    /// The one that runs this, which has the standard library for the target.
+    Usual,
+    /// Debian's, which builds the standard library too.
+    Debian,
+}
+
+impl Toolchain {
+    /// What can build for `target`, if anything can.
+    pub(crate) fn of(target: &str) -> Option<Self> {
+        if library_of("rustc").join(target).exists() {
+            Some(Self::Usual)
+        } else if library_of(DEBIAN_RUSTC)
+            .join(SOURCE)
+            .join("library")
+            .exists()
+        {
+            Some(Self::Debian)
+        } else {
+            None
+        }
+    }
+
+    /// Its cargo.
+    pub(crate) fn cargo(self) -> Command {
+        match self {
+            Self::Usual => cargo(&[]),
+            Self::Debian => {
+                let mut command = program(DEBIAN_CARGO, &[]);
+                self.equip(&mut command);
+                command
+            }
+        }
+    }
+
+    /// Has a program that calls cargo call this one.
+    pub(crate) fn equip(self, command: &mut Command) {
+        if self == Self::Usual {
+            return;
+        }
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_")
+                || text.starts_with("RUSTUP_")
+                || text == "RUSTC_WRAPPER"
+            {
+                command.env_remove(&name);
+            }
+        }
+        command
+            .env("CARGO", DEBIAN_CARGO)
+            .env("RUSTC", DEBIAN_RUSTC)
+            .env("RUSTDOC", "/usr/bin/rustdoc")
+            // It takes the standard library from its source only when told that it may
+            // do what stable ones don't.
+            .env("RUSTC_BOOTSTRAP", "1");
+    }
+
+    /// What else `cargo build` has to be told.
+    pub(crate) fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Usual => &[],
+            Self::Debian => &["-Zbuild-std=std,panic_abort"],
+        }
+    }
+
+    /// Where the source of its standard library is, if it has that.
+    pub(crate) fn source(self) -> PathBuf {
+        let rustc = match self {
+            Self::Usual => "rustc",
+            Self::Debian => DEBIAN_RUSTC,
+        };
+        library_of(rustc).join(SOURCE)
+    }
+}
+
+/// Where a compiler keeps standard libraries; nowhere, if there is no such compiler.
+fn library_of(rustc: &str) -> PathBuf {
+    let root = output(&mut program(rustc, &["--print", "sysroot"])).unwrap_or_default();
+    Path::new(root.trim()).join("lib/rustlib")
+}
