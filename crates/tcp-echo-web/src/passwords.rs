@@ -1,7 +1,7 @@
 //! Basic auth (RFC 7617): whether a request comes from a user.
 
 use std::{
-    collections::HashMap,
+    collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -46,8 +46,8 @@ pub(crate) struct Passwords {
 /// are apart, so that wrong ones can't push them out.
 #[derive(Default)]
 struct Known {
-    right: HashMap<Mark, ()>,
-    wrong: HashMap<Mark, ()>,
+    right: HashSet<Mark>,
+    wrong: HashSet<Mark>,
 }
 
 type Mark = [u8; 32];
@@ -145,10 +145,10 @@ fn verdict(right: bool) -> Verdict {
 
 impl Known {
     fn get(&self, mark: &Mark) -> Option<bool> {
-        if self.right.contains_key(mark) {
+        if self.right.contains(mark) {
             return Some(true);
         }
-        self.wrong.contains_key(mark).then_some(false)
+        self.wrong.contains(mark).then_some(false)
     }
 
     fn insert(&mut self, mark: Mark, right: bool) {
@@ -158,11 +158,11 @@ impl Known {
             &mut self.wrong
         };
         if marks.len() >= KEPT {
-            // Whichever the map's own random key has put first.
-            let first = marks.keys().next().copied();
-            first.and_then(|first| marks.remove(&first));
+            // Whichever the set's own random key has put first.
+            let first = marks.iter().next().copied();
+            first.and_then(|first| marks.take(&first));
         }
-        marks.insert(mark, ());
+        marks.insert(mark);
     }
 }
 

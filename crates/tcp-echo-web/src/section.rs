@@ -47,17 +47,17 @@ impl<'a> Section<'a> {
     pub(crate) fn take(&mut self, key: &str) -> Option<Entry<'a>> {
         let index = self.entries.iter().position(|(one, _)| one.name == key)?;
         let (key, node) = self.entries.swap_remove(index);
-        Some(self.entry(key, node))
+        Some(self.entry(&key, node))
     }
 
     /// All that is left, in no order.
     pub(crate) fn rest(mut self) -> Vec<(String, Entry<'a>)> {
         let entries = std::mem::take(&mut self.entries);
-        let entry = |(key, node): (Key, Node)| (key.name.clone(), self.entry(key, node));
+        let entry = |(key, node): (Key, Node)| (key.name.clone(), self.entry(&key, node));
         entries.into_iter().map(entry).collect()
     }
 
-    fn entry(&self, key: Key, node: Node) -> Entry<'a> {
+    fn entry(&self, key: &Key, node: Node) -> Entry<'a> {
         Entry {
             path: self.path,
             line: key.line,

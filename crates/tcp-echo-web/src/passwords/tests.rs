@@ -10,11 +10,12 @@ use crate::config::Config;
 
 /// Hashes of `secret` for users that are named with their costs.
 fn users(users: &[(&str, u32)]) -> Users {
-    let mut text = "basic_auth_users:\n".to_owned();
-    for (user, cost) in users {
+    let entry = |(user, cost): &(&str, u32)| {
         let hash = bcrypt::hash("secret", *cost).unwrap();
-        text += &format!("  {user}: {hash}\n");
-    }
+        format!("{user}: {hash}")
+    };
+    let users: Vec<_> = users.iter().map(entry).collect();
+    let text = format!("basic_auth_users: {{{}}}", users.join(", "));
     let config = Config::parse(Path::new("web.yml"), &text, |_| Err(String::new()));
     config.unwrap().users
 }

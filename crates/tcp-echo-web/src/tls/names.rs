@@ -47,11 +47,10 @@ pub(super) fn versions(
     match (min, max.unwrap_or(Version::Tls13), max_entry) {
         (Version::Tls12, Version::Tls13, _) => Ok(BOTH),
         (Version::Tls12, Version::Tls12, _) => Ok(ONLY_12),
-        (Version::Tls13, Version::Tls13, _) => Ok(ONLY_13),
         (Version::Tls13, Version::Tls12, Some(entry)) => {
             Err(entry.refuse("\"TLS12\" is below min_version, TLS13"))
         }
-        (Version::Tls13, Version::Tls12, None) => Ok(ONLY_13),
+        (Version::Tls13, ..) => Ok(ONLY_13),
     }
 }
 

@@ -19,9 +19,7 @@ pub(super) fn check(certificate: &CertificateDer<'_>, allowed: &[String]) -> Res
         .get_extension::<SubjectAltName>();
     let names = names.map_err(encoding)?.map(|(_, names)| names.0);
     let found = names.unwrap_or_default();
-    let is_allowed = |name: &GeneralName| {
-        text(name).is_some_and(|name| allowed.iter().any(|allowed| *allowed == name))
-    };
+    let is_allowed = |name: &GeneralName| text(name).is_some_and(|name| allowed.contains(&name));
     if found.iter().any(is_allowed) {
         return Ok(());
     }

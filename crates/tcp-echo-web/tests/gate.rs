@@ -1,0 +1,154 @@
+//! What requests get that come to a protected router.
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
+
+use std::{fs, path::Path, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, Response, header},
+    routing::get,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use tcp_echo_web::Web;
+use tower_service::Service as _;
+
+/// Long against the second in which a change is seen.
+const SOON: Duration = Duration::from_secs(20);
+
+fn load(path: &Path) -> Web {
+    Web::load(path, |text| match text.strip_suffix('s').map(str::parse) {
+        Some(Ok(seconds)) => Ok(Duration::from_secs(seconds)),
+        _ => Err("not seconds".to_owned()),
+    })
+    .unwrap()
+}
+
+fn protected(web: &Web) -> Router {
+    let page = async || {
+        (
+            [(header::CONTENT_SECURITY_POLICY, "default-src 'self'")],
+            "hello",
+        )
+    };
+    web.protect(Router::new().route("/", get(page)))
+}
+
+async fn ask(router: &mut Router, path: &str, login: Option<&str>) -> Response<Body> {
+    let mut request = Request::get(path);
+    if let Some(login) = login {
+        let login = format!("Basic {}", STANDARD.encode(login));
+        request = request.header(header::AUTHORIZATION, login);
+    }
+    router
+        .call(request.body(Body::empty()).unwrap())
+        .await
+        .unwrap()
+}
+
+fn hash(password: &str) -> String {
+    bcrypt::hash(password, 4).unwrap()
+}
+
+#[tokio::test]
+async fn only_users_come_in_and_the_headers_are_on_all_answers() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("web.yml");
+    let text = format!(
+        "basic_auth_users: {{alice: {}}}
+http_server_config:
+  headers:
+    X-Frame-Options: deny
+    Content-Security-Policy: default-src 'none'
+",
+        hash("secret")
+    );
+    fs::write(&path, text).unwrap();
+    let web = load(&path);
+    assert!(web.has_users() && web.tls_acceptor().is_none());
+    let mut router = protected(&web);
+    for (page, login, status) in [
+        ("/", Some("alice:secret"), 200),
+        ("/nothing", Some("alice:secret"), 404),
+        ("/", Some("alice:wrong"), 401),
+        ("/", Some("bob:secret"), 401),
+        ("/", None, 401),
+        ("/nothing", None, 401),
+    ] {
+        let answer = ask(&mut router, page, login).await;
+        assert_eq!(answer.status(), status, "{page} {login:?}");
+        let headers = answer.headers();
+        assert_eq!(headers[header::X_FRAME_OPTIONS], "deny");
+        assert_eq!(
+            headers[header::CONTENT_SECURITY_POLICY],
+            "default-src 'none'"
+        );
+        if status == 401 {
+            let challenge = &headers[header::WWW_AUTHENTICATE];
+            assert_eq!(
+                challenge,
+                "Basic realm=\"tcp-echo-metrics\", charset=\"UTF-8\""
+            );
+            assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+            assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+        } else {
+            assert!(!headers.contains_key(header::WWW_AUTHENTICATE));
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_beyond_the_rate_limit_are_told_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("web.yml");
+    fs::write(&path, "rate_limit: {interval: 3600s, burst: 2}").unwrap();
+    let mut router = protected(&load(&path));
+    for status in [200, 200, 429, 429] {
+        assert_eq!(ask(&mut router, "/", None).await.status(), status);
+    }
+}
+
+#[tokio::test]
+async fn changes_are_followed_and_mistakes_are_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("web.yml");
+    let users = |password| format!("basic_auth_users: {{alice: {}}}", hash(password));
+    fs::write(&path, users("first")).unwrap();
+    let mut router = protected(&load(&path));
+    assert_eq!(
+        ask(&mut router, "/", Some("alice:first")).await.status(),
+        200
+    );
+
+    // None of these is followed by a request's change of fate; the last one is.
+    for bad in [
+        "",
+        "basic_auth_users: {alice: x}",
+        "a: b",
+        "tls_server_config: {cert_file: a, key_file: b}",
+    ] {
+        fs::write(&path, bad).unwrap();
+        let seen = tokio::time::Instant::now() + Duration::from_millis(1_200);
+        while tokio::time::Instant::now() < seen {
+            assert_eq!(ask(&mut router, "/", None).await.status(), 401, "{bad}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(
+            ask(&mut router, "/", Some("alice:first")).await.status(),
+            200,
+            "{bad}"
+        );
+    }
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, users("second")).unwrap();
+    let followed = async {
+        while ask(&mut router, "/", Some("alice:second")).await.status() != 200 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(SOON, followed).await.unwrap();
+    assert_eq!(
+        ask(&mut router, "/", Some("alice:first")).await.status(),
+        401
+    );
+}
