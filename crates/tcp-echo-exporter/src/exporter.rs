@@ -1,10 +1,11 @@
 //! Serving the endpoints.
 
 use std::{
+    fmt,
     future::{Future, poll_fn},
     io,
     net::SocketAddr,
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::Poll,
     time::{Duration, Instant},
@@ -18,6 +19,7 @@ use hyper_util::{
 };
 use tcp_echo_server::{Address, BindError, adopt, listen};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -57,6 +59,7 @@ pub struct Exporter {
     local_addr: SocketAddr,
     router: Router,
     limits: Limits,
+    acceptor: Option<Acceptor>,
 }
 
 impl Exporter {
@@ -99,7 +102,26 @@ impl Exporter {
             local_addr,
             router,
             limits: LIMITS,
+            acceptor: None,
         })
+    }
+
+    /// Speaks HTTP on what `accept` makes of each connection, such as TLS. It is called
+    /// in the connection's own task, has 20 seconds, and is dropped at shutdown.
+    #[must_use]
+    pub fn with_acceptor<A, S>(
+        mut self,
+        accept: impl Fn(TcpStream) -> A + Send + Sync + 'static,
+    ) -> Self
+    where
+        A: Future<Output = io::Result<S>> + Send + 'static,
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        self.acceptor = Some(Acceptor(Arc::new(move |stream| {
+            let accepted = accept(stream);
+            Box::pin(async move { Ok(Box::new(accepted.await?) as Stream) })
+        })));
+        self
     }
 
     /// The address it listens on, with the port that the system chose where it was
@@ -131,9 +153,13 @@ impl Exporter {
                     let permit = Arc::clone(&permits).acquire_owned().await?;
                     Ok::<_, tokio::sync::AcquireError>((permit, door.accept().await))
                 } => {
-                    let connection = serve_connection(stream, self.router.clone(), self.limits, stopped.clone());
+                    let acceptor = self.acceptor.clone();
+                    let (router, limits) = (self.router.clone(), self.limits);
+                    let mut stopped = stopped.clone();
                     connections.spawn(async move {
-                        connection.await;
+                        if let Some(stream) = accept(acceptor, stream, limits, &mut stopped).await {
+                            serve_connection(stream, router, limits, stopped).await;
+                        }
                         drop(permit);
                     });
                 }
@@ -193,14 +219,57 @@ fn is_the_peers(error: &io::Error) -> bool {
     )
 }
 
-async fn serve_connection(
+/// What HTTP is spoken on.
+trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
+
+type Stream = Box<dyn Connection>;
+
+type Accepting = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
+
+/// What is made of a TCP connection before HTTP is spoken.
+#[derive(Clone)]
+struct Acceptor(Arc<dyn Fn(TcpStream) -> Accepting + Send + Sync>);
+
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Acceptor")
+    }
+}
+
+/// What there is to serve, if anything comes of a connection in time.
+async fn accept(
+    acceptor: Option<Acceptor>,
     stream: TcpStream,
+    limits: Limits,
+    stopped: &mut watch::Receiver<()>,
+) -> Option<Stream> {
+    // Only the answer's latency is at stake.
+    let _ = stream.set_nodelay(true);
+    let Some(Acceptor(accept)) = acceptor else {
+        return Some(Box::new(stream));
+    };
+    let accepted = tokio::select! {
+        accepted = timeout(limits.head, accept(stream)) => accepted,
+        _ = stopped.changed() => return None,
+    };
+    let accepted = accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    match accepted {
+        Ok(stream) => Some(stream),
+        Err(error) => {
+            tracing::debug!(%error, "a connection to the endpoints was not accepted");
+            None
+        }
+    }
+}
+
+async fn serve_connection(
+    stream: Stream,
     router: Router,
     limits: Limits,
     mut stopped: watch::Receiver<()>,
 ) {
-    // Only the answer's latency is at stake.
-    let _ = stream.set_nodelay(true);
     let closes = Closes(Instant::now() + limits.age + limits.last_request);
     let router = router.layer(Extension(closes));
     let connection = http1::Builder::new()

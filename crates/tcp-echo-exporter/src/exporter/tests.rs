@@ -14,6 +14,13 @@ const MOST: Duration = Duration::from_secs(10);
 
 /// A server of a small and of an endless answer.
 async fn start(limits: Limits) -> (SocketAddr, oneshot::Sender<()>, JoinSet<()>) {
+    start_with(limits, |exporter| exporter).await
+}
+
+async fn start_with(
+    limits: Limits,
+    with: impl FnOnce(Exporter) -> Exporter,
+) -> (SocketAddr, oneshot::Sender<()>, JoinSet<()>) {
     let router = Router::new()
         .route("/", get(async || "hello"))
         .route("/large", get(async || vec![b'x'; 64 << 20]))
@@ -21,6 +28,7 @@ async fn start(limits: Limits) -> (SocketAddr, oneshot::Sender<()>, JoinSet<()>)
     let address = "127.0.0.1:0".parse().unwrap();
     let mut exporter = Exporter::bind(&address, router).await.unwrap();
     exporter.limits = limits;
+    let exporter = with(exporter);
     let address = exporter.local_addr();
     let (stop, stopped) = oneshot::channel();
     let mut tasks = JoinSet::new();
@@ -102,6 +110,53 @@ async fn what_listens_already_is_served() {
     }
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
     assert!(Exporter::from_listeners([], Router::new()).is_err());
+}
+
+#[tokio::test]
+async fn http_is_spoken_on_what_an_acceptor_makes() {
+    let head = Duration::from_millis(50);
+    let limits = Limits { head, ..LIMITS };
+    let (first, _stop, _tasks) = start_with(limits, |exporter| {
+        exporter.with_acceptor(async |mut stream: TcpStream| {
+            let mut greeting = [0; 5];
+            stream.read_exact(&mut greeting).await?;
+            let known = &greeting == b"hello";
+            known
+                .then_some(stream)
+                .ok_or(io::ErrorKind::InvalidData.into())
+        })
+    })
+    .await;
+    let mut client = TcpStream::connect(first).await.unwrap();
+    client
+        .write_all(b"helloGET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = [0; 15];
+    timeout(MOST, client.read_exact(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    // Neither who is refused nor who says nothing stays.
+    let mut refused = TcpStream::connect(first).await.unwrap();
+    refused.write_all(b"HELLO").await.unwrap();
+    let silent = TcpStream::connect(first).await.unwrap();
+    closed(refused).await;
+    closed(silent).await;
+}
+
+#[tokio::test]
+async fn shutdown_does_not_wait_for_an_acceptor() {
+    let (address, stop, mut tasks) = start_with(LIMITS, |exporter| {
+        exporter.with_acceptor(|_| std::future::pending::<io::Result<TcpStream>>())
+    })
+    .await;
+    let client = request(address, "/").await;
+    drop(stop);
+    let ended = timeout(GRACE / 2, tasks.join_next()).await;
+    ended.unwrap().unwrap().unwrap();
+    closed(client).await;
 }
 
 #[tokio::test]
