@@ -46,7 +46,7 @@ fn resolves(folder: &Path, own_text: &str, link: &str) -> bool {
     headings(other.as_deref().unwrap_or(own_text)).any(|name| name == heading)
 }
 
-/// Targets of `[text](target)` and `[name]: target`, outside code.
+/// Targets of `[text](target)`, `[name]: target` and pictures in HTML, outside code.
 fn links(text: &str) -> Vec<String> {
     let mut links = Vec::new();
     for line in prose(text) {
@@ -54,6 +54,12 @@ fn links(text: &str) -> Vec<String> {
         for part in line.split("](").skip(1) {
             let target = part.split([')', ' ']).next().unwrap_or_default();
             links.push(target.trim_matches(['<', '>']).to_owned());
+        }
+        for part in [" src=\"", " srcset=\""]
+            .iter()
+            .flat_map(|at| line.split(at).skip(1))
+        {
+            links.push(part.split('"').next().unwrap_or_default().to_owned());
         }
         if let Some((_, target)) = line
             .strip_prefix('[')
@@ -106,8 +112,9 @@ mod tests {
         let text = "\
             See [one](a.md) and [two](b.md#part \"title\"), not `[x](no)`.\n\
             ```\n[x](no)\n```\n\
-            [three]: <c.md>\n";
-        assert_eq!(links(text), ["a.md", "b.md#part", "c.md"]);
+            [three]: <c.md>\n\
+            <source srcset=\"d.png\"><img alt=\"src\" src=\"e.png\">\n";
+        assert_eq!(links(text), ["a.md", "b.md#part", "c.md", "e.png", "d.png"]);
     }
 
     #[test]
