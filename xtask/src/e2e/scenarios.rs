@@ -6,6 +6,7 @@
 
 use super::runner::Scenario;
 
+mod artifacts;
 mod blackhole;
 mod dashboards;
 mod endings;
@@ -57,6 +58,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         packet_loss::SCENARIOS,
         systemd::SCENARIOS,
         package::SCENARIOS,
+        artifacts::SCENARIOS,
     ]
     .into_iter()
     .flatten()

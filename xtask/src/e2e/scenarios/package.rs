@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::artifacts::made;
 use crate::e2e::harness::context::Context;
 use crate::e2e::harness::exposition::Scrape;
 use crate::e2e::harness::machine::{Machine, TOOLS};
 use crate::e2e::harness::wait;
 use crate::e2e::runner::Scenario;
-use crate::report::skip;
-use crate::shell::{output, program, root};
+use crate::shell::{output, program};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "package: a .deb's life from install to purge",
@@ -33,7 +33,7 @@ const SECOND: &str = "/root/second.deb";
 const NEXT: &str = "999.0.0-1";
 
 fn life(context: &Context) -> Result<()> {
-    let package = package()?;
+    let package = made("_amd64.deb")?;
     context.note(format!(
         "{} was made by cargo xtask dist",
         package.display()
@@ -111,20 +111,6 @@ fn life(context: &Context) -> Result<()> {
     let users = machine.output("getent", &["passwd", UNIT])?;
     ensure!(!users.status.success(), "its account is still known");
     Ok(())
-}
-
-/// The newest package for this machine that has been made here.
-fn package() -> Result<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    let folder = root().join(target).join("dist");
-    let made = fs::read_dir(&folder).into_iter().flatten().flatten();
-    let packages = made.filter(|entry| entry.file_name().to_string_lossy().ends_with("_amd64.deb"));
-    let newest =
-        packages.max_by_key(|entry| entry.metadata().and_then(|file| file.modified()).ok());
-    match newest {
-        Some(entry) => Ok(entry.path()),
-        None => skip("no package has been made: cargo xtask dist deb-x86_64"),
-    }
 }
 
 /// The same package as one of another version.
