@@ -21,6 +21,7 @@ use tcp_echo_metrics::{
 };
 use tcp_echo_server::BindError;
 use tcp_echo_targets::LoadError;
+use tcp_echo_web::WebConfigError;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
@@ -57,6 +58,9 @@ pub(crate) enum RunError {
     /// The targets can't be read.
     #[error("{0}")]
     Targets(#[from] LoadError),
+    /// The web configuration can't be read or used.
+    #[error("{0}")]
+    Web(#[from] WebConfigError),
     /// A part ended though nobody had told it to.
     #[error("the {part} has ended by itself")]
     Ended { part: &'static str },
@@ -137,6 +141,7 @@ async fn run_until_told(
     mut supervisor: Supervisor,
     sockets: Sockets,
 ) -> Result<ExitCode, RunError> {
+    let web = endpoints::web(config)?;
     let (source, targets) = client::targets(config).await?;
     let mut foreground = Foreground::new(config, targets.len()).map_err(RunError::Usage)?;
     let no_signals = |error| RunError::Start {
@@ -175,8 +180,8 @@ async fn run_until_told(
     }
     let mut exporter = None;
     if config.serves_metrics() || !sockets.metrics.is_empty() {
-        let started = endpoints::start(&config.metrics, sockets.metrics, endpoints).await?;
-        info!(address = %started.local_addr(), "metrics endpoint listens");
+        let (address, web) = (&config.metrics, web.as_ref());
+        let started = endpoints::start(address, sockets.metrics, endpoints, web).await?;
         exporter = Some(started);
     }
 

@@ -226,3 +226,32 @@ fn what_is_not_utf_8_is_refused() {
     let complaint_of_variable = complaint(binary().env("TCP_ECHO_TARGET", odd()));
     assert!(complaint_of_variable.contains("TCP_ECHO_TARGET is not valid UTF-8"));
 }
+
+#[test]
+fn a_bad_web_configuration_ends_the_program_at_its_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("web.yml");
+    let run = || {
+        let mut command = binary();
+        command
+            .args(["-listen=127.0.0.1:0", "-metrics=127.0.0.1:0"])
+            .arg("-web.config.file")
+            .arg(&file);
+        let output = command.assert().code(1).stdout("").get_output().clone();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let shown = file.display();
+    let missing = run();
+    assert!(
+        missing.starts_with(&format!("tcp-echo-metrics: {shown}: ")),
+        "{missing}"
+    );
+    std::fs::write(&file, "rate_limit: {}\nbasic_auth_user: {}\n").unwrap();
+    assert_eq!(
+        run(),
+        format!(
+            "tcp-echo-metrics: {shown}: line 2: basic_auth_user: unknown key; accepted: \
+             tls_server_config, http_server_config, basic_auth_users, rate_limit\n"
+        )
+    );
+}

@@ -222,6 +222,20 @@ fn the_environment_stands_in_for_flags() {
 }
 
 #[test]
+fn a_file_may_say_how_the_metrics_are_served() {
+    assert_eq!(parse(&[]).unwrap().web_config, None);
+    let file = Some(PathBuf::from("web.yml"));
+    for args in [
+        &["-web.config.file", "web.yml"][..],
+        &["--web.config.file=web.yml"],
+    ] {
+        assert_eq!(parse(args).unwrap().web_config, file);
+    }
+    let variable = [("TCP_ECHO_WEB_CONFIG_FILE", "web.yml")];
+    assert_eq!(parse_with(&[], &variable).unwrap().web_config, file);
+}
+
+#[test]
 fn a_wrong_variable_does_no_harm_where_the_flag_is_given() {
     let config = parse_with(&["-window", "3"], &[("TCP_ECHO_WINDOW", "many")]).unwrap();
     assert_eq!(config.client.window.get(), 3);

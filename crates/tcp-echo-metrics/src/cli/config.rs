@@ -24,6 +24,8 @@ pub struct Config {
     pub client: ClientConfig,
     /// Where the metrics are served. Without a host, on every address.
     pub metrics: Address,
+    /// The file that says how: with TLS, for whom.
+    pub web_config: Option<PathBuf>,
     /// Which targets may be asked for there, if any.
     pub on_demand: Option<OnDemandLimits>,
     /// What to do with the system's service instead of running here.

@@ -267,6 +267,12 @@ pub(super) struct Flags {
     #[arg(help_heading = "Metrics endpoint")]
     metrics: Address,
 
+    /// Serve them as this file says: TLS, client certificates, basic auth and headers,
+    /// in the format of Prometheus's exporter toolkit. It is followed when it changes.
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    #[arg(help_heading = "Metrics endpoint")]
+    web_config: Option<PathBuf>,
+
     /// Let Prometheus ask for targets at /probe?target=HOST:PORT. Each is probed from
     /// then on until it is no longer asked for. Needs web.probe-allow.
     #[arg(
@@ -439,6 +445,7 @@ impl Flags {
                 dscp: self.dscp,
             },
             metrics: self.metrics,
+            web_config: self.web_config,
             on_demand,
             service: self.svc,
             service_options: ServiceOptions {

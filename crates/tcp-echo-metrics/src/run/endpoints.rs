@@ -4,7 +4,10 @@ use std::net::{SocketAddr, TcpListener};
 
 use tcp_echo_address::Address;
 use tcp_echo_exporter::{Endpoints, Exporter};
+use tcp_echo_metrics::cli::{Config, GoDuration};
+use tcp_echo_web::Web;
 use tokio::{sync::oneshot, task::JoinHandle};
+use tracing::info;
 
 use super::RunError;
 
@@ -15,23 +18,45 @@ pub(super) struct Running {
     task: JoinHandle<()>,
 }
 
+/// Who may come and how, if there is a file about it.
+pub(super) fn web(config: &Config) -> Result<Option<Web>, RunError> {
+    let load = |path| Web::load(path, GoDuration::parse_positive);
+    Ok(config.web_config.as_ref().map(load).transpose()?)
+}
+
 /// Lets them run, on `listeners` if there are any, else on `address`.
 pub(super) async fn start(
     address: &Address,
     listeners: Vec<TcpListener>,
     endpoints: Endpoints,
+    web: Option<&Web>,
 ) -> Result<Running, RunError> {
-    let exporter = if listeners.is_empty() {
-        Exporter::bind(address, endpoints.router()).await?
+    let mut router = endpoints.router();
+    if let Some(web) = web {
+        router = web.protect(router);
+    }
+    let mut exporter = if listeners.is_empty() {
+        Exporter::bind(address, router).await?
     } else {
-        Exporter::from_listeners(listeners, endpoints.router()).map_err(|error| {
-            RunError::Start {
-                part: "endpoints",
-                error,
-            }
+        Exporter::from_listeners(listeners, router).map_err(|error| RunError::Start {
+            part: "endpoints",
+            error,
         })?
     };
+    let tls = web.and_then(Web::tls_acceptor);
+    let (is_tls, has_users) = (tls.is_some(), web.is_some_and(Web::has_users));
+    if let Some(tls) = tls {
+        exporter = exporter.with_acceptor(move |stream| {
+            let tls = tls.clone();
+            async move { tls.accept(stream).await }
+        });
+    }
     let local_addr = exporter.local_addr();
+    if web.is_some() {
+        info!(address = %local_addr, tls = is_tls, users = has_users, "metrics endpoint listens");
+    } else {
+        info!(address = %local_addr, "metrics endpoint listens");
+    }
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(exporter.serve(async { stopped.await.unwrap_or(()) }));
     Ok(Running {

@@ -177,8 +177,13 @@ mod tests {
         assert_eq!(file_of("--targets=", &flags), None);
         let here = env::current_dir().unwrap();
         let file = here.join("a.yml").to_str().unwrap().to_owned();
-        let spec = spec(&["-targets=a.yml", "-targets=/b/*.json"]).unwrap();
-        assert_eq!(spec.files, [file.clone(), "/b/*.json".to_owned()]);
+        let args = [
+            "-targets=a.yml",
+            "-targets=/b/*.json",
+            "-web.config.file=/c/web.yml",
+        ];
+        let spec = spec(&args).unwrap();
+        assert_eq!(spec.files, [&file, "/b/*.json", "/c/web.yml"]);
         assert_eq!(spec.arguments[1], format!("--targets={file}"));
         assert_eq!(
             absolute("a b.yml").unwrap(),
