@@ -11,6 +11,8 @@ mod criterion;
 #[cfg(target_os = "linux")]
 mod curve;
 #[cfg(target_os = "linux")]
+mod fleet;
+#[cfg(target_os = "linux")]
 mod instructions;
 #[cfg(target_os = "linux")]
 mod machine;
@@ -26,6 +28,8 @@ mod probers;
 mod program;
 #[cfg(target_os = "linux")]
 mod results;
+#[cfg(target_os = "linux")]
+mod scale;
 #[cfg(target_os = "linux")]
 mod servers;
 #[cfg(target_os = "linux")]

@@ -10,6 +10,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::shell::{LONG, cargo, output, root, run};
@@ -109,6 +110,19 @@ impl Program {
             ns += spent.parse::<u64>()?;
         }
         Ok(Duration::from_nanos(ns))
+    }
+
+    /// Tells it to end, and gives how long that takes.
+    pub(super) fn stop(&mut self) -> Result<Duration> {
+        let start = Instant::now();
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        while self.child.try_wait()?.is_none() {
+            if start.elapsed() > PATIENCE {
+                bail!("it does not end");
+            }
+            sleep(Duration::from_millis(1));
+        }
+        Ok(start.elapsed())
     }
 
     pub(super) fn resident_bytes(&self) -> Result<f64> {

@@ -5,7 +5,9 @@ use std::cell::RefCell;
 use anyhow::{Result, bail};
 
 use super::results::{Group, Results};
-use super::{criterion, curve, instructions, machine, others, page, probers, program, servers};
+use super::{
+    criterion, curve, instructions, machine, others, page, probers, program, scale, servers,
+};
 use crate::report::{Outcome, Report};
 
 type Step = fn(bool) -> Result<Group>;
@@ -14,6 +16,7 @@ type Step = fn(bool) -> Result<Group>;
 const STEPS: &[(&str, Step)] = &[
     ("servers against the floor", servers::compare),
     ("probers against the floor", probers::compare),
+    ("what one process has to hold", scale::measure),
     ("beside other programs", others::compare),
     ("instructions", instructions::count),
     ("parts alone", criterion::all),

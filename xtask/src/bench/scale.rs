@@ -1,0 +1,144 @@
+//! What one process has to hold: many targets, and many probes.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use super::fleet::{Fleet, raise_files};
+use super::results::Group;
+use crate::report::skip;
+
+/// One number of targets at one interval, for so long, and what is asked of it.
+struct Case {
+    targets: u32,
+    interval: Duration,
+    span: Duration,
+    /// Scraped so often meanwhile, if at all.
+    scraped: Option<Duration>,
+    /// In cores.
+    most_cpu: Option<f64>,
+    most_megabytes: Option<f64>,
+    most_scrape_ms: Option<f64>,
+}
+
+const CASES: [Case; 2] = [
+    Case {
+        targets: 1000,
+        interval: Duration::from_millis(20),
+        span: Duration::from_secs(10),
+        scraped: None,
+        most_cpu: Some(1.0),
+        most_megabytes: None,
+        most_scrape_ms: None,
+    },
+    Case {
+        targets: 10_000,
+        interval: Duration::from_secs(1),
+        span: Duration::from_secs(20),
+        scraped: Some(Duration::from_secs(2)),
+        most_cpu: None,
+        most_megabytes: Some(120.0),
+        most_scrape_ms: Some(400.0),
+    },
+];
+
+const SLOTS_SENT: f64 = 0.99;
+/// From the signal to the end of the process.
+const MOST_STOP_MS: f64 = 1000.0;
+
+pub(super) fn measure(quick: bool) -> Result<Group> {
+    let mut group = Group {
+        title: "What one process has to hold",
+        text: "The program as client and, in another process, as server, over loopback on the same \
+               processors. Scrapes are by gzip, as Prometheus makes them.",
+        command: "target/release/tcp-echo-metrics -mode client -target NAME=ADDRESS …".to_owned(),
+        ..Group::default()
+    };
+    for mut case in CASES {
+        if quick {
+            (case.targets, case.span) = (100, Duration::from_secs(1));
+        }
+        if let Some(short) = raise_files(case.targets)? {
+            return skip(short);
+        }
+        println!("    {}", case.name());
+        case.measure(&mut group).with_context(|| case.name())?;
+    }
+    Ok(group)
+}
+
+impl Case {
+    fn name(&self) -> String {
+        format!("{} targets every {:?}", self.targets, self.interval)
+    }
+
+    fn measure(&self, group: &mut Group) -> Result<()> {
+        let interval = format!("{}ms", self.interval.as_millis());
+        let mut fleet = Fleet::start(self.targets, &interval)?;
+        // What connecting has cost is over.
+        sleep(self.span / 4);
+        let before = fleet.scrape()?;
+        let (start, cpu) = (Instant::now(), fleet.client.cpu()?);
+        let mut scrapes = self.wait(&fleet, start)?;
+        let took = start.elapsed();
+        let cpu = fleet.client.cpu()?.saturating_sub(cpu);
+        let megabytes = fleet.client.resident_bytes()? / 1e6;
+        let after = fleet.scrape()?;
+        let stop = fleet.client.stop()?;
+
+        let rise = |name: &str| after.sum(name) - before.sum(name);
+        let (sent, unsent) = (rise("tcp_echo_sent_total{"), rise("tcp_echo_unsent_total{"));
+        let name = self.name();
+        let of = |what: &str| format!("{name}: {what}");
+        group.add(of("probes a second"), sent / took.as_secs_f64(), "/s");
+        group.at_least(
+            of("share of slots sent"),
+            sent / (sent + unsent),
+            "",
+            SLOTS_SENT,
+        );
+        group.at_most(
+            of("false timeouts"),
+            rise("tcp_echo_timeouts_total{"),
+            "",
+            0.0,
+        );
+        judged(
+            group,
+            of("CPU"),
+            (cpu.as_secs_f64() / took.as_secs_f64(), "cores"),
+            self.most_cpu,
+        );
+        group.add(of("CPU a probe"), cpu.as_secs_f64() * 1e6 / sent, "µs");
+        judged(group, of("memory"), (megabytes, "MB"), self.most_megabytes);
+        if !scrapes.is_empty() {
+            scrapes.sort_by(f64::total_cmp);
+            let median = scrapes[scrapes.len() / 2];
+            judged(group, of("scrape"), (median, "ms"), self.most_scrape_ms);
+            group.add(of("slowest scrape"), scrapes[scrapes.len() - 1], "ms");
+        }
+        let stop = stop.as_secs_f64() * 1e3;
+        group.at_most(of("SIGTERM to its end"), stop, "ms", MOST_STOP_MS);
+        Ok(())
+    }
+
+    /// Lets the span pass; gives how long each scrape took, in milliseconds.
+    fn wait(&self, fleet: &Fleet, start: Instant) -> Result<Vec<f64>> {
+        let mut times = Vec::new();
+        while let Some(left) = self.span.checked_sub(start.elapsed()) {
+            sleep(self.scraped.unwrap_or(left).min(left));
+            if self.scraped.is_some() {
+                times.push(fleet.zipped()?.1.as_secs_f64() * 1e3);
+            }
+        }
+        Ok(times)
+    }
+}
+
+fn judged(group: &mut Group, what: String, (value, unit): (f64, &'static str), most: Option<f64>) {
+    match most {
+        Some(most) => group.at_most(what, value, unit, most),
+        None => group.add(what, value, unit),
+    }
+}
