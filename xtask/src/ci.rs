@@ -9,7 +9,6 @@ use crate::{bench, dashboards, e2e};
 
 mod arrows;
 mod benches;
-#[cfg(target_os = "linux")]
 mod big_endian;
 mod code;
 mod crates;
@@ -54,7 +53,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("tests", rust::tests),
     ("tests in the documentation", rust::doc_tests),
     ("no_std", no_std::builds),
-    ("big-endian", big_endian),
+    ("big-endian", big_endian::tests),
     ("examples", examples::run_all),
     ("benches as tests", benches::run_all),
     ("benches, briefly", bench::runs),
@@ -64,16 +63,6 @@ const CHECKS: &[(&str, Check)] = &[
 
 /// Those that build everything anew. They run when they are asked for.
 const ON_REQUEST: &[(&str, Check)] = &[("minimal versions", minimal_versions::check)];
-
-#[cfg(target_os = "linux")]
-fn big_endian() -> Result<()> {
-    big_endian::tests()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn big_endian() -> Result<()> {
-    skip("it takes Linux")
-}
 
 /// Runs the checks whose names contain `word`, then the end-to-end scenarios.
 pub(crate) fn run(word: &str) -> ExitCode {
