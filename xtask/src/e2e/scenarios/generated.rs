@@ -100,6 +100,7 @@ const BASH: Shell = Shell {
         ("--web.probe-i", "--web.probe-idle"),
         ("-targets my", r"-targets my\ targets.yml"),
         ("--targets=my", r"--targets=my\ targets.yml"),
+        ("-web.config.file=my", r"-web.config.file=my\ targets.yml"),
         ("-target a=host:my", "-target a=host:my"),
         ("-interval my", "-interval my"),
     ],
@@ -123,6 +124,7 @@ const ZSH: Shell = Shell {
         ("--web.probe-i", "--web.probe-idle="),
         ("-targets my", r"-targets my\ targets.yml"),
         ("--targets=my", r"--targets=my\ targets.yml"),
+        ("-web.config.file=my", r"-web.config.file=my\ targets.yml"),
         ("-interval my", "-interval my"),
         // Once is enough of a flag that is given once.
         ("-mode=both --mo", "-mode=both --mo"),
@@ -176,6 +178,7 @@ fn fish(context: &Context) -> Result<()> {
         ("-live=", &["-live=false", "-live=true"]),
         ("-targets m", &["my targets.yml"]),
         ("--targets=m", &["--targets=my targets.yml"]),
+        ("-web.config.file m", &["my targets.yml"]),
         ("-interval m", &[]),
         ("m", &[]),
     ] {
