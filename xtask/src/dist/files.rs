@@ -5,12 +5,15 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use time::format_description::well_known::Rfc2822;
 
-use super::archive::Entry;
+use super::archive::{Entry, gzip};
 use super::release::{PACKAGE, Release, read};
 use super::target::Target;
 use crate::shell::{LONG, cargo, output, root, run};
 
+/// As in Cargo.toml.
+const MAINTAINER: &str = "The tcp-echo-metrics authors <authors@tcp-echo-metrics.invalid>";
 const DOCUMENTS: [&str; 4] = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "README.md"];
 
 /// What the binary generates: by which word, and where that goes in an archive. The
@@ -57,11 +60,35 @@ pub(super) fn beside_the_binary() -> Result<Vec<Entry>> {
 /// target, as Cargo.toml names them.
 pub(super) fn lay_out(release: &Release, target: Target, entries: &[Entry]) -> Result<()> {
     let folder = release.work.join(target.triple()).join("release/beside");
-    for entry in entries {
+    let packaged = entries.iter().cloned().map(as_packaged);
+    for entry in packaged.chain([Ok(changelog(release)?)]) {
+        let entry = entry?;
         let path = folder.join(&entry.path);
         let parent = path.parent().context("an entry without a folder")?;
         fs::create_dir_all(parent)?;
         fs::write(path, &entry.bytes)?;
     }
     Ok(())
+}
+
+/// Both systems want manual pages compressed.
+fn as_packaged(mut entry: Entry) -> Result<Entry> {
+    if entry.path.starts_with("man/") {
+        entry.path.push_str(".gz");
+        entry.bytes = gzip(&entry.bytes)?;
+    }
+    Ok(entry)
+}
+
+/// What Debian's tools read of a package's history: this release of it. The project's
+/// own is in another file.
+fn changelog(release: &Release) -> Result<Entry> {
+    let text = format!(
+        "{PACKAGE} ({}-1) stable; urgency=medium\n\n  \
+         * What is new is in changelog.gz.\n\n \
+         -- {MAINTAINER}  {}\n",
+        release.version,
+        release.time.format(&Rfc2822)?
+    );
+    Ok(Entry::new("changelog.Debian.gz", gzip(text.as_bytes())?))
 }
