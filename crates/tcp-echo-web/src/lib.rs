@@ -53,6 +53,8 @@
 //!   serves without TLS where it holds, say, `min_version` alone.
 //! - The modes that verify clients' certificates need a client CA; the toolkit would
 //!   take every certificate of a public one.
+//! - A certificate that is marked as a CA's is no client's, also where it is listed as a
+//!   client CA itself; Go takes it.
 //! - `cert` beside `cert_file` is an error, and so on; as are a `burst` of 0 beside an
 //!   `interval`, a certificate file without certificates, and a bcrypt cost above 18.
 //! - One bcrypt hash is computed at a time, on a thread of its own, as 32 requests wait
