@@ -122,7 +122,9 @@ fn flags(release: &Release, target: Target, toolchain: Toolchain) -> Vec<String>
     if is_foreign_mac(target) {
         let folder = frameworks_of(release);
         flags.push(format!("-Lframework={}", folder.display()));
+        // Neither what debuggers read nor the names of what is not exported.
         flags.push("-Clink-arg=-Wl,-s".to_owned());
+        flags.push("-Clink-arg=-Wl,-x".to_owned());
     }
     flags
 }
