@@ -30,6 +30,7 @@ mod socat;
 mod start;
 mod systemd;
 mod usage;
+mod web_config;
 
 pub(super) use page::PICTURES;
 
@@ -45,6 +46,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         generated::SCENARIOS,
         names::SCENARIOS,
         on_demand::SCENARIOS,
+        web_config::SCENARIOS,
         files::SCENARIOS,
         idle::SCENARIOS,
         start::SCENARIOS,
