@@ -15,9 +15,12 @@ use crate::{
     schedule::Schedule,
 };
 
-/// A slot may be sent late by its interval, and by this much where that is
-/// shorter: a burst after a hiccup of the host is still a measurement.
+/// A slot may be sent late by its interval. Where that is shorter than a hiccup of
+/// the host, a few intervals ([`BURST`]) within these bounds: a short burst after it is
+/// still a measurement, a long one would measure itself.
 const LEAST_TOLERANCE: Duration = Duration::from_millis(1);
+const MOST_BURST: Duration = Duration::from_millis(5);
+const BURST: u32 = 5;
 
 /// The probing session of one target; see the [crate's overview](crate).
 ///
@@ -234,7 +237,9 @@ impl Session {
             self.begin_slots(slots);
             return Output::Event(self.unsent(reason, slots));
         }
-        let tolerance = self.config.interval.max(LEAST_TOLERANCE);
+        let interval = self.config.interval;
+        let burst = interval.saturating_mul(BURST);
+        let tolerance = interval.max(burst.clamp(LEAST_TOLERANCE, MOST_BURST));
         let passed = now
             .at
             .checked_sub(tolerance)

@@ -355,6 +355,20 @@ fn a_late_wake_up_sends_late_and_shifts_nothing() {
 }
 
 #[test]
+fn a_hiccup_of_the_host_is_a_burst_where_the_interval_is_short() {
+    let mut driver = Driver::connected(&config(ms(1), ms(20)));
+    driver.run(ms(5), |_| Some(us(100)));
+    driver.elapsed = ms(10);
+    driver.settle(&mut |_| Some(us(100)));
+    assert_eq!(driver.counts().unsent_total(), 0);
+    assert_eq!(driver.counts().sent, 11);
+    // One slot more than a burst has.
+    driver.elapsed = ms(16);
+    driver.settle(&mut |_| Some(us(100)));
+    assert_eq!(driver.unsent(UnsentReason::Overrun), 1);
+}
+
+#[test]
 fn a_pause_of_the_host_is_overrun() {
     let mut driver = Driver::connected(&config(ms(10), ms(20)));
     driver.run(ms(5), |_| Some(ms(1)));
