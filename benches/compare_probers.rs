@@ -6,6 +6,8 @@
 //! real-time priority: it sees the truth about the network, and the prober ought to report that
 //! too. Last, strace(1), where there is one, counts the system calls of a probe.
 
+#[macro_use]
+mod linux_only;
 #[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "what another program of this package uses")]
 mod probing;
@@ -13,16 +15,7 @@ mod probing;
 #[allow(dead_code, reason = "what another program of this package uses")]
 mod process;
 
-#[cfg(not(target_os = "linux"))]
-fn main() {
-    eprintln!("compare-probers needs processor affinity and /proc: Linux only");
-    std::process::exit(2);
-}
-
-#[cfg(target_os = "linux")]
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    linux::main()
-}
+linux_only!("compare-probers needs processor affinity and /proc");
 
 #[cfg(target_os = "linux")]
 mod linux {

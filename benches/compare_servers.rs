@@ -7,22 +7,15 @@
 //! ratios stay. At 64 connections the load is as busy as the server, so that a server's own cost
 //! shows in the ratio of processor time before it shows in the rate.
 
+#[macro_use]
+mod linux_only;
 #[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "what another program of this package uses")]
 mod process;
 #[cfg(target_os = "linux")]
 mod report;
 
-#[cfg(not(target_os = "linux"))]
-fn main() {
-    eprintln!("compare-servers needs processor affinity and /proc: Linux only");
-    std::process::exit(2);
-}
-
-#[cfg(target_os = "linux")]
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    linux::main()
-}
+linux_only!("compare-servers needs processor affinity and /proc");
 
 #[cfg(target_os = "linux")]
 mod linux {

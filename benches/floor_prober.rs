@@ -4,20 +4,13 @@
 //! real-time priority it is also the truth about the network: nothing on its processor comes
 //! between a reply and its reader.
 
+#[macro_use]
+mod linux_only;
 #[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "what another program of this package uses")]
 mod probing;
 
-#[cfg(not(target_os = "linux"))]
-fn main() {
-    eprintln!("floor-prober sleeps by clock_nanosleep: Linux only");
-    std::process::exit(2);
-}
-
-#[cfg(target_os = "linux")]
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    linux::main()
-}
+linux_only!("floor-prober sleeps by clock_nanosleep");
 
 #[cfg(target_os = "linux")]
 mod linux {

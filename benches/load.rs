@@ -7,19 +7,12 @@
 //! With `--hold` it opens connections instead, has one frame echoed on each, prints `holding N`,
 //! and keeps them until its standard input closes.
 
+#[macro_use]
+mod linux_only;
 #[cfg(target_os = "linux")]
 mod report;
 
-#[cfg(not(target_os = "linux"))]
-fn main() {
-    eprintln!("load is made of epoll: Linux only");
-    std::process::exit(2);
-}
-
-#[cfg(target_os = "linux")]
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    linux::main()
-}
+linux_only!("load is made of epoll");
 
 #[cfg(target_os = "linux")]
 mod linux {

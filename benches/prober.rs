@@ -1,18 +1,11 @@
 //! The prober alone, without metrics, as an embedder has it.
 
+#[macro_use]
+mod linux_only;
 #[cfg(target_os = "linux")]
 mod probing;
 
-#[cfg(not(target_os = "linux"))]
-fn main() {
-    eprintln!("prober reads its processor time by a clock of Linux: Linux only");
-    std::process::exit(2);
-}
-
-#[cfg(target_os = "linux")]
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    linux::main()
-}
+linux_only!("prober reads its processor time by a clock of Linux");
 
 #[cfg(target_os = "linux")]
 mod linux {
