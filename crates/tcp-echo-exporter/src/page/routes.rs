@@ -111,9 +111,12 @@ async fn targets(
 }
 
 fn write_targets(history: &History, choice: &Choice, out: &mut dyn Write) -> std::io::Result<()> {
-    history.advance(Instant::now());
     let some = choice.limit.is_some() || !choice.search.is_empty();
     let view = some.then(|| View::of(history));
+    if view.is_none() {
+        // A view has done so itself.
+        history.advance(Instant::now());
+    }
     let tracks = history.tracks();
     let snapshots = history.metrics().snapshots(true);
     let mut status = Status::of(&snapshots, &tracks);
