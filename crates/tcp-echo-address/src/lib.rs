@@ -1,15 +1,21 @@
-//! A host and a port, as people write them: to listen on, or to reach.
+//! Addresses and networks, as people write them: to listen on, to reach, or to admit.
 //!
 //! An [`Address`] is text that was understood: `host:4000`, `192.0.2.1:4000`,
 //! `[2001:db8::1]:4000`, or `:4000`, which is every address of this host to a
 //! server and this host to a client. What was not understood says why in an
 //! [`AddressError`], made to be shown to whoever wrote it. Nothing is looked up.
+//!
+//! [`Networks`] says of an IP address whether it is in one of them: `10.0.0.0/8,2001:db8::/32`.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
+
+mod networks;
+
+pub use networks::{Networks, NetworksError};
 
 /// The longest name that the domain name system can carry, in text.
 const MAX_NAME: usize = 253;

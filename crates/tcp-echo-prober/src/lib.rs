@@ -84,7 +84,6 @@ mod clock;
 mod connection;
 mod dial;
 mod driver;
-mod networks;
 mod observer;
 mod on_demand;
 mod options;
@@ -96,14 +95,13 @@ mod target;
 mod timer;
 mod worker;
 
-pub use networks::{Networks, NetworksError};
 pub use observer::{Observer, Sensor};
 pub use on_demand::{AskError, OnDemand, OnDemandLimits};
 pub use options::{Dscp, IpVersion, Options, ParseDscpError, SocketOptions, Timestamps};
 pub use prober::{Builder, Handle, Prober};
 pub use set::{Changes, DuplicateName, TargetSet};
 pub use target::Target;
-pub use tcp_echo_address::{Address, AddressError, Host};
+pub use tcp_echo_address::{Address, AddressError, Host, Networks, NetworksError};
 pub use tcp_echo_session::{
     ConfigError, ConnectFailure, Counts, DisconnectReason, Event, LossWindow, Seq, Session,
     SessionConfig, TcpInfo, UnsentReason,

@@ -1,4 +1,4 @@
-//! Networks, as they are written to say where connections may be made to.
+//! Networks, as they are written to say where connections may be made to, or come from.
 
 use std::{fmt, net::IpAddr, str::FromStr, sync::Arc};
 
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 /// address that comes in the clothes of IPv6 (`::ffff:192.0.2.1`) is the IPv4 address.
 ///
 /// ```
-/// use tcp_echo_prober::Networks;
+/// use tcp_echo_address::Networks;
 ///
 /// let networks: Networks = "10.0.0.0/8, 2001:db8::/32, 192.0.2.1".parse()?;
 /// assert!(networks.contains("10.1.2.3".parse()?));
