@@ -1,0 +1,53 @@
+//! A stream of bytes in any pieces: the same frames as from the whole of it, and they
+//! encode to the bytes that they came from.
+
+use tcp_echo_wire::{Decoder, FRAME_LEN, Probe};
+
+/// The first byte says how many of the next say where to cut; the rest is the stream.
+pub fn run(data: &[u8]) {
+    let Some((&count, rest)) = data.split_first() else {
+        return;
+    };
+    let (cuts, stream) = rest.split_at(rest.len().min(usize::from(count)));
+    let mut decoder = Decoder::new();
+    let mut frames = Vec::new();
+    let mut left = stream;
+    for &cut in cuts {
+        let (piece, rest) = left.split_at(left.len().min(usize::from(cut)));
+        left = rest;
+        feed(&mut decoder, piece, &mut frames);
+        // Nothing changes nothing.
+        if cut == u8::MAX {
+            let before = decoder.pending();
+            assert_eq!(decoder.feed(&[]).count(), 0);
+            assert_eq!(decoder.pending(), before);
+        }
+    }
+    feed(&mut decoder, left, &mut frames);
+
+    let (whole, partial) = stream.as_chunks::<FRAME_LEN>();
+    assert_eq!(decoder.pending(), partial.len());
+    assert_eq!(frames.len(), whole.len());
+    for (probe, bytes) in frames.iter().zip(whole) {
+        assert_eq!(*probe, Probe::decode(bytes));
+        assert_eq!(probe.encode(), *bytes);
+        assert_eq!(Probe::try_from(&bytes[..]), Ok(*probe));
+    }
+    if partial.len() != FRAME_LEN {
+        assert!(Probe::try_from(partial).is_err());
+    }
+}
+
+fn feed(decoder: &mut Decoder, piece: &[u8], frames: &mut Vec<Probe>) {
+    let before = decoder.pending();
+    let fed = decoder.feed(piece);
+    let promised = fed.len();
+    let start = frames.len();
+    frames.extend(fed);
+    assert_eq!(frames.len() - start, promised);
+    assert_eq!(
+        before + piece.len(),
+        promised * FRAME_LEN + decoder.pending()
+    );
+    assert!(decoder.pending() < FRAME_LEN);
+}

@@ -1,0 +1,57 @@
+//! What is fuzzed: a function for each target, which panics where something is wrong.
+//!
+//! `fuzz_targets` has a program for each. `tests/corpus.rs` gives them the inputs that
+//! are kept in `corpus` and `found`, without a fuzzer.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what is fuzzed fails as a test does"
+)]
+
+use std::{env, fs, process::ExitCode};
+
+pub mod decoder;
+pub mod loss_window;
+pub mod session;
+
+/// The name of a target, and what it does with an input.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    ("decoder", decoder::run),
+    ("loss_window", loss_window::run),
+    ("session", session::run),
+];
+
+/// Makes a program of a target: a fuzzer where one is built, else one that runs the
+/// target on the files named.
+#[macro_export]
+macro_rules! fuzzed {
+    ($target:ident) => {
+        #[cfg(fuzzing)]
+        libfuzzer_sys::fuzz_target!(|data: &[u8]| $crate::$target::run(data));
+
+        #[cfg(not(fuzzing))]
+        fn main() -> std::process::ExitCode {
+            $crate::replay($crate::$target::run)
+        }
+    };
+}
+
+/// Runs a target on the files that the command line names.
+pub fn replay(run: fn(&[u8])) -> ExitCode {
+    for file in env::args_os().skip(1) {
+        match fs::read(&file) {
+            Ok(data) => run(&data),
+            Err(error) => {
+                eprintln!("{}: {error}", file.display());
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
