@@ -5,7 +5,7 @@ use std::{error::Error, fmt, io::Write, sync::Arc};
 use axum::{
     Router,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{Extensions, HeaderMap, HeaderValue, StatusCode, header},
     middleware::map_response,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -15,10 +15,12 @@ use tcp_echo_server::ServerStats;
 
 use crate::{
     about::{AboutCollector, BuildInfo, ReloadStatus},
+    client::Client,
     collect::FamilyCollector,
     encode::Format,
     families::FAMILIES,
     history::History,
+    lifecycle::Lifecycle,
     live::Live,
     negotiate,
     page::routes as page_routes,
@@ -52,7 +54,7 @@ type ReloadHook = dyn Fn() -> Result<(), ReloadError> + Send + Sync;
 /// | `/api/v1/events` | GET | what keeps the page up to date; of this version's page only |
 /// | `/-/healthy` | GET | 200, always |
 /// | `/-/ready` | GET | 200 once started and every target was tried, before that 503 and why |
-/// | `/-/reload` | POST | 200 once the configuration was loaded again, 500 and why it could not; 200 as well where there is nothing to reload, since what is in force is what there is |
+/// | `/-/reload` | POST | 200 once the configuration was loaded again, 500 and why it could not; 200 as well where there is nothing to reload, since what is in force is what there is; 403 for whoever [may not](Self::with_lifecycle) |
 ///
 /// HEAD goes wherever GET does; anything else is 404, a wrong method 405. Ready is
 /// for good: targets that a reload brings don't take the program out of service.
@@ -64,6 +66,7 @@ pub struct Endpoints {
     readiness: Option<Readiness>,
     reload_status: Option<ReloadStatus>,
     reload: Option<Arc<ReloadHook>>,
+    lifecycle: Lifecycle,
     history_limit: usize,
     pub(crate) probe: Option<Probe>,
 }
@@ -78,6 +81,7 @@ impl Endpoints {
             readiness: None,
             reload_status: None,
             reload: None,
+            lifecycle: Lifecycle::ThisHost,
             history_limit: HISTORY_LIMIT,
             probe: None,
         }
@@ -137,6 +141,13 @@ impl Endpoints {
         reload: impl Fn() -> Result<(), ReloadError> + Send + Sync + 'static,
     ) -> Self {
         self.reload = Some(Arc::new(reload));
+        self
+    }
+
+    /// Says who may `POST`. Without this it is [`Lifecycle::ThisHost`].
+    #[must_use]
+    pub const fn with_lifecycle(mut self, lifecycle: Lifecycle) -> Self {
+        self.lifecycle = lifecycle;
         self
     }
 
@@ -215,23 +226,23 @@ pub(crate) fn of_targets(snapshots: Snapshots) -> impl Iterator<Item = Box<dyn C
     })
 }
 
-async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+async fn metrics(State(app): State<Arc<App>>, client: Client) -> Response {
     let endpoints = app.endpoints.clone();
-    exposition(&app, &headers, move |format| endpoints.collectors(format)).await
+    exposition(&app, &client, move |format| endpoints.collectors(format)).await
 }
 
 /// What `collectors` give, in the format that the client prefers.
 pub(crate) async fn exposition<C>(
     app: &App,
-    headers: &HeaderMap,
+    client: &Client,
     collectors: impl FnOnce(Format) -> C + Send + 'static,
 ) -> Response
 where
     C: IntoIterator<Item = Box<dyn Collector>>,
 {
-    let format = negotiate::format(headers);
+    let format = negotiate::format(&client.headers);
     let render = move |out: &mut dyn Write| format.encode(collectors(format), out);
-    let mut response = app.renderer.render(headers, render).await;
+    let mut response = app.renderer.render(client, render).await;
     set(&mut response, header::CONTENT_TYPE, format.content_type());
     set(&mut response, header::VARY, "Accept, Accept-Encoding");
     response
@@ -248,7 +259,15 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-async fn reload(State(app): State<Arc<App>>) -> Response {
+async fn reload(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    extensions: Extensions,
+) -> Response {
+    let lifecycle = app.endpoints.lifecycle;
+    if let Some(refusal) = lifecycle.refusal(&headers, &extensions) {
+        return refusal;
+    }
     let Some(reload) = app.endpoints.reload.clone() else {
         return "nothing to reload\n".into_response();
     };

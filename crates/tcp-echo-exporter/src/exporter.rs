@@ -2,12 +2,11 @@
 
 use std::{
     fmt,
-    future::{Future, poll_fn},
+    future::Future,
     io,
     net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -26,11 +25,19 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+mod door;
+
+use door::{Door, Guest};
+
 /// What keeps slow or silent clients from holding the endpoints.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     /// How many connections are served at once; others wait to be accepted.
     connections: usize,
+    /// How many of one address, so that it keeps nobody else out; more are closed.
+    connections_per_ip: usize,
+    /// How long a request's head may be, in bytes.
+    head_size: usize,
     /// How long a connection may take to send a request's head, or idle before it.
     head: Duration,
     /// After how long a connection takes no further request.
@@ -41,6 +48,8 @@ struct Limits {
 
 const LIMITS: Limits = Limits {
     connections: 256,
+    connections_per_ip: 64,
+    head_size: 32 * 1024,
     head: Duration::from_secs(20),
     age: Duration::from_secs(60),
     last_request: Duration::from_secs(10),
@@ -48,9 +57,6 @@ const LIMITS: Limits = Limits {
 
 /// How long requests under way may take at shutdown.
 const GRACE: Duration = Duration::from_millis(500);
-
-/// How long to wait when no connection can be accepted, for want of files as a rule.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Bound HTTP endpoints, ready to [`serve`](Self::serve).
 #[derive(Debug)]
@@ -137,10 +143,7 @@ impl Exporter {
     /// In a tokio runtime without time enabled.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let permits = Arc::new(Semaphore::new(self.limits.connections));
-        let mut door = Door {
-            listeners: self.listeners,
-            failing: false,
-        };
+        let mut door = Door::new(self.listeners, self.limits.connections_per_ip);
         let (stop, stopped) = watch::channel(());
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
@@ -149,7 +152,7 @@ impl Exporter {
                 biased;
                 () = &mut shutdown => break,
                 Some(_) = connections.join_next() => {}
-                Ok((permit, stream)) = async {
+                Ok((permit, guest)) = async {
                     let permit = Arc::clone(&permits).acquire_owned().await?;
                     Ok::<_, tokio::sync::AcquireError>((permit, door.accept().await))
                 } => {
@@ -157,10 +160,12 @@ impl Exporter {
                     let (router, limits) = (self.router.clone(), self.limits);
                     let mut stopped = stopped.clone();
                     connections.spawn(async move {
+                        let router = guest.introduced_to(router);
+                        let Guest { stream, place, .. } = guest;
                         if let Some(stream) = accept(acceptor, stream, limits, &mut stopped).await {
                             serve_connection(stream, router, limits, stopped).await;
                         }
-                        drop(permit);
+                        drop((permit, place));
                     });
                 }
             }
@@ -177,47 +182,6 @@ impl Exporter {
 /// request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Closes(pub(crate) Instant);
-
-/// Accepts connections.
-struct Door {
-    listeners: Vec<TcpListener>,
-    /// Whether that it fails was said.
-    failing: bool,
-}
-
-impl Door {
-    async fn accept(&mut self) -> TcpStream {
-        loop {
-            let listeners = &self.listeners;
-            let accepted = poll_fn(|context| {
-                let mut ready = listeners.iter().map(|one| one.poll_accept(context));
-                ready.find(Poll::is_ready).unwrap_or(Poll::Pending)
-            });
-            match accepted.await {
-                Ok((stream, _)) => {
-                    self.failing = false;
-                    return stream;
-                }
-                Err(error) if is_the_peers(&error) => {}
-                Err(error) => {
-                    if !std::mem::replace(&mut self.failing, true) {
-                        tracing::warn!(%error, "can't accept connections to the endpoints");
-                    }
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-}
-
-/// Whether the peer gave up before it was accepted.
-fn is_the_peers(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset
-    )
-}
 
 /// What HTTP is spoken on.
 trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -275,6 +239,7 @@ async fn serve_connection(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
+        .max_buf_size(limits.head_size)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = pin!(connection);
     let ended = tokio::select! {

@@ -5,11 +5,19 @@ use std::{
     mem,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use futures_core::Stream;
-use tokio::sync::mpsc;
+use tokio::{
+    runtime::Handle,
+    sync::mpsc::{
+        self,
+        error::{SendTimeoutError, TrySendError},
+    },
+    time::Instant,
+};
 
 /// How many bytes are handed on at a time.
 const PIECE: usize = 64 * 1024;
@@ -18,12 +26,15 @@ const PIECE: usize = 64 * 1024;
 /// much of an answer is in memory at once, however long it is.
 const AHEAD: usize = 4;
 
-/// A channel for one answer.
-pub(crate) fn channel() -> (Pieces, Rest) {
+/// A channel for one answer, which may take so long to be read. This has to be called in
+/// a tokio runtime with time enabled, which has to run while the answer is written.
+pub(crate) fn channel(reading: Duration) -> (Pieces, Rest) {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let pieces = Pieces {
         filling: Vec::new(),
         sender,
+        until: Instant::now() + reading,
+        runtime: Handle::current(),
     };
     (pieces, Rest { receiver })
 }
@@ -33,14 +44,32 @@ pub(crate) fn channel() -> (Pieces, Rest) {
 pub(crate) struct Pieces {
     filling: Vec<u8>,
     sender: mpsc::Sender<io::Result<Bytes>>,
+    /// By when all of it has to be taken, but for what may wait.
+    until: Instant,
+    runtime: Handle,
 }
 
 impl Pieces {
+    /// Hands on a piece, and waits while too many do.
+    fn send(&self, piece: io::Result<Bytes>) -> io::Result<()> {
+        let piece = match self.sender.try_send(piece) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Closed(_)) => return Err(io::ErrorKind::BrokenPipe.into()),
+            Err(TrySendError::Full(piece)) => piece,
+        };
+        let left = self.until.saturating_duration_since(Instant::now());
+        let sent = self.runtime.block_on(self.sender.send_timeout(piece, left));
+        sent.map_err(|error| match error {
+            SendTimeoutError::Closed(_) => io::ErrorKind::BrokenPipe.into(),
+            SendTimeoutError::Timeout(_) => io::ErrorKind::TimedOut.into(),
+        })
+    }
+
     /// Hands on what is left, or says that the answer ends too early. That nobody
     /// takes it any more is no failure.
     pub(crate) fn finish(mut self, written: io::Result<()>) {
         let last = written.map(|()| mem::take(&mut self.filling).into());
-        let _ = self.sender.blocking_send(last);
+        let _ = self.send(last);
     }
 }
 
@@ -53,8 +82,7 @@ impl Write for Pieces {
         self.filling.extend_from_slice(&bytes[..taken]);
         if self.filling.len() == PIECE {
             let piece = mem::take(&mut self.filling).into();
-            let sent = self.sender.blocking_send(Ok(piece));
-            sent.map_err(|_| io::ErrorKind::BrokenPipe)?;
+            self.send(Ok(piece))?;
         }
         Ok(taken)
     }
@@ -130,13 +158,15 @@ mod tests {
 
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(60);
+
     async fn next(whole: &mut Pin<&mut Whole>) -> Option<io::Result<Bytes>> {
         std::future::poll_fn(|context| whole.as_mut().poll_next(context)).await
     }
 
     #[tokio::test]
     async fn a_long_answer_comes_whole_while_little_of_it_is_held() {
-        let (mut pieces, mut rest) = channel();
+        let (mut pieces, mut rest) = channel(LONG);
         let sent: Vec<u8> = (0..=250).cycle().take(10 * PIECE + 7).collect();
         let bytes = sent.clone();
         let writer = thread::spawn(move || {
@@ -159,7 +189,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_short_answer_is_one_piece() {
-        let (mut pieces, mut rest) = channel();
+        let (mut pieces, mut rest) = channel(LONG);
         thread::spawn(move || {
             let written = pieces.write_all(b"short");
             pieces.finish(written);
@@ -170,7 +200,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_of_just_one_piece_ends_with_an_empty_one() {
-        let (mut pieces, mut rest) = channel();
+        let (mut pieces, mut rest) = channel(LONG);
         thread::spawn(move || {
             let written = pieces.write_all(&vec![1; PIECE]);
             pieces.finish(written);
@@ -185,7 +215,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_breaks_off_ends_in_an_error() {
-        let (mut pieces, mut rest) = channel();
+        let (mut pieces, mut rest) = channel(LONG);
         thread::spawn(move || {
             let written = pieces.write_all(&vec![1; PIECE + 1]);
             pieces.finish(written.and(Err(io::Error::other("no more"))));
@@ -198,7 +228,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_whose_writer_is_gone_is_not_taken_for_whole() {
-        let (mut pieces, mut rest) = channel();
+        let (mut pieces, mut rest) = channel(LONG);
         let writer = thread::spawn(move || pieces.write_all(&vec![1; PIECE + 1]));
         let (first, _) = rest.first().await.unwrap().unwrap();
         writer.join().unwrap().unwrap();
@@ -210,7 +240,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_writes_learns_that_nobody_reads() {
-        let (mut pieces, rest) = channel();
+        let (mut pieces, rest) = channel(LONG);
         drop(rest);
         let writer = thread::spawn(move || pieces.write_all(&vec![1; PIECE]));
         let error = writer.join().unwrap().unwrap_err();

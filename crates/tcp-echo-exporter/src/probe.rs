@@ -5,13 +5,14 @@ use std::{fmt, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{RawQuery, State},
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::get,
 };
 use tcp_echo_prober::{AskError, OnDemand, SessionConfig};
 
 use crate::{
+    client::Client,
     encode::Format,
     endpoints::{App, exposition, of_targets},
 };
@@ -54,11 +55,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new().route("/probe", get(probe))
 }
 
-async fn probe(
-    State(app): State<Arc<App>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
+async fn probe(State(app): State<Arc<App>>, RawQuery(query): RawQuery, client: Client) -> Response {
     let endpoints = &app.endpoints;
     let (Some(probe), Some(targets)) = (&endpoints.probe, endpoints.targets.clone()) else {
         return refused(StatusCode::NOT_FOUND, "nothing is probed here");
@@ -84,7 +81,7 @@ async fn probe(
         let busy = format_args!("target {name:?}: it is not probed yet");
         return refused(StatusCode::SERVICE_UNAVAILABLE, busy);
     }
-    exposition(&app, &headers, move |format| {
+    exposition(&app, &client, move |format| {
         let snapshots = targets.of(&name, format == Format::Protobuf);
         snapshots.into_iter().flat_map(of_targets)
     })

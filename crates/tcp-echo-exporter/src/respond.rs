@@ -3,17 +3,22 @@
 use std::{
     io::{self, BufWriter, Write},
     sync::Arc,
+    time::Duration,
 };
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use flate2::{Compression, write::GzEncoder};
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 use crate::{
+    client::Client,
     negotiate,
     pieces::{self, Pieces},
 };
@@ -22,18 +27,28 @@ use crate::{
 /// person don't.
 const MOST: usize = 4;
 
+/// How long an answer waits for its turn before it is refused.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the client may take to read an answer but for its last pieces.
+const READING: Duration = Duration::from_secs(30);
+
 /// What gzip is given at a time: it is made for more than a number or a name.
 const GZIP_INPUT: usize = 16 * 1024;
 
 /// Makes answers away from the runtime's own threads, few at once.
 pub(crate) struct Renderer {
     permits: Arc<Semaphore>,
+    patience: Duration,
+    reading: Duration,
 }
 
 impl Default for Renderer {
     fn default() -> Self {
         Self {
             permits: Arc::new(Semaphore::new(MOST)),
+            patience: PATIENCE,
+            reading: READING,
         }
     }
 }
@@ -44,14 +59,14 @@ impl Renderer {
     /// longer to read than to write holds back its writer.
     pub(crate) async fn render(
         &self,
-        headers: &HeaderMap,
+        client: &Client,
         render: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
     ) -> Response {
-        let gzip = negotiate::gzip(headers);
-        let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
-            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        let gzip = negotiate::gzip(&client.headers);
+        let Ok(Some(permits)) = timeout(self.patience, self.permits(client)).await else {
+            return busy();
         };
-        let (mut pieces, mut rest) = pieces::channel();
+        let (mut pieces, mut rest) = pieces::channel(self.reading);
         tokio::task::spawn_blocking(move || {
             let written = if gzip {
                 compressed(render, &mut pieces)
@@ -59,7 +74,7 @@ impl Renderer {
                 render(&mut pieces)
             };
             pieces.finish(written);
-            drop(permit);
+            drop(permits);
         });
         let body = match rest.first().await {
             Some(Ok((whole, true))) => Body::from(whole),
@@ -78,6 +93,23 @@ impl Renderer {
         }
         response
     }
+
+    /// The right to one more answer. The client's own comes first, so that whoever waits
+    /// for that keeps nobody else from theirs.
+    async fn permits(&self, client: &Client) -> Option<[Option<OwnedSemaphorePermit>; 2]> {
+        let own = match &client.share {
+            Some(share) => Some(share.answer().await?),
+            None => None,
+        };
+        let common = Arc::clone(&self.permits).acquire_owned().await.ok()?;
+        Some([own, Some(common)])
+    }
+}
+
+fn busy() -> Response {
+    let again = [(header::RETRY_AFTER, "1")];
+    let why = "too many answers are under way\n";
+    (StatusCode::SERVICE_UNAVAILABLE, again, why).into_response()
 }
 
 fn compressed(
@@ -91,3 +123,6 @@ fn compressed(
     gzip.finish()?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use common::{BUILD, Driven, get, request, serve, target};
-use tcp_echo_exporter::{Endpoints, Readiness, TargetMetrics};
+use tcp_echo_exporter::{Endpoints, Lifecycle, Readiness, TargetMetrics};
 use tcp_echo_prober::{ConnectFailure, Event, Observer as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -148,9 +148,26 @@ async fn reload_calls_the_hook_and_says_how_it_went() {
     assert_eq!(answer.status, 500);
     assert_eq!(answer.text(), "reload failed: targets.yml: no such file\n");
     assert_eq!(calls.load(Ordering::Relaxed), 2);
+    let answer = request(address, "POST", "/-/reload", &["Origin: http://x"]).await;
+    assert_eq!(
+        (answer.status, answer.text()),
+        (403, "not from a web page\n")
+    );
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
     let (address, _tasks) = bare().await;
     let answer = request(address, "POST", "/-/reload", &[]).await;
     assert_eq!((answer.status, answer.text()), (200, "nothing to reload\n"));
+}
+
+#[tokio::test]
+async fn whoever_may_not_reload_does_not() {
+    let endpoints = Endpoints::new(BUILD)
+        .with_reload(|| Err("it was called".into()))
+        .with_lifecycle(Lifecycle::Nobody);
+    let (address, _tasks) = serve(endpoints).await;
+    let answer = request(address, "POST", "/-/reload", &[]).await;
+    assert_eq!(answer.status, 403);
+    assert_eq!(answer.text(), "not with -web.enable-lifecycle=false\n");
 }
 
 #[tokio::test]

@@ -97,6 +97,57 @@ async fn clients_that_hold_every_connection_give_way() {
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
 }
 
+// Elsewhere a host has one loopback address as a rule.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn one_address_does_not_take_every_connection() {
+    let limits = Limits {
+        connections_per_ip: 2,
+        ..LIMITS
+    };
+    let (address, _stop, _tasks) = start(limits).await;
+    let first = request(address, "/slow").await;
+    let _second = request(address, "/slow").await;
+    closed(TcpStream::connect(address).await.unwrap()).await;
+    // Another address of this host is another client.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = socket.connect(address).await.unwrap();
+    other
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = [0; 15];
+    let read = timeout(MOST, other.read_exact(&mut answer)).await;
+    read.unwrap().unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    drop(first);
+    let again = async {
+        loop {
+            let mut client = request(address, "/").await;
+            if client.read_exact(&mut answer).await.is_ok() {
+                break;
+            }
+        }
+    };
+    timeout(MOST, again).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_head_without_end_is_refused() {
+    let (address, _stop, _tasks) = start(LIMITS).await;
+    let long = vec![b'x'; LIMITS.head_size];
+    for head in [&b"GET /"[..], &b"GET / HTTP/1.1\r\nHost: x\r\nX: "[..]] {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(head).await.unwrap();
+        client.write_all(&long).await.unwrap();
+        let mut answer = [0; 12];
+        let read = timeout(MOST, client.read_exact(&mut answer)).await;
+        read.unwrap().unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 431");
+    }
+}
+
 #[tokio::test]
 async fn what_listens_already_is_served() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -5,12 +5,13 @@ use std::{collections::HashMap, io::Write, sync::Arc, time::Instant};
 use axum::{
     Extension, Router,
     extract::{Query, State, rejection::QueryRejection},
-    http::{HeaderMap, HeaderName, StatusCode, header},
+    http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 
 use crate::{
+    client::Client,
     endpoints::{App, set},
     exporter::Closes,
     history::History,
@@ -44,7 +45,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 
 type Asked<T> = Result<Query<T>, QueryRejection>;
 
-async fn page(State(app): State<Arc<App>>, asked: Asked<Choice>, headers: HeaderMap) -> Response {
+async fn page(State(app): State<Arc<App>>, asked: Asked<Choice>, client: Client) -> Response {
     let Query(choice) = match asked {
         Ok(choice) => choice,
         Err(rejection) => return rejection.into_response(),
@@ -64,7 +65,7 @@ async fn page(State(app): State<Arc<App>>, asked: Asked<Choice>, headers: Header
         let page = super::page(&renders.endpoints.build, history, &choice);
         out.write_all(page.into_string().as_bytes())
     };
-    let mut response = app.renderer.render(&headers, render).await;
+    let mut response = app.renderer.render(&client, render).await;
     if response.status() == StatusCode::OK {
         *response.status_mut() = status;
     }
@@ -74,26 +75,22 @@ async fn page(State(app): State<Arc<App>>, asked: Asked<Choice>, headers: Header
     response
 }
 
-async fn style(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    file(&app, &headers, STYLE, "text/css; charset=utf-8").await
+async fn style(State(app): State<Arc<App>>, client: Client) -> Response {
+    file(&app, &client, STYLE, "text/css; charset=utf-8").await
 }
 
-async fn script(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    file(&app, &headers, SCRIPT, "text/javascript; charset=utf-8").await
+async fn script(State(app): State<Arc<App>>, client: Client) -> Response {
+    file(&app, &client, SCRIPT, "text/javascript; charset=utf-8").await
 }
 
-async fn file(app: &App, headers: &HeaderMap, text: &'static str, of: &'static str) -> Response {
+async fn file(app: &App, client: &Client, text: &'static str, of: &'static str) -> Response {
     let render = |out: &mut dyn Write| out.write_all(text.as_bytes());
-    let mut response = app.renderer.render(headers, render).await;
+    let mut response = app.renderer.render(client, render).await;
     kind(&mut response, of);
     response
 }
 
-async fn targets(
-    State(app): State<Arc<App>>,
-    asked: Asked<Choice>,
-    headers: HeaderMap,
-) -> Response {
+async fn targets(State(app): State<Arc<App>>, asked: Asked<Choice>, client: Client) -> Response {
     let Query(choice) = match asked {
         Ok(choice) => choice,
         Err(rejection) => return rejection.into_response(),
@@ -105,7 +102,7 @@ async fn targets(
         };
         write_targets(&history, &choice, out)
     };
-    let mut response = app.renderer.render(&headers, render).await;
+    let mut response = app.renderer.render(&client, render).await;
     kind(&mut response, "application/json");
     response
 }
@@ -140,11 +137,7 @@ fn write_targets(history: &History, choice: &Choice, out: &mut dyn Write) -> std
     Ok(serde_json::to_writer(out, &status)?)
 }
 
-async fn picture(
-    State(app): State<Arc<App>>,
-    asked: Asked<Picture>,
-    headers: HeaderMap,
-) -> Response {
+async fn picture(State(app): State<Arc<App>>, asked: Asked<Picture>, client: Client) -> Response {
     let Query(picture) = match asked {
         Ok(picture) => picture,
         Err(rejection) => return rejection.into_response(),
@@ -158,7 +151,7 @@ async fn picture(
             .map_err(|error| std::io::Error::other(error.to_string()))?;
         out.write_all(svg.as_bytes())
     };
-    let mut response = app.renderer.render(&headers, render).await;
+    let mut response = app.renderer.render(&client, render).await;
     kind(&mut response, "image/svg+xml");
     set(
         &mut response,

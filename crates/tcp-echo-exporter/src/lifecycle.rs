@@ -1,0 +1,93 @@
+//! Who may change the running program.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::{
+    extract::ConnectInfo,
+    http::{Extensions, HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+/// Who may `POST`, and so have the configuration loaded again.
+///
+/// What makes an address this host's is that it is a loopback address, of either family. Behind a
+/// reverse proxy on the same host every client has one: choose [`Nobody`](Self::Nobody) there, or
+/// let the proxy keep clients from posting.
+///
+/// A request that a web page makes (one with an `Origin`) is refused whoever is allowed: no page
+/// posts here, so another site's would be what does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Lifecycle {
+    /// Whoever is on this host. A program that serves the router itself has to provide
+    /// [`ConnectInfo`] of a `SocketAddr`; without it nobody is known to be on this host.
+    #[default]
+    ThisHost,
+    /// Whoever the endpoints can be reached by.
+    Anyone,
+    /// Nobody.
+    Nobody,
+}
+
+impl Lifecycle {
+    /// The answer to who may not.
+    pub(crate) fn refusal(self, headers: &HeaderMap, extensions: &Extensions) -> Option<Response> {
+        let why = if headers.contains_key(header::ORIGIN) {
+            "not from a web page\n"
+        } else {
+            match self {
+                Self::Anyone => return None,
+                Self::ThisHost if is_local(extensions) => return None,
+                Self::ThisHost => "only from this host; with -web.enable-lifecycle from anywhere\n",
+                Self::Nobody => "not with -web.enable-lifecycle=false\n",
+            }
+        };
+        Some((StatusCode::FORBIDDEN, why).into_response())
+    }
+}
+
+fn is_local(extensions: &Extensions) -> bool {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+    // A dual-stack socket has `::ffff:127.0.0.1`.
+    let ip = peer.map(|ConnectInfo(peer)| peer.ip().to_canonical());
+    ip.as_ref().is_some_and(IpAddr::is_loopback)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(lifecycle: Lifecycle, peer: Option<&str>, origin: bool) -> u16 {
+        let mut headers = HeaderMap::new();
+        if origin {
+            headers.insert(header::ORIGIN, "https://example.com".parse().unwrap());
+        }
+        let mut extensions = Extensions::new();
+        if let Some(peer) = peer {
+            let peer: SocketAddr = peer.parse().unwrap();
+            extensions.insert(ConnectInfo(peer));
+        }
+        let refusal = lifecycle.refusal(&headers, &extensions);
+        refusal.map_or(200, |refusal| refusal.status().as_u16())
+    }
+
+    #[test]
+    fn who_may_is_told_by_the_address() {
+        let (here, mapped, v6) = ("127.0.0.1:9", "[::ffff:127.0.0.1]:9", "[::1]:9");
+        for peer in [here, mapped, v6] {
+            assert_eq!(status(Lifecycle::ThisHost, Some(peer), false), 200);
+            assert_eq!(status(Lifecycle::Anyone, Some(peer), false), 200);
+            assert_eq!(status(Lifecycle::Nobody, Some(peer), false), 403);
+        }
+        for peer in [Some("192.0.2.1:9"), Some("[::ffff:192.0.2.1]:9"), None] {
+            assert_eq!(status(Lifecycle::ThisHost, peer, false), 403);
+            assert_eq!(status(Lifecycle::Anyone, peer, false), 200);
+        }
+    }
+
+    #[test]
+    fn a_page_of_another_site_may_not_whoever_opened_it() {
+        for lifecycle in [Lifecycle::ThisHost, Lifecycle::Anyone, Lifecycle::Nobody] {
+            assert_eq!(status(lifecycle, Some("127.0.0.1:9"), true), 403);
+        }
+    }
+}
