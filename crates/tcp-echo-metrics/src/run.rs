@@ -151,7 +151,9 @@ async fn run_until_told(
     let mut signals = pin!(signals::listen().map_err(no_signals)?);
     let mut reloads = signals::Reloads::listen().map_err(no_signals)?;
     let readiness = Readiness::new();
-    let mut endpoints = Endpoints::new(BUILD).with_readiness(readiness.clone());
+    let mut endpoints = Endpoints::new(BUILD)
+        .with_readiness(readiness.clone())
+        .with_lifecycle(config.lifecycle);
 
     let reload = source.as_ref().map(|source| Reload::new(source.handle()));
     if let Some(reload) = &reload {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tcp_echo_address::Host;
+use tcp_echo_exporter::Lifecycle;
 use tcp_echo_metrics::cli::{
     self, Config, IpFamily, Mode, ServiceAction, Stop, Timestamps, UsageError,
 };
@@ -349,6 +350,18 @@ fn threads_are_a_number_or_left_to_the_program() {
     assert_eq!(threads("2"), Some(NonZeroUsize::new(2)));
     assert_eq!(threads("0"), None);
     assert_eq!(threads("1025"), None);
+}
+
+#[test]
+fn who_may_post_is_this_host_unless_it_is_said() {
+    let lifecycle = |args: &[&str]| parse(args).unwrap().lifecycle;
+    assert_eq!(lifecycle(&[]), Lifecycle::ThisHost);
+    assert_eq!(lifecycle(&["-web.enable-lifecycle"]), Lifecycle::Anyone);
+    let nobody = ["--web.enable-lifecycle=false"];
+    assert_eq!(lifecycle(&nobody), Lifecycle::Nobody);
+    let environment = [("TCP_ECHO_WEB_ENABLE_LIFECYCLE", "true")];
+    let config = parse_with(&[], &environment).unwrap();
+    assert_eq!(config.lifecycle, Lifecycle::Anyone);
 }
 
 #[test]

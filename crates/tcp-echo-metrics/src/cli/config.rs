@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tcp_echo_address::Address;
+use tcp_echo_exporter::Lifecycle;
 use tcp_echo_prober::{Dscp, OnDemandLimits};
 
 use tcp_echo_targets::Shard;
@@ -26,6 +27,8 @@ pub struct Config {
     pub metrics: Address,
     /// The file that says how: with TLS, for whom.
     pub web_config: Option<PathBuf>,
+    /// Who may have the configuration loaded again there.
+    pub lifecycle: Lifecycle,
     /// Which targets may be asked for there, if any.
     pub on_demand: Option<OnDemandLimits>,
     /// What to do with the system's service instead of running here.

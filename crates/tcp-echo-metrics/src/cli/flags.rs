@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser};
 use tcp_echo_address::Address;
+use tcp_echo_exporter::Lifecycle;
 use tcp_echo_prober::{Dscp, Networks, OnDemandLimits};
 use tcp_echo_targets::Shard;
 
@@ -273,6 +274,14 @@ pub(super) struct Flags {
     #[arg(help_heading = "Metrics endpoint")]
     web_config: Option<PathBuf>,
 
+    /// Let anyone who reaches the endpoints POST, which is to have the targets files read
+    /// again at /-/reload; false lets nobody. Without this flag it is who is on this host.
+    #[arg(long = "web.enable-lifecycle", value_name = "true|false")]
+    #[arg(default_missing_value = "true", num_args = 0..=1, require_equals = true)]
+    #[arg(action = ArgAction::Set, hide_possible_values = true)]
+    #[arg(help_heading = "Metrics endpoint")]
+    enable_lifecycle: Option<bool>,
+
     /// Let Prometheus ask for targets at /probe?target=HOST:PORT. Each is probed from
     /// then on until it is no longer asked for. Needs web.probe-allow.
     #[arg(
@@ -446,6 +455,11 @@ impl Flags {
             },
             metrics: self.metrics,
             web_config: self.web_config,
+            lifecycle: match self.enable_lifecycle {
+                None => Lifecycle::ThisHost,
+                Some(true) => Lifecycle::Anyone,
+                Some(false) => Lifecycle::Nobody,
+            },
             on_demand,
             service: self.svc,
             service_options: ServiceOptions {

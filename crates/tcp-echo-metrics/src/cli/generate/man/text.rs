@@ -21,7 +21,8 @@ probe on. The loss is that of the last slots, the loss window; so it is 100 % wh
 dead.
 
 Beside the metrics at /metrics, in the format that the client asks for, there is a status page \
-at /, its data as JSON at /api/v1/targets, and /-/healthy, /-/ready and, for POST, /-/reload.
+at /, its data as JSON at /api/v1/targets, and /-/healthy, /-/ready and, for POST, /-/reload, which \
+is for this host alone unless --web.enable-lifecycle says otherwise.
 
 With a flag of the group Report it watches the targets in the foreground and prints a report \
 at the end, for people or for scripts.";
