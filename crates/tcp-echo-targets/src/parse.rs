@@ -244,8 +244,10 @@ fn json_error(error: &serde_json::Error) -> ParseError {
     let (line, column) = (error.line(), error.column());
     let message = error.to_string();
     let suffix = format!(" at line {line} column {column}");
+    let message = message.strip_suffix(&suffix).unwrap_or(&message);
     ParseError::Syntax {
-        message: message.strip_suffix(&suffix).unwrap_or(&message).to_owned(),
+        // Keys that are unknown are named as they are.
+        message: message.replace(char::is_control, " "),
         // It counts columns from 0 before the first character.
         line: line.max(1) as u64,
         column: column.max(1) as u64,

@@ -446,3 +446,13 @@ proptest! {
         let _ = (json(&text), yaml(&text));
     }
 }
+
+#[test]
+fn no_key_reaches_a_terminal_as_it_is() {
+    for parse in [json, yaml] {
+        let error = parse(r#"[{"a\u001b[31m\nb": "c:1"}]"#)
+            .unwrap_err()
+            .to_string();
+        assert!(!error.contains(char::is_control), "{error:?}");
+    }
+}
