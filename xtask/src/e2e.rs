@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use crate::report::Report;
 
 #[cfg(target_os = "linux")]
-mod harness;
+pub(crate) mod harness;
 #[cfg(target_os = "linux")]
-mod runner;
+pub(crate) mod runner;
 #[cfg(target_os = "linux")]
 mod scenarios;
 #[cfg(target_os = "linux")]

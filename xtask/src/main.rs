@@ -5,13 +5,16 @@ use std::env;
 use std::process::ExitCode;
 
 mod bench;
+mod chaos;
 mod ci;
 mod dashboards;
 mod dist;
 mod e2e;
+mod fuzz;
 mod publish;
 mod report;
 mod shell;
+mod soak;
 mod toolchain;
 #[cfg(target_os = "linux")]
 mod windows;
@@ -23,13 +26,19 @@ usage: cargo xtask <verb>
   e2e [WORD]   the same for the end-to-end scenarios, with the release binary
   bench [--quick]
                measures everything and writes docs/benchmarks, or only shows that it runs
+  chaos [--seed N] [--duration 5m]
+               probers and servers in a network where all goes wrong, and every count checked
   dashboards [--check]
                writes Grafana's dashboards, or checks them and Prometheus's rules
+  fuzz [--seconds N] [--merge] [TARGET ...]
+               runs the fuzzers, each for N seconds, or keeps what they came to
   dist [--out DIR] [ARTIFACT ...]
                makes all artifacts of a release, or those named, in target/dist
   publish [--dry-run] [--tag TAG]
                publishes the crates in the order of their dependencies
   pictures     takes the documentation's pictures of the status page, in 11 minutes
+  soak [--probes N] [--reconnects N] [--scrapes N] [--reloads N]
+               a million probes and more in minutes, and whether anything grows
   windows      builds the binary for Windows and tries it under wine";
 
 fn main() -> ExitCode {
@@ -43,8 +52,11 @@ fn main() -> ExitCode {
         ["pictures"] => e2e::pictures(),
         ["windows"] => e2e::windows(),
         ["bench", ref rest @ ..] => bench::run(rest),
+        ["chaos", ref rest @ ..] => chaos::run(rest),
+        ["soak", ref rest @ ..] => soak::run(rest),
         ["dist", ref rest @ ..] => dist::run(rest),
         ["publish", ref rest @ ..] => publish::run_all(rest),
+        ["fuzz", ref rest @ ..] => fuzz::run_all(rest),
         ["dashboards", ref rest @ ..] => dashboards::run(rest),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");

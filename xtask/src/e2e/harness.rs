@@ -1,16 +1,16 @@
 //! What the scenarios are built of.
 
-pub(super) mod context;
-pub(super) mod echo;
-pub(super) mod exposition;
-pub(super) mod http;
-pub(super) mod limits;
-pub(super) mod machine;
-pub(super) mod netns;
-pub(super) mod path;
-pub(super) mod ports;
-pub(super) mod process;
-pub(super) mod relay;
-pub(super) mod tools;
-pub(super) mod wait;
-pub(super) mod watch;
+pub(crate) mod context;
+pub(crate) mod echo;
+pub(crate) mod exposition;
+pub(crate) mod http;
+pub(crate) mod limits;
+pub(crate) mod machine;
+pub(crate) mod netns;
+pub(crate) mod path;
+pub(crate) mod ports;
+pub(crate) mod process;
+pub(crate) mod relay;
+pub(crate) mod tools;
+pub(crate) mod wait;
+pub(crate) mod watch;

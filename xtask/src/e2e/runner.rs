@@ -16,19 +16,19 @@ use crate::report::{Outcome, Report};
 use crate::shell::{LONG, cargo, root, run as run_command};
 
 /// One scenario: it returns an error where something is not as it should be.
-pub(super) struct Scenario {
-    pub(super) name: &'static str,
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
     /// Programs that it needs, as (program, Debian's package).
-    pub(super) tools: &'static [(&'static str, &'static str)],
+    pub(crate) tools: &'static [(&'static str, &'static str)],
     /// Whether it makes network namespaces.
-    pub(super) root: bool,
+    pub(crate) root: bool,
     /// Whether others beside it would spoil its figures, or it theirs.
-    pub(super) alone: bool,
-    pub(super) run: fn(&Context) -> Result<()>,
+    pub(crate) alone: bool,
+    pub(crate) run: fn(&Context) -> Result<()>,
 }
 
 /// A scenario that needs nothing and disturbs nobody.
-pub(super) const PLAIN: Scenario = Scenario {
+pub(crate) const PLAIN: Scenario = Scenario {
     name: "",
     tools: &[],
     root: false,
@@ -53,25 +53,45 @@ pub(super) fn run(report: &mut Report, word: &str) {
 }
 
 pub(super) fn run_these(report: &mut Report, chosen: Vec<&Scenario>) {
-    let mut built = None;
-    report.step("release build", || {
-        built = Some(build()?);
-        Ok(())
-    });
-    let Some((_folder, binary)) = built else {
+    let Some((_folder, binary)) = prepare(report, &chosen) else {
         return;
     };
-    report.step("tools for the end-to-end tests", || {
-        tools::install(chosen.iter().flat_map(|scenario| scenario.tools))
-    });
-    limits::raise_open_files();
-    netns::sweep();
-
     println!("\n==> end to end");
     let (alone, together): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|s| s.alone);
     let report = Mutex::new(report);
     side_by_side(&together, SIDE_BY_SIDE, &binary, &report);
     side_by_side(&alone, 1, &binary, &report);
+}
+
+/// Runs one with more to say than a scenario can, in place of what it would do.
+pub(crate) fn run_as(
+    report: &mut Report,
+    scenario: &Scenario,
+    run: &dyn Fn(&Context) -> Result<()>,
+) {
+    let Some((_folder, binary)) = prepare(report, &[scenario]) else {
+        return;
+    };
+    println!("\n==> {}", scenario.name);
+    let (outcome, took, told) = one(scenario, run, &binary);
+    println!("{told}");
+    report.add(scenario.name, outcome, took);
+}
+
+/// The binary in a folder, and the programs and limits that the scenarios need.
+fn prepare(report: &mut Report, chosen: &[&Scenario]) -> Option<(TempDir, PathBuf)> {
+    let mut built = None;
+    report.step("release build", || {
+        built = Some(build()?);
+        Ok(())
+    });
+    let built = built?;
+    report.step("tools for the end-to-end tests", || {
+        tools::install(chosen.iter().flat_map(|scenario| scenario.tools))
+    });
+    limits::raise_open_files();
+    netns::sweep();
+    Some(built)
 }
 
 /// Builds the binary and copies it to a folder of its own: another build may
@@ -102,7 +122,7 @@ fn side_by_side(
                 loop {
                     let next = queue.lock().ok().and_then(|mut queue| queue.next());
                     let Some(scenario) = next else { return };
-                    let (outcome, took, told) = one(scenario, binary);
+                    let (outcome, took, told) = one(scenario, &scenario.run, binary);
                     if let Ok(mut report) = report.lock() {
                         println!("{told}");
                         report.add(&format!("e2e: {}", scenario.name), outcome, took);
@@ -114,7 +134,11 @@ fn side_by_side(
 }
 
 /// Runs one, whatever it does, and gives what there is to tell besides.
-fn one(scenario: &Scenario, binary: &Path) -> (Outcome, Duration, String) {
+fn one(
+    scenario: &Scenario,
+    run: &dyn Fn(&Context) -> Result<()>,
+    binary: &Path,
+) -> (Outcome, Duration, String) {
     let start = Instant::now();
     if let Err(why) = tools::usable(scenario.tools, scenario.root) {
         return (Outcome::Skipped(why), start.elapsed(), String::new());
@@ -123,7 +147,7 @@ fn one(scenario: &Scenario, binary: &Path) -> (Outcome, Duration, String) {
         Ok(context) => context,
         Err(error) => return (Err(error).into(), start.elapsed(), String::new()),
     };
-    let run = panic::AssertUnwindSafe(|| (scenario.run)(&context));
+    let run = panic::AssertUnwindSafe(|| run(&context));
     let result = panic::catch_unwind(run)
         .unwrap_or_else(|panic| Err(anyhow!("panicked: {}", panic_text(&*panic))));
     let mut told = context.notes();

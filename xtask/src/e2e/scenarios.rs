@@ -8,6 +8,7 @@ use super::runner::Scenario;
 
 mod artifacts;
 mod blackhole;
+mod chaos;
 mod dashboards;
 mod endings;
 mod endpoints;
@@ -26,6 +27,7 @@ mod peer_death;
 mod prometheus;
 mod promtool;
 mod reloads;
+mod soak;
 mod socat;
 mod start;
 mod systemd;
@@ -58,6 +60,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         link::SCENARIOS,
         blackhole::SCENARIOS,
         packet_loss::SCENARIOS,
+        chaos::SCENARIOS,
+        soak::SCENARIOS,
         systemd::SCENARIOS,
         package::SCENARIOS,
         artifacts::SCENARIOS,

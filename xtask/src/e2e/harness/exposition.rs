@@ -64,6 +64,11 @@ impl Scrape {
             .map(|((_, labels), value)| (labels, *value))
     }
 
+    /// Leaves only what `keep` says of its name and labels.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&str, &BTreeMap<String, String>) -> bool) {
+        self.samples.retain(|(name, labels), _| keep(name, labels));
+    }
+
     pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &Labels, f64)> {
         self.samples
             .iter()

@@ -73,6 +73,17 @@ impl Process {
         Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
     }
 
+    /// The same in nanoseconds, of the threads that there are.
+    pub(crate) fn cpu(&self) -> Result<Duration> {
+        let mut ns = 0;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let stat = fs::read_to_string(thread?.path().join("schedstat"))?;
+            let spent = stat.split(' ').next().context("schedstat")?;
+            ns += spent.parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(ns))
+    }
+
     /// Processor time it has used so far, in clock ticks (hundredths of a second).
     pub(crate) fn cpu_ticks(&self) -> Result<u64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;

@@ -215,7 +215,8 @@ pub(crate) fn check(scrape: &Scrape) -> Result<()> {
     Ok(())
 }
 
-fn no_counter_falls(before: &Scrape, after: &Scrape) -> Result<()> {
+/// Each counter of the earlier one is in the later one, and not lower.
+pub(crate) fn no_counter_falls(before: &Scrape, after: &Scrape) -> Result<()> {
     for (name, labels, value) in before.all() {
         let counts = ["_total", "_bucket", "_count"]
             .iter()
