@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::report::{Report, skip};
-use crate::{bench, dashboards, e2e, fuzz};
+use crate::{bench, dashboards, e2e};
 
 mod arrows;
 mod benches;
@@ -57,7 +57,6 @@ const CHECKS: &[(&str, Check)] = &[
     ("examples", examples::run_all),
     ("benches as tests", benches::run_all),
     ("benches, briefly", bench::runs),
-    ("fuzzing, briefly", fuzz::check),
     ("cargo-deny", deny::offline),
     ("cargo-deny advisories", deny::advisories),
 ];
