@@ -36,6 +36,9 @@ use std::process::ExitCode;
 
 use crate::report::Report;
 
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod by_hand;
 #[cfg(target_os = "linux")]
 mod health;
 #[cfg(target_os = "linux")]

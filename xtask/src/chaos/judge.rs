@@ -114,7 +114,7 @@ fn seen(at: Nanos, stops: &[Outage]) -> Nanos {
     near.map(|stop| stop.from).fold(at, Nanos::min) - SEEN
 }
 
-/// Compares, and gives the final tally; `still` says that nothing moved at the last scrape.
+/// Compares, and gives the final tally. Nothing moved any more at the last scrape.
 pub(super) fn judge(
     prober: &Prober,
     target: &str,

@@ -30,7 +30,7 @@ pub(super) struct Segment<'a> {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Flags(u8);
+pub(super) struct Flags(pub(super) u8);
 
 impl Flags {
     pub(super) fn fin(self) -> bool {

@@ -1,0 +1,147 @@
+//! A connection of two probes by hand, and counts that are right and wrong.
+
+use std::net::SocketAddrV4;
+
+use super::judge::judge;
+use super::ledger::{Ending, Ledger};
+use super::packet::{Flags, Segment};
+use super::readings::Reading;
+use super::schedule::Place;
+use super::{MS, Nanos, PORT, PROBERS_ARE, servers};
+use crate::e2e::harness::exposition::Scrape;
+
+const PROBER: Place = Place::Prober(0);
+const SERVER: Place = Place::Server(0);
+const SYN: u8 = 2;
+const RST: u8 = 4;
+const ACK: u8 = 16;
+
+fn frame(seq: u64, stamp: Nanos) -> Vec<u8> {
+    [seq.to_le_bytes(), stamp.to_le_bytes()].concat()
+}
+
+/// At both ends, where it reaches the other.
+fn pass(
+    ledger: &mut Ledger,
+    at: Nanos,
+    by_client: bool,
+    flags: u8,
+    numbers: (u32, u32),
+    payload: &[u8],
+) {
+    let client = SocketAddrV4::new(PROBER.address(), 5000);
+    let server = SocketAddrV4::new(SERVER.address(), PORT);
+    let (from, to) = if by_client {
+        (client, server)
+    } else {
+        (server, client)
+    };
+    for (interface, outgoing) in [(101, !by_client), (104, by_client)] {
+        ledger.take(&Segment {
+            at,
+            interface,
+            outgoing,
+            from,
+            to,
+            seq: numbers.0,
+            ack: numbers.1,
+            flags: Flags(flags),
+            payload,
+        });
+    }
+}
+
+/// Probe 1 is answered in 1 ms, probe 2 in 100 ms, then comes a reset.
+fn ledger() -> Ledger {
+    let mut ledger = Ledger::default();
+    let one = &mut ledger;
+    pass(one, MS, true, SYN, (99, 0), &[]);
+    pass(one, MS, false, SYN | ACK, (499, 100), &[]);
+    pass(one, MS, true, ACK, (100, 500), &[]);
+    pass(one, 10 * MS, true, ACK, (100, 500), &frame(1, 10 * MS));
+    pass(one, 11 * MS, false, ACK, (500, 116), &frame(1, 10 * MS));
+    pass(one, 20 * MS, true, ACK, (116, 516), &frame(2, 20 * MS));
+    pass(one, 120 * MS, false, ACK, (516, 132), &frame(2, 20 * MS));
+    // The first reset is an old one, and not obeyed.
+    pass(one, 500 * MS, false, RST, (516, 0), &[]);
+    pass(one, 550 * MS, false, RST, (532, 0), &[]);
+    ledger
+}
+
+fn reading(received: u64, late: u64, connects: u64, ended: &str) -> Reading {
+    let text = format!(
+        "tcp_echo_sent_total{{target=\"s0\"}} 2\n\
+         tcp_echo_received_total{{target=\"s0\"}} {received}\n\
+         tcp_echo_late_total{{target=\"s0\"}} {late}\n\
+         tcp_echo_connects_total{{target=\"s0\"}} {connects}\n\
+         tcp_echo_disconnects_total{{target=\"s0\",reason=\"{ended}\"}} 1\n\
+         tcp_echo_server_accepted_total {connects}\n\
+         tcp_echo_server_echoed_bytes_total {}\n",
+        16 * received
+    );
+    Reading {
+        from: 2000 * MS,
+        until: 2001 * MS,
+        scrape: Scrape::parse(&text).unwrap(),
+    }
+}
+
+fn wrong(reading: Reading) -> Vec<String> {
+    let ledger = ledger();
+    let mut wrong = Vec::new();
+    let between = ledger.between(PROBER, SERVER);
+    let readings = [reading];
+    let tally = judge(&PROBERS_ARE[0], "s0", &between, &readings, &[], &mut wrong);
+    assert_eq!((tally.probes, tally.replies, tally.connections), (2, 2, 1));
+    wrong
+}
+
+#[test]
+fn both_ends_are_put_together() {
+    let ledger = ledger();
+    for (place, peer) in [(PROBER, SERVER), (SERVER, PROBER)] {
+        let found = ledger.between(place, peer);
+        let ending = if place == PROBER {
+            Ending::Reset
+        } else {
+            Ending::Aborted
+        };
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].made, Some(MS));
+        assert_eq!(
+            (
+                found[0].probes.frames().len(),
+                found[0].replies.frames().len()
+            ),
+            (2, 2)
+        );
+        assert!(
+            found[0].end.is_some_and(|end| end.1 == ending),
+            "{:?}",
+            found[0].end
+        );
+    }
+}
+
+#[test]
+fn a_wrong_count_is_found() {
+    assert_eq!(wrong(reading(1, 1, 1, "reset")), Vec::<String>::new());
+    assert!(!wrong(reading(2, 0, 1, "reset")).is_empty());
+    assert!(!wrong(reading(1, 0, 1, "reset")).is_empty());
+    assert!(!wrong(reading(1, 1, 2, "reset")).is_empty());
+    assert!(!wrong(reading(1, 1, 1, "eof")).is_empty());
+}
+
+#[test]
+fn a_server_that_counts_otherwise_is_found() {
+    let ledger = ledger();
+    let found = |reading| {
+        let mut wrong = Vec::new();
+        let ends = ledger.between(SERVER, PROBER);
+        servers::judge(&ends, 0, &[reading], true, &mut wrong);
+        wrong
+    };
+    assert!(found(reading(2, 0, 1, "eof")).is_empty());
+    assert!(!found(reading(1, 0, 1, "eof")).is_empty());
+    assert!(!found(reading(2, 0, 2, "eof")).is_empty());
+}
