@@ -12,6 +12,9 @@ const LOST_WITH: Nanos = 100 * MS;
 /// Round-trip times this near to the timeout may fall on either side of it.
 const NEAR: Nanos = 2 * MS;
 
+/// An attempt is given up after 500 ms. A router that has to find a host first may be slower.
+const PATIENCE: Nanos = 450 * MS;
+
 /// What passed, in the order of time.
 struct Wire {
     frames: Vec<Frame>,
@@ -26,6 +29,8 @@ struct Wire {
     /// Ends that came as the connection was stalled.
     close: u64,
     refused: Vec<Nanos>,
+    /// Those of them that came when the attempt may have been given up.
+    refused_late: Vec<Nanos>,
 }
 
 /// What the program counted in the end, and what passed.
@@ -53,9 +58,12 @@ impl Wire {
             ended: [0; 5],
             close: 0,
             refused: Vec::new(),
+            refused_late: Vec::new(),
         };
         for (index, one) in conversations.iter().enumerate() {
             wire.refused.extend(one.refused);
+            let late = one.refused.filter(|at| at - one.began > PATIENCE);
+            wire.refused_late.extend(late);
             let Some(made) = one.made else { continue };
             wire.made.push(made);
             let probes = one.probes.frames();
@@ -246,7 +254,7 @@ fn final_counts(
     within(
         "refused",
         reading.count("tcp_echo_connect_failures_total", &labels),
-        refused(reading.from - SEEN).saturating_sub(hollow),
+        refused(reading.from - SEEN).saturating_sub(hollow + wire.refused_late.len() as u64),
         refused(reading.until) + hollow,
     );
 }

@@ -27,11 +27,12 @@ pub(super) struct Conversation {
     /// The other end.
     pub(super) peer: Place,
     isn: u32,
+    pub(super) began: Nanos,
     /// When the answer to its first segment came by.
     answered: Option<Nanos>,
     /// When it was made: for the client by that answer, for the server by the client's.
     pub(super) made: Option<Nanos>,
-    /// Nothing listened.
+    /// When the answer came that nothing listens.
     pub(super) refused: Option<Nanos>,
     pub(super) probes: Stream,
     pub(super) replies: Stream,
@@ -155,6 +156,7 @@ impl Ledger {
                 place,
                 peer,
                 isn: segment.seq,
+                began: segment.at,
                 answered: None,
                 made: None,
                 refused: None,
