@@ -13,18 +13,36 @@
 
 use std::{env, fs, process::ExitCode};
 
+pub mod address;
 pub mod decoder;
+pub mod durations;
+mod endpoints;
+pub mod exposition;
+pub mod flags;
+pub mod http;
 pub mod loss_window;
+pub mod service;
 pub mod session;
+pub mod targets_file;
+mod text;
+pub mod web_config;
 
 /// The name of a target, and what it does with an input.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
 pub const TARGETS: &[Target] = &[
+    ("address", address::run),
     ("decoder", decoder::run),
+    ("durations", durations::run),
+    ("exposition", exposition::run),
+    ("flags", flags::run),
+    ("http", http::run),
     ("loss_window", loss_window::run),
+    ("service", service::run),
     ("session", session::run),
+    ("targets_file", targets_file::run),
+    ("web_config", web_config::run),
 ];
 
 /// Makes a program of a target: a fuzzer where one is built, else one that runs the

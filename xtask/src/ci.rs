@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::report::{Report, skip};
-use crate::{bench, dashboards, e2e};
+use crate::{bench, dashboards, e2e, fuzz};
 
 mod arrows;
 mod benches;
@@ -57,6 +57,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("examples", examples::run_all),
     ("benches as tests", benches::run_all),
     ("benches, briefly", bench::runs),
+    ("fuzzing, briefly", fuzz::check),
     ("cargo-deny", deny::offline),
     ("cargo-deny advisories", deny::advisories),
 ];

@@ -10,6 +10,7 @@ mod ci;
 mod dashboards;
 mod dist;
 mod e2e;
+mod fuzz;
 mod publish;
 mod report;
 mod shell;
@@ -29,6 +30,8 @@ usage: cargo xtask <verb>
                probers and servers in a network where all goes wrong, and every count checked
   dashboards [--check]
                writes Grafana's dashboards, or checks them and Prometheus's rules
+  fuzz [--seconds N] [--merge] [TARGET ...]
+               runs the fuzzers, each for N seconds, or keeps what they came to
   dist [--out DIR] [ARTIFACT ...]
                makes all artifacts of a release, or those named, in target/dist
   publish [--dry-run] [--tag TAG]
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         ["soak", ref rest @ ..] => soak::run(rest),
         ["dist", ref rest @ ..] => dist::run(rest),
         ["publish", ref rest @ ..] => publish::run_all(rest),
+        ["fuzz", ref rest @ ..] => fuzz::run_all(rest),
         ["dashboards", ref rest @ ..] => dashboards::run(rest),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");

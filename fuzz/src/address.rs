@@ -1,0 +1,99 @@
+//! Addresses, endpoints, targets, networks and shards: what is printed is read back, and
+//! a network holds what arithmetic says.
+
+use std::{
+    fmt::{Debug, Display},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    str::FromStr,
+};
+
+use tcp_echo_address::{Address, Host, Networks};
+use tcp_echo_metrics::cli::TargetSpec;
+use tcp_echo_targets::{Endpoint, Shard};
+
+use crate::text::is_clean_line;
+
+/// An IP address of 16 bytes, a port, then a text.
+pub fn run(data: &[u8]) {
+    let Some((ip, rest)) = data.split_first_chunk::<16>() else {
+        return;
+    };
+    let Some((port, text)) = rest.split_first_chunk::<2>() else {
+        return;
+    };
+    let Ok(text) = std::str::from_utf8(text) else {
+        return;
+    };
+    let port = u16::from_le_bytes(*port);
+    let v6 = Ipv6Addr::from(*ip);
+    let v4 = Ipv4Addr::new(ip[0], ip[1], ip[2], ip[3]);
+    for ip in [IpAddr::V6(v6), IpAddr::V4(v4)] {
+        let address = Address::from(SocketAddr::new(ip, port));
+        assert_eq!(address.to_string().parse().as_ref(), Ok(&address));
+        assert_eq!(
+            (address.host(), address.port()),
+            (Some(&Host::Ip(ip)), port)
+        );
+    }
+    assert_eq!(Ok(Address::of_port(port)), format!(":{port}").parse());
+
+    if let Some(address) = read_back::<Address>(text) {
+        assert_eq!(address.to_string(), text);
+        if let Some(Host::Name(name)) = address.host() {
+            assert!(is_clean_line(name));
+        }
+    }
+    read_back::<Endpoint>(text);
+    read_back::<Shard>(text);
+    match text.parse::<TargetSpec>() {
+        Ok(target) => assert!(!target.name.is_empty()),
+        Err(error) => assert!(is_clean_line(&error.to_string())),
+    }
+    if let Some(networks) = read_back::<Networks>(text) {
+        for ip in [IpAddr::V4(v4), IpAddr::V6(v6)] {
+            assert_eq!(
+                networks.contains(ip),
+                has(&networks.to_string(), ip),
+                "{ip}"
+            );
+        }
+    }
+}
+
+/// The value of a text, where it has one: it prints as a text of the same value.
+fn read_back<T>(text: &str) -> Option<T>
+where
+    T: FromStr<Err: Display> + Display + Debug + PartialEq,
+{
+    match text.parse::<T>() {
+        Ok(value) => {
+            let again = value.to_string().parse::<T>().ok();
+            assert_eq!(again.as_ref(), Some(&value));
+            Some(value)
+        }
+        Err(error) => {
+            assert!(is_clean_line(&error.to_string()), "{error}");
+            None
+        }
+    }
+}
+
+/// Whether any network of a printed list has the address, by its bits.
+fn has(networks: &str, ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    networks
+        .split(',')
+        .filter(|one| !one.is_empty())
+        .any(|one| {
+            let (network, length) = one.split_once('/').unwrap();
+            let network: IpAddr = network.parse().unwrap();
+            let length: u32 = length.parse().unwrap();
+            let (a, b, width) = match (network, ip) {
+                (IpAddr::V4(a), IpAddr::V4(b)) => (u32::from(a).into(), u32::from(b).into(), 32),
+                (IpAddr::V6(a), IpAddr::V6(b)) => (u128::from(a), u128::from(b), 128),
+                _ => return false,
+            };
+            // All bits of the prefix are alike.
+            (a ^ b).checked_shr(width - length).unwrap_or(0) == 0
+        })
+}

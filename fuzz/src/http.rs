@@ -1,0 +1,148 @@
+//! Requests to the endpoints: whatever is asked for, the status is one of the documented,
+//! a page has the elements that it has when nothing is asked for, and no others.
+
+use std::{cell::OnceCell, collections::BTreeSet, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderName, HeaderValue, Method, Request, Uri},
+};
+use tcp_echo_exporter::{Endpoints, TargetMetrics, TargetSensor};
+use tcp_echo_prober::{Observer as _, SessionConfig, Target};
+
+use crate::endpoints::{Answer, BUILD, ask, block_on};
+
+/// Names that would do harm where they are not escaped.
+const NAMES: [&str; 3] = [
+    "db",
+    "<script>alert(1)</script>",
+    "a\"onload='x'&amp;]]>\\n",
+];
+
+struct Site {
+    router: Router,
+    /// The elements and attributes of its pages and pictures.
+    markup: BTreeSet<String>,
+    _sensors: Vec<TargetSensor>,
+}
+
+/// A method and what is asked for on the first line, then a header a line.
+pub fn run(data: &[u8]) {
+    thread_local! {
+        static SITE: OnceCell<Site> = const { OnceCell::new() };
+    }
+    let Some(request) = request(data) else {
+        return;
+    };
+    SITE.with(|site| {
+        let site = site.get_or_init(|| block_on(site_of_names()));
+        let answer = block_on(ask(&site.router, request));
+        check(site, &answer);
+    });
+}
+
+fn request(data: &[u8]) -> Option<Request<Body>> {
+    let mut lines = data.split(|byte| *byte == b'\n');
+    let first = lines.next()?;
+    let space = first.iter().position(|byte| *byte == b' ')?;
+    let method = Method::from_bytes(&first[..space]).ok()?;
+    let uri = Uri::try_from(&first[space + 1..]).ok()?;
+    let mut request = Request::builder().method(method).uri(uri);
+    for line in lines.take(50) {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            continue;
+        };
+        let name = HeaderName::from_bytes(&line[..colon]);
+        let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            request = request.header(name, value);
+        }
+    }
+    request.body(Body::empty()).ok()
+}
+
+async fn site_of_names() -> Site {
+    let metrics = TargetMetrics::new();
+    let session = SessionConfig::new(Duration::from_secs(1), Duration::from_secs(1)).unwrap();
+    let sensors = NAMES.map(|name| {
+        let target = Target::new("192.0.2.1:4000".parse().unwrap(), session.clone());
+        let target = target.named(name).with_label("<b>", name);
+        metrics.attach(&target)
+    });
+    let mut site = Site {
+        router: Endpoints::new(BUILD).with_targets(metrics).router(),
+        markup: BTreeSet::new(),
+        _sensors: sensors.into(),
+    };
+    for path in [
+        "/",
+        "/?search=nothing",
+        "/?search=d&limit=1",
+        "/?target=db",
+        "/?target=none",
+        "/api/v1/plot?target=db",
+        "/api/v1/plot?target=db&theme=dark",
+        "/api/v1/plot?target=db&width=320",
+        "/api/v1/plot?target=db&width=2000",
+    ] {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let answer = ask(&site.router, request).await;
+        site.markup.extend(markup(&answer.text.unwrap()));
+    }
+    site
+}
+
+fn check(site: &Site, answer: &Answer) {
+    let Answer { status, kind, text } = answer;
+    assert!(
+        [200, 400, 403, 404, 405, 500, 503].contains(status),
+        "{status}"
+    );
+    let Some(text) = text.as_deref().filter(|text| !text.is_empty()) else {
+        return;
+    };
+    match kind.split(';').next().unwrap_or_default() {
+        "text/html" | "image/svg+xml" => {
+            let mut found = markup(text).into_iter();
+            let other = found.find(|one| !site.markup.contains(one));
+            assert_eq!(other, None, "{text}");
+        }
+        "application/json" => {
+            serde_json::from_str::<serde_json::Value>(text).unwrap();
+        }
+        "text/plain" | "application/openmetrics-text" | "text/css" | "text/javascript" => {}
+        other => assert!(
+            other.starts_with("application/vnd.google.protobuf"),
+            "{other}"
+        ),
+    }
+}
+
+/// The elements of a page, and their attributes behind their names.
+fn markup(page: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut rest = page;
+    while let Some(start) = rest.find('<') {
+        rest = &rest[start + 1..];
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "-!/?:".contains(c);
+        let end = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        let (element, mut attributes) = rest.split_at(end);
+        found.insert(element.to_owned());
+        loop {
+            attributes = attributes.trim_start_matches(|c: char| c.is_whitespace() || c == '/');
+            let end = attributes.find(|c: char| c.is_whitespace() || "=>/".contains(c));
+            let (name, after) = attributes.split_at(end.unwrap_or(attributes.len()));
+            if name.is_empty() {
+                break;
+            }
+            found.insert(format!("{element} {name}"));
+            attributes = after;
+            if let Some(value) = after.strip_prefix("=\"") {
+                attributes = value.split_once('"').map_or("", |(_, after)| after);
+            }
+        }
+        rest = attributes;
+    }
+    found
+}

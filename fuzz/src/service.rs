@@ -1,0 +1,28 @@
+//! Definitions of services, on systems that have them as text: each runs exactly the
+//! command that it was made of, and no argument adds a line to it.
+
+use tcp_echo_metrics::cli;
+
+use crate::flags::command_line;
+
+#[cfg(unix)]
+mod definitions;
+
+/// A program's path on the first line, then a command line.
+pub fn run(data: &[u8]) {
+    let end = data.iter().position(|byte| *byte == b'\n');
+    let (program, rest) = data.split_at(end.unwrap_or(data.len()));
+    let Ok(program) = std::str::from_utf8(program) else {
+        return;
+    };
+    let Some((arguments, environment)) = command_line(rest.get(1..).unwrap_or_default()) else {
+        return;
+    };
+    let parsed = cli::parse(arguments, |name| environment.get(name).cloned());
+    #[cfg(unix)]
+    if let Ok(config) = parsed {
+        definitions::check(&config, &std::path::Path::new("/").join(program));
+    }
+    #[cfg(not(unix))]
+    drop((parsed, program));
+}

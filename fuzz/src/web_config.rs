@@ -1,0 +1,30 @@
+//! Web configuration files: no panic, whatever they hold, and what is refused is so in
+//! one clean line.
+
+use std::{fs, sync::OnceLock};
+
+use tcp_echo_metrics::cli::GoDuration;
+use tcp_echo_web::Web;
+use tempfile::TempDir;
+
+use crate::text::is_clean_line;
+
+/// The content of the file.
+pub fn run(data: &[u8]) {
+    static FOLDER: OnceLock<TempDir> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| tempfile::tempdir().unwrap());
+    // Tests run on several threads.
+    let thread = format!("{:?}", std::thread::current().id());
+    let path = folder.path().join(thread).with_extension("yml");
+    fs::write(&path, data).unwrap();
+    match Web::load(&path, GoDuration::parse_positive) {
+        Ok(web) => {
+            web.has_users();
+            drop(web.tls_acceptor());
+        }
+        Err(error) => {
+            let message = error.to_string();
+            assert!(is_clean_line(&message), "{message:?}");
+        }
+    }
+}
