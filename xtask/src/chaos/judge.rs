@@ -12,7 +12,8 @@ const LOST_WITH: Nanos = 100 * MS;
 /// Round-trip times this near to the timeout may fall on either side of it.
 const NEAR: Nanos = 2 * MS;
 
-/// An attempt is given up after 500 ms. A router that has to find a host first may be slower.
+/// An attempt is given up after 500 ms. A router that has to find a host first may be slower,
+/// and a prober that was stopped may look at the time before it looks at the answer.
 const PATIENCE: Nanos = 450 * MS;
 
 /// What passed, in the order of time.
@@ -48,7 +49,7 @@ pub(super) struct Tally {
 const REASONS: [&str; 5] = ["eof", "reset", "stalled", "closed", "error"];
 
 impl Wire {
-    fn of(conversations: &[&Conversation], wrong: &mut Vec<String>) -> Self {
+    fn of(conversations: &[&Conversation], stops: &[Outage], wrong: &mut Vec<String>) -> Self {
         let mut wire = Self {
             frames: Vec::new(),
             replies: Vec::new(),
@@ -62,7 +63,13 @@ impl Wire {
         };
         for (index, one) in conversations.iter().enumerate() {
             wire.refused.extend(one.refused);
-            let late = one.refused.filter(|at| at - one.began > PATIENCE);
+            let asleep = |at: Nanos| {
+                let near = |stop: &Outage| stop.from < at && stop.until > one.began;
+                stops.iter().any(near)
+            };
+            let late = one
+                .refused
+                .filter(|at| at - one.began > PATIENCE || asleep(at + SEEN));
             wire.refused_late.extend(late);
             let Some(made) = one.made else { continue };
             wire.made.push(made);
@@ -131,7 +138,7 @@ pub(super) fn judge(
     stops: &[Outage],
     wrong: &mut Vec<String>,
 ) -> Tally {
-    let wire = Wire::of(conversations, wrong);
+    let wire = Wire::of(conversations, stops, wrong);
     for pair in wire.frames.windows(2) {
         if pair[0].seq >= pair[1].seq {
             let (one, two) = (pair[0].seq, pair[1].seq);
@@ -180,7 +187,7 @@ pub(super) fn judge(
         let most = wire
             .frames
             .iter()
-            .filter(|frame| stamped(frame) > late + if prober.true_clock { 0 } else { 2 * SEEN })
+            .filter(|frame| stamped(frame) > late + if prober.true_clock { 0 } else { 6 * SEEN })
             .map(|frame| frame.seq - 1)
             .min();
         let before = wire.frames.iter().filter(|frame| stamped(frame) <= early);
