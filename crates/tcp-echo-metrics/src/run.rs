@@ -9,7 +9,7 @@ mod server;
 mod signals;
 mod watchdog;
 
-use std::{io, pin::pin, process::ExitCode, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, pin::pin, process::ExitCode, sync::Arc, time::Duration};
 
 use tcp_echo_exporter::{BuildInfo, Endpoints, Readiness};
 use tcp_echo_metrics::{
@@ -19,8 +19,9 @@ use tcp_echo_metrics::{
     service::{self, Sockets, SocketsError, Supervisor},
     version,
 };
+use tcp_echo_prober::{OnDemand, TargetSet};
 use tcp_echo_server::BindError;
-use tcp_echo_targets::LoadError;
+use tcp_echo_targets::{LoadError, Source};
 use tcp_echo_web::WebConfigError;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -199,17 +200,10 @@ async fn run_until_told(
         let started = Client::start(client_config, &targets, most, on_demand, observer)?;
         client = Some(started);
     }
-    let mut following = JoinSet::new();
-    if let (Some(source), Some(client), None) = (source, &client, &config.watch) {
-        let apply = client.apply();
-        following.spawn(async move { match source.run(apply).await {} });
-    }
-    if let Some(on_demand) = on_demand {
-        following.spawn(async move { match on_demand.run().await {} });
-    }
-    if let Some(reload) = &reload {
-        following.spawn(reload.follow());
-    }
+    // A run that is watched is over a set of targets that stays.
+    let changes = source.zip(client.as_ref().map(Client::apply));
+    let changes = changes.filter(|_| config.watch.is_none());
+    let following = follow(changes, on_demand, reload.as_ref());
     readiness.started();
     supervisor.ready(&match &exporter {
         Some(exporter) => format!("metrics at {}", exporter.local_addr()),
@@ -246,6 +240,26 @@ async fn run_until_told(
     stop(client, server, exporter).await;
     let reported = foreground.finish().map_err(RunError::Report);
     ended.and(reported)
+}
+
+/// Runs what changes the targets while they are probed: the list's source, those who ask for
+/// some, and orders to reload.
+fn follow(
+    changes: Option<(Source, impl FnMut(TargetSet) + Send + 'static)>,
+    on_demand: Option<OnDemand>,
+    reload: Option<&Reload>,
+) -> JoinSet<Infallible> {
+    let mut following = JoinSet::new();
+    if let Some((source, apply)) = changes {
+        following.spawn(async move { match source.run(apply).await {} });
+    }
+    if let Some(on_demand) = on_demand {
+        following.spawn(async move { match on_demand.run().await {} });
+    }
+    if let Some(reload) = reload {
+        following.spawn(reload.follow());
+    }
+    following
 }
 
 /// Waits for the end of a server that nobody has told to end.
