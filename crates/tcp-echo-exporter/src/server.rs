@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, registry::Unit};
-use tcp_echo_server::{RejectReason, ServerStats};
+use tcp_echo_server::{CloseReason, RejectReason, ServerStats};
 
 use crate::single::Singles;
 
@@ -31,9 +31,17 @@ impl Collector for ServerCollector {
             (
                 "tcp_echo_server_rejected",
                 None,
-                "Connections closed at once, by the limit that was reached.",
+                "Connections closed at once, by the limit or the list that refused them.",
             ),
             RejectReason::ALL.map(|reason| (reason.as_str(), stats.rejected(reason))),
+        )?;
+        singles.counters(
+            (
+                "tcp_echo_server_closed",
+                None,
+                "Connections that the server ended after it had served them, by the reason.",
+            ),
+            CloseReason::ALL.map(|reason| (reason.as_str(), stats.closed(reason))),
         )?;
         singles.counter(
             (

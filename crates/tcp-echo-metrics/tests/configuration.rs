@@ -49,6 +49,8 @@ fn defaults_are_those_of_the_original_and_of_the_manual() {
     assert_eq!(server.max_connections.map(usize::from), Some(10_000));
     assert_eq!(server.max_connections_per_ip.map(usize::from), Some(1_000));
     assert_eq!(server.idle_timeout, Some(Duration::from_secs(300)));
+    assert_eq!(server.slow_reader_timeout, Some(Duration::from_secs(60)));
+    assert_eq!(server.allow, None);
 
     let client = config.client;
     assert_eq!(client.targets.len(), 1);
@@ -118,6 +120,11 @@ fn every_flag_arrives() {
         "5",
         "-idle-timeout",
         "0",
+        "-slow-reader-timeout",
+        "0s",
+        "-allow",
+        "10.0.0.0/8,2001:db8::/32",
+        "-allow=192.0.2.1",
         "-svc",
         "install",
         "-log-format",
@@ -154,6 +161,12 @@ fn every_flag_arrives() {
         Some(5)
     );
     assert_eq!(config.server.idle_timeout, None);
+    assert_eq!(config.server.slow_reader_timeout, None);
+    let allow = config.server.allow.map(|allow| allow.to_string());
+    assert_eq!(
+        allow.as_deref(),
+        Some("10.0.0.0/8,2001:db8::/32,192.0.2.1/32")
+    );
     assert_eq!(config.service, Some(ServiceAction::Install));
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(config.log.level, LogLevel::Trace);

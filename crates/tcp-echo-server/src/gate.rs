@@ -6,13 +6,18 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tcp_echo_address::Networks;
+
+use crate::deadline::Timeouts;
 use crate::{RejectReason, ServerConfig, ServerStats};
 
-/// Counts open connections, in all and by address, against the limits.
+/// Knows who is allowed, and counts open connections, in all and by address, against the limits.
 #[derive(Debug)]
 pub(crate) struct Gate {
+    allow: Option<Networks>,
     max_connections: Option<NonZeroUsize>,
     max_connections_per_ip: Option<NonZeroUsize>,
+    timeouts: Timeouts,
     open: Mutex<Open>,
     stats: Arc<ServerStats>,
 }
@@ -34,14 +39,16 @@ pub(crate) struct Admission {
 impl Gate {
     pub(crate) fn new(config: &ServerConfig, stats: Arc<ServerStats>) -> Arc<Self> {
         Arc::new(Self {
+            allow: config.allow.clone(),
             max_connections: config.max_connections,
             max_connections_per_ip: config.max_connections_per_ip,
+            timeouts: Timeouts::new(config),
             open: Mutex::default(),
             stats,
         })
     }
 
-    /// Admits one more connection from `ip`, or says which limit is reached; either is counted.
+    /// Admits one more connection from `ip`, or says why not; either is counted.
     pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<Admission, RejectReason> {
         // A dual-stack socket reports IPv4 peers as `::ffff:192.0.2.1`.
         let ip = ip.to_canonical();
@@ -62,6 +69,9 @@ impl Gate {
     }
 
     fn take(&self, ip: IpAddr) -> Result<(), RejectReason> {
+        if self.allow.as_ref().is_some_and(|allow| !allow.contains(ip)) {
+            return Err(RejectReason::NotAllowed);
+        }
         let mut open = self.lock();
         if self
             .max_connections
@@ -100,6 +110,10 @@ impl Gate {
 impl Admission {
     pub(crate) fn stats(&self) -> &ServerStats {
         &self.gate.stats
+    }
+
+    pub(crate) fn timeouts(&self) -> &Timeouts {
+        &self.gate.timeouts
     }
 }
 
@@ -158,6 +172,29 @@ mod tests {
         let _first = gate.admit(ip("192.0.2.1")).unwrap();
         let refused = gate.admit(ip("::ffff:192.0.2.1")).unwrap_err();
         assert_eq!(refused, RejectReason::MaxConnectionsPerIp);
+    }
+
+    #[test]
+    fn who_is_not_allowed_takes_no_place() {
+        let stats = Arc::new(ServerStats::default());
+        let config = ServerConfig {
+            allow: Some("192.0.2.0/24,2001:db8::/32".parse().unwrap()),
+            max_connections: NonZeroUsize::new(3),
+            ..ServerConfig::default()
+        };
+        let gate = Gate::new(&config, Arc::clone(&stats));
+        for stranger in ["198.51.100.1", "::ffff:198.51.100.1", "2001:db9::1"] {
+            let refused = gate.admit(ip(stranger)).unwrap_err();
+            assert_eq!(refused, RejectReason::NotAllowed, "{stranger}");
+        }
+        let allowed = ["192.0.2.1", "::ffff:192.0.2.2", "2001:db8::1"];
+        let _admissions = allowed.map(|peer| gate.admit(ip(peer)).unwrap());
+        // Strangers hear the same when it is full.
+        let refused = gate.admit(ip("198.51.100.1")).unwrap_err();
+        assert_eq!(refused, RejectReason::NotAllowed);
+        assert_eq!(stats.rejected(RejectReason::NotAllowed), 4);
+        assert_eq!(stats.rejected(RejectReason::MaxConnections), 0);
+        assert_eq!(stats.accepted(), 3);
     }
 
     #[test]

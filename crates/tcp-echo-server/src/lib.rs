@@ -6,8 +6,8 @@
 //!
 //! - [`Address`] is an address as it is written on a command line; `:4000` is every address of
 //!   the host, of both families.
-//! - [`ServerConfig`] sets the limits: connections in all, connections of one address, and how
-//!   long a connection may be silent.
+//! - [`ServerConfig`] sets the limits: whose connections are served, how many in all and of one
+//!   address, how long one may be silent, and how long a peer may leave its echo unread.
 //! - [`Server`] binds, then runs inside the caller's runtime until a future of the caller's
 //!   choice resolves. Nothing outlives [`Server::run`].
 //! - [`ServerStats`] are the counts, to be read at any time from any thread.
@@ -62,14 +62,18 @@
 mod accept;
 mod config;
 mod connection;
+mod deadline;
+mod door;
 mod episode;
 mod gate;
 mod listen;
+mod options;
 mod server;
 mod stats;
+mod turns;
 
 pub use config::ServerConfig;
 pub use listen::{BindError, adopt, listen};
 pub use server::Server;
-pub use stats::{RejectReason, ServerStats};
-pub use tcp_echo_address::{Address, AddressError};
+pub use stats::{CloseReason, RejectReason, ServerStats};
+pub use tcp_echo_address::{Address, AddressError, Networks, NetworksError};

@@ -5,21 +5,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::accept::Acceptor;
-use crate::connection::Echo;
-use crate::episode::Episode;
+use crate::connection::{Echo, Ended};
+use crate::door::Door;
 use crate::gate::Gate;
 use crate::listen::{adopt, listen};
-use crate::{Address, BindError, RejectReason, ServerConfig, ServerStats};
-
-/// After how long without traffic the kernel asks the peer, and how often.
-const KEEPALIVE: Duration = Duration::from_secs(30);
+use crate::turns::Turns;
+use crate::{Address, BindError, ServerConfig, ServerStats};
 
 /// A bound echo server, ready to [`run`](Self::run).
 ///
@@ -34,6 +30,11 @@ pub struct Server {
 
 impl Server {
     /// Listens on `address` inside the current tokio runtime, in which the server must run too.
+    ///
+    /// An address without a host, as `:4000`, is every address of this host: whoever can reach any
+    /// of them is served, from the internet too where one of them is public. Where that is not
+    /// meant, name the address of the network that is, or the peers by
+    /// [`ServerConfig::allow`].
     ///
     /// # Errors
     ///
@@ -121,9 +122,19 @@ impl Server {
     /// In a tokio runtime without time enabled.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let gate = Gate::new(&self.config, Arc::clone(&self.stats));
-        let mut acceptor = Acceptor::new(self.listeners);
         let mut door = Door::default();
-        let mut connections = JoinSet::new();
+        door.open(&self.listeners);
+        let mut acceptor = Acceptor::new(self.listeners);
+        let turns = Arc::new(Turns::default());
+        let mut connections = JoinSet::<Result<(), Ended>>::new();
+        // It never ends by itself.
+        connections.spawn({
+            let turns = Arc::clone(&turns);
+            async move {
+                turns.run().await;
+                Ok(())
+            }
+        });
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
@@ -137,8 +148,8 @@ impl Server {
                 (stream, peer) = acceptor.next(&self.stats) => {
                     match gate.admit(peer.ip()) {
                         Ok(admission) => {
-                            door.set_options(&stream);
-                            connections.spawn(Echo::new(stream, self.config.idle_timeout, admission));
+                            door.prepare(&stream);
+                            connections.spawn(Echo::new(stream, Arc::clone(&turns), admission));
                         }
                         Err(reason) => door.reject(stream, peer, reason),
                     }
@@ -149,42 +160,5 @@ impl Server {
         }
         drop(acceptor);
         connections.shutdown().await;
-    }
-}
-
-/// What is done to a connection at the door, said once and not for every connection.
-#[derive(Debug, Default)]
-struct Door {
-    options_failed: bool,
-    rejecting: [Episode; RejectReason::ALL.len()],
-}
-
-impl Door {
-    fn set_options(&mut self, stream: &TcpStream) {
-        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
-        // OpenBSD and Haiku have no interval.
-        #[cfg(any(
-            target_os = "linux",
-            target_os = "macos",
-            target_os = "freebsd",
-            windows
-        ))]
-        let keepalive = keepalive.with_interval(KEEPALIVE);
-        let socket = SockRef::from(stream);
-        let set = stream
-            .set_nodelay(true)
-            .and_then(|()| socket.set_tcp_keepalive(&keepalive));
-        if let Err(error) = set
-            && !std::mem::replace(&mut self.options_failed, true)
-        {
-            tracing::warn!(%error, "a connection's options cannot be set, serving it without");
-        }
-    }
-
-    fn reject(&mut self, stream: TcpStream, peer: SocketAddr, reason: RejectReason) {
-        drop(stream);
-        if self.rejecting[reason as usize].event(Instant::now()) {
-            tracing::warn!(%peer, limit = reason.as_str(), "connections over the limit are closed");
-        }
     }
 }

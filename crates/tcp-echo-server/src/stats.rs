@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Why a connection was closed as soon as it was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RejectReason {
+    /// The peer is in none of the networks of [`allow`](crate::ServerConfig::allow).
+    NotAllowed,
     /// As many connections as [`max_connections`](crate::ServerConfig::max_connections) were open.
     MaxConnections,
     /// As many connections as
@@ -15,13 +18,44 @@ pub enum RejectReason {
 
 impl RejectReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 2] = [Self::MaxConnections, Self::MaxConnectionsPerIp];
+    pub const ALL: [Self; 3] = [
+        Self::NotAllowed,
+        Self::MaxConnections,
+        Self::MaxConnectionsPerIp,
+    ];
 
-    /// The reason as the value of a label: the name of the limit.
+    /// The reason as the value of a label.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::NotAllowed => "not_allowed",
             Self::MaxConnections => "max_connections",
             Self::MaxConnectionsPerIp => "max_connections_per_ip",
+        }
+    }
+}
+
+/// Why the server closed a connection that it had served.
+///
+/// Peers that close and connections that fail are not among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// It carried nothing for the [`idle_timeout`](crate::ServerConfig::idle_timeout).
+    Idle,
+    /// The peer did not take what it had sent within the
+    /// [`slow_reader_timeout`](crate::ServerConfig::slow_reader_timeout).
+    SlowReader,
+}
+
+impl CloseReason {
+    /// Every reason, in the order of declaration.
+    pub const ALL: [Self; 2] = [Self::Idle, Self::SlowReader];
+
+    /// The reason as the value of a label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::SlowReader => "slow_reader",
         }
     }
 }
@@ -34,6 +68,7 @@ pub struct ServerStats {
     connections: AtomicU64,
     accepted: AtomicU64,
     rejected: [AtomicU64; RejectReason::ALL.len()],
+    closed: [AtomicU64; CloseReason::ALL.len()],
     echoed_bytes: AtomicU64,
     accept_errors: AtomicU64,
 }
@@ -52,6 +87,11 @@ impl ServerStats {
     /// Connections closed at once, for that reason.
     pub fn rejected(&self, reason: RejectReason) -> u64 {
         self.rejected[reason as usize].load(Relaxed)
+    }
+
+    /// Connections that the server ended by its own decision after it had served them.
+    pub fn closed(&self, reason: CloseReason) -> u64 {
+        self.closed[reason as usize].load(Relaxed)
     }
 
     /// Bytes sent back: those that the kernel took.
@@ -77,6 +117,10 @@ impl ServerStats {
         self.rejected[reason as usize].fetch_add(1, Relaxed);
     }
 
+    pub(crate) fn on_closed(&self, reason: CloseReason) {
+        self.closed[reason as usize].fetch_add(1, Relaxed);
+    }
+
     pub(crate) fn on_echoed(&self, bytes: usize) {
         self.echoed_bytes.fetch_add(bytes as u64, Relaxed);
     }
@@ -88,7 +132,7 @@ impl ServerStats {
 
 #[cfg(test)]
 mod tests {
-    use super::{RejectReason, ServerStats};
+    use super::{CloseReason, RejectReason, ServerStats};
 
     #[test]
     fn reasons_are_counted_apart_and_named_apart() {
@@ -97,7 +141,14 @@ mod tests {
         let counts = RejectReason::ALL.map(|reason| (reason.as_str(), stats.rejected(reason)));
         assert_eq!(
             counts,
-            [("max_connections", 0), ("max_connections_per_ip", 1)]
+            [
+                ("not_allowed", 0),
+                ("max_connections", 0),
+                ("max_connections_per_ip", 1)
+            ]
         );
+        stats.on_closed(CloseReason::SlowReader);
+        let counts = CloseReason::ALL.map(|reason| (reason.as_str(), stats.closed(reason)));
+        assert_eq!(counts, [("idle", 0), ("slow_reader", 1)]);
     }
 }

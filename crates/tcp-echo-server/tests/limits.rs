@@ -7,8 +7,8 @@ use std::error::Error;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use common::{LIMIT, Running, echo, is_closed, pattern, until, write_until_stuck};
-use tcp_echo_server::{Address, RejectReason, Server, ServerConfig, listen};
+use common::{LIMIT, Running, echo, is_closed, pattern, until, within, write_until_stuck};
+use tcp_echo_server::{Address, CloseReason, RejectReason, Server, ServerConfig, listen};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -108,6 +108,54 @@ async fn a_peer_that_never_reads_ends_at_the_idle_timeout_too() {
     write_until_stuck(&mut stream, &pattern(64 << 20)).await;
     until("it is closed", || server.stats.connections() == 0).await;
     assert_eq!(server.stats.accepted(), 1);
+    assert_eq!(server.stats.closed(CloseReason::Idle), 1);
+    assert_eq!(server.stats.closed(CloseReason::SlowReader), 0);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_reads_a_byte_now_and_then_ends_at_the_slow_reader_timeout() {
+    let mut config = ServerConfig::default();
+    config.slow_reader_timeout = Some(Duration::from_secs(1));
+    let server = Running::start(config).await;
+    let mut reader = server.connect().await;
+    let mut slow = server.connect().await;
+    write_until_stuck(&mut slow, &pattern(64 << 20)).await;
+    let mut byte = [0];
+    let start = Instant::now();
+    // What the reader's own host has taken it can still read after the reset.
+    while server.stats.closed(CloseReason::SlowReader) == 0 {
+        assert!(start.elapsed() < LIMIT, "it is not closed");
+        within(slow.read_exact(&mut byte)).await.unwrap();
+        echo(&mut reader, b"reads").await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    until("it is forgotten", || server.stats.connections() == 1).await;
+    assert_eq!(server.stats.closed(CloseReason::SlowReader), 1);
+    assert_eq!(server.stats.closed(CloseReason::Idle), 0);
+    echo(&mut reader, b"reads").await;
+    server.stop().await;
+}
+
+// Elsewhere 127.0.0.2 is no address of the host.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn who_is_not_allowed_is_closed_before_a_byte_is_echoed() {
+    let mut config = ServerConfig::default();
+    config.allow = Some("127.0.0.2,10.0.0.0/8".parse().unwrap());
+    let server = Running::start(config).await;
+    let mut stranger = server.connect().await;
+    // It may be closed before this.
+    let _ = stranger.write_all(b"let me in").await;
+    assert!(is_closed(&mut stranger).await);
+
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut allowed = socket.connect(server.address).await.unwrap();
+    echo(&mut allowed, b"hello").await;
+    assert_eq!(server.stats.rejected(RejectReason::NotAllowed), 1);
+    assert_eq!(server.stats.accepted(), 1);
+    assert_eq!(server.stats.echoed_bytes(), 5);
     server.stop().await;
 }
 

@@ -408,11 +408,16 @@ fn server() -> Row {
                 Kind::Stack,
                 "Rejected connections and errors",
                 "Connections closed at once \
-                because a limit was reached (in all, or from one address), and attempts to accept \
-                that failed, as a rule for want of files.",
+                because a limit was reached (in all, or from one address) or their address is not \
+                among those allowed; served ones that were idle or did not read; and attempts to \
+                accept that failed, as a rule for want of files.",
             )
             .query(
                 rate("tcp_echo_server_rejected_total"),
+                "{{instance}} {{reason}}",
+            )
+            .query(
+                rate("tcp_echo_server_closed_total"),
                 "{{instance}} {{reason}}",
             )
             .query(

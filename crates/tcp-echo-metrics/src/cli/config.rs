@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tcp_echo_address::Address;
 use tcp_echo_exporter::Lifecycle;
-use tcp_echo_prober::{Dscp, OnDemandLimits};
+use tcp_echo_prober::{Dscp, Networks, OnDemandLimits};
 
 use tcp_echo_targets::Shard;
 
@@ -130,6 +130,10 @@ pub struct ServerConfig {
     pub max_connections_per_ip: Option<NonZeroUsize>,
     /// How long a connection may be silent; `None` is for ever.
     pub idle_timeout: Option<Duration>,
+    /// How long a peer may leave its echo unread; `None` is for ever.
+    pub slow_reader_timeout: Option<Duration>,
+    /// The networks whose hosts are served; `None` is everybody.
+    pub allow: Option<Networks>,
 }
 
 /// The configuration of the prober.

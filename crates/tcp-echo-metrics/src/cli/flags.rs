@@ -104,8 +104,8 @@ pub(super) struct Flags {
     #[arg(hide_possible_values = true, help_heading = "Mode")]
     mode: Mode,
 
-    /// Where the server listens. :4000 is all addresses of this host, IPv4 and IPv6;
-    /// 127.0.0.1:4000 is one.
+    /// Where the server listens. :4000 is all addresses of this host, IPv4 and IPv6, a
+    /// public one among them; 127.0.0.1:4000 is one. See allow.
     #[arg(long, value_name = "[HOST]:PORT", default_value = ":4000")]
     #[arg(help_heading = "Server")]
     listen: Address,
@@ -124,6 +124,17 @@ pub(super) struct Flags {
     #[arg(long, value_name = "DURATION", default_value = "5m")]
     #[arg(value_parser = duration::zero_is_none, help_heading = "Server")]
     idle_timeout: Switchable,
+
+    /// Reset a connection whose peer does not take its echo for this long; 0 is never.
+    #[arg(long, value_name = "DURATION", default_value = "1m")]
+    #[arg(value_parser = duration::zero_is_none, help_heading = "Server")]
+    slow_reader_timeout: Switchable,
+
+    /// The networks whose hosts are served, with commas between, as in
+    /// 10.0.0.0/8,192.168.0.0/16; repeat it for more. Without it whoever can reach an
+    /// address of listen is.
+    #[arg(long, value_name = "NETWORKS", help_heading = "Server")]
+    allow: Vec<Networks>,
 
     /// What to probe; repeat it for more. NAME is the value of the label target, the
     /// address as written if there is none. :4000 is this host. dns+HOST:PORT is every
@@ -434,6 +445,9 @@ impl Flags {
                 max_connections: self.max_connections,
                 max_connections_per_ip: self.max_connections_per_ip,
                 idle_timeout: self.idle_timeout,
+                slow_reader_timeout: self.slow_reader_timeout,
+                allow: Some(self.allow.into_iter().collect())
+                    .filter(|allow: &Networks| !allow.is_empty()),
             },
             client: ClientConfig {
                 targets,

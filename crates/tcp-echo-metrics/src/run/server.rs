@@ -43,6 +43,8 @@ impl EchoServer {
         limits.max_connections = config.max_connections;
         limits.max_connections_per_ip = config.max_connections_per_ip;
         limits.idle_timeout = config.idle_timeout;
+        limits.slow_reader_timeout = config.slow_reader_timeout;
+        limits.allow.clone_from(&config.allow);
         let address = config.listen.clone();
 
         let (bound, binding) = oneshot::channel::<Result<_, RunError>>();
