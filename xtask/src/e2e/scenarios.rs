@@ -14,6 +14,7 @@ mod endings;
 mod endpoints;
 mod faults;
 mod files;
+mod flood;
 mod generated;
 mod idle;
 mod link;
@@ -51,6 +52,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         web_config::SCENARIOS,
         files::SCENARIOS,
         idle::SCENARIOS,
+        flood::SCENARIOS,
         start::SCENARIOS,
         endings::SCENARIOS,
         reloads::SCENARIOS,

@@ -1,0 +1,159 @@
+//! Ten thousand clients that mean no good, beside one that measures.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::e2e::harness::context::Context;
+use crate::e2e::harness::echo::{Echo, EchoServer};
+use crate::e2e::harness::exposition::Scrape;
+use crate::e2e::harness::watch;
+use crate::e2e::runner::{PLAIN, Scenario};
+
+mod crowd;
+
+use crowd::Crowd;
+
+pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
+    name: "flood",
+    alone: true,
+    run,
+    ..PLAIN
+}];
+
+const CLIENTS: usize = 10_000;
+/// For how long a p99 is taken: of eight hundred probes.
+const SPAN: Duration = Duration::from_secs(4);
+/// How often in each state. What else the machine does only ever adds to it, so the least counts.
+const SPANS: usize = 3;
+const INTERVAL: &str = "-interval=5ms";
+/// Within the time that the flood is measured.
+const SLOW_READER: Duration = Duration::from_secs(6);
+
+const MOST_MEMORY_KIB: u64 = 64 * 1024;
+/// What a crowd may do to the good client's p99.
+const MOST_SLOWER: f64 = 2.0;
+
+fn run(context: &Context) -> Result<()> {
+    let server = EchoServer::start(
+        context,
+        &[
+            &format!("-max-connections={}", CLIENTS + 1),
+            "-max-connections-per-ip=0",
+            &format!("-slow-reader-timeout={}s", SLOW_READER.as_secs()),
+        ],
+    )?;
+    let prober = Echo::start(
+        context,
+        &[
+            "-mode=client",
+            &format!("-target=good={}", server.address),
+            INTERVAL,
+            &format!("-buckets={}", buckets()),
+        ],
+    )?;
+    prober.until("connected", Duration::from_secs(5), |scrape| {
+        scrape.sum("tcp_echo_connected", &[]) == 1.0
+    })?;
+    let at_rest = p99(context, &prober, "at rest")?;
+
+    let crowd = Crowd::connect(server.address, CLIENTS)?;
+    server
+        .echo
+        .until("all of them served", Duration::from_secs(10), |scrape| {
+            scrape.sum("tcp_echo_server_connections", &[]) > CLIENTS as f64
+        })?;
+    let beside_silent = p99(context, &prober, "beside ten thousand who are silent")?;
+    ensure!(
+        server
+            .echo
+            .scrape()?
+            .get("tcp_echo_server_connections", &[])?
+            > CLIENTS as f64,
+        "some were closed meanwhile"
+    );
+
+    let flooding = crowd.flood()?;
+    let beside_flood = p99(
+        context,
+        &prober,
+        "beside ten thousand who flood, half of them unread",
+    )?;
+    let told = server.echo.scrape()?;
+    drop(flooding);
+    let memory = server.echo.process.memory_kib("VmHWM")?;
+    let slow = told.get("tcp_echo_server_closed_total", &[("reason", "slow_reader")])?;
+    let echoed = told.get("tcp_echo_server_echoed_bytes_total", &[])?;
+    context.note(format!(
+        "flood: {} MB echoed, {slow} slow readers closed, the server's memory never above {memory} KiB",
+        (echoed / 1e6).round(),
+    ));
+
+    ensure!(memory <= MOST_MEMORY_KIB, "{memory} KiB");
+    // Those who send and don't read end; the others stay for as long as they do.
+    ensure!(slow > 0.0, "no slow reader was closed");
+    ensure!(echoed > 100e6, "that was no flood: {echoed} bytes");
+    for (state, measured) in [("silent", beside_silent), ("flooding", beside_flood)] {
+        ensure!(
+            measured <= MOST_SLOWER * at_rest,
+            "beside a {state} crowd p99 is {measured} s, at rest {at_rest} s"
+        );
+    }
+    let scrape = prober.scrape()?;
+    watch::check(&scrape)?;
+    for (name, expected) in [
+        ("connects", 1.0),
+        ("timeouts", 0.0),
+        ("unexpected", 0.0),
+        ("disconnects", 0.0),
+    ] {
+        let found = scrape.sum(&format!("tcp_echo_{name}_total"), &[]);
+        ensure!(found == expected, "the good client: {found} {name}");
+    }
+    server.echo.until(
+        "nobody but the good one",
+        Duration::from_secs(20),
+        |scrape| scrape.sum("tcp_echo_server_connections", &[]) == 1.0,
+    )?;
+    Ok(())
+}
+
+/// Bounds in steps of a twelfth, so that what lies between two of them hardly matters.
+fn buckets() -> String {
+    let bounds = (0..100).map(|n| format!("{:.0}ns", 10e3 * 1.08_f64.powi(n)));
+    bounds.collect::<Vec<_>>().join(",")
+}
+
+/// The good client's p99 in a state, in seconds.
+fn p99(context: &Context, prober: &Echo, state: &str) -> Result<f64> {
+    let mut found = Vec::new();
+    for _ in 0..SPANS {
+        let before = prober.scrape()?;
+        thread::sleep(SPAN);
+        found.push(quantile(&before, &prober.scrape()?, 0.99)?);
+    }
+    let microseconds = found.iter().map(|p99| format!("{:.0}", p99 * 1e6));
+    context.note(format!(
+        "{state}: RTT p99 {} µs",
+        microseconds.collect::<Vec<_>>().join(", ")
+    ));
+    Ok(found.into_iter().fold(f64::INFINITY, f64::min))
+}
+
+/// The upper bound of the bucket in which this share of the RTTs between two scrapes is reached.
+fn quantile(before: &Scrape, after: &Scrape, share: f64) -> Result<f64> {
+    const RTT: &str = "tcp_echo_rtt_seconds";
+    let count = after.sum(&format!("{RTT}_count"), &[]) - before.sum(&format!("{RTT}_count"), &[]);
+    ensure!(count > 0.0, "no reply came");
+    let bucket = format!("{RTT}_bucket");
+    let mut reached = Vec::new();
+    for (labels, value) in after.matching(&bucket, &[]) {
+        let bound = labels.get("le").map_or("", String::as_str);
+        let grown = value - before.get(&bucket, &[("le", bound)])?;
+        if grown >= share * count {
+            reached.push(bound.parse::<f64>()?);
+        }
+    }
+    Ok(reached.into_iter().fold(f64::INFINITY, f64::min))
+}
