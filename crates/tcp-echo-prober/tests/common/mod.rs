@@ -11,7 +11,7 @@ use std::{
 };
 
 use tcp_echo_prober::{
-    Counts, Event, Observer, Prober, Sensor, Session, SessionConfig, Target, TargetSet,
+    Counts, Event, Observer, Options, Prober, Sensor, Session, SessionConfig, Target, TargetSet,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -103,9 +103,14 @@ pub async fn probing(address: &str, test: impl AsyncFnOnce(&Log)) {
 }
 
 pub async fn probing_as(target: Target, test: impl AsyncFnOnce(&Log)) {
+    probing_with(Options::default(), target, test).await;
+}
+
+pub async fn probing_with(options: Options, target: Target, test: impl AsyncFnOnce(&Log)) {
     let log = Log::default();
     let targets = TargetSet::new([target]).unwrap();
     let prober = Prober::builder()
+        .options(options)
         .observer(log.clone())
         .targets(targets)
         .start()
