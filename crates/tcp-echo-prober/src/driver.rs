@@ -4,7 +4,7 @@ use std::{
     future::Future,
     io,
     net::SocketAddr,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -13,6 +13,7 @@ use std::{
 use tcp_echo_session::{DisconnectReason, Event, Output, Probe, Session, Stamp, Transmit};
 use tokio::{
     sync::oneshot,
+    task::yield_now,
     time::{Sleep, sleep},
 };
 use tracing::{info, warn};
@@ -165,7 +166,9 @@ impl<S: Sensor> Driver<S> {
                 return Poll::Ready(error);
             }
         }
-        cx.waker().wake_by_ref();
+        // Anew when the runtime has looked at its sockets and timers: woken at once, a peer
+        // that floods would have many turns before anybody else was found to be due.
+        let _ = pin!(yield_now()).poll(cx);
         Poll::Pending
     }
 

@@ -4,7 +4,13 @@
 
 mod common;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    io::Write as _,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use common::{Log, echo, frame, ms, peer, probing, probing_with};
 use tcp_echo_prober::{
@@ -250,6 +256,57 @@ async fn a_flood_leaves_other_targets_alone() {
         bad.see(|seen| assert_eq!(seen.counts.received, 0));
     })
     .await;
+}
+
+/// Counts frames that nothing was sent for.
+#[derive(Clone, Default)]
+struct Frames(Arc<AtomicU64>);
+
+impl Observer for Frames {
+    type Sensor = Self;
+
+    fn attach(&self, _: &Target) -> Self {
+        self.clone()
+    }
+}
+
+impl Sensor for Frames {
+    fn on_event(&mut self, event: &Event, _: &Session) {
+        let unexpected = u64::from(matches!(event, Event::Unexpected));
+        self.0.fetch_add(unexpected, Ordering::Relaxed);
+    }
+}
+
+/// However much there is to read, the runtime looks for what else is due after a little of it.
+#[tokio::test]
+async fn a_flood_is_read_in_turns() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let flood = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let garbage = vec![0x5A; 64 * 1024];
+        while stream.write_all(&garbage).is_ok() {}
+    });
+    let session = SessionConfig::new(ms(10), ms(500)).unwrap();
+    let target = Target::new(address.parse().unwrap(), session);
+    let frames = Frames::default();
+    let prober = Prober::builder()
+        .observer(frames.clone())
+        .targets(TargetSet::new([target]).unwrap());
+    let mut most = 0;
+    let enough = async {
+        let mut before = 0;
+        while before < 500_000 {
+            // It goes on when the runtime has looked.
+            tokio::task::yield_now().await;
+            let now = frames.0.load(Ordering::Relaxed);
+            most = most.max(now - before);
+            before = now;
+        }
+    };
+    prober.run(enough).await.unwrap();
+    assert!(most < 5000, "{most}");
+    flood.join().unwrap();
 }
 
 /// The two peers are one, and give each the other's replies.
