@@ -3,6 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -26,6 +27,11 @@ use crate::{
 /// first segment that is lost is sent again by a new attempt, not by the kernel's
 /// retransmission a second later.
 const LEAST_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long an attempt is looked at once more when its time is up. A process that was
+/// paused finds its timers due before the runtime has asked which sockets are ready, and
+/// what the kernel did in the meantime counts.
+const LAST_LOOK: Duration = Duration::from_millis(20);
 
 /// How much of a head start an address has before the next one is tried
 /// (RFC 8305, section 5).
@@ -157,10 +163,22 @@ impl Dialer {
             None
         } else {
             let patience = target.session().timeout().max(LEAST_PATIENCE);
-            let connected = timeout(patience, self.race(addresses)).await;
-            Some(connected.unwrap_or(Err(DialError::Timeout(patience))))
+            Some(self.race_within(patience, addresses).await)
         };
         Dialed { look_up, connected }
+    }
+
+    async fn race_within(
+        self: Arc<Self>,
+        patience: Duration,
+        addresses: Vec<SocketAddr>,
+    ) -> Result<Connected, DialError> {
+        let mut race = pin!(self.race(addresses));
+        if let Ok(ended) = timeout(patience, &mut race).await {
+            return ended;
+        }
+        let ended = timeout(LAST_LOOK, race).await;
+        ended.unwrap_or(Err(DialError::Timeout(patience)))
     }
 
     /// Connects to the address that answers first (RFC 8305).

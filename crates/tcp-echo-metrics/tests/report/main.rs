@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+#[cfg(target_os = "linux")]
+mod paused;
 mod peers;
 
 use peers::{Manner, Nobody, Peer};
