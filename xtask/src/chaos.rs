@@ -20,8 +20,8 @@
 //! - received and late: the replies that reached the host. One that came less than 100 ms before
 //!   its connection broke may have been lost with it, and up to a second may pass until a
 //!   process has seen what came. Each reply equals its probe.
-//! - connects: the handshakes, less those over which nothing was sent: they may have been given
-//!   up at the moment they were made.
+//! - connects: the handshakes, less those over which nothing was sent and that may have been given
+//!   up at the moment they were made, or been reset at once.
 //! - a server's accepted connections and echoed bytes: no more than went in, no less than came out
 //!   a second before.
 //!

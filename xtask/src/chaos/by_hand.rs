@@ -7,11 +7,12 @@ use super::ledger::{Ending, Ledger};
 use super::packet::{Flags, Segment};
 use super::readings::Reading;
 use super::schedule::Place;
-use super::{MS, Nanos, PORT, PROBERS_ARE, servers};
+use super::{MS, Nanos, Outage, PORT, PROBERS_ARE, servers};
 use crate::e2e::harness::exposition::Scrape;
 
 const PROBER: Place = Place::Prober(0);
 const SERVER: Place = Place::Server(0);
+const FIN: u8 = 1;
 const SYN: u8 = 2;
 const RST: u8 = 4;
 const ACK: u8 = 16;
@@ -144,4 +145,59 @@ fn a_server_that_counts_otherwise_is_found() {
     assert!(found(reading(2, 0, 1, "eof")).is_empty());
     assert!(!found(reading(1, 0, 1, "eof")).is_empty());
     assert!(!found(reading(2, 0, 2, "eof")).is_empty());
+}
+
+/// Whether the prober may say nothing of an attempt that began at 1 ms, was answered so at that
+/// moment, and over which nothing was sent.
+fn may_be_missed(answer: u8, at: Nanos, end: u8, stop: Option<(Nanos, Nanos)>) -> bool {
+    let mut ledger = Ledger::default();
+    let one = &mut ledger;
+    pass(one, MS, true, SYN, (99, 0), &[]);
+    pass(one, at, false, answer | ACK, (499, 100), &[]);
+    if answer == SYN {
+        pass(one, at, true, ACK, (100, 500), &[]);
+        pass(one, at + 50 * MS, false, end | ACK, (500, 100), &[]);
+    }
+    let stops: Vec<_> = stop
+        .map(|(from, until)| Outage {
+            place: PROBER,
+            from,
+            until,
+        })
+        .into_iter()
+        .collect();
+    let text = "tcp_echo_sent_total{target=\"s0\"} 0\n";
+    let reading = Reading {
+        from: 5000 * MS,
+        until: 5001 * MS,
+        scrape: Scrape::parse(text).unwrap(),
+    };
+    let mut wrong = Vec::new();
+    let between = ledger.between(PROBER, SERVER);
+    judge(
+        &PROBERS_ARE[0],
+        "s0",
+        &between,
+        &[reading],
+        &stops,
+        &mut wrong,
+    );
+    wrong.is_empty()
+}
+
+#[test]
+fn an_attempt_may_be_missed_when_it_was_given_up() {
+    for answer in [SYN, RST] {
+        assert!(!may_be_missed(answer, 100 * MS, FIN, None));
+        assert!(may_be_missed(answer, 600 * MS, FIN, None));
+        // It could not look, neither at the answer nor at the time …
+        let stop = |from, until| Some((from * MS, until * MS));
+        assert!(!may_be_missed(answer, 100 * MS, FIN, stop(50, 2000)));
+        assert!(!may_be_missed(answer, 600 * MS, FIN, stop(50, 2000)));
+        // … or it had looked at the time before.
+        assert!(may_be_missed(answer, 1100 * MS, FIN, stop(800, 2000)));
+        assert!(may_be_missed(answer, 1100 * MS, FIN, stop(50, 900)));
+    }
+    // It may have been reset before it was seen.
+    assert!(may_be_missed(SYN, 100 * MS, RST, None));
 }

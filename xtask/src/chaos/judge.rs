@@ -12,8 +12,7 @@ const LOST_WITH: Nanos = 100 * MS;
 /// Round-trip times this near to the timeout may fall on either side of it.
 const NEAR: Nanos = 2 * MS;
 
-/// An attempt is given up after 500 ms. A router that has to find a host first may be slower,
-/// and a prober that was stopped may look at the time before it looks at the answer.
+/// An attempt is given up after 500 ms. A router that has to find a host first may be slower.
 const PATIENCE: Nanos = 450 * MS;
 
 /// What passed, in the order of time.
@@ -24,7 +23,7 @@ struct Wire {
     /// Replies that a connection's end may have taken with it.
     doubtful: Vec<Nanos>,
     made: Vec<Nanos>,
-    /// Made, and no probe came over it.
+    /// Made, and no probe came over it; the prober may not have seen that it was.
     hollow: Vec<Nanos>,
     ended: [u64; 5],
     /// Ends that came as the connection was stalled.
@@ -63,18 +62,18 @@ impl Wire {
         };
         for (index, one) in conversations.iter().enumerate() {
             wire.refused.extend(one.refused);
-            let asleep = |at: Nanos| {
-                let near = |stop: &Outage| stop.from < at && stop.until > one.began;
-                stops.iter().any(near)
+            // A prober that was stopped before its patience ended looks at what came meanwhile.
+            let given_up = |at: &Nanos| {
+                let asleep = |stop: &Outage| stop.from - one.began < PATIENCE && stop.until > *at;
+                at - one.began > PATIENCE && !stops.iter().any(asleep)
             };
-            let late = one
-                .refused
-                .filter(|at| at - one.began > PATIENCE || asleep(at + SEEN));
-            wire.refused_late.extend(late);
+            wire.refused_late.extend(one.refused.filter(given_up));
             let Some(made) = one.made else { continue };
             wire.made.push(made);
             let probes = one.probes.frames();
-            if probes.is_empty() {
+            // Reset before the prober looked, it is an attempt that was refused.
+            let reset = matches!(one.end, Some((_, Ending::Reset)));
+            if probes.is_empty() && (reset || given_up(&made)) {
                 wire.hollow.push(made);
             }
             let replies = one.replies.frames();
