@@ -61,7 +61,7 @@ impl<'a> Section<'a> {
         Entry {
             path: self.path,
             line: key.line,
-            key: format!("{}{}", self.above, key.name),
+            key: format!("{}{}", self.above, key.shown()),
             value: node.value,
         }
     }
@@ -124,7 +124,7 @@ impl<'a> Entry<'a> {
             return Err(WebConfigError::Key {
                 path: section.path.to_owned(),
                 line: key.line,
-                key: format!("{}{}", section.above, key.name),
+                key: format!("{}{}", section.above, key.shown()),
                 problem: format!("unknown key; accepted: {}", known.join(", ")),
             });
         }

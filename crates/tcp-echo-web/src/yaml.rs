@@ -33,6 +33,13 @@ pub(crate) struct Key {
     pub(crate) name: String,
 }
 
+impl Key {
+    /// The name, with an escape for what would act on a terminal.
+    pub(crate) fn shown(&self) -> impl fmt::Display + '_ {
+        self.name.escape_debug()
+    }
+}
+
 impl Value {
     /// What it is, without what it holds.
     pub(crate) const fn kind(&self) -> &'static str {

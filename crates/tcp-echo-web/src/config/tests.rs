@@ -126,6 +126,9 @@ fn unknown_keys_are_named_with_their_place() {
             "# first\ntls_server_config:\n  cert_file: a\n  keyfile: b",
             "line 4: tls_server_config.keyfile",
         ),
+        // What would act on a terminal is shown as an escape.
+        ("a\tb: 1", "line 1: a\\tb"),
+        ("\"\\e[31m\": 1", "line 1: \\u{1b}[31m"),
     ] {
         let error = error(text);
         let wanted = format!("{key}: unknown key; accepted: ");
