@@ -162,6 +162,7 @@ impl Endpoints {
                 started: self.readiness.clone(),
                 ..Ready::default()
             },
+            process: ProcessCollector::default(),
             renderer: Renderer::default(),
             live: history.clone().map(Live::start),
             history,
@@ -182,7 +183,7 @@ impl Endpoints {
     }
 
     /// Everything of `/metrics`, all targets that are listed taken at once.
-    fn collectors(&self, format: Format) -> Vec<Box<dyn Collector>> {
+    fn collectors(&self, process: ProcessCollector, format: Format) -> Vec<Box<dyn Collector>> {
         let mut collectors: Vec<Box<dyn Collector>> = vec![Box::new(AboutCollector {
             build: self.build,
             reload: self.reload_status.clone(),
@@ -193,7 +194,7 @@ impl Endpoints {
         if let Some(stats) = &self.server {
             collectors.push(Box::new(ServerCollector(Arc::clone(stats))));
         }
-        collectors.push(Box::new(ProcessCollector));
+        collectors.push(Box::new(process));
         collectors
     }
 }
@@ -210,6 +211,7 @@ impl fmt::Debug for Endpoints {
 
 pub(crate) struct App {
     pub(crate) endpoints: Endpoints,
+    process: ProcessCollector,
     ready: Ready,
     pub(crate) renderer: Renderer,
     /// Where there are targets.
@@ -227,8 +229,9 @@ pub(crate) fn of_targets(snapshots: Snapshots) -> impl Iterator<Item = Box<dyn C
 }
 
 async fn metrics(State(app): State<Arc<App>>, client: Client) -> Response {
-    let endpoints = app.endpoints.clone();
-    exposition(&app, &client, move |format| endpoints.collectors(format)).await
+    let (endpoints, process) = (app.endpoints.clone(), app.process.clone());
+    let collectors = move |format| endpoints.collectors(process, format);
+    exposition(&app, &client, collectors).await
 }
 
 /// What `collectors` give, in the format that the client prefers.

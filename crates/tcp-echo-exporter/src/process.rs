@@ -1,12 +1,23 @@
 //! The `process_*` metrics that Prometheus's own clients have; from /proc, so on
 //! Linux only.
 
+#[cfg(target_os = "linux")]
+mod files;
+
 use std::fmt;
+#[cfg(target_os = "linux")]
+use std::sync::Arc;
 
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 
-/// Writes them; what can't be read is left out.
-#[derive(Debug)]
+/// Writes them; what can't be read is left out. Clones share the files that they are read from.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ProcessCollector(Arc<files::Files>);
+
+/// Writes nothing.
+#[cfg(not(target_os = "linux"))]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ProcessCollector;
 
 #[cfg(not(target_os = "linux"))]
@@ -18,8 +29,9 @@ impl Collector for ProcessCollector {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use procfs::process::{LimitValue, Process};
+    use procfs::process::Stat;
     use prometheus_client::registry::Unit;
+    use rustix::process::{Resource, getrlimit};
 
     use super::{Collector, DescriptorEncoder, ProcessCollector, fmt};
     use crate::single::Singles;
@@ -27,36 +39,26 @@ mod linux {
     impl Collector for ProcessCollector {
         fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
             let mut singles = Singles(&mut encoder);
-            let Ok(process) = Process::myself() else {
-                return Ok(());
-            };
-            encode_stat(&process, &mut singles)?;
-            if let Ok(open) = process.fd_count() {
+            if let Some(stat) = self.0.stat() {
+                encode_stat(&stat, self.0.booted(), &mut singles)?;
+            }
+            if let Some(open) = self.0.open() {
                 let name = ("process_open_fds", None, "Open file descriptors.");
-                singles.gauge(name, open as u64)?;
+                singles.gauge(name, open)?;
             }
-            if let Ok(limits) = process.limits() {
-                let most = match limits.max_open_files.soft_limit {
-                    LimitValue::Value(most) => most,
-                    LimitValue::Unlimited => u64::MAX,
-                };
-                let name = (
-                    "process_max_fds",
-                    None,
-                    "The limit of open file descriptors.",
-                );
-                singles.gauge(name, most)?;
-            }
-            Ok(())
+            let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+            let name = (
+                "process_max_fds",
+                None,
+                "The limit of open file descriptors.",
+            );
+            singles.gauge(name, most)
         }
     }
 
-    fn encode_stat(process: &Process, singles: &mut Singles<'_, '_>) -> fmt::Result {
+    fn encode_stat(stat: &Stat, booted: Option<u64>, singles: &mut Singles<'_, '_>) -> fmt::Result {
         const SECONDS: Option<&Unit> = Some(&Unit::Seconds);
         const BYTES: Option<&Unit> = Some(&Unit::Bytes);
-        let Ok(stat) = process.stat() else {
-            return Ok(());
-        };
         let seconds = |ticks: u64| ticks as f64 / procfs::ticks_per_second() as f64;
         singles.real_counter(
             ("process_cpu", SECONDS, "CPU time spent, user and system."),
@@ -70,7 +72,7 @@ mod linux {
             ("process_virtual_memory", BYTES, "Address space in use."),
             stat.vsize,
         )?;
-        if let Ok(booted) = procfs::boot_time_secs() {
+        if let Some(booted) = booted {
             singles.real_gauge(
                 (
                     "process_start_time",

@@ -1,0 +1,104 @@
+//! What /proc says of this process, also when it can open no more files: then of all times
+//! somebody wants to know.
+
+use std::{
+    fs::File,
+    os::unix::fs::FileExt as _,
+    sync::{Mutex, PoisonError},
+};
+
+use procfs::{FromRead as _, process::Stat};
+use rustix::fs::Dir;
+
+/// More than the one line of /proc/self/stat.
+const STAT_LEN: usize = 4096;
+
+/// Files that stay open, and what never changes. What could not be had is missing.
+#[derive(Debug)]
+pub(super) struct Files {
+    stat: Option<File>,
+    fds: Option<Mutex<Dir>>,
+    booted: Option<u64>,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        let fds = File::open("/proc/self/fd").ok();
+        Self {
+            stat: File::open("/proc/self/stat").ok(),
+            fds: fds.and_then(|fds| Dir::new(fds).ok()).map(Mutex::new),
+            booted: procfs::boot_time_secs().ok(),
+        }
+    }
+}
+
+impl Files {
+    /// The process's times and sizes at this moment.
+    pub(super) fn stat(&self) -> Option<Stat> {
+        let mut line = [0; STAT_LEN];
+        // Whatever is read from the beginning is made anew.
+        let len = self.stat.as_ref()?.read_at(&mut line, 0).ok()?;
+        Stat::from_read(&line[..len]).ok()
+    }
+
+    /// When the system was booted, in Unix seconds.
+    pub(super) fn booted(&self) -> Option<u64> {
+        self.booted
+    }
+
+    /// How many files are open.
+    pub(super) fn open(&self) -> Option<u64> {
+        let fds = self.fds.as_ref()?;
+        let mut fds = fds.lock().unwrap_or_else(PoisonError::into_inner);
+        // Since Linux 6.2 the directory's size is their number; before that it is 0.
+        match fds.stat().ok()?.st_size {
+            0 => count(&mut fds),
+            open => u64::try_from(open).ok(),
+        }
+    }
+}
+
+/// The entries of a directory besides itself and its parent.
+fn count(directory: &mut Dir) -> Option<u64> {
+    directory.rewind();
+    let mut entries = 0;
+    for entry in directory {
+        entry.ok()?;
+        entries += 1;
+    }
+    u64::checked_sub(entries, 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn what_is_read_again_is_of_that_moment() {
+        let files = Files::default();
+        let ticks = || files.stat().map(|stat| stat.utime + stat.stime).unwrap();
+        let (before, began) = (ticks(), Instant::now());
+        while ticks() == before {
+            assert!(
+                began.elapsed() < Duration::from_secs(10),
+                "{before} for ever"
+            );
+        }
+    }
+
+    #[test]
+    fn entries_are_counted_each_time() {
+        let folder = std::env::temp_dir().join(format!("entries-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let mut directory = Dir::new(File::open(&folder).unwrap()).unwrap();
+        let counted = [0, 1, 2].map(|name| {
+            let counted = count(&mut directory);
+            std::fs::write(folder.join(name.to_string()), "").unwrap();
+            counted
+        });
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(counted, [Some(0), Some(1), Some(2)]);
+    }
+}
