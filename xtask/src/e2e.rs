@@ -7,6 +7,8 @@ use crate::report::Report;
 #[cfg(target_os = "linux")]
 pub(crate) mod harness;
 #[cfg(target_os = "linux")]
+mod races;
+#[cfg(target_os = "linux")]
 pub(crate) mod runner;
 #[cfg(target_os = "linux")]
 mod scenarios;
@@ -17,6 +19,18 @@ mod windows;
 pub(crate) fn run(word: &str) -> ExitCode {
     let mut report = Report::new();
     add_to(&mut report, word);
+    report.finish()
+}
+
+/// Runs those whose names contain `word` with the thread sanitizer.
+pub(crate) fn races(word: &str) -> ExitCode {
+    let mut report = Report::new();
+    #[cfg(target_os = "linux")]
+    races::check(&mut report, word);
+    #[cfg(not(target_os = "linux"))]
+    report.step("races", || {
+        crate::report::skip(format!("the scenarios {word:?} are for Linux"))
+    });
     report.finish()
 }
 

@@ -37,6 +37,8 @@ usage: cargo xtask <verb>
   publish [--dry-run] [--tag TAG]
                publishes the crates in the order of their dependencies
   pictures     takes the documentation's pictures of the status page, in 11 minutes
+  races [WORD]
+               the end-to-end scenarios under the thread sanitizer
   soak [--probes N] [--reconnects N] [--scrapes N] [--reloads N]
                a million probes and more in minutes, and whether anything grows
   windows      builds the binary for Windows and tries it under wine";
@@ -50,6 +52,8 @@ fn main() -> ExitCode {
         ["e2e"] => e2e::run(""),
         ["e2e", word] => e2e::run(word),
         ["pictures"] => e2e::pictures(),
+        ["races"] => e2e::races(""),
+        ["races", word] => e2e::races(word),
         ["windows"] => e2e::windows(),
         ["bench", ref rest @ ..] => bench::run(rest),
         ["chaos", ref rest @ ..] => chaos::run(rest),

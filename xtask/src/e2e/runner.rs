@@ -56,11 +56,23 @@ pub(super) fn run_these(report: &mut Report, chosen: Vec<&Scenario>) {
     let Some((_folder, binary)) = prepare(report, &chosen) else {
         return;
     };
+    run_all(report, chosen, &binary);
+}
+
+/// Runs those that are chosen by name, with a binary that is there already.
+pub(super) fn run_with(report: &mut Report, binary: &Path, choose: impl Fn(&str) -> bool) {
+    let chosen = scenarios::all().filter(|scenario| choose(scenario.name));
+    let chosen = chosen.collect::<Vec<_>>();
+    equip(report, &chosen);
+    run_all(report, chosen, binary);
+}
+
+fn run_all(report: &mut Report, chosen: Vec<&Scenario>, binary: &Path) {
     println!("\n==> end to end");
     let (alone, together): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|s| s.alone);
     let report = Mutex::new(report);
-    side_by_side(&together, SIDE_BY_SIDE, &binary, &report);
-    side_by_side(&alone, 1, &binary, &report);
+    side_by_side(&together, SIDE_BY_SIDE, binary, &report);
+    side_by_side(&alone, 1, binary, &report);
 }
 
 /// Runs one with more to say than a scenario can, in place of what it would do.
@@ -86,12 +98,17 @@ fn prepare(report: &mut Report, chosen: &[&Scenario]) -> Option<(TempDir, PathBu
         Ok(())
     });
     let built = built?;
+    equip(report, chosen);
+    Some(built)
+}
+
+/// Makes ready what the scenarios run in.
+fn equip(report: &mut Report, chosen: &[&Scenario]) {
     report.step("tools for the end-to-end tests", || {
         tools::install(chosen.iter().flat_map(|scenario| scenario.tools))
     });
     limits::raise_open_files();
     netns::sweep();
-    Some(built)
 }
 
 /// Builds the binary and copies it to a folder of its own: another build may

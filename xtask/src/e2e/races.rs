@@ -1,0 +1,145 @@
+//! `cargo xtask races`: the scenarios with a binary that notes every access to memory
+//! (the thread sanitizer), and whether two threads ever did so without an order between them.
+//!
+//! The standard library is built the same way, or what it orders would not be seen. It takes
+//! a compiler with that source, and the sanitizer's library, which those of rustup have.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use tempfile::TempDir;
+
+use super::runner;
+use crate::report::{Report, skip};
+use crate::shell::{LONG, output, program, root, run};
+use crate::toolchain::{PACKAGES, Toolchain};
+
+/// What is left out: what bounds memory or time, of which the sanitizer takes many times as much,
+/// and what runs another binary.
+const NOT_THESE: &[&str] = &[
+    "memory of a server at rest",
+    "a thousand idle connections",
+    "flood",
+    "many targets, most of them dead",
+    "start to first probe",
+    "the first view of 1,000 targets",
+    "the status page's upkeep",
+    "chaos",
+    "soak",
+    "systemd",
+    "package",
+    "artifacts",
+    "pictures",
+];
+
+/// Runs the scenarios whose names contain `word`, as far as they say anything here.
+pub(super) fn check(report: &mut Report, word: &str) {
+    let mut built = None;
+    report.step("build with the thread sanitizer", || {
+        let with_source = [Toolchain::Usual, Toolchain::Debian].into_iter();
+        let mut with_source = with_source.filter(|one| one.source().join("library").exists());
+        let (Some(toolchain), Some(library)) = (with_source.next(), library()?) else {
+            return skip(format!(
+                "it takes rustup's compiler and the source of the standard library \
+                (rustup component add rust-src, or {PACKAGES})"
+            ));
+        };
+        built = Some(build(toolchain, &library)?);
+        Ok(())
+    });
+    let Some(built) = built else { return };
+    let mut found = None;
+    report.step("a wrapper for it", || {
+        found = Some(wrap(&built)?);
+        Ok(())
+    });
+    let Some((folder, binary)) = found else {
+        return;
+    };
+    runner::run_with(report, &binary, |name| {
+        name.contains(word) && !NOT_THESE.iter().any(|not| name.starts_with(not))
+    });
+    report.step("races", || none_in(folder.path()));
+}
+
+fn host() -> Result<String> {
+    let told = output(&mut program("rustc", &["-vV"]))?;
+    let host = told.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host
+        .context("rustc does not say what its host is")?
+        .to_owned())
+}
+
+/// The sanitizer's library, where rustup's compiler has it.
+fn library() -> Result<Option<PathBuf>> {
+    let sysroot = output(&mut program("rustc", &["--print", "sysroot"]))?;
+    let folder = Path::new(sysroot.trim())
+        .join("lib/rustlib")
+        .join(host()?)
+        .join("lib");
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths = files.map(|file| file.path());
+    Ok(paths.find(|path| path.to_string_lossy().ends_with("_rt.tsan.a")))
+}
+
+fn build(toolchain: Toolchain, library: &Path) -> Result<PathBuf> {
+    let (host, target) = (host()?, root().join("target/races"));
+    let flags = [
+        "-Zsanitizer=thread",
+        "-Zexternal-clangrt",
+        "-Cforce-frame-pointers=yes",
+        "-Cdebuginfo=line-tables-only",
+        "-Clink-arg=-Wl,--whole-archive",
+        &format!("-Clink-arg={}", library.display()),
+        "-Clink-arg=-Wl,--no-whole-archive",
+    ];
+    let mut command = toolchain.cargo();
+    command
+        .args(["build", "--locked", "-p", "tcp-echo-metrics"])
+        .args(["-Zbuild-std=std,panic_unwind", "--target", &host])
+        .arg("--target-dir")
+        .arg(&target)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", flags.join(" "))
+        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
+        .current_dir(root());
+    run(&mut command, LONG)?;
+    Ok(target.join(host).join("debug/tcp-echo-metrics"))
+}
+
+/// A script in its place that says where to report, in a folder that it gives too.
+fn wrap(binary: &Path) -> Result<(TempDir, PathBuf)> {
+    let folder = TempDir::with_prefix("tcp-echo-races-")?;
+    let script = folder.path().join("tcp-echo-metrics");
+    let log = folder.path().join("race");
+    fs::write(
+        &script,
+        format!(
+            "#!/bin/sh\nTSAN_OPTIONS=log_path={} exec {} \"$@\"\n",
+            log.display(),
+            binary.display()
+        ),
+    )?;
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+    Ok((folder, script))
+}
+
+fn none_in(folder: &Path) -> Result<()> {
+    let mut races = Vec::new();
+    for file in fs::read_dir(folder)? {
+        let path = file?.path();
+        if path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("race."))
+        {
+            races.push(fs::read_to_string(&path)?);
+        }
+    }
+    if let Some(first) = races.first() {
+        println!("{first}");
+    }
+    ensure!(races.is_empty(), "{} processes report races", races.len());
+    Ok(())
+}
