@@ -111,9 +111,14 @@ fn flags(release: &Release, target: Target, toolchain: Toolchain) -> Vec<String>
     remap(&release.work, "target");
     remap(&cargo_home().join("registry/src"), "registry");
     remap(&toolchain.source(), "rust");
-    if target.system == System::Linux && toolchain == Toolchain::Debian {
-        // rustup's library comes with a C library; here it is zig's.
-        flags.push("-Clink-self-contained=no".to_owned());
+    if target.system == System::Linux {
+        if toolchain == Toolchain::Debian {
+            // rustup's library comes with a C library; here it is zig's.
+            flags.push("-Clink-self-contained=no".to_owned());
+        }
+        // At another address each time it is run. zig overlooks -static-pie, which the
+        // compiler says; with this C library -pie is as static.
+        flags.push("-Clink-arg=-pie".to_owned());
     }
     if target.system == System::Windows {
         // The linker would write down when it was called.

@@ -22,7 +22,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "artifacts: aarch64, played by qemu",
-        tools: &[("qemu-aarch64-static", "qemu-user-static")],
+        tools: &[
+            ("qemu-aarch64-static", "qemu-user-static"),
+            ("readelf", "binutils"),
+        ],
         run: elsewhere,
         ..PLAIN
     },
@@ -54,16 +57,33 @@ fn here(context: &Context) -> Result<()> {
         ensure!(unpacked.join(file).is_file(), "no {file} in the archive");
     }
     let binary = unpacked.join("tcp-echo-metrics");
-    let headers = output(program("readelf", &["--program-headers", "--wide"]).arg(&binary))?;
-    ensure!(!headers.contains("INTERP"), "it wants a loader: {headers}");
+    is_static_and_movable(&binary)?;
     probes_itself(context, Command::new(binary), "x86_64")
 }
 
 fn elsewhere(context: &Context) -> Result<()> {
     let unpacked = unpack(context, "linux-aarch64.tar.gz")?;
+    let binary = unpacked.join("tcp-echo-metrics");
+    is_static_and_movable(&binary)?;
     let mut command = Command::new("qemu-aarch64-static");
-    command.arg(unpacked.join("tcp-echo-metrics"));
+    command.arg(binary);
     probes_itself(context, command, "aarch64 by qemu")
+}
+
+/// It needs no library and no loader, and the system puts it at another address each time.
+fn is_static_and_movable(binary: &Path) -> Result<()> {
+    let options = ["--file-header", "--program-headers", "--wide"];
+    let headers = output(program("readelf", &options).arg(binary))?;
+    ensure!(!headers.contains("INTERP"), "it wants a loader: {headers}");
+    let kind = headers
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("Type:"));
+    let kind = kind.context("readelf names no type")?;
+    ensure!(
+        kind.trim_start().starts_with("DYN"),
+        "it is always at the same address: {kind}"
+    );
+    Ok(())
 }
 
 /// With nothing in its file system but the image's own, as nobody.
