@@ -13,15 +13,19 @@ use crate::shell::{LONG, cargo, has, output, program, root, run};
 pub(super) struct Tool {
     pub(super) name: &'static str,
     pub(super) version: &'static str,
+    pub(super) features: &'static str,
 }
 
 pub(super) const CARGO_DEB: Tool = Tool {
     name: "cargo-deb",
     version: "3.8.0",
+    // The compressor of its own, which is the same everywhere, not the system's.
+    features: "static-lzma",
 };
 pub(super) const CARGO_GENERATE_RPM: Tool = Tool {
     name: "cargo-generate-rpm",
     version: "0.21.1",
+    features: "",
 };
 
 /// What links for other systems: packages of `PyPI`, which has them built.
@@ -30,7 +34,11 @@ const ZIG: [&str; 2] = ["ziglang==0.15.2", "cargo-zigbuild==0.24.1"];
 impl Tool {
     /// The program, built if it has not been yet.
     pub(super) fn command(&self) -> Result<Command> {
-        let folder = tools().join(format!("{}-{}", self.name, self.version));
+        let mut name = format!("{}-{}", self.name, self.version);
+        if !self.features.is_empty() {
+            name = format!("{name}-{}", self.features);
+        }
+        let folder = tools().join(name);
         let path = folder.join("bin").join(self.name);
         if !path
             .with_extension(std::env::consts::EXE_EXTENSION)
@@ -40,7 +48,7 @@ impl Tool {
             let mut install = cargo(&arguments);
             install
                 .arg(format!("={}", self.version))
-                .arg("--root")
+                .args(["--features", self.features, "--root"])
                 .arg(&folder);
             run(&mut install, LONG)?;
         }
