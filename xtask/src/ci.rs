@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::report::{Report, skip};
-use crate::{bench, dashboards, e2e, fuzz};
+use crate::{bench, dashboards, dist, e2e, fuzz};
 
 mod arrows;
 mod benches;
@@ -65,7 +65,8 @@ const CHECKS: &[(&str, Check)] = &[
 /// Those that build everything anew. They run when they are asked for.
 const ON_REQUEST: &[(&str, Check)] = &[("minimal versions", minimal_versions::check)];
 
-/// Runs the checks whose names contain `word`, then the end-to-end scenarios.
+/// Runs the checks whose names contain `word`, then makes artifacts, then the end-to-end
+/// scenarios, some of which are of those.
 pub(crate) fn run(word: &str) -> ExitCode {
     let mut report = Report::new();
     for (name, check) in CHECKS {
@@ -81,6 +82,9 @@ pub(crate) fn run(word: &str) -> ExitCode {
         } else if name.contains(word) {
             report.step(name, check);
         }
+    }
+    if dist::NAME.contains(word) {
+        dist::add_to(&mut report);
     }
     if word.is_empty() {
         e2e::add_to(&mut report, "");

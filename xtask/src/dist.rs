@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -25,12 +25,15 @@ mod tools;
 
 use archive::{Entry, gzip, tar, zip};
 use artifact::Artifact;
+pub(crate) use release::{BRIEF, WHOLE, folder};
 use release::{PACKAGE, Release};
 use target::{System, Target};
 
 const DESCRIPTION: &str =
     "Measure TCP latency and loss between hosts, continuously, for Prometheus";
 const LICENCE: &str = "MIT OR Apache-2.0";
+/// What a larger report calls this.
+pub(crate) const NAME: &str = "dist";
 
 /// Makes what the arguments name, or all that can be made here.
 pub(crate) fn run(arguments: &[&str]) -> ExitCode {
@@ -42,7 +45,7 @@ pub(crate) fn run(arguments: &[&str]) -> ExitCode {
         }
     };
     let mut report = Report::new();
-    match Release::of_this_commit(out) {
+    match Release::of_this_commit(out.map(Path::new)) {
         Ok(release) => make_all(release, &words, &mut report),
         Err(error) => report.step("dist", || Err(error)),
     }
@@ -75,18 +78,50 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<&'a str>, Vec<&'a str>)> {
     Ok((out, words))
 }
 
+/// Those that end-to-end scenarios need, as a part of a larger report. The image is for
+/// one machine only, so they have a folder of their own.
+pub(crate) fn add_to(report: &mut Report) {
+    match Release::of_this_commit(Some(&folder(BRIEF))) {
+        Ok(release) => {
+            let workshop = Workshop::new(release, &target::LINUX[..1]);
+            make(
+                workshop,
+                artifact::BRIEF.map(|one| (one, false)),
+                NAME,
+                report,
+            );
+        }
+        Err(error) => report.step(NAME, || Err(error)),
+    }
+}
+
 fn make_all(release: Release, words: &[&str], report: &mut Report) {
     if Release::uncommitted().is_some() {
         println!("!!! uncommitted changes go into this, under the name of the commit before them");
     }
-    let mut workshop = Workshop::new(release);
-    let mut made = Vec::new();
-    for artifact in artifact::all() {
+    let chosen = artifact::all().into_iter().filter_map(|artifact| {
         let named = words.iter().any(|word| artifact.is_meant_by(word));
-        if !named && !words.is_empty() {
-            continue;
-        }
-        println!("\n==> {}", artifact.name());
+        (named || words.is_empty()).then_some((artifact, named))
+    });
+    make(Workshop::new(release, &target::LINUX), chosen, "", report);
+}
+
+/// Makes these; with each, whether it was asked for by name. The report has them under
+/// their names, after `part`.
+fn make(
+    mut workshop: Workshop,
+    chosen: impl IntoIterator<Item = (Artifact, bool)>,
+    part: &str,
+    report: &mut Report,
+) {
+    let entry = |name: &str| match part {
+        "" => name.to_owned(),
+        part => format!("{part}: {name}"),
+    };
+    let mut made = Vec::new();
+    for (artifact, named) in chosen {
+        let name = entry(&artifact.name());
+        println!("\n==> {name}");
         let start = Instant::now();
         let outcome = match workshop.make(artifact).into() {
             // Who asks for it wants to know that it isn't there.
@@ -96,9 +131,9 @@ fn make_all(release: Release, words: &[&str], report: &mut Report) {
         if matches!(outcome, Outcome::Passed) {
             made.push(artifact);
         }
-        report.add(&artifact.name(), outcome, start.elapsed());
+        report.add(&name, outcome, start.elapsed());
     }
-    report.step(digest::SUMS, || {
+    report.step(&entry(digest::SUMS), || {
         digest::write_sums(&workshop.release.out, PACKAGE)?;
         workshop.show(&made)
     });
@@ -107,14 +142,17 @@ fn make_all(release: Release, words: &[&str], report: &mut Report) {
 /// What several artifacts have in common is made once.
 struct Workshop {
     release: Release,
+    /// What an image is for.
+    platforms: &'static [Target],
     binaries: BTreeMap<Target, std::result::Result<PathBuf, Outcome>>,
     beside: Vec<Entry>,
 }
 
 impl Workshop {
-    fn new(release: Release) -> Self {
+    fn new(release: Release, platforms: &'static [Target]) -> Self {
         Self {
             release,
+            platforms,
             binaries: BTreeMap::new(),
             beside: Vec::new(),
         }
@@ -175,7 +213,7 @@ impl Workshop {
 
     fn image(&mut self) -> Result<Vec<u8>> {
         let mut platforms = Vec::new();
-        for target in target::LINUX {
+        for &target in self.platforms {
             let binary = fs::read(self.binary(target)?)?;
             let mut files = vec![Entry::executable(format!("usr/bin/{PACKAGE}"), binary)];
             for name in ["LICENSE-APACHE", "LICENSE-MIT"] {

@@ -25,6 +25,14 @@ pub(super) fn all() -> Vec<Artifact> {
     all
 }
 
+/// Those that end-to-end scenarios run on the machine that most have: the others take as
+/// long again.
+pub(super) const BRIEF: [Artifact; 3] = [
+    Artifact::Archive(target::LINUX[0]),
+    Artifact::Deb(Machine::X86),
+    Artifact::Image,
+];
+
 impl Artifact {
     /// What it is asked for by.
     pub(super) fn name(self) -> String {

@@ -11,6 +11,11 @@ use crate::shell::{cargo, output, program, root};
 /// The package of the binary, and the binary.
 pub(super) const PACKAGE: &str = "tcp-echo-metrics";
 
+/// Where a release goes, below cargo's folder.
+pub(crate) const WHOLE: &str = "dist";
+/// Where the artifacts go that continuous integration makes.
+pub(crate) const BRIEF: &str = "dist-brief";
+
 pub(super) struct Release {
     pub(super) version: String,
     /// The full hash of the commit.
@@ -25,7 +30,7 @@ pub(super) struct Release {
 }
 
 impl Release {
-    pub(super) fn of_this_commit(out: Option<&str>) -> Result<Self> {
+    pub(super) fn of_this_commit(out: Option<&Path>) -> Result<Self> {
         let id = output(&mut cargo(&["pkgid", "--locked", "-p", PACKAGE]))?;
         let version = id.trim().rsplit(['#', '@']).next().unwrap_or_default();
         let revision = git(&["rev-parse", "HEAD"]).unwrap_or_else(|_| "unknown".to_owned());
@@ -37,8 +42,6 @@ impl Release {
         let seconds = seconds.parse().with_context(|| {
             format!("SOURCE_DATE_EPOCH is {seconds:?}, not a number of seconds")
         })?;
-        let target = root()
-            .join(env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from));
         Ok(Self {
             version: version.to_owned(),
             revision,
@@ -46,9 +49,9 @@ impl Release {
             // Of the shell that called, not of the workspace.
             out: match out {
                 Some(out) => env::current_dir()?.join(out),
-                None => target.join("dist"),
+                None => folder(WHOLE),
             },
-            work: target.join("dist-build"),
+            work: folder("dist-build"),
         })
     }
 
@@ -62,6 +65,12 @@ impl Release {
     pub(super) fn out(&self, name: &str) -> PathBuf {
         self.out.join(name)
     }
+}
+
+/// One of the folders for artifacts and of what they are made of.
+pub(crate) fn folder(name: &str) -> PathBuf {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    root().join(target).join(name)
 }
 
 /// A file of the repository.

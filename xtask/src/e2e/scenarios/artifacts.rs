@@ -7,11 +7,12 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
+use crate::dist;
 use crate::e2e::harness::context::Context;
 use crate::e2e::harness::ports;
 use crate::e2e::runner::{PLAIN, Scenario};
 use crate::report::skip;
-use crate::shell::{output, program, root};
+use crate::shell::{output, program};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -45,7 +46,7 @@ const USER: &str = "65532:65532";
 fn here(context: &Context) -> Result<()> {
     let sums = made("SHA256SUMS")?;
     let mut check = program("sha256sum", &["--check", "--quiet", "--strict"]);
-    output(check.arg(&sums).current_dir(folder()))?;
+    output(check.arg(&sums).current_dir(sums.with_file_name("")))?;
     let unpacked = unpack(context, "linux-x86_64.tar.gz")?;
     for file in [
         "README.md",
@@ -89,7 +90,13 @@ fn is_static_and_movable(binary: &Path) -> Result<()> {
 /// With nothing in its file system but the image's own, as nobody.
 fn image(context: &Context) -> Result<()> {
     let archive = made("-image.tar")?;
-    for architecture in ["amd64", "arm64"] {
+    let whole = !archive.starts_with(dist::folder(dist::BRIEF));
+    let architectures: &[&str] = if whole {
+        &["amd64", "arm64"]
+    } else {
+        &["amd64"]
+    };
+    for &architecture in architectures {
         let copy = context.folder().join(architecture);
         let mut skopeo = program(
             "skopeo",
@@ -153,14 +160,10 @@ fn json(file: &Path) -> Result<Value> {
     Ok(serde_json::from_str(&text)?)
 }
 
-fn folder() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    root().join(target).join("dist")
-}
-
 /// The newest of the files whose names end so that have been made here.
 pub(super) fn made(ending: &str) -> Result<PathBuf> {
-    let files = fs::read_dir(folder()).into_iter().flatten().flatten();
+    let folders = [dist::WHOLE, dist::BRIEF].map(dist::folder);
+    let files = folders.iter().flat_map(fs::read_dir).flatten().flatten();
     let files = files.filter(|file| file.file_name().to_string_lossy().ends_with(ending));
     let newest = files.max_by_key(|file| file.metadata().and_then(|data| data.modified()).ok());
     match newest {
