@@ -91,16 +91,18 @@ fn build(toolchain: Toolchain, library: &Path) -> Result<PathBuf> {
         "-Zexternal-clangrt",
         "-Cforce-frame-pointers=yes",
         "-Cdebuginfo=line-tables-only",
-        "-Clink-arg=-Wl,--whole-archive",
-        &format!("-Clink-arg={}", library.display()),
-        "-Clink-arg=-Wl,--no-whole-archive",
     ];
     let mut command = toolchain.cargo();
     command
-        .args(["build", "--locked", "-p", "tcp-echo-metrics"])
+        .args(["rustc", "--locked", "-p", "tcp-echo-metrics"])
+        .args(["--bin", "tcp-echo-metrics"])
         .args(["-Zbuild-std=std,panic_unwind", "--target", &host])
         .arg("--target-dir")
         .arg(&target)
+        // Before the C library, of which it wants something.
+        .args(["--", "-Zpre-link-arg=-Wl,--whole-archive"])
+        .arg(format!("-Zpre-link-arg={}", library.display()))
+        .arg("-Zpre-link-arg=-Wl,--no-whole-archive")
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", flags.join(" "))
         .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
