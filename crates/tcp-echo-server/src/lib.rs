@@ -47,7 +47,7 @@
 //!
 //! # What a connection costs
 //!
-//! One task, one socket and one timer: about 900 bytes. There is no buffer per connection: every
+//! One task, one socket and one timer: about a kilobyte. There is no buffer per connection: every
 //! thread of the runtime reads into one of its own and writes it back at once. Only what the
 //! peer's socket did not take is kept, and nothing more is read from that peer until it is gone.
 //!
