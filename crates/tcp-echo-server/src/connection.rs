@@ -81,6 +81,8 @@ enum Place {
     Queued(Ticket),
     /// It had its turn, and waits for the peer.
     Busy,
+    /// Its time is over, and it waits until it is called.
+    Ending(Ticket, CloseReason),
 }
 
 /// What became of one read.
@@ -152,18 +154,26 @@ impl Echo {
         })
     }
 
-    /// What is left to do where the socket has nothing for us: mind the time.
+    /// What is left to do where the socket has nothing for us: mind the time. When it is over the
+    /// connection waits for its turn to end: thousands may be due at once, and each costs as much
+    /// as the kernel holds for it.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ended>> {
         let unsent_since = self.unsent.as_ref().map(|unsent| unsent.since);
         let timeouts = self.admission.timeouts();
         let reason = ready!(self.deadline.poll(timeouts, unsent_since, cx));
+        self.place = Place::Ending(self.turns.queue(cx.waker()), reason);
+        Poll::Pending
+    }
+
+    /// Ends it by the server's decision.
+    fn end(&self, reason: CloseReason) -> Ended {
         self.admission.stats().on_closed(reason);
         if reason == CloseReason::SlowReader {
             // What the kernel still holds for this peer goes with the connection. An orderly end
             // would keep it for as long as the peer's host says that it is there.
             let _ = self.stream.set_zero_linger();
         }
-        Poll::Ready(Err(Ended::Closed(reason)))
+        Ended::Closed(reason)
     }
 
     fn queue(&mut self, cx: &Context<'_>) {
@@ -179,8 +189,11 @@ impl Future for Echo {
         let reads = match &this.place {
             Place::Free => READS,
             Place::Queued(ticket) if this.turns.is_called(ticket) => READS_IN_A_TURN,
+            Place::Ending(ticket, reason) if this.turns.is_called(ticket) => {
+                return Poll::Ready(Err(this.end(*reason)));
+            }
             // Woken by what came meanwhile.
-            Place::Queued(_) => return Poll::Pending,
+            Place::Queued(_) | Place::Ending(..) => return Poll::Pending,
             Place::Busy => {
                 this.queue(cx);
                 return Poll::Pending;
