@@ -80,8 +80,56 @@ fn extension(target: Target) -> &'static str {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::path::PathBuf;
+
+    use time::OffsetDateTime;
 
     use super::*;
+
+    /// What people read before they choose one.
+    const INSTALLING: &str = include_str!("../../../docs/install.md");
+
+    fn of_version(version: &str) -> Release {
+        Release {
+            version: version.to_owned(),
+            revision: String::new(),
+            time: OffsetDateTime::UNIX_EPOCH,
+            out: PathBuf::new(),
+            work: PathBuf::new(),
+        }
+    }
+
+    #[test]
+    fn every_one_is_in_the_document_on_installing() {
+        let release = of_version("VERSION");
+        for artifact in all() {
+            let file = artifact.file(&release);
+            // The second of two machines is named by the end of its file's name.
+            let named = (0..file.len())
+                .filter_map(|start| file.get(start..))
+                .filter(|end| end.starts_with(['_', '-', '.']) && end.contains('6'))
+                .any(|end| INSTALLING.contains(&format!("`{end}`")));
+            assert!(named || INSTALLING.contains(&file), "{file}");
+        }
+    }
+
+    #[test]
+    fn what_that_document_names_is_made() {
+        let release = of_version("VERSION");
+        let made: BTreeSet<String> = all()
+            .into_iter()
+            .flat_map(|one| [one.file(&release), one.folder(&release)])
+            .collect();
+        let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let names: Vec<_> = INSTALLING
+            .split(|c| !is_of_a_name(c))
+            .filter(|word| word.starts_with(PACKAGE) && word.contains("VERSION"))
+            .collect();
+        assert!(names.len() > 10, "{names:?}");
+        for name in names {
+            assert!(made.contains(name), "{name}");
+        }
+    }
 
     fn meant_by(word: &str) -> Vec<String> {
         let meant = all().into_iter().filter(|one| one.is_meant_by(word));

@@ -92,3 +92,14 @@ fn changelog(release: &Release) -> Result<Entry> {
     );
     Ok(Entry::new("changelog.Debian.gz", gzip(text.as_bytes())?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::MAINTAINER;
+
+    #[test]
+    fn one_maintainer() {
+        let manifest = include_str!("../../../crates/tcp-echo-metrics/Cargo.toml");
+        assert!(manifest.contains(&format!("maintainer = \"{MAINTAINER}\"")));
+    }
+}
