@@ -11,6 +11,7 @@ mod arrows;
 mod benches;
 mod big_endian;
 mod code;
+mod compiler;
 mod crates;
 mod deny;
 mod examples;
@@ -39,6 +40,10 @@ const CHECKS: &[(&str, Check)] = &[
     (
         "unsafe code in tcp-echo-socket only",
         unsafe_code::contained,
+    ),
+    (
+        "dependencies take the promised compiler",
+        compiler::promised,
     ),
     ("files are small", files::small),
     ("nothing left undone", words::none_left),
