@@ -32,9 +32,7 @@ pub(super) fn check() -> Result<()> {
     oldest.current_dir(&copy).env("RUSTC_BOOTSTRAP", "1");
     run(&mut oldest, SHORT)?;
     let mut check = cargo(&["check", "--locked", "--workspace", "--lib", "--bins"]);
-    check
-        .current_dir(&copy)
-        .env("CARGO_TARGET_DIR", folder.join("target"));
+    check.current_dir(&copy).env("CARGO_TARGET_DIR", &folder);
     run(&mut check, LONG)
 }
 
