@@ -12,7 +12,7 @@ use crate::{CloseReason, ServerConfig};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
     idle: Option<Duration>,
-    write: Option<Duration>,
+    slow_reader: Option<Duration>,
 }
 
 impl Timeouts {
@@ -20,7 +20,7 @@ impl Timeouts {
         let above_zero = |timeout: Option<Duration>| timeout.filter(|timeout| !timeout.is_zero());
         Self {
             idle: above_zero(config.idle_timeout),
-            write: above_zero(config.slow_reader_timeout),
+            slow_reader: above_zero(config.slow_reader_timeout),
         }
     }
 }
@@ -94,12 +94,12 @@ impl Deadline {
         let idle = timeouts
             .idle
             .map(|timeout| (self.last_traffic + timeout, CloseReason::Idle));
-        let write = timeouts
-            .write
+        let slow_reader = timeouts
+            .slow_reader
             .zip(unsent_since)
             .map(|(timeout, since)| (since + timeout, CloseReason::SlowReader));
         // Of two at once it is the reader that is to blame.
-        [write, idle]
+        [slow_reader, idle]
             .into_iter()
             .flatten()
             .min_by_key(|(due, _)| *due)
@@ -116,10 +116,10 @@ mod tests {
     use super::{Deadline, Timeouts};
     use crate::{CloseReason, ServerConfig};
 
-    fn timeouts(idle: u64, write: u64) -> Timeouts {
+    fn timeouts(idle: u64, slow_reader: u64) -> Timeouts {
         Timeouts::new(&ServerConfig {
             idle_timeout: Some(Duration::from_secs(idle)),
-            slow_reader_timeout: Some(Duration::from_secs(write)),
+            slow_reader_timeout: Some(Duration::from_secs(slow_reader)),
             ..ServerConfig::default()
         })
     }
@@ -136,6 +136,12 @@ mod tests {
         (start.elapsed(), reason)
     }
 
+    /// There is no end within so many seconds.
+    async fn lasts(seconds: u64, end: impl Future) {
+        let ended = tokio::time::timeout(Duration::from_secs(seconds), end).await;
+        assert!(ended.is_err(), "it ended");
+    }
+
     fn is_about((took, reason): (Duration, CloseReason), seconds: u64, why: CloseReason) {
         let over = took.checked_sub(Duration::from_secs(seconds));
         assert!(
@@ -147,11 +153,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn traffic_defers_the_end() {
         let mut deadline = Deadline::new();
-        let slept = tokio::time::timeout(
-            Duration::from_secs(9),
-            end(&mut deadline, timeouts(10, 0), None),
-        );
-        assert!(slept.await.is_err());
+        lasts(9, end(&mut deadline, timeouts(10, 0), None)).await;
         deadline.on_traffic(Instant::now());
         is_about(
             end(&mut deadline, timeouts(10, 0), None).await,
@@ -163,19 +165,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slow_reader_has_its_own_end_whatever_it_sends() {
         let mut deadline = Deadline::new();
-        let slept = tokio::time::timeout(
-            Duration::from_secs(1),
-            end(&mut deadline, timeouts(100, 10), None),
-        );
-        assert!(slept.await.is_err());
+        lasts(1, end(&mut deadline, timeouts(100, 10), None)).await;
         let since = Instant::now();
         deadline.on_traffic(since);
         deadline.on_unsent();
-        let slept = tokio::time::timeout(
-            Duration::from_secs(4),
-            end(&mut deadline, timeouts(100, 10), Some(since)),
-        );
-        assert!(slept.await.is_err());
+        lasts(4, end(&mut deadline, timeouts(100, 10), Some(since))).await;
         deadline.on_traffic(Instant::now());
         is_about(
             end(&mut deadline, timeouts(100, 10), Some(since)).await,
@@ -188,8 +182,6 @@ mod tests {
     async fn without_timeouts_it_never_ends() {
         let mut deadline = Deadline::new();
         let since = Some(Instant::now());
-        let day = Duration::from_secs(24 * 3600);
-        let ended = end(&mut deadline, timeouts(0, 0), since);
-        assert!(tokio::time::timeout(day, ended).await.is_err());
+        lasts(24 * 3600, end(&mut deadline, timeouts(0, 0), since)).await;
     }
 }
