@@ -14,8 +14,8 @@ use std::{
 
 use common::{Log, echo, frame, ms, peer, probing, probing_with};
 use tcp_echo_prober::{
-    DisconnectReason, Event, Observer, Options, Prober, Sensor, Session, SessionConfig, Target,
-    TargetSet,
+    DisconnectReason, Event, Handle, Observer, Options, Prober, Sensor, Session, SessionConfig,
+    Target, TargetSet,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -212,6 +212,18 @@ impl Sensor for Named {
     }
 }
 
+/// Probes the two on one thread.
+fn probing_both(targets: [Target; 2]) -> (ByName, Handle) {
+    let logs = ByName::default();
+    let prober = Prober::builder()
+        .observer(logs.clone())
+        .threads(1.try_into().unwrap())
+        .targets(TargetSet::new(targets).unwrap())
+        .start()
+        .unwrap();
+    (logs, prober)
+}
+
 /// The good and the bad one share a thread and, if there is one, whatever else they could.
 async fn beside_a_good_one(bad: std::net::SocketAddr, test: impl AsyncFnOnce(&Log, &Log)) {
     let good = peer(|stream, _| echo(stream)).await;
@@ -219,13 +231,7 @@ async fn beside_a_good_one(bad: std::net::SocketAddr, test: impl AsyncFnOnce(&Lo
     let target = |address: std::net::SocketAddr, name: &str| {
         Target::new(address.to_string().parse().unwrap(), session.clone()).named(name)
     };
-    let logs = ByName::default();
-    let prober = Prober::builder()
-        .observer(logs.clone())
-        .threads(1.try_into().unwrap())
-        .targets(TargetSet::new([target(good, "good"), target(bad, "bad")]).unwrap())
-        .start()
-        .unwrap();
+    let (logs, prober) = probing_both([target(good, "good"), target(bad, "bad")]);
     let [good, bad] = &logs.0;
     test(good, bad).await;
     prober.stop().unwrap();
@@ -330,13 +336,7 @@ async fn a_peer_that_gives_each_the_others_replies() {
     let session = SessionConfig::new(ms(10), ms(20)).unwrap();
     let target =
         |name: &str| Target::new(address.to_string().parse().unwrap(), session.clone()).named(name);
-    let logs = ByName::default();
-    let prober = Prober::builder()
-        .observer(logs.clone())
-        .threads(1.try_into().unwrap())
-        .targets(TargetSet::new([target("good"), target("bad")]).unwrap())
-        .start()
-        .unwrap();
+    let (logs, prober) = probing_both([target("good"), target("bad")]);
     for log in &logs.0 {
         log.until("somebody else's replies", |seen| {
             seen.counts.unexpected >= 20
