@@ -15,7 +15,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use crate::report::{Report, skip};
-use crate::shell::{LONG, cargo, has, output, program, root, run};
+use crate::shell::{LONG, cargo, has, output, root, run};
+use crate::toolchain;
 
 mod target;
 
@@ -157,18 +158,16 @@ fn home() -> PathBuf {
 
 /// Builds the targets, and gives the folder of their programs.
 fn build(names: &[String]) -> Result<PathBuf> {
-    let host = output(&mut program("rustc", &["-vV"]))?;
-    let host = host.lines().find_map(|line| line.strip_prefix("host: "));
-    let host = host.context("rustc does not say what its host is")?;
+    let host = toolchain::host()?;
     let mut flags = COVERAGE.to_vec();
-    if has_sanitizer(host)? {
+    if toolchain::sanitizer("asan", &host).is_some() {
         flags.push("-Zsanitizer=address");
     } else {
         println!("    without the address sanitizer, which this compiler does not have");
     }
     let mut command = cargo(&["build", "--locked", "--profile=fuzz", "--package", PACKAGE]);
     // With a target named, build scripts and macros are not given the flags.
-    command.args(["--target", host]);
+    command.args(["--target", &host]);
     for name in names {
         command.args(["--bin", name]);
     }
@@ -185,17 +184,6 @@ fn target_folder() -> Result<PathBuf> {
     let metadata: serde_json::Value = serde_json::from_str(&text)?;
     let folder = metadata["target_directory"].as_str();
     Ok(folder.context("cargo names no target directory")?.into())
-}
-
-fn has_sanitizer(host: &str) -> Result<bool> {
-    let root = output(&mut program("rustc", &["--print", "sysroot"]))?;
-    let library = Path::new(root.trim())
-        .join("lib/rustlib")
-        .join(host)
-        .join("lib");
-    let files = fs::read_dir(library).into_iter().flatten().flatten();
-    let mut names = files.map(|file| file.file_name());
-    Ok(names.any(|name| name.to_string_lossy().ends_with("_rt.asan.a")))
 }
 
 /// A fuzzer's program, with the least of everything else's time.

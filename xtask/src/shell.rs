@@ -20,6 +20,11 @@ pub(crate) fn root() -> PathBuf {
     here.parent().map(Path::to_owned).unwrap_or(here)
 }
 
+/// Where cargo puts what it builds: its own folder, or the one that the environment names.
+pub(crate) fn target_dir() -> PathBuf {
+    root().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
+
 /// `cargo` with these arguments, at the root, without what the cargo that runs
 /// this program says about it: build scripts would see changes in that.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {

@@ -3,9 +3,11 @@
 //! Where rustup has the target, the usual cargo builds for it. Else Debian's compiler
 //! does, which comes with the source of the standard library: packages alone are enough.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
+
+use anyhow::{Context as _, Result};
 
 use crate::shell::{cargo, output, program};
 
@@ -91,6 +93,24 @@ impl Toolchain {
         };
         library_of(rustc).join(SOURCE)
     }
+}
+
+/// What the usual compiler builds for if nothing else is said.
+pub(crate) fn host() -> Result<String> {
+    let told = output(&mut program("rustc", &["-vV"]))?;
+    let host = told.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host
+        .context("rustc does not say what its host is")?
+        .to_owned())
+}
+
+/// The library of a sanitizer, as `asan`, for `host`, if the usual compiler has it.
+pub(crate) fn sanitizer(name: &str, host: &str) -> Option<PathBuf> {
+    let folder = library_of("rustc").join(host).join("lib");
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let ending = format!("_rt.{name}.a");
+    let mut paths = files.map(|file| file.path());
+    paths.find(|path| path.to_string_lossy().ends_with(&ending))
 }
 
 /// Where a compiler keeps standard libraries; nowhere, if there is no such compiler.

@@ -1,12 +1,11 @@
 //! A binary for Windows, built on Linux.
 
-use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use crate::report::skip;
-use crate::shell::{LONG, has, output, program, root, run};
+use crate::shell::{LONG, has, output, program, run, target_dir};
 use crate::toolchain::Toolchain;
 
 const TARGET: &str = "x86_64-pc-windows-gnu";
@@ -17,8 +16,7 @@ pub(crate) const PACKAGES: &str =
 
 /// Where it is built: the compilers of two makers would undo each other's work.
 pub(crate) fn folder() -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    root().join(target).join("windows")
+    target_dir().join("windows")
 }
 
 /// Builds it and gives its path.

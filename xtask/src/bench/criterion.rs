@@ -7,9 +7,10 @@ use std::time::SystemTime;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::program::{number, target_dir};
+use super::program::number;
 use super::results::Group;
 use crate::report::skip;
+use crate::shell::target_dir;
 use crate::shell::{LONG, cargo, run};
 
 const ARGUMENTS: &[&str] = &[

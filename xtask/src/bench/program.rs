@@ -1,6 +1,5 @@
 //! Programs that are built, run and ended here.
 
-use std::env;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::shell::{LONG, cargo, output, root, run};
+use crate::shell::{LONG, cargo, output, run, target_dir};
 
 /// How long a program may take to say that it listens.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,11 +31,6 @@ pub(super) fn build() -> Result<()> {
         ]),
         LONG,
     )
-}
-
-pub(super) fn target_dir() -> PathBuf {
-    let named = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    root().join(named.unwrap_or_else(|| "target".into()))
 }
 
 /// A program in its release build.

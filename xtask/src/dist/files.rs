@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc2822;
 use super::archive::{Entry, gzip};
 use super::release::{PACKAGE, Release, read};
 use super::target::Target;
-use crate::shell::{LONG, cargo, output, root, run};
+use crate::shell::{LONG, cargo, output, run, target_dir};
 
 /// As in Cargo.toml.
 const MAINTAINER: &str = "The tcp-echo-metrics authors <authors@tcp-echo-metrics.invalid>";
@@ -34,9 +34,7 @@ pub(super) fn beside_the_binary() -> Result<Vec<Entry>> {
     }
     // A binary for this machine, whatever the others are for.
     run(&mut cargo(&["build", "--locked", "-p", PACKAGE]), LONG)?;
-    let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    let binary = root()
-        .join(target)
+    let binary = target_dir()
         .join("debug")
         .join(format!("{PACKAGE}{}", env::consts::EXE_SUFFIX));
     for (word, path) in GENERATED {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use time::OffsetDateTime;
 
-use crate::shell::{cargo, output, program, root};
+use crate::shell::{cargo, output, program, root, target_dir};
 
 /// The package of the binary, and the binary.
 pub(super) const PACKAGE: &str = "tcp-echo-metrics";
@@ -69,8 +69,7 @@ impl Release {
 
 /// One of the folders for artifacts and of what they are made of.
 pub(crate) fn folder(name: &str) -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    root().join(target).join(name)
+    target_dir().join(name)
 }
 
 /// A file of the repository.

@@ -8,13 +8,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use tempfile::TempDir;
 
 use super::runner;
 use crate::report::{Report, skip};
-use crate::shell::{LONG, output, program, root, run};
-use crate::toolchain::{PACKAGES, Toolchain};
+use crate::shell::{LONG, root, run};
+use crate::toolchain::{self, PACKAGES, Toolchain};
 
 /// What is left out: what bounds memory or time, of which the sanitizer takes many times as much,
 /// and what runs another binary.
@@ -41,13 +41,15 @@ pub(super) fn check(report: &mut Report, word: &str) {
     report.step("build with the thread sanitizer", || {
         let with_source = [Toolchain::Usual, Toolchain::Debian].into_iter();
         let mut with_source = with_source.filter(|one| one.source().join("library").exists());
-        let (Some(toolchain), Some(library)) = (with_source.next(), library()?) else {
+        let host = toolchain::host()?;
+        let library = toolchain::sanitizer("tsan", &host);
+        let (Some(toolchain), Some(library)) = (with_source.next(), library) else {
             return skip(format!(
                 "it takes rustup's compiler and the source of the standard library \
                 (rustup component add rust-src, or {PACKAGES})"
             ));
         };
-        built = Some(build(toolchain, &library)?);
+        built = Some(build(toolchain, &host, &library)?);
         Ok(())
     });
     let Some(built) = built else { return };
@@ -65,28 +67,8 @@ pub(super) fn check(report: &mut Report, word: &str) {
     report.step("races", || none_in(folder.path()));
 }
 
-fn host() -> Result<String> {
-    let told = output(&mut program("rustc", &["-vV"]))?;
-    let host = told.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host
-        .context("rustc does not say what its host is")?
-        .to_owned())
-}
-
-/// The sanitizer's library, where rustup's compiler has it.
-fn library() -> Result<Option<PathBuf>> {
-    let sysroot = output(&mut program("rustc", &["--print", "sysroot"]))?;
-    let folder = Path::new(sysroot.trim())
-        .join("lib/rustlib")
-        .join(host()?)
-        .join("lib");
-    let files = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut paths = files.map(|file| file.path());
-    Ok(paths.find(|path| path.to_string_lossy().ends_with("_rt.tsan.a")))
-}
-
-fn build(toolchain: Toolchain, library: &Path) -> Result<PathBuf> {
-    let (host, target) = (host()?, root().join("target/races"));
+fn build(toolchain: Toolchain, host: &str, library: &Path) -> Result<PathBuf> {
+    let target = root().join("target/races");
     let flags = [
         "-Zsanitizer=thread",
         "-Zexternal-clangrt",
@@ -97,7 +79,7 @@ fn build(toolchain: Toolchain, library: &Path) -> Result<PathBuf> {
     command
         .args(["rustc", "--locked", "-p", "tcp-echo-metrics"])
         .args(["--bin", "tcp-echo-metrics"])
-        .args(["-Zbuild-std=std,panic_unwind", "--target", &host])
+        .args(["-Zbuild-std=std,panic_unwind", "--target", host])
         .arg("--target-dir")
         .arg(&target)
         // Before the C library, of which it wants something.

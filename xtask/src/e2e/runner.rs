@@ -4,7 +4,7 @@ use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-use std::{env, fs, panic, thread};
+use std::{fs, panic, thread};
 
 use anyhow::{Context as _, Result, anyhow};
 use tempfile::TempDir;
@@ -13,7 +13,7 @@ use super::harness::context::Context;
 use super::harness::{limits, netns, tools};
 use super::scenarios;
 use crate::report::{Outcome, Report};
-use crate::shell::{LONG, cargo, root, run as run_command};
+use crate::shell::{LONG, cargo, run as run_command, target_dir};
 
 /// One scenario: it returns an error where something is not as it should be.
 pub(crate) struct Scenario {
@@ -118,8 +118,7 @@ fn build() -> Result<(TempDir, PathBuf)> {
         &mut cargo(&["build", "--locked", "--release", "-p", "tcp-echo-metrics"]),
         LONG,
     )?;
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    let built = root().join(target).join("release/tcp-echo-metrics");
+    let built = target_dir().join("release/tcp-echo-metrics");
     let folder = TempDir::with_prefix("tcp-echo-e2e-")?;
     let binary = folder.path().join("tcp-echo-metrics");
     fs::copy(&built, &binary).with_context(|| built.display().to_string())?;

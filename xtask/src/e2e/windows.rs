@@ -16,7 +16,7 @@ use super::harness::netns::Inside;
 use super::harness::process::Process;
 use super::harness::{ports, wait};
 use crate::report::{Report, skip};
-use crate::shell::{LONG, cargo, has, root, run};
+use crate::shell::{LONG, cargo, has, run, target_dir};
 use crate::windows::{PACKAGES, build, missing_library};
 
 /// wine is slow to start, and slower the first time.
@@ -49,9 +49,7 @@ fn under_wine(built: &Path) -> Result<()> {
     if !has("wine") {
         return skip(format!("no wine; Debian's packages: {PACKAGES}"));
     }
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    let linux = root().join(target).join("debug/tcp-echo-metrics");
+    let linux = target_dir().join("debug/tcp-echo-metrics");
     let context = Context::new(&linux)?;
     let wine = Wine::new(context.folder().join("wine"), built)?;
     let outcome = across(&context, &wine).and_then(|()| service(&context, &wine));

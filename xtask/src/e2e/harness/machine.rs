@@ -3,8 +3,8 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
 use std::time::Duration;
-use std::{env, thread};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -16,7 +16,7 @@ use super::netns::Namespace;
 use super::process::Process;
 use super::wait;
 use crate::report::skip;
-use crate::shell::{program, root, run};
+use crate::shell::{program, run, target_dir};
 
 /// Programs that it is made with, as (program, Debian's package).
 pub(crate) const TOOLS: &[(&str, &str)] = &[
@@ -215,8 +215,7 @@ impl Drop for Machine {
 
 /// The folder of its system, made once and kept with other things that were built.
 fn system() -> Result<PathBuf> {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    let folder = root().join(target).join("e2e");
+    let folder = target_dir().join("e2e");
     fs::create_dir_all(&folder)?;
     let system = folder.join(RELEASE);
     // Two runs at once would both make it.
