@@ -255,7 +255,13 @@ impl Workshop {
 
     fn beside(&mut self) -> Result<&[Entry]> {
         if self.beside.is_empty() {
-            self.beside = files::beside_the_binary()?;
+            // One of the release's own, where it runs here: they all print the same.
+            let own = self.binaries.iter().find(|(target, _)| target.is_here());
+            let binary = match own {
+                Some((_, Ok(binary))) => binary.clone(),
+                _ => files::binary_for_here()?,
+            };
+            self.beside = files::beside_the_binary(&binary)?;
         }
         Ok(&self.beside)
     }

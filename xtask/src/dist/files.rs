@@ -2,15 +2,16 @@
 
 use std::env;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use time::format_description::well_known::Rfc2822;
 
 use super::archive::{Entry, gzip};
-use super::release::{PACKAGE, Release, read};
+use super::release::{PACKAGE, Release, folder, read};
 use super::target::Target;
-use crate::shell::{LONG, cargo, output, run, target_dir};
+use crate::shell::{LONG, cargo, output, run};
 
 /// As in Cargo.toml.
 const MAINTAINER: &str = "The tcp-echo-metrics authors <authors@tcp-echo-metrics.invalid>";
@@ -26,19 +27,14 @@ const GENERATED: [(&str, &str); 5] = [
     ("complete-zsh", "completions/_tcp-echo-metrics"),
 ];
 
-/// All of it, with paths from the top of an archive.
-pub(super) fn beside_the_binary() -> Result<Vec<Entry>> {
+/// All of it, with paths from the top of an archive. `binary` is one that runs here.
+pub(super) fn beside_the_binary(binary: &Path) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for name in DOCUMENTS {
         entries.push(Entry::new(name, read(name)?));
     }
-    // A binary for this machine, whatever the others are for.
-    run(&mut cargo(&["build", "--locked", "-p", PACKAGE]), LONG)?;
-    let binary = target_dir()
-        .join("debug")
-        .join(format!("{PACKAGE}{}", env::consts::EXE_SUFFIX));
     for (word, path) in GENERATED {
-        let mut command = Command::new(&binary);
+        let mut command = Command::new(binary);
         for (name, _) in env::vars_os() {
             if name.to_string_lossy().starts_with("TCP_ECHO_") {
                 command.env_remove(&name);
@@ -52,6 +48,13 @@ pub(super) fn beside_the_binary() -> Result<Vec<Entry>> {
         entries.push(Entry::new(path, text));
     }
     Ok(entries)
+}
+
+/// A binary for this machine, whatever the others are for.
+pub(super) fn binary_for_here() -> Result<PathBuf> {
+    run(&mut cargo(&["build", "--locked", "-p", PACKAGE]), LONG)?;
+    let name = format!("{PACKAGE}{}", env::consts::EXE_SUFFIX);
+    Ok(folder("debug").join(name))
 }
 
 /// Puts them where the tools that make packages find them, beside the binary for the

@@ -1,5 +1,7 @@
 //! The systems that there is a binary for.
 
+use std::env;
+
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Target {
@@ -59,6 +61,11 @@ impl Target {
             System::MacOs => "macos",
         };
         format!("{system}-{}", self.machine.name())
+    }
+
+    /// Whether its binary runs on the machine that made it.
+    pub(super) fn is_here(self) -> bool {
+        self.name() == format!("{}-{}", env::consts::OS, env::consts::ARCH)
     }
 
     pub(super) fn exe(self) -> &'static str {
