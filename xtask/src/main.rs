@@ -11,11 +11,15 @@ mod dashboards;
 mod dist;
 mod e2e;
 mod fuzz;
+#[cfg(target_os = "linux")]
+mod process;
 mod publish;
 mod report;
 mod shell;
 mod soak;
 mod toolchain;
+#[cfg(target_os = "linux")]
+mod wait;
 #[cfg(target_os = "linux")]
 mod windows;
 

@@ -1,18 +1,19 @@
 //! Programs that are built, run and ended here.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use anyhow::{Context as _, Result, anyhow, bail};
+use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::process::Process;
 use crate::shell::{LONG, cargo, output, run, target_dir};
+use crate::wait;
 
 /// How long a program may take to say that it listens.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -56,84 +57,50 @@ pub(super) fn number(value: &Value, pointer: &str) -> Result<f64> {
     found.with_context(|| format!("no number at {pointer}"))
 }
 
-/// Ends with its guard; both outputs go to a file.
-pub(super) struct Program {
-    child: Child,
-    log: PathBuf,
-}
+/// A program beside the benches, which ends with its owner.
+pub(super) struct Program(Process);
 
 impl Program {
     pub(super) fn start(command: &mut Command, name: &str) -> Result<Self> {
         let folder = target_dir().join("bench");
         fs::create_dir_all(&folder)?;
         let log = folder.join(name).with_extension("log");
-        let file = File::create(&log)?;
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .spawn()
-            .with_context(|| format!("{name} does not start"))?;
-        Ok(Self { child, log })
+        Ok(Self(Process::start(name, log, command)?))
     }
 
     /// The word after `before` in its output, once it is there.
     pub(super) fn says(&mut self, before: &str) -> Result<String> {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let text = fs::read_to_string(&self.log)?;
-            if let Some((_, rest)) = text.split_once(before)
-                && let Some((word, _)) = rest.split_once(char::is_whitespace)
-            {
-                return Ok(word.to_owned());
+        let what = format!("{before:?} in its output");
+        let word = wait::until(&what, PATIENCE, || {
+            let ended = self.0.ended();
+            let text = self.0.log();
+            let word = text.split_once(before).and_then(|(_, rest)| {
+                let (word, _) = rest.split_once(char::is_whitespace)?;
+                Some(word.to_owned())
+            });
+            match (word, ended) {
+                (Some(word), _) => Some(Ok(word)),
+                (None, Some(status)) => Some(Err(anyhow!("{status}, without {what}: {text}"))),
+                (None, None) => None,
             }
-            let ended = self.child.try_wait()?.is_some();
-            if ended || Instant::now() > end {
-                bail!("{before:?} is not in its output: {text}");
-            }
-            sleep(Duration::from_millis(10));
-        }
+        });
+        word.with_context(|| self.0.log())?.0
     }
 
     /// Processor time of all its threads.
     pub(super) fn cpu(&self) -> Result<Duration> {
-        let mut ns = 0;
-        for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let stat = fs::read_to_string(thread?.path().join("schedstat"))?;
-            let spent = stat.split(' ').next().context("no processor time")?;
-            ns += spent.parse::<u64>()?;
-        }
-        Ok(Duration::from_nanos(ns))
+        self.0.cpu()
     }
 
     /// Tells it to end, and gives how long that takes.
     pub(super) fn stop(&mut self) -> Result<Duration> {
-        let start = Instant::now();
-        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
-        while self.child.try_wait()?.is_none() {
-            if start.elapsed() > PATIENCE {
-                bail!("it does not end");
-            }
-            sleep(Duration::from_millis(1));
-        }
-        Ok(start.elapsed())
+        self.0.signal(Signal::TERM)?;
+        Ok(self.0.wait(PATIENCE)?.1)
     }
 
     pub(super) fn resident_bytes(&self) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let kilobytes = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"))
-            .context("no resident size")?;
-        Ok(kilobytes.trim().parse::<f64>()? * 1024.0)
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let kib = u32::try_from(self.0.memory_kib("VmRSS")?)?;
+        Ok(f64::from(kib) * 1024.0)
     }
 }
 

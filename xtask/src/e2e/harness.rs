@@ -12,5 +12,6 @@ pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod relay;
 pub(crate) mod tools;
-pub(crate) mod wait;
 pub(crate) mod watch;
+
+pub(crate) use crate::wait;
