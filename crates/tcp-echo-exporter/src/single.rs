@@ -33,6 +33,8 @@ impl Singles<'_, '_> {
             .encode_counter::<NoLabelSet, _, u64>(&value, None)
     }
 
+    // What a process has used is known on Linux only.
+    #[cfg(target_os = "linux")]
     pub(crate) fn real_counter(&mut self, (name, unit, help): Name<'_>, value: f64) -> fmt::Result {
         self.0
             .encode_descriptor(name, help, unit, MetricType::Counter)?

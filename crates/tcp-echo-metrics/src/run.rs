@@ -2,6 +2,7 @@
 
 mod client;
 mod endpoints;
+#[cfg(unix)]
 mod files;
 mod pulse;
 mod reload;
@@ -162,6 +163,7 @@ async fn run_until_told(
     }
     let probe = client::on_demand(config)?;
     let most = targets.len() + config.on_demand.as_ref().map_or(0, |limits| limits.most);
+    #[cfg(unix)]
     files::raise_limit(config, most);
 
     let mut server = None;

@@ -1,5 +1,6 @@
-//! How many files may be open: each connection is one.
+//! How many files may be open: each connection is one. Windows has no such limit.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tcp_echo_metrics::cli::Config;
 use tracing::{debug, warn};
 
@@ -9,10 +10,7 @@ const SPARE: u64 = 512;
 
 /// Raises the limit of open files to what the system allows, as far as it can, and
 /// says so where the connections to `targets` and of the server won't fit all the same.
-#[cfg(unix)]
 pub(super) fn raise_limit(config: &Config, targets: usize) {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
     let served = match config.server.max_connections {
         Some(most) if config.mode.serves() => most.get(),
         _ => 0,
@@ -40,7 +38,3 @@ pub(super) fn raise_limit(config: &Config, targets: usize) {
         );
     }
 }
-
-/// Elsewhere there is no such limit.
-#[cfg(not(unix))]
-pub(super) fn raise_limit(_config: &Config, _targets: usize) {}
