@@ -5,3 +5,7 @@ if [ -d /run/systemd/system ]; then
 		systemctl try-restart tcp-echo-metrics.service >/dev/null 2>&1 || :
 	fi
 fi
+# The package has no folders of its own, only files.
+if [ "$1" -eq 0 ]; then
+	rmdir /usr/share/doc/tcp-echo-metrics /usr/share/licenses/tcp-echo-metrics >/dev/null 2>&1 || :
+fi

@@ -20,6 +20,7 @@ mod links;
 mod metadata;
 mod minimal_versions;
 mod no_std;
+mod other_systems;
 mod readme;
 mod rust;
 mod unsafe_code;
@@ -68,7 +69,10 @@ const CHECKS: &[(&str, Check)] = &[
 ];
 
 /// Those that build everything anew. They run when they are asked for.
-const ON_REQUEST: &[(&str, Check)] = &[("minimal versions", minimal_versions::check)];
+const ON_REQUEST: &[(&str, Check)] = &[
+    ("minimal versions", minimal_versions::check),
+    ("other systems", other_systems::clippy),
+];
 
 /// Runs the checks whose names contain `word`, then makes artifacts, then the end-to-end
 /// scenarios, some of which are of those.

@@ -3,7 +3,7 @@
 //! Where rustup has the target, the usual cargo builds for it. Else Debian's compiler
 //! does, which comes with the source of the standard library: packages alone are enough.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::{env, fs};
 
@@ -13,6 +13,7 @@ use crate::shell::{cargo, output, program};
 
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+const DEBIAN_CLIPPY: &str = "/usr/bin/clippy-driver";
 /// Debian's packages of the compiler and of the source.
 pub(crate) const PACKAGES: &str = "rustc-web cargo-web rust-web-src";
 /// Where a compiler keeps the source of the standard library.
@@ -85,6 +86,23 @@ impl Toolchain {
         }
     }
 
+    /// The same for tests.
+    pub(crate) fn test_arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Usual => &[],
+            Self::Debian => &["-Zbuild-std=std,test,panic_abort"],
+        }
+    }
+
+    /// The compiler's front end that is clippy, of the same version, if it is there.
+    pub(crate) fn clippy(self) -> Option<PathBuf> {
+        let driver = match self {
+            Self::Usual => sysroot("rustc").join("bin/clippy-driver"),
+            Self::Debian => DEBIAN_CLIPPY.into(),
+        };
+        driver.is_file().then_some(driver)
+    }
+
     /// Where the source of its standard library is, if it has that.
     pub(crate) fn source(self) -> PathBuf {
         let rustc = match self {
@@ -113,8 +131,13 @@ pub(crate) fn sanitizer(name: &str, host: &str) -> Option<PathBuf> {
     paths.find(|path| path.to_string_lossy().ends_with(&ending))
 }
 
-/// Where a compiler keeps standard libraries; nowhere, if there is no such compiler.
+/// Where a compiler keeps standard libraries.
 fn library_of(rustc: &str) -> PathBuf {
+    sysroot(rustc).join("lib/rustlib")
+}
+
+/// Where a compiler is; nowhere, if there is no such compiler.
+fn sysroot(rustc: &str) -> PathBuf {
     let root = output(&mut program(rustc, &["--print", "sysroot"])).unwrap_or_default();
-    Path::new(root.trim()).join("lib/rustlib")
+    root.trim().into()
 }

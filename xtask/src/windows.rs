@@ -1,15 +1,16 @@
 //! A binary for Windows, built on Linux.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 
 use crate::report::skip;
-use crate::shell::{LONG, has, output, program, run, target_dir};
+use crate::shell::{LONG, has, run, target_dir};
 use crate::toolchain::Toolchain;
 
 const TARGET: &str = "x86_64-pc-windows-gnu";
-const LINKER: &str = "x86_64-w64-mingw32-gcc";
+/// It compiles C too.
+pub(crate) const LINKER: &str = "x86_64-w64-mingw32-gcc";
 /// Debian's packages of all that it takes to build and to run.
 pub(crate) const PACKAGES: &str =
     "rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64-win32 wine wine64";
@@ -40,24 +41,4 @@ pub(crate) fn build() -> Result<PathBuf> {
         .env("CARGO_TARGET_DIR", folder());
     run(&mut command, LONG)?;
     Ok(folder().join(TARGET).join("debug/tcp-echo-metrics.exe"))
-}
-
-/// A library that Windows has had since version 10 and wine 8 lacks. The standard
-/// library asks it for random numbers.
-pub(crate) fn missing_library(folder: &Path) -> Result<()> {
-    let source = folder.join("prng.c");
-    std::fs::write(
-        &source,
-        "#include <windows.h>\n\
-         BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);\n\
-         __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T length)\n\
-         { return SystemFunction036(data, (ULONG)length); }\n",
-    )?;
-    let mut command = program(LINKER, &["-shared", "-o"]);
-    command
-        .arg(folder.join("bcryptprimitives.dll"))
-        .arg(&source)
-        .arg("-ladvapi32");
-    output(&mut command)?;
-    Ok(std::fs::remove_file(&source)?)
 }

@@ -36,11 +36,9 @@ pub(super) fn tests() -> Result<()> {
         ));
     };
     let mut command = toolchain.cargo();
-    command.arg("test");
-    if toolchain == Toolchain::Debian {
-        command.arg("-Zbuild-std=std,test,panic_abort");
-    }
     command
+        .arg("test")
+        .args(toolchain.test_arguments())
         .args(["--locked", "--target", TARGET, "--lib", "--tests"])
         .args(CRATES.map(|name| format!("--package={name}")))
         .env("CARGO_TARGET_DIR", folder)

@@ -22,13 +22,13 @@ const MINGW: &str = "x86_64-w64-mingw32-gcc";
 /// Builds it and gives its path.
 pub(super) fn build(release: &Release, target: Target) -> Result<PathBuf> {
     let triple = target.triple();
-    let Some(toolchain) = Toolchain::of(triple) else {
-        return skip(format!(
-            "no standard library for {triple}: rustup target add {triple}, or Debian's packages: \
-             {PACKAGES}"
-        ));
-    };
-    let mut command = cargo_build(release, target, toolchain)?;
+    let toolchain = toolchain_for(triple)?;
+    let mut command = cargo_for(target, toolchain, "build")?;
+    if is_foreign_mac(target) {
+        frameworks::write(&frameworks_of(release))?;
+        // The linker signs the binary: it can't be changed afterwards.
+        command.env("CARGO_PROFILE_RELEASE_STRIP", "none");
+    }
     command
         .args(["--release", "--locked", "-p", PACKAGE, "--target", triple])
         .args(toolchain.arguments())
@@ -54,6 +54,34 @@ pub(super) fn build(release: &Release, target: Target) -> Result<PathBuf> {
     Ok(binary)
 }
 
+/// Clippy for the target, to which a warning is an error, to be told of what.
+pub(super) fn clippy(target: Target) -> Result<Command> {
+    let triple = target.triple();
+    let toolchain = toolchain_for(triple)?;
+    let Some(driver) = toolchain.clippy() else {
+        return skip("no clippy: rustup component add clippy, or Debian's package rust-web-clippy");
+    };
+    let mut command = cargo_for(target, toolchain, "check")?;
+    // As `cargo clippy` does it; that one takes whichever clippy it finds first.
+    command
+        .args(["--target", triple])
+        .args(toolchain.test_arguments())
+        .env("RUSTC_WORKSPACE_WRAPPER", driver)
+        .env("CARGO_ENCODED_RUSTFLAGS", "-Dwarnings")
+        .env_remove("RUSTFLAGS");
+    Ok(command)
+}
+
+fn toolchain_for(triple: &str) -> Result<Toolchain> {
+    match Toolchain::of(triple) {
+        Some(toolchain) => Ok(toolchain),
+        None => skip(format!(
+            "no standard library for {triple}: rustup target add {triple}, or Debian's packages: \
+             {PACKAGES}"
+        )),
+    }
+}
+
 /// Where it is when it has been built.
 pub(super) fn path(release: &Release, target: Target) -> PathBuf {
     let name = format!("{PACKAGE}{}", target.exe());
@@ -64,8 +92,14 @@ pub(super) fn path(release: &Release, target: Target) -> PathBuf {
         .join(name)
 }
 
-/// `cargo build` with a linker for the target.
-fn cargo_build(release: &Release, target: Target, toolchain: Toolchain) -> Result<Command> {
+/// Cargo with compilers and a linker for the target, and what it is to do: `build` or
+/// `check`.
+pub(super) fn cargo_for(target: Target, toolchain: Toolchain, verb: &str) -> Result<Command> {
+    let usual = || {
+        let mut command = toolchain.cargo();
+        command.arg(verb);
+        command
+    };
     let mut command = match target.system {
         System::Windows if !has(MINGW) => {
             return skip(format!(
@@ -73,26 +107,16 @@ fn cargo_build(release: &Release, target: Target, toolchain: Toolchain) -> Resul
             ));
         }
         System::Windows => {
-            let mut command = toolchain.cargo();
-            command
-                .arg("build")
-                .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", MINGW);
+            let mut command = usual();
+            command.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", MINGW);
             command
         }
         // On a Mac, its own tools.
-        System::MacOs if !is_foreign_mac(target) => {
-            let mut command = toolchain.cargo();
-            command.arg("build");
-            command
-        }
+        System::MacOs if !is_foreign_mac(target) => usual(),
         System::Linux | System::MacOs => {
             let mut command = zigbuild()?;
+            command.arg(if verb == "build" { "zigbuild" } else { verb });
             toolchain.equip(&mut command);
-            if is_foreign_mac(target) {
-                frameworks::write(&frameworks_of(release))?;
-                // The linker signs the binary: it can't be changed afterwards.
-                command.env("CARGO_PROFILE_RELEASE_STRIP", "none");
-            }
             command
         }
     };

@@ -27,13 +27,14 @@ pub(super) const LINUX: [Target; 2] = [
     Target::new(System::Linux, Machine::Arm),
 ];
 
-pub(super) const ALL: [Target; 5] = [
-    LINUX[0],
-    LINUX[1],
-    Target::new(System::Windows, Machine::X86),
+pub(super) const WINDOWS: Target = Target::new(System::Windows, Machine::X86);
+
+pub(super) const MACOS: [Target; 2] = [
     Target::new(System::MacOs, Machine::X86),
     Target::new(System::MacOs, Machine::Arm),
 ];
+
+pub(super) const ALL: [Target; 5] = [LINUX[0], LINUX[1], WINDOWS, MACOS[0], MACOS[1]];
 
 impl Target {
     const fn new(system: System, machine: Machine) -> Self {

@@ -58,7 +58,7 @@ impl Tool {
     }
 }
 
-/// `cargo zigbuild`, with a zig and a cache of its own.
+/// `cargo-zigbuild`, to be told what to do, with a zig and a cache of its own.
 pub(super) fn zigbuild() -> Result<Command> {
     let folder = tools().join("zig");
     let note = folder.join("versions");
@@ -73,7 +73,6 @@ pub(super) fn zigbuild() -> Result<Command> {
     let mut command = Command::new(folder.join("bin/cargo-zigbuild"));
     command
         .current_dir(root())
-        .arg("zigbuild")
         .env(
             "CARGO_ZIGBUILD_ZIG_PATH",
             PathBuf::from(zig.trim()).join("zig"),

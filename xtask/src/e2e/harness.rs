@@ -13,5 +13,6 @@ pub(crate) mod process;
 pub(crate) mod relay;
 pub(crate) mod tools;
 pub(crate) mod watch;
+pub(crate) mod wine;
 
 pub(crate) use crate::wait;

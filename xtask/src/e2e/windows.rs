@@ -1,12 +1,10 @@
 //! `cargo xtask windows`: the binary for Windows, as a program and as a service, under
 //! wine.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::harness::context::Context;
 use super::harness::echo::Echo;
@@ -14,17 +12,14 @@ use super::harness::exposition::Scrape;
 use super::harness::http::Endpoint;
 use super::harness::netns::Inside;
 use super::harness::process::Process;
+use super::harness::wine::Wine;
 use super::harness::{ports, wait};
-use crate::report::{Report, skip};
-use crate::shell::{LONG, cargo, has, run, target_dir};
-use crate::windows::{PACKAGES, build, missing_library};
+use crate::report::Report;
+use crate::shell::{LONG, cargo, run, target_dir};
+use crate::windows::build;
 
 /// wine is slow to start, and slower the first time.
 const SLOW: Duration = Duration::from_secs(60);
-const LIMIT: &str = "60";
-/// Where the program is, in a folder with a space in its name.
-const FOLDER: &str = "drive_c/Program Files/Echo";
-const PROGRAM: &str = r"C:\Program Files\Echo\tcp-echo-metrics.exe";
 const SERVICE: &str = "tcp-echo-metrics";
 
 pub(super) fn check(report: &mut Report) {
@@ -46,9 +41,6 @@ pub(super) fn check(report: &mut Report) {
 }
 
 fn under_wine(built: &Path) -> Result<()> {
-    if !has("wine") {
-        return skip(format!("no wine; Debian's packages: {PACKAGES}"));
-    }
     let linux = target_dir().join("debug/tcp-echo-metrics");
     let context = Context::new(&linux)?;
     let wine = Wine::new(context.folder().join("wine"), built)?;
@@ -160,89 +152,5 @@ fn at(address: std::net::SocketAddr) -> Endpoint {
     Endpoint {
         address,
         inside: Inside::default(),
-    }
-}
-
-/// A Windows of its own, in a folder.
-struct Wine(PathBuf);
-
-impl Wine {
-    fn new(prefix: PathBuf, built: &Path) -> Result<Self> {
-        let wine = Self(prefix);
-        wine.output(Command::new("wine").args(["cmd", "/c", "ver"]))?;
-        let folder = wine.0.join(FOLDER);
-        fs::create_dir_all(&folder)?;
-        fs::copy(built, folder.join("tcp-echo-metrics.exe"))?;
-        missing_library(&folder)?;
-        Ok(wine)
-    }
-
-    fn environment<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command
-            .env("WINEPREFIX", &self.0)
-            .env("WINEDEBUG", "-all")
-            .env_remove("DISPLAY")
-    }
-
-    fn output(&self, command: &mut Command) -> Result<Output> {
-        let mut limited = Command::new("timeout");
-        limited
-            .arg(LIMIT)
-            .arg(command.get_program())
-            .args(command.get_args());
-        self.environment(&mut limited).output().context("timeout")
-    }
-
-    /// The program, to be given flags.
-    fn program(&self) -> Command {
-        let mut command = Command::new("wine");
-        command.arg(PROGRAM);
-        self.environment(&mut command);
-        command
-    }
-
-    /// Runs the program with these flags, which has to end with this status; gives what
-    /// it printed.
-    fn echo(&self, flags: &[&str], status: i32) -> Result<String> {
-        let output = self.output(Command::new("wine").arg(PROGRAM).args(flags))?;
-        let said = format!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
-        ensure!(
-            output.status.code() == Some(status),
-            "{flags:?}: {}: {said}",
-            output.status
-        );
-        Ok(said)
-    }
-
-    fn sc(&self, arguments: &[&str]) -> Result<String> {
-        let output = self.output(Command::new("wine").arg("sc").args(arguments))?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        ensure!(
-            output.status.success(),
-            "sc {arguments:?}: {}: {said}",
-            output.status
-        );
-        Ok(said)
-    }
-
-    /// What the service has logged beside its program.
-    fn service_log(&self) -> String {
-        let log = self.0.join(FOLDER).join(format!("{SERVICE}.log"));
-        fs::read_to_string(log).unwrap_or_default()
-    }
-}
-
-impl Drop for Wine {
-    fn drop(&mut self) {
-        // Ends everything that runs in this one, before its folder goes.
-        let mut command = Command::new("wineserver");
-        for argument in ["--kill", "--wait"] {
-            let _ = self.environment(command.arg(argument)).status();
-            command = Command::new("wineserver");
-        }
     }
 }

@@ -27,6 +27,8 @@ pub(crate) const TOOLS: &[(&str, &str)] = &[
 ];
 
 const RELEASE: &str = "bookworm";
+/// The packages that have it boot.
+const ITS_OWN: &[&str] = &["systemd", "systemd-sysv", "dbus"];
 /// How long its packages may take to come.
 const FETCH: Duration = Duration::from_secs(300);
 /// How long it may take until everything in it runs.
@@ -48,7 +50,12 @@ pub(crate) struct Machine {
 impl Machine {
     /// Boots it, with the binary in it and a network of its own.
     pub(crate) fn boot(context: &Context) -> Result<Self> {
-        let system = system()?;
+        Self::boot_with(context, &[])
+    }
+
+    /// The same with these packages of Debian's in it.
+    pub(crate) fn boot_with(context: &Context, packages: &[&str]) -> Result<Self> {
+        let system = system(packages)?;
         let namespace = Namespace::new()?;
         let mut command = program(
             "systemd-nspawn",
@@ -213,29 +220,34 @@ impl Drop for Machine {
     }
 }
 
-/// The folder of its system, made once and kept with other things that were built.
-fn system() -> Result<PathBuf> {
+/// The folder of a system with these packages, made once and kept with other things that
+/// were built.
+fn system(packages: &[&str]) -> Result<PathBuf> {
     let folder = target_dir().join("e2e");
     fs::create_dir_all(&folder)?;
-    let system = folder.join(RELEASE);
+    let name = [&[RELEASE], packages].concat().join("-");
+    let system = folder.join(&name);
     // Two runs at once would both make it.
     let lock = File::create(folder.join("lock"))?;
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)?;
     if !system.exists() {
-        let unfinished = folder.join(format!("{RELEASE}.unfinished"));
-        make(&unfinished)?;
+        let unfinished = folder.join(format!("{name}.unfinished"));
+        make(&unfinished, packages)?;
         fs::rename(&unfinished, &system)?;
     }
     Ok(system)
 }
 
-fn make(folder: &Path) -> Result<()> {
+fn make(folder: &Path, packages: &[&str]) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
     let mut command = program("debootstrap", &["--variant=minbase"]);
     command
-        .arg("--include=systemd,systemd-sysv,dbus")
+        .arg(format!(
+            "--include={}",
+            [ITS_OWN, packages].concat().join(",")
+        ))
         .arg(RELEASE)
         .arg(folder);
     match run(&mut command, FETCH) {

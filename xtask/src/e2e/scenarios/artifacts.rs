@@ -10,9 +10,13 @@ use serde_json::Value;
 use crate::dist;
 use crate::e2e::harness::context::Context;
 use crate::e2e::harness::ports;
+use crate::e2e::harness::wine::Wine;
 use crate::e2e::runner::{PLAIN, Scenario};
 use crate::report::skip;
 use crate::shell::{output, program};
+
+mod image;
+mod packages;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -34,14 +38,26 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "artifacts: the image, as a container runs it",
         tools: &[("skopeo", "skopeo"), ("chroot", "coreutils")],
         root: true,
-        run: image,
+        run: image::as_a_container_runs_it,
+        ..PLAIN
+    },
+    Scenario {
+        name: "artifacts: Windows, played by wine",
+        tools: &[("bsdtar", "libarchive-tools")],
+        run: windows,
+        ..PLAIN
+    },
+    Scenario {
+        name: "artifacts: packages hold what archives hold",
+        tools: &[("bsdtar", "libarchive-tools"), ("dpkg-deb", "dpkg")],
+        run: packages::same_binaries,
         ..PLAIN
     },
 ];
 
 const COUNT: u64 = 50;
-/// Whom the image runs as: nobody whom a host knows.
-const USER: &str = "65532:65532";
+/// Below cargo's folder.
+const FOLDERS: [&str; 2] = [dist::WHOLE, dist::BRIEF];
 
 fn here(context: &Context) -> Result<()> {
     let sums = made("SHA256SUMS")?;
@@ -71,6 +87,13 @@ fn elsewhere(context: &Context) -> Result<()> {
     probes_itself(context, command, "aarch64 by qemu")
 }
 
+fn windows(context: &Context) -> Result<()> {
+    let unpacked = unpack(context, "windows-x86_64.zip")?;
+    let prefix = context.folder().join("wine");
+    let wine = Wine::new(prefix, &unpacked.join("tcp-echo-metrics.exe"))?;
+    probes_itself(context, wine.program(), "Windows by wine")
+}
+
 /// It needs no library and no loader, and the system puts it at another address each time.
 fn is_static_and_movable(binary: &Path) -> Result<()> {
     let options = ["--file-header", "--program-headers", "--wide"];
@@ -84,55 +107,6 @@ fn is_static_and_movable(binary: &Path) -> Result<()> {
         kind.trim_start().starts_with("DYN"),
         "it is always at the same address: {kind}"
     );
-    Ok(())
-}
-
-/// With nothing in its file system but the image's own, as nobody.
-fn image(context: &Context) -> Result<()> {
-    let archive = made("-image.tar")?;
-    let whole = !archive.starts_with(dist::folder(dist::BRIEF));
-    let architectures: &[&str] = if whole {
-        &["amd64", "arm64"]
-    } else {
-        &["amd64"]
-    };
-    for &architecture in architectures {
-        let copy = context.folder().join(architecture);
-        let mut skopeo = program(
-            "skopeo",
-            &["copy", "--quiet", "--override-arch", architecture],
-        );
-        skopeo
-            .arg(format!("oci-archive:{}", archive.display()))
-            .arg(format!("dir:{}", copy.display()));
-        output(&mut skopeo)?;
-        let manifest = json(&copy.join("manifest.json"))?;
-        let blob = |descriptor: &Value| -> Result<PathBuf> {
-            let digest = descriptor["digest"].as_str().context("no digest")?;
-            Ok(copy.join(digest.trim_start_matches("sha256:")))
-        };
-        let config = json(&blob(&manifest["config"])?)?;
-        ensure!(config["architecture"] == architecture, "{config}");
-        ensure!(config["config"]["User"] == USER, "{config}");
-        if architecture != "amd64" {
-            continue;
-        }
-        let system = context.folder().join("system");
-        fs::create_dir(&system)?;
-        for layer in manifest["layers"].as_array().context("no layers")? {
-            let mut tar = program("tar", &["-xzf"]);
-            output(tar.arg(blob(layer)?).arg("-C").arg(&system))?;
-        }
-        let entry = config["config"]["Entrypoint"][0].as_str();
-        let mut command = Command::new("chroot");
-        command
-            .arg(format!("--userspec={USER}"))
-            .arg(&system)
-            .arg(entry.context("no entry point")?);
-        // Others than root have to come to the folder.
-        output(program("chmod", &["a+rx"]).arg(context.folder()))?;
-        probes_itself(context, command, "the image")?;
-    }
     Ok(())
 }
 
@@ -155,34 +129,37 @@ fn probes_itself(context: &Context, mut command: Command, what: &str) -> Result<
     Ok(())
 }
 
-fn json(file: &Path) -> Result<Value> {
-    let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
-    Ok(serde_json::from_str(&text)?)
-}
-
 /// The newest of the files whose names end so that have been made here.
 pub(super) fn made(ending: &str) -> Result<PathBuf> {
-    let folders = [dist::WHOLE, dist::BRIEF].map(dist::folder);
-    let files = folders.iter().flat_map(fs::read_dir).flatten().flatten();
-    let files = files.filter(|file| file.file_name().to_string_lossy().ends_with(ending));
-    let newest = files.max_by_key(|file| file.metadata().and_then(|data| data.modified()).ok());
-    match newest {
-        Some(file) => Ok(file.path()),
+    match newest(&FOLDERS.map(dist::folder), ending) {
+        Some(file) => Ok(file),
         None => skip(format!(
             "nothing like *{ending} has been made: cargo xtask dist"
         )),
     }
 }
 
-/// The one folder in an archive.
+/// The newest of the files in these folders whose names end so.
+fn newest(folders: &[PathBuf], ending: &str) -> Option<PathBuf> {
+    let files = folders.iter().flat_map(fs::read_dir).flatten().flatten();
+    let files = files.filter(|file| file.file_name().to_string_lossy().ends_with(ending));
+    let newest = files.max_by_key(|file| file.metadata().and_then(|data| data.modified()).ok());
+    Some(newest?.path())
+}
+
+/// The one folder in the newest of the archives whose names end so.
 fn unpack(context: &Context, ending: &str) -> Result<PathBuf> {
-    let archive = made(ending)?;
-    output(
-        program("tar", &["-xzf"])
-            .arg(&archive)
-            .arg("-C")
-            .arg(context.folder()),
-    )?;
+    open(context, &made(ending)?)
+}
+
+/// The one folder in an archive.
+fn open(context: &Context, archive: &Path) -> Result<PathBuf> {
     let name = archive.file_name().unwrap_or_default().to_string_lossy();
-    Ok(context.folder().join(name.trim_end_matches(".tar.gz")))
+    let (tar, name) = match name.strip_suffix(".zip") {
+        Some(name) => ("bsdtar", name),
+        None => ("tar", name.trim_end_matches(".tar.gz")),
+    };
+    let mut tar = program(tar, &["-xf"]);
+    output(tar.arg(archive).arg("-C").arg(context.folder()))?;
+    Ok(context.folder().join(name))
 }

@@ -1,106 +1,74 @@
-//! The package of Debian's kind, on a real systemd: installed, configured, upgraded,
-//! removed and purged, with nothing left.
+//! Packages on a real systemd, each from its installation to its removal.
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
-use super::artifacts::made;
-use crate::e2e::harness::context::Context;
 use crate::e2e::harness::exposition::Scrape;
 use crate::e2e::harness::machine::{Machine, TOOLS};
 use crate::e2e::harness::wait;
 use crate::e2e::runner::Scenario;
-use crate::shell::{output, program};
 
-pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
-    name: "package: a .deb's life from install to purge",
-    tools: TOOLS,
-    root: true,
-    alone: true,
-    run: life,
-}];
+mod deb;
+mod rpm;
+
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "package: a .deb's life from install to purge",
+        tools: TOOLS,
+        root: true,
+        alone: true,
+        run: deb::life,
+    },
+    Scenario {
+        name: "package: an .rpm's life from install to erase",
+        tools: TOOLS,
+        root: true,
+        alone: true,
+        run: rpm::life,
+    },
+];
 
 const UNIT: &str = "tcp-echo-metrics";
 const CONFIG: &str = "/etc/default/tcp-echo-metrics";
 const SOON: Duration = Duration::from_secs(20);
-/// Where the packages are in the machine.
-const FIRST: &str = "/root/first.deb";
-const SECOND: &str = "/root/second.deb";
-/// A version above that of any package made here.
-const NEXT: &str = "999.0.0-1";
 
-fn life(context: &Context) -> Result<()> {
-    let package = made("_amd64.deb")?;
-    context.note(format!(
-        "{} was made by cargo xtask dist",
-        package.display()
-    ));
-    let second = with_version(context, &package, NEXT)?;
-    let machine = Machine::boot(context)?;
-    machine.put(&package, FIRST)?;
-    machine.put(&second, SECOND)?;
-    let before = machine.files()?;
+/// Has the service probe itself from its next start on.
+fn configure(machine: &Machine) -> Result<()> {
+    let lines = format!("printf 'TCP_ECHO_MODE=both\\nTCP_ECHO_INTERVAL=10ms\\n' >> {CONFIG}");
+    machine.run("sh", &["-c", &lines])?;
+    Ok(())
+}
 
-    machine.run("dpkg", &["--install", FIRST])?;
-    ensure!(
-        machine.run("dpkg", &["--verify", UNIT])?.is_empty(),
-        "files are not as packaged"
-    );
-    ensure!(is_enabled(&machine)? == "enabled", "not enabled");
-    let first = machine.main_pid(UNIT)?;
-    ensure!(first != 0, "not started");
-    machine
-        .scrape(2112)?
-        .get("tcp_echo_server_connections", &[])?;
+/// Waits for replies, of the service as `CONFIG` has it.
+fn probing(machine: &Machine) -> Result<Scrape> {
+    let (scrape, _) = wait::until("replies", SOON, || {
+        let scrape = machine.scrape(2112).ok()?;
+        (scrape.sum("tcp_echo_received_total", &[]) >= 10.0).then_some(scrape)
+    })?;
+    Ok(scrape)
+}
 
-    let configure = format!(
-        "printf 'TCP_ECHO_MODE=both\\nTCP_ECHO_INTERVAL=10ms\\n' >> {CONFIG}
-         systemctl restart {UNIT}"
-    );
-    machine.run("sh", &["-c", &configure])?;
-    probing(&machine)?;
-    let configured = machine.main_pid(UNIT)?;
-    ensure!(configured != first, "not restarted");
+fn is_enabled(machine: &Machine) -> Result<String> {
+    // Its status is not 0 where it is not enabled.
+    let said = machine.output("systemctl", &["is-enabled", UNIT])?;
+    Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
+}
 
-    machine.run("dpkg", &["--install", SECOND])?;
-    let version = machine.run("dpkg-query", &["--show", "--showformat=${Version}", UNIT])?;
-    ensure!(version == NEXT, "the version is {version}");
-    let upgraded = machine.main_pid(UNIT)?;
-    ensure!(
-        upgraded != 0 && upgraded != configured,
-        "not restarted by the upgrade"
-    );
-    probing(&machine)?;
+/// The main process of the service, which has to run.
+fn running(machine: &Machine) -> Result<u32> {
+    let pid = machine.main_pid(UNIT)?;
+    ensure!(pid != 0, "the service does not run");
+    Ok(pid)
+}
 
-    // What the administrator has switched off stays so.
-    machine.run("systemctl", &["disable", "--now", UNIT])?;
-    machine.run("dpkg", &["--install", FIRST])?;
-    ensure!(is_enabled(&machine)? == "disabled", "enabled by an upgrade");
-    ensure!(machine.main_pid(UNIT)? == 0, "started by an upgrade");
-    machine.run("systemctl", &["enable", "--now", UNIT])?;
-    probing(&machine)?;
-
-    machine.run("dpkg", &["--remove", UNIT])?;
-    ensure!(
-        machine.property(UNIT, "LoadState")? == "not-found",
-        "the unit is still known"
-    );
-    ensure!(machine.scrape(2112).is_err(), "it runs after its removal");
-    machine.run("grep", &["--quiet", "TCP_ECHO_MODE=both", CONFIG])?;
-
-    // Installed again it is configured as it was.
-    machine.run("dpkg", &["--install", FIRST])?;
-    ensure!(is_enabled(&machine)? == "enabled", "not enabled again");
-    probing(&machine)?;
-    machine.run("dpkg", &["--purge", UNIT])?;
+/// Nothing of the machine has come or gone since `before`, but what `expected` knows.
+fn nothing_changed(machine: &Machine, before: &str, expected: impl Fn(&str) -> bool) -> Result<()> {
     let after = machine.files()?;
     let left: Vec<&str> = after
         .lines()
         .filter(|path| !before.lines().any(|old| old == *path))
-        .filter(|path| !is_dpkgs_own(path))
+        .filter(|path| !expected(path))
         .collect();
     ensure!(left.is_empty(), "left behind: {left:?}");
     let gone: Vec<&str> = before
@@ -111,47 +79,4 @@ fn life(context: &Context) -> Result<()> {
     let users = machine.output("getent", &["passwd", UNIT])?;
     ensure!(!users.status.success(), "its account is still known");
     Ok(())
-}
-
-/// The same package as one of another version.
-fn with_version(context: &Context, package: &Path, version: &str) -> Result<PathBuf> {
-    let folder = context.folder().join("second");
-    output(
-        program("dpkg-deb", &["--raw-extract"])
-            .arg(package)
-            .arg(&folder),
-    )?;
-    let control = folder.join("DEBIAN/control");
-    let text = fs::read_to_string(&control)?;
-    let old = text.lines().find(|line| line.starts_with("Version:"));
-    let old = old.context("a package without a version")?;
-    fs::write(&control, text.replace(old, &format!("Version: {version}")))?;
-    let second = context.folder().join("second.deb");
-    output(
-        program("dpkg-deb", &["--build", "-Zgzip", "-z1"])
-            .arg(&folder)
-            .arg(&second),
-    )?;
-    Ok(second)
-}
-
-/// What dpkg and its helpers keep once any package has come and gone.
-fn is_dpkgs_own(path: &str) -> bool {
-    path.starts_with("/var/lib/dpkg/") && path.ends_with("-old")
-        || path == "/var/lib/systemd/deb-systemd-helper-enabled"
-}
-
-fn is_enabled(machine: &Machine) -> Result<String> {
-    // Its status is not 0 where it is not enabled.
-    let said = machine.output("systemctl", &["is-enabled", UNIT])?;
-    Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
-}
-
-/// Waits for replies, of the service as `CONFIG` has it.
-fn probing(machine: &Machine) -> Result<Scrape> {
-    let (scrape, _) = wait::until("replies", SOON, || {
-        let scrape = machine.scrape(2112).ok()?;
-        (scrape.sum("tcp_echo_received_total", &[]) >= 10.0).then_some(scrape)
-    })?;
-    Ok(scrape)
 }
