@@ -162,7 +162,7 @@ impl Endpoints {
                 started: self.readiness.clone(),
                 ..Ready::default()
             },
-            process: ProcessCollector::default(),
+            process: ProcessCollector::new(),
             renderer: Renderer::default(),
             live: history.clone().map(Live::start),
             history,

@@ -12,13 +12,27 @@ use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 
 /// Writes them; what can't be read is left out. Clones share the files that they are read from.
 #[cfg(target_os = "linux")]
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct ProcessCollector(Arc<files::Files>);
+
+#[cfg(target_os = "linux")]
+impl ProcessCollector {
+    pub(crate) fn new() -> Self {
+        Self(Arc::default())
+    }
+}
 
 /// Writes nothing.
 #[cfg(not(target_os = "linux"))]
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct ProcessCollector;
+
+#[cfg(not(target_os = "linux"))]
+impl ProcessCollector {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+}
 
 #[cfg(not(target_os = "linux"))]
 impl Collector for ProcessCollector {

@@ -1,7 +1,5 @@
 //! The binary as a user runs it: what it prints and how it exits.
 
-use std::ffi::OsString;
-
 use assert_cmd::Command;
 
 /// The binary, without whatever the environment of the tests may say.
@@ -218,7 +216,7 @@ fn the_command_line_wins_over_the_environment() {
 #[cfg(unix)]
 #[test]
 fn what_is_not_utf_8_is_refused() {
-    use std::os::unix::ffi::OsStringExt;
+    use std::{ffi::OsString, os::unix::ffi::OsStringExt as _};
 
     let odd = || OsString::from_vec(b"a\xff=:4000".to_vec());
     let complaint_of_argument = complaint(binary().arg("-target").arg(odd()));

@@ -1,10 +1,6 @@
 //! Why a list of targets can't be used.
 
-use std::{
-    fmt, io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fmt, io, path::Path, sync::Arc};
 
 use tcp_echo_prober::ConfigError;
 
@@ -18,7 +14,7 @@ pub enum LoadError {
     #[error("{}: {error}", path.display())]
     Read {
         /// The file.
-        path: PathBuf,
+        path: Arc<Path>,
         /// What is wrong with it.
         error: ReadError,
     },
@@ -26,7 +22,7 @@ pub enum LoadError {
     #[error("{}: {error}", path.display())]
     Parse {
         /// The file.
-        path: PathBuf,
+        path: Arc<Path>,
         /// What is wrong with it.
         error: ParseError,
     },
@@ -48,7 +44,7 @@ pub enum Origin {
     /// Given to the source itself, without a file.
     Given,
     /// In a file.
-    File(PathBuf, Place),
+    File(Arc<Path>, Place),
 }
 
 impl fmt::Display for Origin {
@@ -186,12 +182,12 @@ pub enum EntryError {
 
 impl LoadError {
     pub(crate) fn read(path: &Path, error: ReadError) -> Self {
-        let path = path.to_owned();
+        let path = path.into();
         Self::Read { path, error }
     }
 
     pub(crate) fn parse(path: &Path, error: ParseError) -> Self {
-        let path = path.to_owned();
+        let path = path.into();
         Self::Parse { path, error }
     }
 }

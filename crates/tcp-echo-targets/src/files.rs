@@ -140,6 +140,6 @@ impl<'a> List<'a> {
 
 fn origin(at: At<'_>) -> Origin {
     at.map_or(Origin::Given, |(path, place)| {
-        Origin::File(path.to_owned(), place)
+        Origin::File(path.into(), place)
     })
 }

@@ -362,7 +362,7 @@ fn what_may_not_be_read_is_refused() {
         let status = running.status(|status| !status.successful).await;
         let error = status.error.unwrap();
         assert!(
-            matches!(&*error, LoadError::Read { path, .. } if *path == file),
+            matches!(&*error, LoadError::Read { path, .. } if **path == *file),
             "{error}"
         );
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();

@@ -254,44 +254,26 @@ impl Manager for Native {
 }
 
 /// The manager that runs this system.
-#[cfg(target_os = "linux")]
 fn detect() -> Result<Definition, ServiceError> {
-    // systemctl is there in many a container which systemd doesn't run.
-    if sd_notify::booted().unwrap_or(false) {
-        return Ok(Definition::Systemd);
-    }
-    let openrc = TypedServiceManager::target(ServiceManagerKind::OpenRc);
-    if openrc.available().unwrap_or(false) {
-        return Ok(Definition::OpenRc);
-    }
-    Err(ServiceError::NoManager {
-        looked_for: "neither systemd nor OpenRC runs this system",
-    })
-}
-
-/// The manager that runs this system.
-#[cfg(target_os = "macos")]
-fn detect() -> Result<Definition, ServiceError> {
-    Ok(Definition::Launchd)
-}
-
-/// The manager that runs this system.
-#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
-fn detect() -> Result<Definition, ServiceError> {
-    Ok(Definition::Rcd)
-}
-
-/// The manager that runs this system.
-#[cfg(not(any(
-    target_os = "linux",
-    target_os = "macos",
-    target_os = "freebsd",
-    target_os = "dragonfly"
-)))]
-fn detect() -> Result<Definition, ServiceError> {
-    Err(ServiceError::NoManager {
-        looked_for: "services are known of Linux, macOS, FreeBSD and Windows only",
-    })
+    let looked_for = if cfg!(target_os = "macos") {
+        return Ok(Definition::Launchd);
+    } else if cfg!(any(target_os = "freebsd", target_os = "dragonfly")) {
+        return Ok(Definition::Rcd);
+    } else if cfg!(target_os = "linux") {
+        // As sd_booted(3) has it: systemctl is there in many a container which systemd
+        // doesn't run.
+        if Path::new("/run/systemd/system").is_dir() {
+            return Ok(Definition::Systemd);
+        }
+        let openrc = TypedServiceManager::target(ServiceManagerKind::OpenRc);
+        if openrc.available().unwrap_or(false) {
+            return Ok(Definition::OpenRc);
+        }
+        "neither systemd nor OpenRC runs this system"
+    } else {
+        "services are known of Linux, macOS, FreeBSD and Windows only"
+    };
+    Err(ServiceError::NoManager { looked_for })
 }
 
 /// What commands say, in a line, without what the crate and they themselves put around it.

@@ -168,17 +168,14 @@ impl Manager for Windows {
             account_password: None,
         };
         let access = ServiceAccess::CHANGE_CONFIG | ServiceAccess::START;
-        let (service, did) = match self.open(access)? {
-            Some(service) => {
-                self.may_remove()?;
-                service.change_config(&info).map_err(&failed)?;
-                (service, "changed")
-            }
-            None => {
-                let manager = self.manager(ServiceManagerAccess::CREATE_SERVICE)?;
-                let service = manager.create_service(&info, access).map_err(&failed)?;
-                (service, "created")
-            }
+        let (service, did) = if let Some(service) = self.open(access)? {
+            self.may_remove()?;
+            service.change_config(&info).map_err(&failed)?;
+            (service, "changed")
+        } else {
+            let manager = self.manager(ServiceManagerAccess::CREATE_SERVICE)?;
+            let service = manager.create_service(&info, access).map_err(&failed)?;
+            (service, "created")
         };
         let mut lines = vec![
             format!(
