@@ -25,7 +25,9 @@ mod tools;
 
 use archive::{Entry, gzip, tar, zip};
 use artifact::Artifact;
-pub(crate) use release::{BRIEF, WHOLE, folder};
+#[cfg(target_os = "linux")]
+pub(crate) use release::WHOLE;
+pub(crate) use release::{BRIEF, folder};
 use release::{PACKAGE, Release};
 use target::{System, Target};
 
