@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::{Log, echo, frame, ms, peer, probing, probing_as};
 use tcp_echo_prober::{
@@ -23,8 +23,8 @@ async fn an_echo_peer() {
             });
             assert_eq!(connected, Some(address));
         });
-        assert!(log.count(|event| matches!(event, Event::TcpInfo(_))) >= 1);
         if cfg!(target_os = "linux") {
+            assert!(log.count(|event| matches!(event, Event::TcpInfo(_))) >= 1);
             let stamped = |event: &Event| {
                 matches!(event, Event::Received { host_delay: Some(delay), .. } if !delay.is_zero())
             };
@@ -222,6 +222,8 @@ async fn a_peer_that_duplicates() {
 
 /// The kernel's buffers fill, and slots are unsent; when the peer reads again,
 /// every frame is whole.
+// Elsewhere timers are too coarse to fill a connection in this time.
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_peer_that_does_not_read_for_a_while() {
     let listener = {
@@ -231,8 +233,8 @@ async fn a_peer_that_does_not_read_for_a_while() {
         socket.listen(8).unwrap()
     };
     let address = listener.local_addr().unwrap();
-    let session = SessionConfig::new(Duration::from_micros(20), ms(20)).unwrap();
-    let session = session.with_stall(Duration::from_secs(60)).unwrap();
+    let session = SessionConfig::new(ms(1) / 50, ms(20)).unwrap();
+    let session = session.with_stall(60 * ms(1000)).unwrap();
     let target = Target::new(address.to_string().parse().unwrap(), session);
     probing_as(target, async |log| {
         let (mut stream, _) = listener.accept().await.unwrap();

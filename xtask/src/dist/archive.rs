@@ -10,7 +10,7 @@ use flate2::{Compression, GzBuilder};
 use tar::{EntryType, Header};
 use time::OffsetDateTime;
 use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipWriter};
+use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
 /// A file in an archive.
 #[derive(Clone)]
@@ -94,6 +94,8 @@ pub(super) fn zip(entries: &[Entry], time: OffsetDateTime) -> Result<Vec<u8>> {
             .compression_method(CompressionMethod::Deflated)
             .compression_level(Some(9))
             .last_modified_time(time)
+            // On Windows it would say that it comes from there.
+            .system(System::Unix)
             .unix_permissions(entry.mode());
         archive.start_file(entry.path.as_str(), options)?;
         archive.write_all(&entry.bytes)?;

@@ -276,18 +276,17 @@ impl Pens<'_> {
 
 /// Round values from 0 to `top`, four or five.
 pub(super) fn linear_ticks(top: f64) -> Vec<(f64, String)> {
+    // Logarithms and powers of ten are a little off, on each system in its own way, and no
+    // tick is to be lost by that.
+    const SLACK: f64 = 1.0 + 1e-9;
     let rough = top / 4.0;
-    let ten = 10_f64.powf(rough.log10().floor());
-    let every = ten
-        * match rough / ten {
-            part if part <= 1.0 => 1.0,
-            part if part <= 2.0 => 2.0,
-            part if part <= 5.0 => 5.0,
-            _ => 10.0,
-        };
+    let ten = 10_f64.powf((rough * SLACK).log10().floor());
+    let steps = [1.0, 2.0, 5.0];
+    let step = steps.into_iter().find(|step| rough <= step * ten * SLACK);
+    let every = ten * step.unwrap_or(10.0);
     (0..=5)
         .map(|index| every * f64::from(index))
-        .take_while(|value| *value <= top)
+        .take_while(|value| *value <= top * SLACK)
         .map(|value| (value, text::tick(value)))
         .collect()
 }

@@ -72,6 +72,7 @@ fn ticks_are_round() {
         ticks.map(|(_, text)| text).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(texts(0.001), "0 500 µs 1 ms");
+    assert_eq!(texts(0.004), "0 1 ms 2 ms 3 ms 4 ms");
     assert_eq!(texts(0.0038), "0 1 ms 2 ms 3 ms");
     assert_eq!(texts(1.1), "0 500 ms 1 s");
 }

@@ -177,13 +177,17 @@ mod tests {
         assert_eq!(file_of("--targets=", &flags), None);
         let here = env::current_dir().unwrap();
         let file = here.join("a.yml").to_str().unwrap().to_owned();
+        // Windows has a root for each of its drives.
+        let root = here.ancestors().last().unwrap();
+        let far = |path: &str| root.join(path).to_str().unwrap().to_owned();
+        let (list, web) = (far("*.json"), far("web.yml"));
         let args = [
             "-targets=a.yml",
-            "-targets=/b/*.json",
-            "-web.config.file=/c/web.yml",
+            &format!("-targets={list}"),
+            &format!("-web.config.file={web}"),
         ];
         let spec = spec(&args).unwrap();
-        assert_eq!(spec.files, [&file, "/b/*.json", "/c/web.yml"]);
+        assert_eq!(spec.files, [file.as_str(), &list, &web]);
         assert_eq!(spec.arguments[1], format!("--targets={file}"));
         assert_eq!(
             absolute("a b.yml").unwrap(),
