@@ -272,21 +272,22 @@ async fn ended(server: Option<&mut EchoServer>) -> RunError {
     }
 }
 
-/// Ends the parts, and waits until they have. All are told before any is waited for.
+/// Ends the parts, and waits until they have. The server is the last one: to a prober in the
+/// same process its end would be a disconnect, and worth a line in the log.
 async fn stop(
     client: Option<Client>,
     server: Option<EchoServer>,
     exporter: Option<endpoints::Running>,
 ) {
     let client = client.map(|client| tokio::task::spawn_blocking(|| client.stop()));
-    if let Some(server) = server {
-        server.stop().await;
-    }
     if let Some(exporter) = exporter {
         exporter.stop().await;
     }
     if let Some(client) = client {
         // It has said in the log what went wrong with it.
         let _ = client.await;
+    }
+    if let Some(server) = server {
+        server.stop().await;
     }
 }

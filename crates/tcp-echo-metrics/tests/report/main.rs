@@ -500,3 +500,20 @@ fn there_is_nothing_to_report_without_a_prober() {
     assert_eq!(quiet.status.code(), Some(0));
     assert!(!stdout(&quiet).contains("seq="), "{}", stdout(&quiet));
 }
+
+#[test]
+fn the_end_of_a_server_beside_it_is_no_news() {
+    // Often, for which of the two ends first was a matter of luck once.
+    for _ in 0..10 {
+        let address = Nobody::new().address();
+        let output = run(&[
+            "-mode=both",
+            &format!("-listen={address}"),
+            &format!("-target={address}"),
+            "-interval=1ms",
+            "-count=20",
+        ]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert_eq!(stderr(&output), "");
+    }
+}
