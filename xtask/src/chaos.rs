@@ -33,61 +33,41 @@
 //! processor time (half as much again and 15 ms a second) as before the chaos.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::report::Report;
 
 #[cfg(test)]
-#[cfg(target_os = "linux")]
 mod by_hand;
-#[cfg(target_os = "linux")]
 mod health;
-#[cfg(target_os = "linux")]
 mod judge;
-#[cfg(target_os = "linux")]
 mod ledger;
-#[cfg(target_os = "linux")]
 mod network;
-#[cfg(target_os = "linux")]
 mod packet;
-#[cfg(target_os = "linux")]
 mod play;
-#[cfg(target_os = "linux")]
 mod random;
-#[cfg(target_os = "linux")]
 mod readings;
-#[cfg(target_os = "linux")]
 mod schedule;
-#[cfg(target_os = "linux")]
 mod servers;
-#[cfg(target_os = "linux")]
 mod stage;
-#[cfg(target_os = "linux")]
 mod stream;
-#[cfg(target_os = "linux")]
 pub(crate) use play::SCENARIO;
 
 /// Since 1970.
-#[cfg(target_os = "linux")]
 type Nanos = i64;
-#[cfg(target_os = "linux")]
 const MS: Nanos = 1_000_000;
-#[cfg(target_os = "linux")]
 const PORT: u16 = 4000;
-#[cfg(target_os = "linux")]
 const PROBERS: usize = PROBERS_ARE.len();
-#[cfg(target_os = "linux")]
 const SERVERS: usize = 5;
 
 /// How a prober probes.
-#[cfg(target_os = "linux")]
 struct Prober {
-    interval: std::time::Duration,
-    timeout: std::time::Duration,
+    interval: Duration,
+    timeout: Duration,
     /// Nobody sets its realtime clock.
     true_clock: bool,
 }
 
-#[cfg(target_os = "linux")]
 impl Prober {
     /// As many probes as may wait in a kernel until their connection is replaced.
     fn stall_slots(&self) -> u64 {
@@ -96,27 +76,25 @@ impl Prober {
     }
 }
 
-#[cfg(target_os = "linux")]
 const PROBERS_ARE: [Prober; 3] = [
     Prober {
-        interval: std::time::Duration::from_millis(10),
-        timeout: std::time::Duration::from_millis(35),
+        interval: Duration::from_millis(10),
+        timeout: Duration::from_millis(35),
         true_clock: true,
     },
     Prober {
-        interval: std::time::Duration::from_millis(20),
-        timeout: std::time::Duration::from_millis(15),
+        interval: Duration::from_millis(20),
+        timeout: Duration::from_millis(15),
         true_clock: true,
     },
     Prober {
-        interval: std::time::Duration::from_millis(50),
-        timeout: std::time::Duration::from_millis(40),
+        interval: Duration::from_millis(50),
+        timeout: Duration::from_millis(40),
         true_clock: false,
     },
 ];
 
 /// When a process could not answer.
-#[cfg(target_os = "linux")]
 #[derive(Clone, Copy, Debug)]
 struct Outage {
     place: schedule::Place,
@@ -133,12 +111,7 @@ pub(crate) fn run(arguments: &[&str]) -> ExitCode {
         return ExitCode::from(2);
     };
     let mut report = Report::new();
-    #[cfg(target_os = "linux")]
     play::run(&mut report, seed, seconds);
-    #[cfg(not(target_os = "linux"))]
-    report.step("chaos", || {
-        crate::report::skip(format!("it is for Linux (seed {seed}, {seconds} s)"))
-    });
     report.finish()
 }
 

@@ -4,24 +4,35 @@
 use std::env;
 use std::process::ExitCode;
 
-mod bench;
-mod chaos;
 mod ci;
 mod dashboards;
 mod dist;
-mod e2e;
 mod fuzz;
-#[cfg(target_os = "linux")]
-mod process;
 mod publish;
 mod report;
 mod shell;
-mod soak;
 mod toolchain;
+
+// What has namespaces, systemd or /proc under it.
+#[cfg(target_os = "linux")]
+mod bench;
+#[cfg(target_os = "linux")]
+mod chaos;
+#[cfg(target_os = "linux")]
+mod e2e;
+#[cfg(target_os = "linux")]
+mod process;
+#[cfg(target_os = "linux")]
+mod soak;
 #[cfg(target_os = "linux")]
 mod wait;
 #[cfg(target_os = "linux")]
 mod windows;
+
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(not(target_os = "linux"))]
+use elsewhere::{bench, chaos, e2e, soak};
 
 const USAGE: &str = "\
 usage: cargo xtask <verb>

@@ -18,15 +18,10 @@ use std::process::ExitCode;
 
 use crate::report::Report;
 
-#[cfg(target_os = "linux")]
 mod flat;
-#[cfg(target_os = "linux")]
 mod peer;
-#[cfg(target_os = "linux")]
 mod plot;
-#[cfg(target_os = "linux")]
 mod run;
-#[cfg(target_os = "linux")]
 pub(crate) use run::SCENARIO;
 
 /// How much of each there is to be, at least.
@@ -55,12 +50,7 @@ pub(crate) fn run(arguments: &[&str]) -> ExitCode {
         return ExitCode::from(2);
     };
     let mut report = Report::new();
-    #[cfg(target_os = "linux")]
     run::run(&mut report, amounts);
-    #[cfg(not(target_os = "linux"))]
-    report.step("soak", || {
-        crate::report::skip(format!("it is for Linux ({amounts:?})"))
-    });
     report.finish()
 }
 
