@@ -216,9 +216,9 @@ impl Workshop {
             system: System::Linux,
             machine,
         };
-        self.binary(target)?;
+        let binary = self.binary(target)?;
         let beside = self.beside()?.to_vec();
-        files::lay_out(&self.release, target, &beside)?;
+        files::lay_out(&self.release, target, &binary, &beside)?;
         Ok(target)
     }
 

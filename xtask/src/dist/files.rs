@@ -1,7 +1,7 @@
 //! What goes with the binary: what there is to read, the man page and the completions.
 
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -16,6 +16,14 @@ use crate::shell::{LONG, cargo, output, run};
 /// As in Cargo.toml.
 const MAINTAINER: &str = "The tcp-echo-metrics authors <authors@tcp-echo-metrics.invalid>";
 const DOCUMENTS: [&str; 4] = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "README.md"];
+
+/// What packages have besides, of `deploy/`.
+const DEPLOYED: [&str; 4] = [
+    "deploy/default/tcp-echo-metrics",
+    "deploy/systemd/tcp-echo-metrics-echo.socket",
+    "deploy/systemd/tcp-echo-metrics-metrics.socket",
+    "deploy/systemd/tcp-echo-metrics.service",
+];
 
 /// What the binary generates: by which word, and where that goes in an archive. The
 /// names of files are those that each shell looks for.
@@ -57,17 +65,30 @@ pub(super) fn binary_for_here() -> Result<PathBuf> {
     Ok(folder("debug").join(name))
 }
 
-/// Puts them where the tools that make packages find them, beside the binary for the
-/// target, as Cargo.toml names them.
-pub(super) fn lay_out(release: &Release, target: Target, entries: &[Entry]) -> Result<()> {
+/// Puts them, and all else that a package has, where the tools that make packages find
+/// them, beside the binary for the target, as Cargo.toml names them. One of the tools puts
+/// down when a file was written: all were when the commit was made.
+pub(super) fn lay_out(
+    release: &Release,
+    target: Target,
+    binary: &Path,
+    entries: &[Entry],
+) -> Result<()> {
     let folder = release.work.join(target.triple()).join("release/beside");
-    let packaged = entries.iter().cloned().map(as_packaged);
-    for entry in packaged.chain([Ok(changelog(release)?)]) {
-        let entry = entry?;
+    let mut packaged = vec![changelog(release)?, Entry::new(PACKAGE, fs::read(binary)?)];
+    for name in DEPLOYED {
+        packaged.push(Entry::new(name, read(name)?));
+    }
+    for entry in entries {
+        packaged.push(as_packaged(entry.clone())?);
+    }
+    for entry in packaged {
         let path = folder.join(&entry.path);
         let parent = path.parent().context("an entry without a folder")?;
         fs::create_dir_all(parent)?;
-        fs::write(path, &entry.bytes)?;
+        fs::write(&path, &entry.bytes)?;
+        let written = File::options().write(true).open(&path)?;
+        written.set_modified(release.time.into())?;
     }
     Ok(())
 }
@@ -98,9 +119,22 @@ fn changelog(release: &Release) -> Result<Entry> {
 mod tests {
     use super::MAINTAINER;
 
+    const MANIFEST: &str = include_str!("../../../crates/tcp-echo-metrics/Cargo.toml");
+
+    #[test]
+    fn an_rpm_has_nothing_of_another_time() {
+        let (_, rpm) = MANIFEST
+            .split_once("[package.metadata.generate-rpm]")
+            .unwrap();
+        let sources: Vec<_> = rpm.split("source = \"").skip(1).collect();
+        assert!(!sources.is_empty());
+        for source in sources {
+            assert!(source.starts_with("target/release/beside/"), "{source}");
+        }
+    }
+
     #[test]
     fn one_maintainer() {
-        let manifest = include_str!("../../../crates/tcp-echo-metrics/Cargo.toml");
-        assert!(manifest.contains(&format!("maintainer = \"{MAINTAINER}\"")));
+        assert!(MANIFEST.contains(&format!("maintainer = \"{MAINTAINER}\"")));
     }
 }
