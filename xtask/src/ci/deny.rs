@@ -47,8 +47,9 @@ fn tool() -> Result<Option<PathBuf>> {
     if env::var_os("CI").is_none() {
         return skip("cargo-deny is not installed (cargo install --locked cargo-deny)");
     }
-    let mut install = cargo(&["install", "--locked", "--quiet", "cargo-deny", "--root"]);
-    if run(install.arg(&tools), LONG).is_err() {
+    // It is run once or twice: it need not be fast, but there soon.
+    let mut install = cargo(&["install", "--locked", "--quiet", "--debug", "cargo-deny"]);
+    if run(install.arg("--root").arg(&tools), LONG).is_err() {
         return skip("cargo-deny is not installed and cannot be built here");
     }
     Ok(Some(folder))
