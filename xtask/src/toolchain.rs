@@ -9,7 +9,11 @@ use std::{env, fs};
 
 use anyhow::{Context as _, Result};
 
+use crate::report::skip;
 use crate::shell::{cargo, output, program};
+
+/// Links for Windows, and compiles C for it.
+pub(crate) const MINGW: &str = "x86_64-w64-mingw32-gcc";
 
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
@@ -28,18 +32,17 @@ pub(crate) enum Toolchain {
 }
 
 impl Toolchain {
-    /// What can build for `target`, if anything can.
-    pub(crate) fn of(target: &str) -> Option<Self> {
+    /// What can build for `target`; where nothing can, that is a reason to skip.
+    pub(crate) fn of(target: &str) -> Result<Self> {
         if library_of("rustc").join(target).exists() {
-            Some(Self::Usual)
-        } else if library_of(DEBIAN_RUSTC)
-            .join(SOURCE)
-            .join("library")
-            .exists()
-        {
-            Some(Self::Debian)
+            Ok(Self::Usual)
+        } else if Self::Debian.source().join("library").exists() {
+            Ok(Self::Debian)
         } else {
-            None
+            skip(format!(
+                "no standard library for {target}: rustup target add {target}, or Debian's \
+                 packages: {PACKAGES}"
+            ))
         }
     }
 

@@ -10,8 +10,7 @@ use serde_json::Value;
 use super::program::number;
 use super::results::Group;
 use crate::report::skip;
-use crate::shell::target_dir;
-use crate::shell::{LONG, cargo, run};
+use crate::shell::{LONG, cargo, run, target_dir};
 
 const ARGUMENTS: &[&str] = &[
     "bench",

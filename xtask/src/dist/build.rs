@@ -13,11 +13,10 @@ use super::target::{System, Target};
 use super::tools::zigbuild;
 use crate::report::skip;
 use crate::shell::{LONG, has, root, run};
-use crate::toolchain::{PACKAGES, Toolchain};
+use crate::toolchain::{MINGW, Toolchain};
 
 /// The most that a binary may have: 8 MB.
 pub(super) const MOST_BYTES: u64 = 8_000_000;
-const MINGW: &str = "x86_64-w64-mingw32-gcc";
 const LINTS: [&str; 2] = [
     "-Dwarnings",
     // With mingw, what is const already is taken for what could be.
@@ -27,7 +26,7 @@ const LINTS: [&str; 2] = [
 /// Builds it and gives its path.
 pub(super) fn build(release: &Release, target: Target) -> Result<PathBuf> {
     let triple = target.triple();
-    let toolchain = toolchain_for(triple)?;
+    let toolchain = Toolchain::of(triple)?;
     let mut command = cargo_for(target, toolchain, "build")?;
     if is_foreign_mac(target) {
         frameworks::write(&frameworks_of(release))?;
@@ -62,7 +61,7 @@ pub(super) fn build(release: &Release, target: Target) -> Result<PathBuf> {
 /// Clippy for the target, to which a warning is an error, to be told of what.
 pub(super) fn clippy(target: Target) -> Result<Command> {
     let triple = target.triple();
-    let toolchain = toolchain_for(triple)?;
+    let toolchain = Toolchain::of(triple)?;
     let Some(driver) = toolchain.clippy() else {
         return skip("no clippy: rustup component add clippy, or Debian's package rust-web-clippy");
     };
@@ -75,16 +74,6 @@ pub(super) fn clippy(target: Target) -> Result<Command> {
         .env("CARGO_ENCODED_RUSTFLAGS", LINTS.join("\x1f"))
         .env_remove("RUSTFLAGS");
     Ok(command)
-}
-
-fn toolchain_for(triple: &str) -> Result<Toolchain> {
-    match Toolchain::of(triple) {
-        Some(toolchain) => Ok(toolchain),
-        None => skip(format!(
-            "no standard library for {triple}: rustup target add {triple}, or Debian's packages: \
-             {PACKAGES}"
-        )),
-    }
 }
 
 /// Where it is when it has been built.

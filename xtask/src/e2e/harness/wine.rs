@@ -8,7 +8,8 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::report::skip;
 use crate::shell::{self, has, program};
-use crate::windows::{LINKER, PACKAGES};
+use crate::toolchain::MINGW;
+use crate::windows::PACKAGES;
 
 /// How many seconds anything in it may take: it is slow to start, and slower the first time.
 const LIMIT: &str = "60";
@@ -23,9 +24,9 @@ pub(crate) struct Wine(PathBuf);
 impl Wine {
     /// Makes it below `prefix`, with this program in it.
     pub(crate) fn new(prefix: PathBuf, built: &Path) -> Result<Self> {
-        if !has("wine") || !has(LINKER) {
+        if !has("wine") || !has(MINGW) {
             return skip(format!(
-                "no wine and {LINKER}; Debian's packages: {PACKAGES}"
+                "no wine and {MINGW}; Debian's packages: {PACKAGES}"
             ));
         }
         let wine = Self(prefix);
@@ -119,7 +120,7 @@ fn missing_library(folder: &Path) -> Result<()> {
          __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T length)\n\
          { return SystemFunction036(data, (ULONG)length); }\n",
     )?;
-    let mut command = program(LINKER, &["-shared", "-o"]);
+    let mut command = program(MINGW, &["-shared", "-o"]);
     command
         .arg(folder.join("bcryptprimitives.dll"))
         .arg(&source)

@@ -1,9 +1,12 @@
 //! Packages on a real systemd, each from its installation to its removal.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
+use super::artifacts::made;
+use crate::e2e::harness::context::Context;
 use crate::e2e::harness::exposition::Scrape;
 use crate::e2e::harness::machine::{Machine, TOOLS};
 use crate::e2e::harness::wait;
@@ -33,6 +36,16 @@ const UNIT: &str = "tcp-echo-metrics";
 const CONFIG: &str = "/etc/default/tcp-echo-metrics";
 const SOON: Duration = Duration::from_secs(20);
 
+/// The newest package whose name ends so.
+fn package(context: &Context, ending: &str) -> Result<PathBuf> {
+    let package = made(ending)?;
+    context.note(format!(
+        "{} was made by cargo xtask dist",
+        package.display()
+    ));
+    Ok(package)
+}
+
 /// Has the service probe itself from its next start on.
 fn configure(machine: &Machine) -> Result<()> {
     let lines = format!("printf 'TCP_ECHO_MODE=both\\nTCP_ECHO_INTERVAL=10ms\\n' >> {CONFIG}");
@@ -60,6 +73,17 @@ fn running(machine: &Machine) -> Result<u32> {
     let pid = machine.main_pid(UNIT)?;
     ensure!(pid != 0, "the service does not run");
     Ok(pid)
+}
+
+/// The service is gone, and its configuration is still in the file `kept`.
+fn removed(machine: &Machine, kept: &str) -> Result<()> {
+    ensure!(
+        machine.property(UNIT, "LoadState")? == "not-found",
+        "the unit is still known"
+    );
+    ensure!(machine.scrape(2112).is_err(), "it runs after its removal");
+    machine.run("grep", &["--quiet", "TCP_ECHO_MODE=both", kept])?;
+    Ok(())
 }
 
 /// Nothing of the machine has come or gone since `before`, but what `expected` knows.

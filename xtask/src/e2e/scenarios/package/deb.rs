@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{CONFIG, UNIT, configure, is_enabled, nothing_changed, probing, running};
+use super::{
+    CONFIG, UNIT, configure, is_enabled, nothing_changed, package, probing, removed, running,
+};
 use crate::e2e::harness::context::Context;
 use crate::e2e::harness::machine::Machine;
-use crate::e2e::scenarios::artifacts::made;
 use crate::shell::{output, program};
 
 /// Where the packages are in the machine.
@@ -19,11 +20,7 @@ const SECOND: &str = "/root/second.deb";
 const NEXT: &str = "999.0.0-1";
 
 pub(super) fn life(context: &Context) -> Result<()> {
-    let package = made("_amd64.deb")?;
-    context.note(format!(
-        "{} was made by cargo xtask dist",
-        package.display()
-    ));
+    let package = package(context, "_amd64.deb")?;
     let second = with_version(context, &package, NEXT)?;
     let machine = Machine::boot(context)?;
     machine.put(&package, FIRST)?;
@@ -65,12 +62,7 @@ pub(super) fn life(context: &Context) -> Result<()> {
     probing(&machine)?;
 
     machine.run("dpkg", &["--remove", UNIT])?;
-    ensure!(
-        machine.property(UNIT, "LoadState")? == "not-found",
-        "the unit is still known"
-    );
-    ensure!(machine.scrape(2112).is_err(), "it runs after its removal");
-    machine.run("grep", &["--quiet", "TCP_ECHO_MODE=both", CONFIG])?;
+    removed(&machine, CONFIG)?;
 
     // Installed again it is configured as it was.
     machine.run("dpkg", &["--install", FIRST])?;

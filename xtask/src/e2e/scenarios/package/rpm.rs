@@ -5,10 +5,11 @@
 
 use anyhow::{Result, ensure};
 
-use super::{CONFIG, UNIT, configure, is_enabled, nothing_changed, probing, running};
+use super::{
+    CONFIG, UNIT, configure, is_enabled, nothing_changed, package, probing, removed, running,
+};
 use crate::e2e::harness::context::Context;
 use crate::e2e::harness::machine::Machine;
-use crate::e2e::scenarios::artifacts::made;
 
 /// Where the package is in the machine.
 const PACKAGE: &str = "/root/package.rpm";
@@ -23,11 +24,7 @@ const THEIRS: [&str; 3] = [
 ];
 
 pub(super) fn life(context: &Context) -> Result<()> {
-    let package = made(".x86_64.rpm")?;
-    context.note(format!(
-        "{} was made by cargo xtask dist",
-        package.display()
-    ));
+    let package = package(context, ".x86_64.rpm")?;
     let machine = Machine::boot_with(context, &["rpm"])?;
     machine.put(&package, PACKAGE)?;
     // As the systems have it that such packages are for: nothing is enabled by itself.
@@ -66,12 +63,7 @@ pub(super) fn life(context: &Context) -> Result<()> {
     probing(&machine)?;
 
     change(&machine, &["--erase", UNIT])?;
-    ensure!(
-        machine.property(UNIT, "LoadState")? == "not-found",
-        "the unit is still known"
-    );
-    ensure!(machine.scrape(2112).is_err(), "it runs after its removal");
-    machine.run("grep", &["--quiet", "TCP_ECHO_MODE=both", SAVED])?;
+    removed(&machine, SAVED)?;
     ensure!(
         !machine.output("test", &["-e", CONFIG])?.status.success(),
         "the configuration is in its place still"
