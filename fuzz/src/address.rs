@@ -7,7 +7,7 @@ use std::{
     str::FromStr,
 };
 
-use tcp_echo_address::{Address, Host, Networks};
+use tcp_echo_address::{Address, AddressError, Host, Networks};
 use tcp_echo_metrics::cli::TargetSpec;
 use tcp_echo_targets::{Endpoint, Shard};
 
@@ -29,7 +29,13 @@ pub fn run(data: &[u8]) {
     let v4 = Ipv4Addr::new(ip[0], ip[1], ip[2], ip[3]);
     for ip in [IpAddr::V6(v6), IpAddr::V4(v4)] {
         let address = Address::from(SocketAddr::new(ip, port));
-        assert_eq!(address.to_string().parse().as_ref(), Ok(&address));
+        let read = address.to_string().parse::<Address>();
+        match ip {
+            IpAddr::V6(ip) if ip.is_unicast_link_local() => {
+                assert_eq!(read, Err(AddressError::NoZone));
+            }
+            _ => assert_eq!(read.as_ref(), Ok(&address)),
+        }
         assert_eq!(
             (address.host(), address.port()),
             (Some(&Host::Ip(ip)), port)
@@ -40,7 +46,8 @@ pub fn run(data: &[u8]) {
     if let Some(address) = read_back::<Address>(text) {
         assert_eq!(address.to_string(), text);
         if let Some(Host::Name(name)) = address.host() {
-            assert!(is_clean_line(name));
+            assert!(is_clean_line(&name.to_string()));
+            assert!(name.ascii().is_ascii());
         }
     }
     read_back::<Endpoint>(text);

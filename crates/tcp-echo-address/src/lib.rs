@@ -1,24 +1,23 @@
 //! Addresses and networks, as people write them: to listen on, to reach, or to admit.
 //!
 //! An [`Address`] is text that was understood: `host:4000`, `192.0.2.1:4000`,
-//! `[2001:db8::1]:4000`, or `:4000`, which is every address of this host to a
-//! server and this host to a client. What was not understood says why in an
-//! [`AddressError`], made to be shown to whoever wrote it. Nothing is looked up.
+//! `[2001:db8::1]:4000`, `[fe80::1%eth0]:4000`, or `:4000`, which is every address of
+//! this host to a server and this host to a client. What was not understood says why in
+//! an [`AddressError`], made to be shown to the one who wrote it. Nothing is looked up.
 //!
 //! [`Networks`] says of an IP address whether it is in one of them: `10.0.0.0/8,2001:db8::/32`.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
+mod host;
 mod networks;
 
+pub use host::{Host, HostName, HostNameError, LinkLocal};
 pub use networks::{Networks, NetworksError};
-
-/// The longest name that the domain name system can carry, in text.
-const MAX_NAME: usize = 253;
 
 /// A host and a port, and the text that they were written as.
 ///
@@ -40,16 +39,6 @@ pub struct Address {
     written: String,
 }
 
-/// The host of an address.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Host {
-    /// An address.
-    Ip(IpAddr),
-    /// A name for the system's resolver. This includes an IPv6 address with a zone
-    /// such as `fe80::1%eth0`, whose zone the resolver turns into a number.
-    Name(String),
-}
-
 /// Why a text is no address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -69,6 +58,12 @@ pub enum AddressError {
     /// An IPv6 address without brackets.
     #[error("an IPv6 address goes in brackets, as in [::1]:4000")]
     Unbracketed,
+    /// A link-local address without its zone.
+    #[error("a link-local address needs the interface that it is on, as in [fe80::1%eth0]:4000")]
+    NoZone,
+    /// A zone after an address that has none.
+    #[error("only a link-local address, fe80::/10, has an interface after a '%'")]
+    Zone,
     /// Brackets around something else, or unpaired ones.
     #[error("brackets are for an IPv6 address, as in [::1]:4000")]
     Brackets,
@@ -78,11 +73,14 @@ pub enum AddressError {
     /// Only digits and dots, and yet no IPv4 address.
     #[error("not an IPv4 address, which is written as in 192.0.2.1:4000")]
     Ipv4,
-    /// A host that can be no name: spaces, control characters, too long.
-    #[error("not a host name, which has letters, digits, dots and dashes")]
-    HostName,
+    /// A space, a line break or the like, anywhere.
+    #[error("there is white space in it: remove that")]
+    Space,
+    /// The host is neither an IP address nor a name.
+    #[error(transparent)]
+    HostName(#[from] HostNameError),
     /// Several addresses in one value.
-    #[error("one address at a time: give the flag again for another")]
+    #[error("one address at a time: write each in a flag or a line of its own")]
     List,
 }
 
@@ -109,12 +107,25 @@ impl Address {
     }
 }
 
+/// A link-local address without a zone (a scope of 0) prints as a text that is refused
+/// where it is read.
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
-        Self {
-            host: Some(Host::Ip(address.ip())),
-            port: address.port(),
-            written: address.to_string(),
+        let (ip, port) = (address.ip(), address.port());
+        match address {
+            SocketAddr::V6(v6) if v6.scope_id() != 0 && v6.ip().is_unicast_link_local() => Self {
+                host: Some(Host::LinkLocal(LinkLocal {
+                    ip: *v6.ip(),
+                    zone: v6.scope_id().to_string(),
+                })),
+                port,
+                written: address.to_string(),
+            },
+            _ => Self {
+                host: Some(Host::Ip(ip)),
+                port,
+                written: SocketAddr::new(ip, port).to_string(),
+            },
         }
     }
 }
@@ -123,6 +134,9 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
+        if text.contains(char::is_whitespace) {
+            return Err(AddressError::Space);
+        }
         let (host, port) = split(text)?;
         let port = parse_port(port)?;
         let host = match host {
@@ -149,7 +163,8 @@ fn split(text: &str) -> Result<(&str, &str), AddressError> {
     if text.contains('/') {
         return Err(AddressError::Url);
     }
-    if text.parse::<Ipv6Addr>().is_ok() {
+    let unzoned = text.split('%').next().unwrap_or(text);
+    if unzoned.parse::<Ipv6Addr>().is_ok() {
         return Err(AddressError::Unbracketed);
     }
     let Some((host, port)) = text.rsplit_once(':') else {
@@ -201,45 +216,50 @@ fn parse_host(text: &str) -> Result<Host, AddressError> {
     if let Ok(ip) = text.parse::<Ipv4Addr>() {
         return Ok(Host::Ip(ip.into()));
     }
-    if text
-        .bytes()
-        .all(|byte| byte == b'.' || byte.is_ascii_digit())
-    {
+    let name: HostName = text.parse()?;
+    // Digits of other scripts are digits here too.
+    let mut ascii = name.ascii().bytes();
+    if ascii.all(|byte| byte == b'.' || byte.is_ascii_digit()) {
         return Err(AddressError::Ipv4);
     }
-    let odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '%' | '=');
-    if text.contains(odd) || text.len() > MAX_NAME {
-        return Err(AddressError::HostName);
-    }
-    Ok(Host::Name(text.to_owned()))
+    Ok(Host::Name(name))
 }
 
-/// An IPv6 address without its brackets, with a zone or without.
+/// An IPv6 address without its brackets, with a zone where it is a link-local one.
 fn parse_bracketed(text: &str) -> Result<Host, AddressError> {
     let (ip, zone) = match text.split_once('%') {
         Some((ip, zone)) => (ip, Some(zone)),
         None => (text, None),
     };
     let ip: Ipv6Addr = ip.parse().map_err(|_| AddressError::Brackets)?;
-    match zone {
-        None => Ok(Host::Ip(ip.into())),
-        Some(zone) if zone.is_empty() || !zone.bytes().all(|byte| byte.is_ascii_graphic()) => {
-            Err(AddressError::Brackets)
+    match (ip.is_unicast_link_local(), zone) {
+        // 0 is the number of no interface.
+        (true, None | Some("" | "0")) => Err(AddressError::NoZone),
+        (false, None) => Ok(Host::Ip(ip.into())),
+        (false, Some(_)) => Err(AddressError::Zone),
+        (true, Some(zone)) if zone.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            let zone = zone.to_owned();
+            Ok(Host::LinkLocal(LinkLocal { ip, zone }))
         }
-        Some(_) => Ok(Host::Name(text.to_owned())),
+        (true, Some(_)) => Err(AddressError::Brackets),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn socket_addresses_are_addresses(ip: IpAddr, port: u16) {
-            let parsed: Address = SocketAddr::new(ip, port).to_string().parse().unwrap();
-            prop_assert_eq!((parsed.host(), parsed.port()), (Some(&Host::Ip(ip)), port));
+            let address = Address::from(SocketAddr::new(ip, port));
+            prop_assert_eq!((address.host(), address.port()), (Some(&Host::Ip(ip)), port));
+            let without_zone = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+            let read = address.to_string().parse();
+            prop_assert_eq!(read, if without_zone { Err(AddressError::NoZone) } else { Ok(address) });
         }
 
         #[test]
@@ -261,7 +281,14 @@ mod tests {
     }
 
     fn name(text: &str) -> Host {
-        Host::Name(text.to_owned())
+        Host::Name(text.parse().unwrap())
+    }
+
+    fn link_local(ip: &str, zone: &str) -> Host {
+        Host::LinkLocal(LinkLocal {
+            ip: ip.parse().unwrap(),
+            zone: zone.to_owned(),
+        })
     }
 
     #[test]
@@ -274,7 +301,18 @@ mod tests {
             ("[::1]:4000", Some(ip("::1")), 4000),
             ("[0:0::1]:4000", Some(ip("::1")), 4000),
             ("[::ffff:10.0.0.1]:1", Some(ip("::ffff:10.0.0.1")), 1),
-            ("[fe80::1%eth0]:4000", Some(name("fe80::1%eth0")), 4000),
+            (
+                "[fe80::1%eth0]:4000",
+                Some(link_local("fe80::1", "eth0")),
+                4000,
+            ),
+            ("[FEBF::1%3]:4000", Some(link_local("febf::1", "3")), 4000),
+            (
+                "[fe80::1%br-lan.7]:1",
+                Some(link_local("fe80::1", "br-lan.7")),
+                1,
+            ),
+            ("größe.example:4000", Some(name("größe.example")), 4000),
             ("localhost:4000", Some(name("localhost")), 4000),
             ("db-1.example.com.:80", Some(name("db-1.example.com.")), 80),
             ("127.0.0.1.nip.io:80", Some(name("127.0.0.1.nip.io")), 80),
@@ -285,16 +323,19 @@ mod tests {
 
     #[test]
     fn what_was_not_written_prints_as_it_would_be() {
-        for text in ["127.0.0.1:4000", "[::1]:4000"] {
+        for text in ["127.0.0.1:4000", "[::1]:4000", "[fe80::1%3]:4000"] {
             let address: SocketAddr = text.parse().unwrap();
             assert_eq!(Ok(Address::from(address)), text.parse());
         }
+        let scoped: SocketAddr = "[2001:db8::1%3]:4000".parse().unwrap();
+        assert_eq!(Ok(Address::from(scoped)), "[2001:db8::1]:4000".parse());
         assert_eq!(Ok(Address::of_port(4000)), ":4000".parse());
     }
 
     #[test]
     fn what_is_none_and_why() {
-        let long = format!("{}:80", "a".repeat(254));
+        let character = |c| AddressError::HostName(HostNameError::Character(c));
+        let long = format!("{}:80", ["a"; 128].join("."));
         for (text, error) in [
             ("", AddressError::MissingPort),
             ("localhost", AddressError::MissingPort),
@@ -305,7 +346,11 @@ mod tests {
             ("4000", AddressError::BarePort),
             ("localhost:http", AddressError::NamedPort),
             ("localhost:+80", AddressError::NamedPort),
-            ("localhost:80 ", AddressError::NamedPort),
+            ("localhost:80 ", AddressError::Space),
+            (" localhost:80", AddressError::Space),
+            ("localhost: 80", AddressError::Space),
+            ("localhost:80\n", AddressError::Space),
+            ("a b:80", AddressError::Space),
             ("localhost:65536", AddressError::PortRange),
             ("localhost:-1", AddressError::PortRange),
             ("localhost:99999999999999999999", AddressError::PortRange),
@@ -318,16 +363,26 @@ mod tests {
             ("::1]:4000", AddressError::Brackets),
             ("[localhost]:4000", AddressError::Brackets),
             ("[]:4000", AddressError::Brackets),
-            ("[::1%]:4000", AddressError::Brackets),
-            ("[::1%a b]:4000", AddressError::Brackets),
+            ("fe80::1%eth0", AddressError::Unbracketed),
+            ("fe80::1%eth0:4000", AddressError::Unbracketed),
+            ("[fe80::1]:4000", AddressError::NoZone),
+            ("[fe80::1%]:4000", AddressError::NoZone),
+            ("[fe80::1%0]:4000", AddressError::NoZone),
+            ("[::1%lo]:4000", AddressError::Zone),
+            ("[2001:db8::1%]:4000", AddressError::Zone),
+            ("[fe80::1%ü]:4000", AddressError::Brackets),
+            ("[fe80:%eth0]:4000", AddressError::Brackets),
             ("tcp://localhost:80", AddressError::Url),
             ("localhost:80/path", AddressError::Url),
             ("a:80,b:80", AddressError::List),
             ("999.1.1.1:80", AddressError::Ipv4),
             ("127.1:80", AddressError::Ipv4),
-            ("a b:80", AddressError::HostName),
-            ("a\u{7}b:80", AddressError::HostName),
-            (&long, AddressError::HostName),
+            // They are read as 127.0.0.1.
+            ("１２７.０.０.１:80", AddressError::Ipv4),
+            ("a\u{7}b:80", character('\u{7}')),
+            ("a;b:80", character(';')),
+            ("*:80", character('*')),
+            (&long, AddressError::HostName(HostNameError::Long)),
         ] {
             assert_eq!(parsed(text), Err(error), "{text:?}");
         }

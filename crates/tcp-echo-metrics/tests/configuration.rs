@@ -140,7 +140,7 @@ fn every_flag_arrives() {
     );
     assert_eq!(
         config.metrics.host(),
-        Some(&Host::Name("localhost".to_owned()))
+        Some(&Host::Name("localhost".parse().unwrap()))
     );
     assert_eq!(names(&config), ["a", "10.0.0.1:2"]);
     assert_eq!(config.client.interval, Duration::from_millis(500));

@@ -79,6 +79,8 @@ pub(crate) struct Connected {
 pub(crate) enum DialError {
     #[error("cannot look it up: {0}")]
     LookUp(io::Error),
+    #[error("there is no network interface {zone:?}{}", zone_hint(zone))]
+    NoInterface { zone: String },
     #[error("it has no address in the networks that are allowed")]
     NotAllowed,
     #[error(transparent)]
@@ -92,11 +94,21 @@ pub(crate) enum DialError {
     Timeout(Duration),
 }
 
+/// What to write instead, where a zone looks as it would in a URL (RFC 6874).
+fn zone_hint(zone: &str) -> &'static str {
+    if zone.starts_with("25") {
+        ": \"%25\" stands for '%' in URLs alone"
+    } else {
+        ""
+    }
+}
+
 impl DialError {
     pub(crate) fn reason(&self) -> ConnectFailure {
         use io::ErrorKind as Kind;
         match self {
             Self::LookUp(_) => ConnectFailure::Dns,
+            Self::NoInterface { .. } => ConnectFailure::Unreachable,
             Self::Timeout(_) => ConnectFailure::Timeout,
             Self::Open(_) | Self::NotAllowed => ConnectFailure::Other,
             Self::Connect { error, .. } => match error.kind() {
@@ -132,10 +144,7 @@ impl Dialer {
             None => &self.resolver,
             Some(_) => &self.resolver_on_demand,
         };
-        let mut found = resolver
-            .resolve(target.address())
-            .await
-            .map_err(DialError::LookUp)?;
+        let mut found = resolver.resolve(target.address()).await?;
         if let Some(networks) = target.networks() {
             found.retain(|address| networks.contains(address.ip()));
             if found.is_empty() {

@@ -83,7 +83,7 @@ impl<S: Sensor> Driver<S> {
     ) -> Self {
         let refresh = match target.address().host() {
             Some(Host::Name(_)) => Refresh::Waiting(Box::pin(sleep(dialer.options.dns_refresh))),
-            Some(Host::Ip(_)) | None => Refresh::Never,
+            Some(Host::Ip(_) | Host::LinkLocal(_)) | None => Refresh::Never,
         };
         let mut driver = Self {
             session: Session::new(target.session(), origin),

@@ -101,7 +101,9 @@ pub use options::{Dscp, IpVersion, Options, ParseDscpError, SocketOptions, Times
 pub use prober::{Builder, Handle, Prober};
 pub use set::{Changes, DuplicateName, TargetSet};
 pub use target::Target;
-pub use tcp_echo_address::{Address, AddressError, Host, Networks, NetworksError};
+pub use tcp_echo_address::{
+    Address, AddressError, Host, HostName, HostNameError, LinkLocal, Networks, NetworksError,
+};
 pub use tcp_echo_session::{
     ConfigError, ConnectFailure, Counts, DisconnectReason, Event, LossWindow, Seq, Session,
     SessionConfig, TcpInfo, UnsentReason,

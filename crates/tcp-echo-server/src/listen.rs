@@ -62,8 +62,18 @@ pub async fn listen(address: &Address) -> Result<Vec<TcpListener>, BindError> {
             let address = SocketAddr::new(*ip, port);
             bind(address, Families::of(address)).map(|one| vec![one])
         }
+        Some(Host::LinkLocal(host)) => {
+            match tokio::net::lookup_host((host.to_string(), port)).await {
+                Ok(addresses) => first(addresses.collect()).map(|one| vec![one]),
+                // The resolver says that there is no such name.
+                Err(_) => {
+                    let missing = format!("there is no network interface {:?}", host.zone);
+                    Err(io::Error::new(io::ErrorKind::NotFound, missing))
+                }
+            }
+        }
         Some(Host::Name(name)) => {
-            let found = tokio::net::lookup_host((name.as_str(), port)).await;
+            let found = tokio::net::lookup_host((name.ascii(), port)).await;
             let addresses = found.map_err(|source| BindError::Lookup {
                 address: address.clone(),
                 source,

@@ -5,7 +5,7 @@ use std::{
     future::pending,
 };
 
-use tcp_echo_prober::IpVersion;
+use tcp_echo_prober::{HostName, IpVersion};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
@@ -20,8 +20,8 @@ const MOST_AT_ONCE: usize = 32;
 /// A name to be looked up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Question {
-    Addresses(String),
-    Services(String),
+    Addresses(HostName),
+    Services(HostName),
 }
 
 impl Question {
@@ -33,7 +33,7 @@ impl Question {
         }
     }
 
-    fn name(&self) -> &str {
+    fn name(&self) -> &HostName {
         let (Self::Addresses(name) | Self::Services(name)) = self;
         name
     }
@@ -169,17 +169,17 @@ impl Discovery {
         match failures.first() {
             Some((kind, error)) if !answered && !answer.failing => {
                 warn!(
-                    name,
+                    %name,
                     ?kind,
                     error,
                     "a name can't be looked up; what it stood for stays"
                 );
             }
-            Some((kind, error)) => debug!(name, ?kind, error, "a look-up has failed"),
+            Some((kind, error)) => debug!(%name, ?kind, error, "a look-up has failed"),
             None => {}
         }
         if answered && answer.failing {
-            info!(name, "a name is looked up again");
+            info!(%name, "a name is looked up again");
         }
         answer.failing = !answered;
         changed
@@ -193,7 +193,7 @@ impl Discovery {
 }
 
 async fn look_up(client: Client, question: Question, ip: IpVersion) -> Reply {
-    let ask = async |kind| (kind, client.ask(question.name(), kind).await);
+    let ask = async |kind| (kind, client.ask(question.name().ascii(), kind).await);
     let parts = match (&question, ip) {
         (Question::Services(_), _) => vec![ask(Kind::Srv).await],
         (Question::Addresses(_), IpVersion::V4) => vec![ask(Kind::A).await],

@@ -2,8 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use hickory_resolver::proto::rr::Name;
-use tcp_echo_prober::{Address, AddressError, Host};
+use tcp_echo_prober::{Address, AddressError, Host, HostName, HostNameError};
 
 /// Where the targets of one line of a list are.
 ///
@@ -13,7 +12,7 @@ use tcp_echo_prober::{Address, AddressError, Host};
 /// let one: Endpoint = "web.example.com:4000".parse()?;
 /// assert!(matches!(one, Endpoint::Address(_)));
 /// let all: Endpoint = "dns+web.example.com:4000".parse()?;
-/// assert!(matches!(&all, Endpoint::Dns { host, port: 4000 } if host == "web.example.com"));
+/// assert!(matches!(&all, Endpoint::Dns { host, port: 4000 } if host.ascii() == "web.example.com"));
 /// let service: Endpoint = "srv+_echo._tcp.example.com".parse()?;
 /// assert_eq!(service.to_string(), "srv+_echo._tcp.example.com");
 /// # Ok::<(), tcp_echo_targets::EndpointError>(())
@@ -26,7 +25,7 @@ pub enum Endpoint {
     /// `dns+host:port`: a target for every address (A and AAAA) of a name.
     Dns {
         /// The name.
-        host: String,
+        host: HostName,
         /// The port of all of them.
         port: u16,
     },
@@ -34,7 +33,7 @@ pub enum Endpoint {
     /// records (RFC 2782), whatever their priority and weight.
     Srv {
         /// The name.
-        service: String,
+        service: HostName,
     },
 }
 
@@ -45,18 +44,18 @@ pub enum EndpointError {
     /// It is no address.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// The port is 0, to which nothing can connect.
+    /// Nothing can connect to the port: it is 0, or no 16-bit number.
     #[error("a target's port must be from 1 to 65535")]
-    PortZero,
+    Port,
     /// An address after `dns+`.
     #[error("dns+ goes before a name and a port, as in dns+web.example.com:4000")]
     NoName,
     /// A port after the name of a service.
     #[error("the port comes from the SRV records: write srv+_echo._tcp.example.com")]
     SrvPort,
-    /// What follows `dns+` or `srv+` is no name of the domain name system.
-    #[error("not a name that the domain name system can have")]
-    BadName,
+    /// What follows `srv+` is no name.
+    #[error(transparent)]
+    Name(#[from] HostNameError),
 }
 
 impl FromStr for Endpoint {
@@ -67,31 +66,27 @@ impl FromStr for Endpoint {
             if service.contains(':') {
                 return Err(EndpointError::SrvPort);
             }
-            let service = checked_name(service)?;
-            return Ok(Self::Srv { service });
+            return Ok(Self::Srv {
+                service: service.parse()?,
+            });
         }
         let rest = text.strip_prefix("dns+");
-        let address: Address = rest.unwrap_or(text).parse()?;
+        let address: Address = match rest.unwrap_or(text).parse() {
+            Ok(address) => address,
+            Err(AddressError::PortRange) => return Err(EndpointError::Port),
+            Err(error) => return Err(error.into()),
+        };
         if address.port() == 0 {
-            return Err(EndpointError::PortZero);
+            return Err(EndpointError::Port);
         }
         match (rest, address.host()) {
             (None, _) => Ok(Self::Address(address)),
-            // A colon: an IPv6 address with a zone.
-            (Some(_), Some(Host::Name(host))) if !host.contains(':') => Ok(Self::Dns {
-                host: checked_name(host)?,
+            (Some(_), Some(Host::Name(host))) => Ok(Self::Dns {
+                host: host.clone(),
                 port: address.port(),
             }),
             (Some(_), _) => Err(EndpointError::NoName),
         }
-    }
-}
-
-fn checked_name(name: &str) -> Result<String, EndpointError> {
-    let odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '/' | '\\');
-    match Name::from_utf8(name) {
-        Ok(parsed) if parsed.num_labels() > 0 && !name.contains(odd) => Ok(name.to_owned()),
-        _ => Err(EndpointError::BadName),
     }
 }
 
@@ -113,26 +108,51 @@ mod tests {
 
     #[test]
     fn what_is_no_endpoint_says_why() {
+        let name = |error| EndpointError::Address(AddressError::HostName(error));
         for (text, error) in [
             ("", EndpointError::Address(AddressError::MissingPort)),
             ("web", EndpointError::Address(AddressError::MissingPort)),
-            ("web:0", EndpointError::PortZero),
-            ("dns+web:0", EndpointError::PortZero),
+            ("web:0", EndpointError::Port),
+            ("dns+web:0", EndpointError::Port),
             ("dns+web", EndpointError::Address(AddressError::MissingPort)),
             ("dns+:4000", EndpointError::NoName),
             ("dns+192.0.2.1:4000", EndpointError::NoName),
             ("dns+[::1]:4000", EndpointError::NoName),
             ("dns+[fe80::1%eth0]:4000", EndpointError::NoName),
-            ("dns+a..b:4000", EndpointError::BadName),
+            ("web:70000", EndpointError::Port),
+            ("dns+web:70000", EndpointError::Port),
+            ("dns+a..b:4000", name(HostNameError::EmptyLabel)),
+            ("dns+web:4000 ", EndpointError::Address(AddressError::Space)),
+            ("dns+a;b:4000", name(HostNameError::Character(';'))),
             ("srv+_echo._tcp.example.com:4000", EndpointError::SrvPort),
-            ("srv+", EndpointError::BadName),
-            ("srv+.", EndpointError::BadName),
-            ("srv+a/b", EndpointError::BadName),
+            ("srv+", HostNameError::Empty.into()),
+            ("srv+.", HostNameError::EmptyLabel.into()),
+            ("srv+a/b", HostNameError::Character('/').into()),
+            ("srv+a ", HostNameError::Character(' ').into()),
         ] {
             assert_eq!(text.parse::<Endpoint>(), Err(error), "{text:?}");
         }
         let long = format!("srv+{}", "a".repeat(64));
-        assert_eq!(long.parse::<Endpoint>(), Err(EndpointError::BadName));
+        assert_eq!(
+            long.parse::<Endpoint>(),
+            Err(HostNameError::LongLabel.into())
+        );
+    }
+
+    #[test]
+    fn names_of_all_scripts_are_written_as_given_and_looked_up_in_ascii() {
+        let text = "dns+größe.example:4000";
+        let endpoint: Endpoint = text.parse().unwrap();
+        assert_eq!(endpoint.to_string(), text);
+        assert!(
+            matches!(endpoint, Endpoint::Dns { host, .. } if host.ascii() == "xn--gre-6ka8i.example")
+        );
+        let text = "srv+_echo._tcp.größe.example";
+        let endpoint: Endpoint = text.parse().unwrap();
+        assert_eq!(endpoint.to_string(), text);
+        assert!(
+            matches!(endpoint, Endpoint::Srv { service } if service.ascii() == "_echo._tcp.xn--gre-6ka8i.example")
+        );
     }
 
     proptest! {

@@ -45,7 +45,7 @@ pub(super) enum QuestionError {
     #[error("target {0:?}: the host is missing: write host:port")]
     NoHost(String),
     #[error("target {0:?}: the port must be from 1 to 65535")]
-    PortZero(String),
+    Port(String),
     #[error("{0} {1:?}: {2}")]
     Duration(&'static str, String, String),
     #[error("{0} {1:?}: use a duration from {2:?} to {3:?}")]
@@ -93,6 +93,7 @@ impl Question {
         let target = self.target;
         let address: Address = match target.parse() {
             Ok(address) => address,
+            Err(AddressError::PortRange) => return Err(QuestionError::Port(target)),
             Err(AddressError::List) => return Err(QuestionError::Twice("target")),
             Err(error) => return Err(QuestionError::Address(target, error)),
         };
@@ -100,7 +101,7 @@ impl Question {
             return Err(QuestionError::NoHost(target));
         }
         if address.port() == 0 {
-            return Err(QuestionError::PortZero(target));
+            return Err(QuestionError::Port(target));
         }
         let longest = LONGEST_INTERVAL.max(usual.interval());
         let interval = self
@@ -237,7 +238,19 @@ mod tests {
             ),
             (
                 "target=a%0A:1",
-                "target \"a\\n:1\": not a host name, which has letters, digits, dots and dashes",
+                "target \"a\\n:1\": there is white space in it: remove that",
+            ),
+            (
+                "target=a;b:1",
+                "target \"a;b:1\": no host name has ';': it has letters, digits, '-', '_' and '.'",
+            ),
+            (
+                "target=a:70000",
+                "target \"a:70000\": the port must be from 1 to 65535",
+            ),
+            (
+                "target=[fe80::1]:1",
+                "target \"[fe80::1]:1\": a link-local address needs the interface that it is on, as in [fe80::1%eth0]:4000",
             ),
             (
                 "target=a:1&interval=199ms",

@@ -46,7 +46,7 @@ impl FromStr for TargetSpec {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use tcp_echo_address::AddressError;
+    use tcp_echo_address::{AddressError, HostNameError};
 
     proptest! {
         #[test]
@@ -78,8 +78,11 @@ mod tests {
             ("=host:80", TargetError::EmptyName),
             ("=", address(AddressError::MissingPort)),
             ("a=", address(AddressError::MissingPort)),
-            ("a=b=c:80", address(AddressError::HostName)),
-            ("host:0", EndpointError::PortZero.into()),
+            (
+                "a=b=c:80",
+                address(AddressError::HostName(HostNameError::Character('='))),
+            ),
+            ("host:0", EndpointError::Port.into()),
         ] {
             assert_eq!(text.parse::<TargetSpec>(), Err(error), "{text:?}");
         }
