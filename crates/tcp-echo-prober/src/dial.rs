@@ -20,6 +20,7 @@ use tracing::warn;
 use crate::{
     Options, Target, Timestamps,
     chatter::{Chatter, Once},
+    link_local,
     resolve::Resolver,
 };
 
@@ -79,7 +80,7 @@ pub(crate) struct Connected {
 pub(crate) enum DialError {
     #[error("cannot look it up: {0}")]
     LookUp(io::Error),
-    #[error("there is no network interface {zone:?}{}", zone_hint(zone))]
+    #[error("there is no network interface {zone:?}{}", link_local::hint(zone))]
     NoInterface { zone: String },
     #[error("it has no address in the networks that are allowed")]
     NotAllowed,
@@ -92,15 +93,6 @@ pub(crate) enum DialError {
     },
     #[error("no answer within {0:?}")]
     Timeout(Duration),
-}
-
-/// What to write instead, where a zone looks as it would in a URL (RFC 6874).
-fn zone_hint(zone: &str) -> &'static str {
-    if zone.starts_with("25") {
-        ": \"%25\" stands for '%' in URLs alone"
-    } else {
-        ""
-    }
 }
 
 impl DialError {
@@ -140,9 +132,10 @@ impl Dialer {
     /// one. Nothing connects to an address that did not come from here, so a name that
     /// changes its mind leads nowhere else.
     pub(crate) async fn resolve(&self, target: &Target) -> Result<Vec<SocketAddr>, DialError> {
-        let resolver = match target.networks() {
-            None => &self.resolver,
-            Some(_) => &self.resolver_on_demand,
+        let resolver = if target.is_on_demand() {
+            &self.resolver_on_demand
+        } else {
+            &self.resolver
         };
         let mut found = resolver.resolve(target.address()).await?;
         if let Some(networks) = target.networks() {

@@ -84,6 +84,7 @@ mod clock;
 mod connection;
 mod dial;
 mod driver;
+mod link_local;
 mod observer;
 mod on_demand;
 mod options;

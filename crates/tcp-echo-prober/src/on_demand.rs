@@ -235,6 +235,9 @@ impl From<DialError> for AskError {
     fn from(error: DialError) -> Self {
         match error {
             DialError::LookUp(error) => Self::LookUp(error),
+            DialError::NoInterface { .. } => {
+                Self::LookUp(io::Error::new(io::ErrorKind::NotFound, error.to_string()))
+            }
             _ => Self::NotAllowed,
         }
     }

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{sync::Semaphore, time::timeout};
 
-use crate::{Address, Host, IpVersion, LinkLocal, dial::DialError};
+use crate::{Address, Host, IpVersion, dial::DialError, link_local};
 
 /// How long a look-up may take before it counts as failed.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -42,7 +42,7 @@ impl Resolver {
             ]
             .map(|ip| SocketAddr::new(ip, port))
             .to_vec(),
-            Some(Host::LinkLocal(host)) => vec![with_scope(host, port).await?],
+            Some(Host::LinkLocal(host)) => vec![link_local::with_scope(host, port)?],
             Some(Host::Name(name)) => {
                 let name = name.ascii().to_owned();
                 let found = self.look_up(name, port).await;
@@ -79,16 +79,6 @@ impl Resolver {
             .await
             .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the resolver does not answer"))?
     }
-}
-
-/// The address with the number that its interface has now. The system's resolver knows it
-/// and asks nobody.
-async fn with_scope(host: &LinkLocal, port: u16) -> Result<SocketAddr, DialError> {
-    let found = tokio::net::lookup_host((host.to_string(), port)).await;
-    let found = found.ok().and_then(|mut found| found.next());
-    found.ok_or_else(|| DialError::NoInterface {
-        zone: host.zone.clone(),
-    })
 }
 
 /// The addresses of the families wanted, one of each family in turn, the family of
@@ -158,33 +148,5 @@ mod tests {
             error.to_string(),
             "cannot look it up: it has no IPv6 address"
         );
-    }
-
-    #[tokio::test]
-    async fn a_link_local_address_has_the_number_of_its_interface() {
-        let resolve = async |text: &str, ip| {
-            let address = text.parse().unwrap();
-            Resolver::new(ip, 1).resolve(&address).await
-        };
-        let numbered = resolve("[fe80::1%7]:4000", IpVersion::Auto).await.unwrap();
-        assert_eq!(numbered, list(&["[fe80::1%7]:4000"]));
-        #[cfg(target_os = "linux")]
-        {
-            let named = resolve("[fe80::1%lo]:4000", IpVersion::V6).await.unwrap();
-            let index = std::fs::read_to_string("/sys/class/net/lo/ifindex").unwrap();
-            assert_eq!(named, list(&[&format!("[fe80::1%{}]:4000", index.trim())]));
-        }
-        let error = resolve("[fe80::1%none0]:4000", IpVersion::Auto).await;
-        assert_eq!(
-            error.unwrap_err().to_string(),
-            r#"there is no network interface "none0""#
-        );
-        let error = resolve("[fe80::1%25eth0]:4000", IpVersion::Auto).await;
-        assert_eq!(
-            error.unwrap_err().to_string(),
-            r#"there is no network interface "25eth0": "%25" stands for '%' in URLs alone"#
-        );
-        let error = resolve("[fe80::1%7]:4000", IpVersion::V4).await;
-        assert!(error.unwrap_err().to_string().ends_with("no IPv4 address"));
     }
 }

@@ -14,6 +14,7 @@ pub struct Target {
     labels: BTreeMap<String, String>,
     session: SessionConfig,
     networks: Option<Networks>,
+    on_demand: bool,
 }
 
 impl Target {
@@ -25,6 +26,7 @@ impl Target {
             labels: BTreeMap::new(),
             session,
             networks: None,
+            on_demand: false,
         }
     }
 
@@ -42,12 +44,19 @@ impl Target {
         self
     }
 
-    /// Marks it as one that was asked for, rather than listed by whoever runs the
+    /// Lets connections be made within these networks alone, whatever its name leads to.
+    #[must_use]
+    pub fn within(mut self, networks: Networks) -> Self {
+        self.networks = Some(networks);
+        self
+    }
+
+    /// Marks it as one that was asked for, rather than listed by the one who runs the
     /// prober: connections are made within these networks alone.
     #[must_use]
     pub(crate) fn on_demand(mut self, networks: Networks) -> Self {
-        self.networks = Some(networks);
-        self
+        self.on_demand = true;
+        self.within(networks)
     }
 
     /// Its name; unique among a prober's targets.
@@ -73,11 +82,11 @@ impl Target {
     /// Whether it is probed because somebody asked for it
     /// ([`OnDemand::ask`](crate::OnDemand::ask)), and not as one of a [`TargetSet`](crate::TargetSet).
     pub const fn is_on_demand(&self) -> bool {
-        self.networks.is_some()
+        self.on_demand
     }
 
     /// Where connections may be made to; anywhere without.
-    pub(crate) const fn networks(&self) -> Option<&Networks> {
+    pub const fn networks(&self) -> Option<&Networks> {
         self.networks.as_ref()
     }
 }

@@ -63,13 +63,12 @@ pub async fn listen(address: &Address) -> Result<Vec<TcpListener>, BindError> {
             bind(address, Families::of(address)).map(|one| vec![one])
         }
         Some(Host::LinkLocal(host)) => {
-            match tokio::net::lookup_host((host.to_string(), port)).await {
-                Ok(addresses) => first(addresses.collect()).map(|one| vec![one]),
+            if let Ok(addresses) = tokio::net::lookup_host((host.to_string(), port)).await {
+                first(addresses.collect()).map(|one| vec![one])
+            } else {
                 // The resolver says that there is no such name.
-                Err(_) => {
-                    let missing = format!("there is no network interface {:?}", host.zone);
-                    Err(io::Error::new(io::ErrorKind::NotFound, missing))
-                }
+                let missing = format!("there is no network interface {:?}", host.zone);
+                Err(io::Error::new(io::ErrorKind::NotFound, missing))
             }
         }
         Some(Host::Name(name)) => {

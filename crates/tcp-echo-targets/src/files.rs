@@ -7,6 +7,8 @@ use std::{
     sync::Arc,
 };
 
+use tcp_echo_prober::Networks;
+
 use crate::{
     Defaults, Format, LoadError, Origin, ParseDuration, ReadError, Spec,
     file::{self, Mark},
@@ -19,6 +21,8 @@ pub(crate) struct Files {
     seen: Vec<(PathBuf, Seen)>,
     defaults: Defaults,
     duration: ParseDuration,
+    /// Where what files list may lead to; anywhere without.
+    allow: Option<Networks>,
 }
 
 /// What was last seen of a file.
@@ -65,6 +69,7 @@ impl Files {
         files: Vec<PathBuf>,
         defaults: Defaults,
         duration: ParseDuration,
+        allow: Option<Networks>,
     ) -> Self {
         let unseen = |path| (path, Seen::Nothing);
         Self {
@@ -72,6 +77,7 @@ impl Files {
             seen: files.into_iter().map(unseen).collect(),
             defaults,
             duration,
+            allow,
         }
     }
 
@@ -107,6 +113,10 @@ impl Files {
             let (text, _) = text?;
             let placed = parse_placed(&text, Format::of(path), &self.defaults, self.duration);
             for (place, spec) in placed.map_err(|error| LoadError::parse(path, error))? {
+                let spec = match &self.allow {
+                    Some(networks) => spec.within(networks.clone()),
+                    None => spec,
+                };
                 list.push(Some((path, place)), spec)?;
             }
         }

@@ -1,8 +1,8 @@
 //! The targets, kept up to date.
 
-use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
+use std::{convert::Infallible, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
-use tcp_echo_prober::{IpVersion, TargetSet};
+use tcp_echo_prober::{IpVersion, Networks, TargetSet};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, interval_at, sleep_until},
@@ -10,9 +10,9 @@ use tokio::{
 use tracing::{debug, error, info};
 
 use crate::{
-    Defaults, Dns, Handle, LoadError, ParseDuration, Shard, Spec, Status,
+    Defaults, Dns, Endpoint, Handle, LoadError, ParseDuration, Shard, Spec, Status,
     discovery::Discovery,
-    expand,
+    expand::Expansion,
     files::Files,
     handle::{Order, Waiting},
     loader::Loader,
@@ -43,12 +43,21 @@ pub struct Config {
     pub dns: Dns,
     /// Which addresses of a name are targets; all by default.
     pub ip: IpVersion,
+    /// How many targets of one `dns+` or `srv+` name are taken, after the shard's choice;
+    /// 1,000 by default.
+    pub dns_max: NonZeroUsize,
+    /// The networks to which `dns+` and `srv+` names, and what files list, may lead;
+    /// any by default. Targets given without a file are the caller's own choice.
+    pub discover_allow: Option<Networks>,
 }
 
 /// The shortest time between two looks at the files or at names.
 const SHORTEST: Duration = Duration::from_millis(10);
 
 impl Config {
+    /// How many targets of one name are taken, by default.
+    pub const DNS_MAX: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
+
     /// No targets yet, and everything else by default.
     pub const fn new(defaults: Defaults, parse_duration: ParseDuration) -> Self {
         Self {
@@ -61,6 +70,8 @@ impl Config {
             dns_refresh: Duration::from_secs(30),
             dns: Dns::system(),
             ip: IpVersion::Auto,
+            dns_max: Self::DNS_MAX,
+            discover_allow: None,
         }
     }
 }
@@ -73,7 +84,7 @@ impl Config {
 pub struct Source {
     specs: Vec<Spec>,
     current: TargetSet,
-    shard: Shard,
+    expansion: Expansion,
     poll: Duration,
     dns_refresh: Duration,
     loader: Loader,
@@ -93,11 +104,17 @@ impl Source {
     /// [`LoadError`], where any file can't be used.
     pub fn load(config: Config) -> Result<Self, LoadError> {
         let follows = !config.files.is_empty();
+        let allow = config.discover_allow;
+        let within = |spec: Spec| match (&allow, spec.endpoint()) {
+            (None, _) | (_, Endpoint::Address(_)) => spec,
+            (Some(networks), _) => spec.within(networks.clone()),
+        };
         let mut files = Files::new(
-            config.targets,
+            config.targets.into_iter().map(within).collect(),
             config.files,
             config.defaults,
             config.parse_duration,
+            allow,
         );
         let specs = files.load(true).transpose()?.unwrap_or_default();
         let (orders, received) = mpsc::channel(16);
@@ -105,7 +122,7 @@ impl Source {
         let mut source = Self {
             specs,
             current: TargetSet::default(),
-            shard: config.shard,
+            expansion: Expansion::new(config.shard, config.dns_max),
             poll: config.poll.max(SHORTEST),
             dns_refresh: config.dns_refresh.max(SHORTEST),
             loader: Loader::new(files, follows),
@@ -219,8 +236,15 @@ impl Source {
         }
     }
 
-    fn expanded(&self) -> TargetSet {
-        expand::targets(&self.specs, &self.discovery, self.shard)
+    fn expanded(&mut self) -> TargetSet {
+        let Self {
+            expansion,
+            specs,
+            discovery,
+            current,
+            ..
+        } = self;
+        expansion.targets(specs, discovery, current)
     }
 
     fn apply(&mut self, apply: &mut impl FnMut(TargetSet)) {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
-use tcp_echo_prober::{Address, ConfigError, SessionConfig, Target};
+use tcp_echo_prober::{Address, ConfigError, Host, Networks, SessionConfig, Target};
 
 use crate::Endpoint;
 
@@ -23,6 +23,7 @@ pub struct Spec {
     endpoint: Endpoint,
     labels: BTreeMap<String, String>,
     session: SessionConfig,
+    networks: Option<Networks>,
 }
 
 impl Spec {
@@ -33,6 +34,7 @@ impl Spec {
             endpoint,
             labels: BTreeMap::new(),
             session,
+            networks: None,
         }
     }
 
@@ -48,6 +50,14 @@ impl Spec {
     #[must_use]
     pub fn with_labels(mut self, labels: BTreeMap<String, String>) -> Self {
         self.labels = labels;
+        self
+    }
+
+    /// Lets its targets be within these networks alone, whatever it leads to: addresses
+    /// found that are outside become no targets, and names connect to none of them.
+    #[must_use]
+    pub fn within(mut self, networks: Networks) -> Self {
+        self.networks = Some(networks);
         self
     }
 
@@ -71,9 +81,21 @@ impl Spec {
         &self.session
     }
 
+    /// Whether a target of it may be at `address`, as far as that can be said of a host
+    /// that is not looked up.
+    pub(crate) fn may_be_at(&self, address: &Address) -> bool {
+        match (&self.networks, address.host()) {
+            (Some(networks), Some(Host::Ip(ip))) => networks.contains(*ip),
+            _ => true,
+        }
+    }
+
     /// The target at `address`, of the name given.
     pub(crate) fn target(&self, name: Arc<str>, address: Address) -> Target {
-        let target = Target::new(address, self.session.clone()).named(name);
+        let mut target = Target::new(address, self.session.clone()).named(name);
+        if let Some(networks) = &self.networks {
+            target = target.within(networks.clone());
+        }
         self.labels.iter().fold(target, |target, (label, value)| {
             target.with_label(label, value)
         })

@@ -189,6 +189,90 @@ async fn look_ups_are_bounded() {
     .await;
 }
 
+/// Addresses of 192.0.2.0/24.
+fn addresses(last: impl IntoIterator<Item = u8>) -> Vec<String> {
+    last.into_iter().map(|n| format!("192.0.2.{n}")).collect()
+}
+
+fn publish(server: &Server, name: &str, addresses: &[String]) {
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    server.addresses(name, &addresses);
+}
+
+#[tokio::test]
+async fn of_too_many_targets_those_that_are_probed_stay() {
+    let server = Server::start().await;
+    publish(&server, "web.test", &addresses(11..=30));
+    server.services(
+        "srv.test",
+        &[("c.test.", 3), ("a.test.", 1), ("b.test.", 2)],
+    );
+    let mut config = asking(&server, [spec("dns+web.test:1").named("w")]);
+    config.targets.push(spec("srv+srv.test").named("s"));
+    config.dns_max = 2.try_into().unwrap();
+    let mut running = Running::start(config).unwrap();
+    let services = ["s/a.test:1", "s/b.test:2"];
+    let expected = |w: [&str; 2]| [services[0], services[1], w[0], w[1]].map(str::to_owned);
+    let first = running
+        .until(
+            &expected(["w/192.0.2.11", "w/192.0.2.12"])
+                .each_ref()
+                .map(|n| &**n),
+        )
+        .await;
+    assert_eq!(first.len(), 4);
+    // Others come before them in order, and change nothing.
+    publish(&server, "web.test", &addresses(1..=30));
+    asked_anew(&server, 2).await;
+    assert!(running.is_quiet());
+    // One goes: the first of the others takes its place.
+    publish(
+        &server,
+        "web.test",
+        &addresses((1..=30).filter(|n| *n != 11)),
+    );
+    assert_eq!(
+        names(&running.next().await),
+        expected(["w/192.0.2.1", "w/192.0.2.12"])
+    );
+    publish(&server, "web.test", &addresses([12]));
+    let set = running.next().await;
+    assert_eq!(names(&set), [services[0], services[1], "w/192.0.2.12"]);
+}
+
+#[tokio::test]
+async fn names_lead_to_networks_that_are_allowed() {
+    let server = Server::start().await;
+    server.addresses("web.test", &["192.0.2.1", "198.51.100.1", "2001:db8::1"]);
+    server.services("srv.test", &[("a.test.", 1)]);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("targets.yml");
+    std::fs::write(&file, "- targets: [b.test:1, 'dns+web.test:2']").unwrap();
+    let given = ["dns+web.test:1", "srv+srv.test", "c.test:1"].map(spec);
+    let mut config = asking(&server, given);
+    config.files.push(file);
+    config.discover_allow = Some("192.0.2.0/24".parse().unwrap());
+    let mut running = Running::start(config).unwrap();
+    let expected = [
+        "b.test:1",
+        "c.test:1",
+        "dns+web.test:1/192.0.2.1",
+        "dns+web.test:2/192.0.2.1",
+        "srv+srv.test/a.test:1",
+    ];
+    let set = running.until(&expected).await;
+    // Names are looked up by the prober, which connects to these alone.
+    let bound: Vec<_> = set
+        .iter()
+        .map(|target| target.networks().is_some())
+        .collect();
+    assert_eq!(bound, [true, false, true, true, true]);
+    server.addresses("web.test", &["198.51.100.1"]);
+    running
+        .until(&["b.test:1", "c.test:1", "srv+srv.test/a.test:1"])
+        .await;
+}
+
 #[tokio::test]
 async fn a_target_for_every_service() {
     let server = Server::start().await;

@@ -162,6 +162,10 @@ pub struct ClientConfig {
     pub reconnect_max: Duration,
     /// The time between look-ups of a target's name, above zero.
     pub dns_refresh: Duration,
+    /// How many targets of one name that stands for many are probed.
+    pub dns_max: NonZeroUsize,
+    /// The networks to which such names, and `files`, may lead; `None` is anywhere.
+    pub discover_allow: Option<Networks>,
     /// The clock of arrivals.
     pub timestamps: Timestamps,
     /// The family of addresses.

@@ -206,6 +206,18 @@ pub(super) struct Flags {
     #[arg(value_parser = duration::positive, help_heading = "Client")]
     dns_refresh: Duration,
 
+    /// How many targets of one name after dns+ or srv+ are probed. Of more, those that
+    /// are probed already stay; what is left off is logged.
+    #[arg(long, value_name = "COUNT", default_value = "1000")]
+    #[arg(value_parser = values::targets, help_heading = "Client")]
+    dns_max: NonZeroUsize,
+
+    /// The networks to which names after dns+ or srv+, and targets of files, may lead,
+    /// with commas between, as in 10.0.0.0/8,192.168.0.0/16; repeat it for more.
+    /// Without it they may lead anywhere.
+    #[arg(long, value_name = "NETWORKS", help_heading = "Client")]
+    discover_allow: Vec<Networks>,
+
     /// Who says when a reply came: the kernel, or this process (user). auto is the
     /// kernel wherever it can.
     #[arg(

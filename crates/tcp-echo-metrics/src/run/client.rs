@@ -84,6 +84,8 @@ fn source(config: &ClientConfig) -> Result<Source, RunError> {
     list.shard = config.shard;
     list.dns_refresh = config.dns_refresh;
     list.ip = ip(config);
+    list.dns_max = config.dns_max;
+    list.discover_allow.clone_from(&config.discover_allow);
     Ok(Source::load(list)?)
 }
 

@@ -64,6 +64,9 @@ impl Flags {
                 stall: self.stall,
                 reconnect_max: self.reconnect_max,
                 dns_refresh: self.dns_refresh,
+                dns_max: self.dns_max,
+                discover_allow: Some(self.discover_allow.into_iter().collect())
+                    .filter(|allow: &Networks| !allow.is_empty()),
                 timestamps: self.timestamps,
                 ip: self.ip,
                 source: self.source,
