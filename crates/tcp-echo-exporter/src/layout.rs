@@ -35,6 +35,7 @@ pub(crate) enum Cell {
 
 /// Where the counts by reason begin.
 pub(crate) const UNSENT: usize = Cell::Peer as usize + 1;
+pub(crate) const UNSENT_RESOURCES: usize = UNSENT + UnsentReason::Resources as usize;
 pub(crate) const CONNECT_FAILURES: usize = UNSENT + UnsentReason::ALL.len();
 pub(crate) const DISCONNECTS: usize = CONNECT_FAILURES + ConnectFailure::ALL.len();
 const HISTOGRAMS: usize = DISCONNECTS + DisconnectReason::ALL.len();

@@ -143,7 +143,9 @@ impl<'a> Snapshot<'a> {
     }
 
     pub(crate) fn is_tried(&self) -> bool {
-        self.connects() > 0 || self.connect_failures() > 0
+        self.connects() > 0
+            || self.connect_failures() > 0
+            || self.words[layout::UNSENT_RESOURCES] > 0
     }
 
     pub(crate) fn histogram(&self, histogram: Histogram) -> Counted<'a> {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tcp_echo_prober::{Event, Observer, Sensor, Session, Target, TcpInfo};
+use tcp_echo_prober::{Event, Observer, Sensor, Session, Target, TcpInfo, UnsentReason};
 use tokio::{sync::Notify, time::timeout};
 
 use crate::{
@@ -62,10 +62,11 @@ impl Series {
         }
     }
 
-    /// Whether a connection to the target was made or failed at least once.
+    /// Whether a connection to the target was made or failed at least once, or could
+    /// not be attempted for want of resources.
     fn is_tried(&self) -> bool {
         let failures = layout::CONNECT_FAILURES..layout::DISCONNECTS;
-        let mut tries = failures.chain([Cell::Connects as usize]);
+        let mut tries = failures.chain([Cell::Connects as usize, layout::UNSENT_RESOURCES]);
         tries.any(|index| self.cells.peek(index) > 0)
     }
 }
@@ -320,11 +321,24 @@ impl Sensor for TargetSensor {
             _ => {}
         }
         drop(change);
-        if !self.tried && matches!(event, Event::Connected { .. } | Event::ConnectFailed { .. }) {
+        if !self.tried && is_outcome(event) {
             self.tried = true;
             self.shared.tried.notify_waiters();
         }
     }
+}
+
+/// Whether the event says what came of trying to connect.
+fn is_outcome(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Connected { .. }
+            | Event::ConnectFailed { .. }
+            | Event::Unsent {
+                reason: UnsentReason::Resources,
+                ..
+            }
+    )
 }
 
 /// Sets the kernel's view of the connection; without a connection there is none.

@@ -141,7 +141,7 @@ async fn a_target_has_all_its_series_at_0_from_the_start_and_takes_them_with_it(
     assert_eq!(series().await, Vec::<String>::new());
     let sensor = metrics.attach(&target(":4000").named("new"));
     let found = series().await;
-    assert_eq!(found.len(), 81);
+    assert_eq!(found.len(), 82);
     for line in &found {
         let expected = if line.starts_with("tcp_echo_target_info") {
             1.0
@@ -157,9 +157,9 @@ async fn a_target_has_all_its_series_at_0_from_the_start_and_takes_them_with_it(
     }
     // Another of that name comes before the first one goes.
     let next = metrics.attach(&target(":4001").named("new"));
-    assert_eq!(series().await.len(), 81);
+    assert_eq!(series().await.len(), 82);
     drop(sensor);
-    assert_eq!(series().await.len(), 81);
+    assert_eq!(series().await.len(), 82);
     drop(next);
     assert_eq!(series().await, Vec::<String>::new());
 }

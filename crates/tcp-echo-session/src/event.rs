@@ -118,6 +118,9 @@ reasons! {
         Backpressure => "backpressure",
         /// The host woke the prober too late, when the slot had passed.
         Overrun => "overrun",
+        /// There was no connection, since the process has no file descriptor or memory
+        /// for one.
+        Resources => "resources",
     }
 }
 
@@ -132,7 +135,7 @@ reasons! {
         Unreachable => "unreachable",
         /// The name did not resolve.
         Dns => "dns",
-        /// Anything else, such as no file descriptor left.
+        /// Anything else.
         Other => "other",
     }
 }

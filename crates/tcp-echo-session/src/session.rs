@@ -34,6 +34,8 @@ pub struct Session {
     /// whatever comes of it.
     begins_by: Option<Instant>,
     link: Option<Link>,
+    /// Why slots pass while there is no connection.
+    missing: UnsentReason,
     writing: Option<Transmit>,
     next: Seq,
     in_flight: InFlight,
@@ -76,13 +78,15 @@ impl Session {
     ///
     /// The schedule begins with the first attempt's outcome
     /// ([`handle_connected`](Self::handle_connected) or
-    /// [`handle_connect_failed`](Self::handle_connect_failed)), and at the latest
+    /// [`handle_connect_failed`](Self::handle_connect_failed)), with
+    /// [`handle_out_of_resources`](Self::handle_out_of_resources), and at the latest
     /// one timeout after `origin`: the time that a first handshake takes is no loss.
     pub fn new(config: &SessionConfig, origin: Instant) -> Self {
         Self {
             schedule: Schedule::new(origin, config.interval),
             begins_by: Some(origin + config.timeout),
             link: None,
+            missing: UnsentReason::Disconnected,
             writing: None,
             next: Seq::FIRST,
             in_flight: InFlight::new(),
@@ -105,6 +109,7 @@ impl Session {
     ) -> Event {
         self.begin(at);
         self.drop_link();
+        self.missing = UnsentReason::Disconnected;
         self.link = Some(Link::new(self.next));
         Event::Connected { address, handshake }
     }
@@ -112,7 +117,16 @@ impl Session {
     /// An attempt to connect failed.
     pub fn handle_connect_failed(&mut self, at: Instant, reason: ConnectFailure) -> Event {
         self.begin(at);
+        self.missing = UnsentReason::Disconnected;
         Event::ConnectFailed { reason }
+    }
+
+    /// No connection can be attempted for want of a file descriptor or of memory. Slots
+    /// without a connection are [`UnsentReason::Resources`] from now on, until the next
+    /// attempt's outcome.
+    pub fn handle_out_of_resources(&mut self, at: Instant) {
+        self.begin(at);
+        self.missing = UnsentReason::Resources;
     }
 
     /// The connection is gone. Its probes stay in flight until their own timeouts;
@@ -228,7 +242,7 @@ impl Session {
     #[inline]
     fn take_slots(&mut self, now: Time) -> Output {
         let reason = match (&self.link, &self.writing) {
-            (None, _) => Some(UnsentReason::Disconnected),
+            (None, _) => Some(self.missing),
             (Some(_), Some(_)) => Some(UnsentReason::Backpressure),
             (Some(_), None) => None,
         };

@@ -20,6 +20,7 @@ enum Operation {
     Finish,
     Connect,
     ConnectFails,
+    OutOfResources,
     Disconnect,
     /// A probe that was sent is answered, again perhaps, `nth` from the newest.
     Answer {
@@ -47,6 +48,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => Just(Finish),
         2 => Just(Connect),
         1 => Just(ConnectFails),
+        1 => Just(OutOfResources),
         1 => Just(Disconnect),
         12 => (0usize..40, prop::option::of(-50_000_000i64..50_000_000))
             .prop_map(|(nth, kernel)| Answer { nth, kernel }),
@@ -99,7 +101,11 @@ proptest! {
                     let event = driver.session.handle_connect_failed(at, ConnectFailure::Other);
                     driver.saw(event);
                 }
-                Operation::ConnectFails => {}
+                Operation::OutOfResources if !driver.session.is_connected() => {
+                    let at = driver.now().at;
+                    driver.session.handle_out_of_resources(at);
+                }
+                Operation::ConnectFails | Operation::OutOfResources => {}
                 Operation::Disconnect => driver.disconnect(DisconnectReason::Error),
                 Operation::Answer { nth, kernel } => {
                     if let Some(probe) = sent.iter().rev().nth(nth) {

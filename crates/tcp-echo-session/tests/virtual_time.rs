@@ -97,6 +97,37 @@ fn loss_is_total_within_one_window_of_the_peers_death() {
 }
 
 #[test]
+fn slots_without_a_descriptor_are_told_from_those_without_a_connection() {
+    let mut driver = Driver::new(&config(ms(10), ms(20)));
+    let starve = |driver: &mut Driver| {
+        let at = driver.now().at;
+        driver.session.handle_out_of_resources(at);
+    };
+    let lost = |driver: &Driver| {
+        [UnsentReason::Resources, UnsentReason::Disconnected].map(|reason| driver.unsent(reason))
+    };
+    starve(&mut driver);
+    driver.run(ms(95), |_| None);
+    assert_eq!(lost(&driver), [10, 0]);
+    driver.connect();
+    driver.run(ms(100), |_| Some(ms(1)));
+    driver.disconnect(DisconnectReason::Reset);
+    driver.run(ms(50), |_| None);
+    assert_eq!(lost(&driver), [10, 5]);
+    starve(&mut driver);
+    driver.run(ms(50), |_| None);
+    assert_eq!(lost(&driver), [15, 5]);
+    let at = driver.now().at;
+    let event = driver
+        .session
+        .handle_connect_failed(at, ConnectFailure::Refused);
+    driver.saw(event);
+    driver.run(ms(50), |_| None);
+    assert_eq!(lost(&driver), [15, 10]);
+    driver.check_window();
+}
+
+#[test]
 fn probes_in_flight_at_a_disconnect_keep_their_own_timeouts() {
     let mut driver = Driver::connected(&config(ms(10), ms(800)));
     driver.run(ms(95), |_| None);

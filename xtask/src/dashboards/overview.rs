@@ -166,7 +166,8 @@ fn loss() -> Row {
                 "Why probes were not sent: \
                 disconnected (no connection: see the network or the peer), backpressure (the \
                 connection took no more: the peer or the path is stuck), overrun (this host woke \
-                too late for the slot: too little CPU).",
+                too late for the slot: too little CPU), resources (this process has no file \
+                descriptor for the connection: raise its limit of open files).",
             )
             .query(
                 format!(

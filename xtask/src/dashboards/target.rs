@@ -199,7 +199,8 @@ fn loss() -> Row {
                 "Every slot of the schedule ends as one of \
                 these; together they are the probing rate, and stay level also while the target is \
                 dead. Unsent for: disconnected (no connection), backpressure (the connection took \
-                no more), overrun (this host woke too late).",
+                no more), overrun (this host woke too late), resources (this process has no file \
+                descriptor for the connection).",
             )
             .query(OF.rate("tcp_echo_received_total", ""), "received")
             .query(OF.rate("tcp_echo_timeouts_total", ""), "timeout")

@@ -150,7 +150,7 @@ fn types(scrape: &Scrape) -> Result<()> {
         }
     }
     for (name, reasons) in [
-        ("unsent", "disconnected backpressure overrun"),
+        ("unsent", "disconnected backpressure overrun resources"),
         ("connect_failures", "refused timeout unreachable dns other"),
         ("disconnects", "eof reset stalled error closed"),
     ] {
