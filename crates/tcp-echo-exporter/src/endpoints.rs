@@ -11,12 +11,14 @@ use axum::{
     routing::{get, post},
 };
 use prometheus_client::collector::Collector;
+use tcp_echo_resolve::LookupStats;
 use tcp_echo_server::ServerStats;
 
 use crate::{
     about::{AboutCollector, BuildInfo, ReloadStatus},
     client::Client,
     collect::FamilyCollector,
+    discovery::{LookupCollector, SourceCollector, SourceStatus},
     encode::Format,
     families::FAMILIES,
     history::History,
@@ -38,6 +40,8 @@ pub type ReloadError = Box<dyn Error + Send + Sync>;
 
 /// The history's limit unless another is set, in bytes.
 const HISTORY_LIMIT: usize = 32 << 20;
+
+type SourcesHook = dyn Fn() -> Vec<SourceStatus> + Send + Sync;
 
 type ReloadHook = dyn Fn() -> Result<(), ReloadError> + Send + Sync;
 
@@ -63,6 +67,8 @@ pub struct Endpoints {
     pub(crate) build: BuildInfo,
     pub(crate) targets: Option<TargetMetrics>,
     server: Option<Arc<ServerStats>>,
+    lookups: Option<Arc<LookupStats>>,
+    sources: Option<Arc<SourcesHook>>,
     readiness: Option<Readiness>,
     reload_status: Option<ReloadStatus>,
     reload: Option<Arc<ReloadHook>>,
@@ -78,6 +84,8 @@ impl Endpoints {
             build,
             targets: None,
             server: None,
+            lookups: None,
+            sources: None,
             readiness: None,
             reload_status: None,
             reload: None,
@@ -116,6 +124,24 @@ impl Endpoints {
     #[must_use]
     pub fn with_server(mut self, stats: Arc<ServerStats>) -> Self {
         self.server = Some(stats);
+        self
+    }
+
+    /// Shows the counts of a resolver.
+    #[must_use]
+    pub fn with_lookups(mut self, stats: Arc<LookupStats>) -> Self {
+        self.lookups = Some(stats);
+        self
+    }
+
+    /// Shows how it goes with each source of targets; `sources` is called for every
+    /// scrape.
+    #[must_use]
+    pub fn with_sources(
+        mut self,
+        sources: impl Fn() -> Vec<SourceStatus> + Send + Sync + 'static,
+    ) -> Self {
+        self.sources = Some(Arc::new(sources));
         self
     }
 
@@ -193,6 +219,12 @@ impl Endpoints {
         }
         if let Some(stats) = &self.server {
             collectors.push(Box::new(ServerCollector(Arc::clone(stats))));
+        }
+        if let Some(stats) = &self.lookups {
+            collectors.push(Box::new(LookupCollector(Arc::clone(stats))));
+        }
+        if let Some(sources) = &self.sources {
+            collectors.push(Box::new(SourceCollector(sources())));
         }
         collectors.push(Box::new(process));
         collectors

@@ -1,8 +1,8 @@
 //! Prometheus metrics and HTTP endpoints for TCP echo probing.
 //!
 //! - [`TargetMetrics`] observes a prober: it keeps every target's numbers.
-//! - [`Endpoints`] say what is shown: targets, an echo server's counts, the build, how
-//!   the last reload went. Its [router](Endpoints::router) can be served by itself or
+//! - [`Endpoints`] say what is shown: targets, an echo server's counts, look-ups and
+//!   where targets come from, the build, how the last reload went. Its [router](Endpoints::router) can be served by itself or
 //!   as a part of another program.
 //! - [`Exporter`] listens and serves, and doesn't let slow clients hold it.
 //!
@@ -97,6 +97,7 @@ mod buffers;
 mod cells;
 mod client;
 mod collect;
+mod discovery;
 mod encode;
 mod endpoints;
 mod exporter;
@@ -128,10 +129,12 @@ mod view;
 
 pub use about::{BuildInfo, ReloadStatus};
 pub use buckets::{Buckets, BucketsError};
+pub use discovery::SourceStatus;
 pub use endpoints::{Endpoints, ReloadError};
 pub use exporter::Exporter;
 pub use lifecycle::Lifecycle;
 pub use probe::{ParseDuration, Probe};
 pub use readiness::Readiness;
 pub use targets::{TargetMetrics, TargetSensor};
+pub use tcp_echo_resolve::LookupStats;
 pub use tcp_echo_server::{Address, BindError};

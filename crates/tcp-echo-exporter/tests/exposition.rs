@@ -5,7 +5,9 @@ mod common;
 use std::{sync::Arc, time::Duration};
 
 use common::{BUILD, Driven, Response, TIMEOUT, get, request, serve, target};
-use tcp_echo_exporter::{Buckets, Endpoints, ReloadStatus, TargetMetrics};
+use tcp_echo_exporter::{
+    Buckets, Endpoints, LookupStats, ReloadStatus, SourceStatus, TargetMetrics,
+};
 use tcp_echo_prober::{
     ConnectFailure, DisconnectReason, Event, Observer as _, TcpInfo, UnsentReason,
 };
@@ -52,6 +54,20 @@ fn full(metrics: &TargetMetrics) -> Endpoints {
     Endpoints::new(BUILD)
         .with_targets(metrics.clone())
         .with_server(Arc::new(ServerStats::default()))
+        .with_lookups(Arc::new(LookupStats::default()))
+        .with_sources(|| {
+            let known = SourceStatus {
+                source: "dns+web.example.net:4000".into(),
+                targets: 3,
+                last_success: Some(std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000)),
+            };
+            let unknown = SourceStatus {
+                source: "srv+\"odd\"".into(),
+                targets: 0,
+                last_success: None,
+            };
+            vec![known, unknown]
+        })
         .with_reload_status(ReloadStatus::loaded(
             std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
         ))
@@ -121,7 +137,7 @@ async fn protobuf_carries_a_native_histogram_too() {
     let ours = families
         .iter()
         .filter(|family| !family.name.starts_with("process_"));
-    assert_eq!(ours.count(), 34);
+    assert_eq!(ours.count(), 38);
 }
 
 #[tokio::test]

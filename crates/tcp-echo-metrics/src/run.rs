@@ -20,7 +20,7 @@ use tcp_echo_metrics::{
     service::{self, Sockets, SocketsError, Supervisor},
     version,
 };
-use tcp_echo_prober::{OnDemand, TargetSet};
+use tcp_echo_prober::{OnDemand, Resolver, TargetSet};
 use tcp_echo_server::BindError;
 use tcp_echo_targets::{LoadError, Source};
 use tcp_echo_web::WebConfigError;
@@ -32,7 +32,7 @@ use pulse::Pulses;
 use reload::Reload;
 use server::EchoServer;
 
-/// How long what blocks a thread is waited for at the end: look-ups that hang.
+/// How long what blocks a thread is waited for at the end: files that hang.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What this build is.
@@ -144,7 +144,8 @@ async fn run_until_told(
     sockets: Sockets,
 ) -> Result<ExitCode, RunError> {
     let web = endpoints::web(config)?;
-    let (source, targets) = client::targets(config).await?;
+    let resolver = Resolver::default();
+    let (source, targets) = client::targets(config, &resolver).await?;
     let mut foreground = Foreground::new(config, targets.len()).map_err(RunError::Usage)?;
     let no_signals = |error| RunError::Start {
         part: "signals",
@@ -177,7 +178,9 @@ async fn run_until_told(
     }
     let metrics = client::metrics(&config.client)?;
     if config.mode.probes() {
-        endpoints = endpoints.with_targets(metrics.clone());
+        endpoints = endpoints
+            .with_targets(metrics.clone())
+            .with_lookups(resolver.stats().clone());
     }
     let on_demand = probe.as_ref().map(|probe| probe.on_demand.clone());
     if let Some(probe) = probe {
@@ -199,7 +202,7 @@ async fn run_until_told(
         })?;
         let observer = ((metrics, pulses.clone()), watcher);
         let (client_config, on_demand) = (&config.client, on_demand.as_ref());
-        let started = Client::start(client_config, &targets, most, on_demand, observer)?;
+        let started = Client::start(client_config, &targets, most, on_demand, resolver, observer)?;
         client = Some(started);
     }
     // A run that is watched is over a set of targets that stays.

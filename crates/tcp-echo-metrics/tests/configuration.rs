@@ -62,6 +62,7 @@ fn defaults_are_those_of_the_original_and_of_the_manual() {
     assert_eq!(client.stall, None);
     assert_eq!(client.reconnect_max, Duration::from_secs(1));
     assert_eq!(client.dns_refresh, Duration::from_secs(30));
+    assert_eq!(client.dns_stale, Duration::from_secs(300));
     assert_eq!(client.timestamps, Timestamps::Auto);
     assert_eq!(client.ip, IpFamily::Auto);
     assert_eq!(
@@ -104,6 +105,8 @@ fn every_flag_arrives() {
         "5s",
         "-dns-refresh",
         "1h",
+        "-dns-stale",
+        "0",
         "-timestamps",
         "kernel",
         "-ip",
@@ -150,6 +153,7 @@ fn every_flag_arrives() {
     assert_eq!(config.client.stall, Some(Duration::from_secs(3)));
     assert_eq!(config.client.reconnect_max, Duration::from_secs(5));
     assert_eq!(config.client.dns_refresh, Duration::from_secs(3600));
+    assert_eq!(config.client.dns_stale, Duration::ZERO);
     assert_eq!(config.client.timestamps, Timestamps::Kernel);
     assert_eq!(config.client.ip, IpFamily::V4);
     assert_eq!(config.client.source, Some("10.0.0.9".parse().unwrap()));

@@ -1,4 +1,4 @@
-//! One attempt to connect: look the name up, race its addresses, set the options.
+//! One attempt to connect: race the addresses, set the options.
 
 use std::{
     io,
@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tcp_echo_resolve::{Failure, Limits, Resolver};
 use tcp_echo_session::ConnectFailure;
 use tcp_echo_socket::OpenError;
 use tokio::{
@@ -18,10 +19,10 @@ use tokio::{
 use tracing::warn;
 
 use crate::{
-    Options, Target, Timestamps,
+    Host, Options, Target, Timestamps,
     chatter::{Chatter, Once},
     link_local,
-    resolve::Resolver,
+    names::{Name, in_turn, this_host},
 };
 
 /// The least time that a handshake is given, however short the probes' timeout: a
@@ -38,12 +39,17 @@ const LAST_LOOK: Duration = Duration::from_millis(20);
 /// (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Look-ups under way at once for the targets of the set …
-const LOOKUPS: usize = 32;
+/// Look-ups under way at once for those targets that were asked for. They have places of
+/// their own, so that names that hang, asked for by whoever likes, hold up none of the
+/// others.
+const LOOKUPS_ON_DEMAND: Limits = Limits {
+    prompt: 8,
+    slow: 4,
+    all: 8,
+};
 
-/// … and for those that were asked for. They have places of their own, so that names
-/// that hang, asked for by whoever likes, hold up none of the others.
-const LOOKUPS_ON_DEMAND: usize = 8;
+/// How long the one who asks for a target waits for its name to be looked up.
+const PATIENCE_ON_DEMAND: Duration = Duration::from_secs(5);
 
 /// More addresses of one name than this are not raced.
 const MOST_ADDRESSES: usize = 8;
@@ -59,15 +65,6 @@ pub(crate) struct Dialer {
     no_dscp: Once,
 }
 
-/// What came of an attempt.
-pub(crate) struct Dialed {
-    /// The addresses that the name stands for now.
-    pub(crate) look_up: Result<Vec<SocketAddr>, DialError>,
-    /// What came of connecting to them, or where there are none to those of the
-    /// last answer; nothing where there never was one.
-    pub(crate) connected: Option<Result<Connected, DialError>>,
-}
-
 /// A connection, just made.
 pub(crate) struct Connected {
     pub(crate) stream: TcpStream,
@@ -79,7 +76,7 @@ pub(crate) struct Connected {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DialError {
     #[error("cannot look it up: {0}")]
-    LookUp(io::Error),
+    LookUp(#[from] Failure),
     #[error("there is no network interface {zone:?}{}", link_local::hint(zone))]
     NoInterface { zone: String },
     #[error("it has no address in the networks that are allowed")]
@@ -117,10 +114,14 @@ impl DialError {
 }
 
 impl Dialer {
-    pub(crate) fn new(options: Options) -> Self {
+    pub(crate) fn new(options: Options, resolver: Resolver) -> Self {
+        let resolver_on_demand = Resolver::builder()
+            .limits(LOOKUPS_ON_DEMAND)
+            .stats(resolver.stats().clone())
+            .build();
         Self {
-            resolver: Resolver::new(options.ip, LOOKUPS),
-            resolver_on_demand: Resolver::new(options.ip, LOOKUPS_ON_DEMAND),
+            resolver,
+            resolver_on_demand,
             options,
             chatter: Chatter::new(),
             no_stamps: Once::default(),
@@ -128,46 +129,73 @@ impl Dialer {
         }
     }
 
-    /// The addresses that `target` stands for and that may be connected to, at least
-    /// one. Nothing connects to an address that did not come from here, so a name that
-    /// changes its mind leads nowhere else.
-    pub(crate) async fn resolve(&self, target: &Target) -> Result<Vec<SocketAddr>, DialError> {
-        let resolver = if target.is_on_demand() {
+    /// The name of `target`, to be looked up; nothing where it is an address.
+    pub(crate) fn name(&self, target: &Target) -> Option<Name> {
+        let Some(Host::Name(name)) = target.address().host() else {
+            return None;
+        };
+        let (ip, every) = (self.options.ip, self.options.dns_refresh);
+        let resolver = self.resolver_of(target).clone();
+        Some(Name::new(resolver, name.ascii().to_owned(), ip, every))
+    }
+
+    const fn resolver_of(&self, target: &Target) -> &Resolver {
+        if target.is_on_demand() {
             &self.resolver_on_demand
         } else {
             &self.resolver
+        }
+    }
+
+    /// The addresses that `target` stands for without being looked up.
+    pub(crate) fn fixed(&self, target: &Target) -> Result<Vec<SocketAddr>, DialError> {
+        let found = match target.address().host() {
+            Some(Host::Ip(ip)) => vec![SocketAddr::new(*ip, 0)],
+            Some(Host::LinkLocal(host)) => vec![link_local::with_scope(host, 0)?],
+            None => this_host(),
+            Some(Host::Name(_)) => vec![],
         };
-        let mut found = resolver.resolve(target.address()).await?;
+        self.usable(target, found)
+    }
+
+    /// Those of the addresses found that may be connected to, in the order in which to
+    /// try them; at least one. Nothing connects to an address that did not come from
+    /// here, so a name that changes its mind leads nowhere else.
+    pub(crate) fn usable(
+        &self,
+        target: &Target,
+        found: Vec<SocketAddr>,
+    ) -> Result<Vec<SocketAddr>, DialError> {
+        let mut usable = in_turn(found, target.address().port(), self.options.ip)?;
         if let Some(networks) = target.networks() {
-            found.retain(|address| networks.contains(address.ip()));
-            if found.is_empty() {
+            usable.retain(|address| networks.contains(address.ip()));
+            if usable.is_empty() {
                 return Err(DialError::NotAllowed);
             }
         }
-        Ok(found)
+        Ok(usable)
     }
 
-    /// Connects to `target`; where its name can't be looked up, to one of the
-    /// addresses that it had before.
+    /// Looks `target` up once, for somebody who waits for it.
+    pub(crate) async fn resolve(&self, target: &Target) -> Result<Vec<SocketAddr>, DialError> {
+        let Some(Host::Name(name)) = target.address().host() else {
+            return self.fixed(target);
+        };
+        let resolver = self.resolver_of(target);
+        let mut look_up = resolver.look_up(name.ascii(), self.options.ip, true);
+        let found = timeout(PATIENCE_ON_DEMAND, look_up.next()).await;
+        let found = found.ok().flatten().unwrap_or(Err(Failure::NoAnswer))?;
+        self.usable(target, found)
+    }
+
+    /// Connects to one of the addresses of `target`.
     pub(crate) async fn dial(
         self: Arc<Self>,
         target: Arc<Target>,
-        before: Vec<SocketAddr>,
-    ) -> Dialed {
-        let look_up = self.resolve(&target).await;
-        let addresses = match &look_up {
-            Ok(found) => found.clone(),
-            // The name stands for something else by now.
-            Err(DialError::NotAllowed) => Vec::new(),
-            Err(_) => before,
-        };
-        let connected = if addresses.is_empty() {
-            None
-        } else {
-            let patience = target.session().timeout().max(LEAST_PATIENCE);
-            Some(self.race_within(patience, addresses).await)
-        };
-        Dialed { look_up, connected }
+        addresses: Vec<SocketAddr>,
+    ) -> Result<Connected, DialError> {
+        let patience = target.session().timeout().max(LEAST_PATIENCE);
+        self.race_within(patience, addresses).await
     }
 
     async fn race_within(
@@ -207,8 +235,7 @@ impl Dialer {
                 // It was told to end, with the runtime.
                 Some(Err(_)) => {}
                 None => {
-                    let none = || DialError::LookUp(io::ErrorKind::NotFound.into());
-                    return Err(failure.unwrap_or_else(none));
+                    return Err(failure.unwrap_or(DialError::LookUp(Failure::NoRecords)));
                 }
             }
         }
@@ -248,34 +275,24 @@ impl Dialer {
 #[cfg(test)]
 mod tests {
     use tcp_echo_session::SessionConfig;
-    use tokio::net::TcpListener;
 
     use super::*;
 
     /// As it is after a name was looked up once and allowed: the answer has changed.
     #[tokio::test]
-    async fn addresses_are_checked_at_each_attempt() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let before = listener.local_addr().unwrap();
+    async fn addresses_are_checked_each_time_that_they_are_found() {
         let second = Duration::from_secs(1);
         let session = SessionConfig::new(second, second).unwrap();
-        let address = format!("localhost:{}", before.port()).parse().unwrap();
-        let target = Target::new(address, session);
-        let dialer = Arc::new(Dialer::new(Options::default()));
-        let dial = async |networks: &str| {
-            let target = target.clone().on_demand(networks.parse().unwrap());
-            dialer.clone().dial(Arc::new(target), vec![before]).await
-        };
-        let refused = dial("10.0.0.0/8").await;
-        assert!(matches!(refused.look_up, Err(DialError::NotAllowed)));
-        assert!(refused.connected.is_none());
-        let error = refused.look_up.unwrap_err();
-        assert_eq!(error.reason(), ConnectFailure::Other);
-        let accepted = timeout(Duration::from_millis(200), listener.accept()).await;
-        assert!(accepted.is_err(), "{accepted:?}");
+        let target = Target::new("localhost:4000".parse().unwrap(), session);
+        let dialer = Dialer::new(Options::default(), Resolver::default());
+        let target = |networks: &str| target.clone().on_demand(networks.parse().unwrap());
+        let found = dialer.resolve(&target("127.0.0.1")).await.unwrap();
+        assert_eq!(found, ["127.0.0.1:4000".parse().unwrap()]);
 
-        let allowed = dial("127.0.0.1").await;
-        assert_eq!(allowed.look_up.unwrap(), [before]);
-        assert_eq!(allowed.connected.unwrap().unwrap().address, before);
+        let refused = dialer.usable(&target("10.0.0.0/8"), found).unwrap_err();
+        assert!(matches!(refused, DialError::NotAllowed));
+        assert_eq!(refused.reason(), ConnectFailure::Other);
+        let refused = dialer.resolve(&target("10.0.0.0/8")).await.unwrap_err();
+        assert!(matches!(refused, DialError::NotAllowed));
     }
 }

@@ -19,11 +19,12 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
-    Host, Sensor, Target,
+    Sensor, Target,
     backoff::Backoff,
     clock,
     connection::{Connection, Written, disconnect_reason},
-    dial::{Connected, DialError, Dialed, Dialer},
+    dial::{Connected, DialError, Dialer},
+    names::Name,
     timer::Sleeper,
 };
 
@@ -32,6 +33,11 @@ const READS_IN_TURN: usize = 16;
 
 /// How often the kernel is asked for its view of a connection, at most.
 const TCP_INFO_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a connection waits for a new look-up of a name that was looked up before: the
+/// addresses of the last answer are mostly right, and a nameserver may be out of reach for
+/// as long as the peer was.
+const FRESH: Duration = Duration::from_millis(100);
 
 /// Drives one target until it is told to stop.
 pub(crate) struct Driver<S> {
@@ -43,9 +49,10 @@ pub(crate) struct Driver<S> {
     stop: oneshot::Receiver<()>,
     link: Link,
     backoff: Backoff,
-    /// The addresses that the target's name had at the last look-up.
+    /// The addresses that the target has; of a name, at the last look-up.
     addresses: Vec<SocketAddr>,
-    refresh: Refresh,
+    /// Its name, where it has one.
+    name: Option<Name>,
     next_tcp_info: Instant,
     /// What was logged last of failing to connect: logs speak on change.
     logged: Option<String>,
@@ -53,21 +60,19 @@ pub(crate) struct Driver<S> {
 
 /// The way to the target.
 enum Link {
+    /// Waiting for the addresses of the name; until then, where there are some to go on
+    /// with.
+    LookingUp {
+        started: Instant,
+        until: Option<Pin<Box<Sleep>>>,
+    },
     Dialing {
         started: Instant,
-        attempt: Boxed<Dialed>,
+        attempt: Boxed<Result<Connected, DialError>>,
     },
     Up(Connection),
     /// Between two attempts.
     Down(Pin<Box<Sleep>>),
-}
-
-/// Looking the name up again while the connection lasts.
-enum Refresh {
-    /// An address is not looked up.
-    Never,
-    Waiting(Pin<Box<Sleep>>),
-    LookingUp(Boxed<Result<Vec<SocketAddr>, DialError>>),
 }
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -81,21 +86,17 @@ impl<S: Sensor> Driver<S> {
         origin: Instant,
         stop: oneshot::Receiver<()>,
     ) -> Self {
-        let refresh = match target.address().host() {
-            Some(Host::Name(_)) => Refresh::Waiting(Box::pin(sleep(dialer.options.dns_refresh))),
-            Some(Host::Ip(_) | Host::LinkLocal(_)) | None => Refresh::Never,
-        };
         let mut driver = Self {
             session: Session::new(target.session(), origin),
             backoff: Backoff::new(dialer.options.reconnect_max),
             link: Link::Down(Box::pin(sleep(Duration::ZERO))),
+            name: dialer.name(&target),
             target: Arc::new(target),
             sensor,
             dialer,
             sleeper,
             stop,
             addresses: Vec::new(),
-            refresh,
             next_tcp_info: Instant::now(),
             logged: None,
         };
@@ -111,7 +112,9 @@ impl<S: Sensor> Driver<S> {
     fn poll_work(&mut self, cx: &mut Context<'_>) -> Instant {
         loop {
             self.poll_link(cx);
-            self.poll_refresh(cx);
+            if self.poll_name(cx) {
+                continue;
+            }
             if let Some(wait) = self.poll_session() {
                 return wait;
             }
@@ -126,6 +129,14 @@ impl<S: Sensor> Driver<S> {
                     Poll::Ready(error) => self.disconnect(disconnect_reason(&error)),
                     Poll::Pending => return,
                 },
+                Link::LookingUp { started, until } => {
+                    let wait = until.as_mut().map(|wait| wait.as_mut().poll(cx));
+                    if wait.is_none_or(|wait| wait.is_pending()) {
+                        return;
+                    }
+                    let started = *started;
+                    self.connect(started);
+                }
                 Link::Dialing { started, attempt } => match attempt.as_mut().poll(cx) {
                     Poll::Ready(dialed) => {
                         let started = *started;
@@ -233,26 +244,48 @@ impl<S: Sensor> Driver<S> {
         }
     }
 
+    /// Begins an attempt: with a look-up, where there is a name.
     fn dial(&mut self) {
+        let started = Instant::now();
+        if let Some(name) = &mut self.name {
+            let is_known = !self.addresses.is_empty();
+            name.look_up(!is_known);
+            let until = is_known.then(|| Box::pin(sleep(FRESH)));
+            self.link = Link::LookingUp { started, until };
+            return;
+        }
+        match self.dialer.fixed(&self.target) {
+            Ok(addresses) => {
+                self.addresses = addresses;
+                self.connect(started);
+            }
+            Err(error) => self.dialed(started, Err(error)),
+        }
+    }
+
+    /// Connects to the addresses that there are.
+    fn connect(&mut self, started: Instant) {
         let dialer = self.dialer.clone();
         let attempt = dialer.dial(self.target.clone(), self.addresses.clone());
         self.link = Link::Dialing {
-            started: Instant::now(),
+            started,
             attempt: Box::pin(attempt),
         };
     }
 
-    fn dialed(&mut self, started: Instant, dialed: Dialed) {
+    fn dialed(&mut self, started: Instant, dialed: Result<Connected, DialError>) {
         let now = Instant::now();
-        match dialed.look_up {
-            Ok(found) => self.addresses = found,
-            Err(error) => self.failed(now, &error),
+        match dialed {
+            Ok(connected) => self.connected(now, connected),
+            Err(error) => {
+                self.failed(now, &error);
+                self.down(now, started);
+            }
         }
-        match dialed.connected {
-            Some(Ok(connected)) => return self.connected(now, connected),
-            Some(Err(error)) => self.failed(now, &error),
-            None => {}
-        }
+    }
+
+    /// Sets the next attempt, after one that failed.
+    fn down(&mut self, now: Instant, started: Instant) {
         // A delay counts from the attempt's start: one that took its time has kept
         // the distance already.
         let delay = self.backoff.delay().saturating_sub(now - started);
@@ -273,6 +306,8 @@ impl<S: Sensor> Driver<S> {
         self.next_tcp_info = now;
         let event = self.session.handle_connected(now, address, handshake);
         self.tell(&event);
+        // The name may stand for something else by now.
+        self.leave_what_is_gone();
     }
 
     fn failed(&mut self, now: Instant, error: &DialError) {
@@ -312,37 +347,59 @@ impl<S: Sensor> Driver<S> {
         self.tell(&event);
     }
 
-    fn poll_refresh(&mut self, cx: &mut Context<'_>) {
-        loop {
-            match &mut self.refresh {
-                Refresh::Never => return,
-                Refresh::Waiting(wait) => {
-                    if wait.as_mut().poll(cx).is_pending() {
-                        return;
-                    }
-                    let (dialer, target) = (self.dialer.clone(), self.target.clone());
-                    let look_up = async move { dialer.resolve(&target).await };
-                    self.refresh = Refresh::LookingUp(Box::pin(look_up));
+    /// Takes what comes of looking the name up; tells whether anything did.
+    fn poll_name(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(name) = &mut self.name else {
+            return false;
+        };
+        let Poll::Ready(found) = name.poll(cx) else {
+            return false;
+        };
+        let waiting_since = match &self.link {
+            Link::LookingUp { started, .. } => Some(*started),
+            _ => None,
+        };
+        let usable = found.map(|found| self.dialer.usable(&self.target, found?));
+        let failure = match usable {
+            Some(Ok(addresses)) => {
+                self.addresses = addresses;
+                if let Some(started) = waiting_since {
+                    self.connect(started);
+                } else {
+                    self.leave_what_is_gone();
                 }
-                Refresh::LookingUp(look_up) => {
-                    let Poll::Ready(found) = look_up.as_mut().poll(cx) else {
-                        return;
-                    };
-                    let every = self.dialer.options.dns_refresh;
-                    self.refresh = Refresh::Waiting(Box::pin(sleep(every)));
-                    // A look-up that fails keeps the last answer.
-                    if let Ok(found) = found {
-                        self.moved(found);
-                    }
-                }
+                return true;
             }
+            Some(Err(error)) => Some(error),
+            // The look-up has ended.
+            None => None,
+        };
+        if let Some(DialError::NotAllowed) = failure {
+            // It stands for something else by now.
+            self.addresses.clear();
         }
+        // A look-up that fails keeps the last answer; while there is a connection, that
+        // is nobody's business.
+        let Some(started) = waiting_since else {
+            return true;
+        };
+        let now = Instant::now();
+        let has_ended = failure.is_none();
+        if let Some(error) = failure {
+            self.failed(now, &error);
+        }
+        if !self.addresses.is_empty() {
+            self.connect(started);
+        } else if has_ended {
+            self.down(now, started);
+        }
+        true
     }
 
-    /// The name's addresses were looked up: leaves one that is no longer among them.
-    fn moved(&mut self, found: Vec<SocketAddr>) {
-        self.addresses = found;
+    /// Leaves a connection to an address that the name no longer has.
+    fn leave_what_is_gone(&mut self) {
         if let Link::Up(connection) = &self.link
+            && self.name.is_some()
             && !self.addresses.contains(&connection.address())
         {
             if self.dialer.chatter.allows() {

@@ -85,12 +85,12 @@ mod connection;
 mod dial;
 mod driver;
 mod link_local;
+mod names;
 mod observer;
 mod on_demand;
 mod options;
 mod probed;
 mod prober;
-mod resolve;
 mod set;
 mod target;
 mod timer;
@@ -98,13 +98,14 @@ mod worker;
 
 pub use observer::{Observer, Sensor};
 pub use on_demand::{AskError, OnDemand, OnDemandLimits};
-pub use options::{Dscp, IpVersion, Options, ParseDscpError, SocketOptions, Timestamps};
+pub use options::{Dscp, Options, ParseDscpError, SocketOptions, Timestamps};
 pub use prober::{Builder, Handle, Prober};
 pub use set::{Changes, DuplicateName, TargetSet};
 pub use target::Target;
 pub use tcp_echo_address::{
     Address, AddressError, Host, HostName, HostNameError, LinkLocal, Networks, NetworksError,
 };
+pub use tcp_echo_resolve::{IpVersion, Resolver};
 pub use tcp_echo_session::{
     ConfigError, ConnectFailure, Counts, DisconnectReason, Event, LossWindow, Seq, Session,
     SessionConfig, TcpInfo, UnsentReason,

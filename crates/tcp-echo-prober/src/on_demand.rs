@@ -234,7 +234,7 @@ impl fmt::Debug for Link {
 impl From<DialError> for AskError {
     fn from(error: DialError) -> Self {
         match error {
-            DialError::LookUp(error) => Self::LookUp(error),
+            DialError::LookUp(failure) => Self::LookUp(io::Error::other(failure)),
             DialError::NoInterface { .. } => {
                 Self::LookUp(io::Error::new(io::ErrorKind::NotFound, error.to_string()))
             }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tcp_echo_resolve::IpVersion;
 pub use tcp_echo_socket::{ConnectOptions as SocketOptions, Dscp, ParseDscpError};
 
 /// How a prober connects, and by which clock it measures.
@@ -14,8 +15,9 @@ pub struct Options {
     pub ip: IpVersion,
     /// By which clock replies are stamped.
     pub timestamps: Timestamps,
-    /// How often a name is looked up again while its connection lasts. The
-    /// connection moves only when its address is gone from the answer.
+    /// How often a name is looked up again while its connection lasts, at least; each
+    /// time a little sooner by chance, so that names are spread in time. The connection
+    /// moves only when its address is gone from the answer.
     pub dns_refresh: Duration,
     /// The cap of the reconnect delay, which starts at 100 ms and doubles.
     pub reconnect_max: Duration,
@@ -33,18 +35,6 @@ impl Default for Options {
             reconnect_max: Duration::from_secs(1),
         }
     }
-}
-
-/// Which addresses of a name are used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum IpVersion {
-    /// Both families, in turn (RFC 8305).
-    #[default]
-    Auto,
-    /// IPv4 alone.
-    V4,
-    /// IPv6 alone.
-    V6,
 }
 
 /// By which clock replies are stamped.

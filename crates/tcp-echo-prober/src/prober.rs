@@ -6,22 +6,19 @@ use std::{
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::sync::mpsc;
 use tracing::error;
 
 use crate::{
-    Changes, Observer, OnDemand, Options, TargetSet,
+    Changes, Observer, OnDemand, Options, Resolver, TargetSet,
     dial::Dialer,
     on_demand::Link,
     probed::Probed,
     worker::{self, Order, Shared},
 };
-
-/// How long a runtime's blocked look-ups are waited for at the end.
-const LOOKUP_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Probes many targets continuously, and tells an [`Observer`] what happens.
 ///
@@ -38,6 +35,7 @@ pub struct Builder<O = ()> {
     targets: TargetSet,
     threads: NonZeroUsize,
     on_demand: Option<OnDemand>,
+    resolver: Resolver,
 }
 
 impl Prober {
@@ -49,6 +47,7 @@ impl Prober {
             targets: TargetSet::default(),
             threads: NonZeroUsize::MIN,
             on_demand: None,
+            resolver: Resolver::default(),
         }
     }
 }
@@ -63,6 +62,7 @@ impl<O: Observer> Builder<O> {
             targets: self.targets,
             threads: self.threads,
             on_demand: self.on_demand,
+            resolver: self.resolver,
         }
     }
 
@@ -88,6 +88,14 @@ impl<O: Observer> Builder<O> {
         self
     }
 
+    /// Sets what looks names up. What others look up with the same one is bounded and
+    /// counted together.
+    #[must_use]
+    pub fn resolver(mut self, resolver: Resolver) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
     /// Lets targets be asked for, besides those of the set.
     #[must_use]
     pub fn on_demand(mut self, on_demand: OnDemand) -> Self {
@@ -100,7 +108,7 @@ impl<O: Observer> Builder<O> {
     /// # Errors
     /// Where the system gives no thread, no event queue or no timer.
     pub fn start(self) -> io::Result<Handle> {
-        let shared = shared(self.observer, self.options);
+        let shared = shared(self.observer, self.options, self.resolver);
         let workers = (0..self.threads.get()).map(|n| Worker::start(n, shared.clone()));
         let workers: Vec<_> = workers.collect::<io::Result<_>>()?;
         let (orders, workers) = workers.into_iter().unzip();
@@ -119,7 +127,7 @@ impl<O: Observer> Builder<O> {
     /// # Errors
     /// Where the system gives no timer.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let shared = shared(self.observer, self.options);
+        let shared = shared(self.observer, self.options, self.resolver);
         let (orders, received) = mpsc::unbounded_channel();
         let on_demand = self.on_demand.as_ref();
         let probed = begin(vec![orders], self.targets, on_demand, &shared.dialer);
@@ -155,10 +163,10 @@ fn begin(
     Ending(probed)
 }
 
-fn shared<O>(observer: O, options: Options) -> Arc<Shared<O>> {
+fn shared<O>(observer: O, options: Options, resolver: Resolver) -> Arc<Shared<O>> {
     Arc::new(Shared {
         observer,
-        dialer: Arc::new(Dialer::new(options)),
+        dialer: Arc::new(Dialer::new(options, resolver)),
         epoch: Instant::now(),
         begun: AtomicU64::new(0),
     })
@@ -246,7 +254,6 @@ impl Worker {
             .name(format!("prober-{n}"))
             .spawn(move || {
                 let ended = runtime.block_on(worker::work(shared, received));
-                runtime.shutdown_timeout(LOOKUP_PATIENCE);
                 if let Err(error) = &ended {
                     error!(%error, "a prober's thread has ended");
                 }

@@ -1,21 +1,25 @@
 //! What names stand for, asked again and again.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     future::pending,
+    sync::Arc,
+    time::Duration,
 };
 
 use tcp_echo_prober::{HostName, IpVersion};
-use tokio::task::JoinSet;
-use tracing::{debug, info, warn};
+use tcp_echo_resolve::{Addresses, Failure, LookUp, Resolver, Services};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+use tracing::{info, warn};
 
 use crate::{
-    Dns, Endpoint, Spec,
-    dns::{Client, Found, Kind},
+    Endpoint, Spec,
+    answer::{Answer, Found},
+    sources::Sources,
 };
-
-/// Names that are looked up at once. Both families of a name are asked for together.
-const MOST_AT_ONCE: usize = 32;
 
 /// A name to be looked up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,150 +43,190 @@ impl Question {
     }
 }
 
-/// The last answer to a question, by the kind of record. A look-up that failed leaves
-/// it as it was.
-#[derive(Debug, Default)]
-struct Answer {
-    found: BTreeMap<Kind, Vec<Found>>,
-    failing: bool,
+/// How names are looked up.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) resolver: Resolver,
+    pub(crate) ip: IpVersion,
+    /// The time from one look-up of a name to the next, at most.
+    pub(crate) refresh: Duration,
+    /// How long a name that is gone keeps what it stood for.
+    pub(crate) stale: Duration,
 }
 
-type Reply = (Question, Vec<(Kind, Result<Vec<Found>, String>)>);
+/// A look-up, and what came of it next.
+enum Asked {
+    Addresses(LookUp<Addresses>, Option<Result<Addresses, Failure>>),
+    Services(LookUp<Services>, Option<Result<Services, Failure>>),
+}
 
 /// The names of a list of targets and what they stand for.
 pub(crate) struct Discovery {
-    dns: Dns,
-    ip: IpVersion,
-    client: Client,
+    settings: Settings,
     answers: BTreeMap<Question, Answer>,
-    queue: VecDeque<Question>,
-    /// What is in the queue or being asked.
-    busy: BTreeSet<Question>,
-    asking: JoinSet<Reply>,
+    /// When they are asked for again.
+    due: BTreeSet<(Instant, Question)>,
+    asking: JoinSet<(Question, Asked)>,
+    sources: Sources,
 }
 
 impl Discovery {
-    pub(crate) fn new(dns: Dns, ip: IpVersion) -> Self {
+    pub(crate) fn new(settings: Settings, sources: Sources) -> Self {
         Self {
-            client: dns.client(),
-            dns,
-            ip,
+            settings,
             answers: BTreeMap::new(),
-            queue: VecDeque::new(),
-            busy: BTreeSet::new(),
+            due: BTreeSet::new(),
             asking: JoinSet::new(),
+            sources,
         }
     }
 
     /// Wants the answers for these targets and no others. Names that are new are asked
-    /// for at once.
+    /// for as soon as this is polled.
     pub(crate) fn want(&mut self, specs: &[Spec]) {
-        let questions = specs.iter().map(Spec::endpoint).filter_map(Question::of);
-        let wanted: BTreeSet<_> = questions.collect();
-        self.answers.retain(|question, _| wanted.contains(question));
-        let busy = &mut self.busy;
-        self.queue
-            .retain(|question| wanted.contains(question) || !busy.remove(question));
-        for question in wanted {
-            if !self.answers.contains_key(&question) {
-                self.answers.insert(question.clone(), Answer::default());
-                self.enqueue(question);
+        let mut wanted = BTreeMap::<_, BTreeSet<Arc<str>>>::new();
+        for endpoint in specs.iter().map(Spec::endpoint) {
+            if let Some(question) = Question::of(endpoint) {
+                let source = endpoint.to_string().into();
+                wanted.entry(question).or_default().insert(source);
+            }
+        }
+        let all = wanted.values().flatten().cloned();
+        self.sources.keep_names(&all.collect());
+        self.answers
+            .retain(|question, _| wanted.contains_key(question));
+        self.due
+            .retain(|(_, question)| wanted.contains_key(question));
+        let now = Instant::now();
+        for (question, sources) in wanted {
+            let answer = self.answers.entry(question.clone()).or_default();
+            answer.sources = sources;
+            if !answer.asking && answer.due.is_none() {
+                answer.due = Some(now);
+                self.due.insert((now, question.clone()));
+            }
+            self.show(&question, false);
+        }
+    }
+
+    /// Asks for all of them now.
+    pub(crate) fn begin_round(&mut self) {
+        let now = Instant::now();
+        self.due.clear();
+        for (question, answer) in &mut self.answers {
+            answer.in_round = true;
+            if !answer.asking {
+                answer.due = Some(now);
+                self.due.insert((now, question.clone()));
             }
         }
     }
 
-    /// Asks for all of them again.
-    pub(crate) fn begin_round(&mut self) {
-        self.client = self.dns.client();
-        let questions: Vec<_> = self.answers.keys().cloned().collect();
-        for question in questions {
-            self.enqueue(question);
-        }
+    /// Whether all have been asked for to the end since the last round began.
+    pub(crate) fn is_round_over(&self) -> bool {
+        self.answers.values().all(|answer| !answer.in_round)
     }
 
-    fn enqueue(&mut self, question: Question) {
-        if self.busy.insert(question.clone()) {
-            self.queue.push_back(question);
-        }
-    }
-
-    /// Whether nothing is being asked.
+    /// Whether nothing is being asked, nor about to be.
     pub(crate) fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.asking.is_empty()
+        let now = Instant::now();
+        self.asking.is_empty() && self.due.first().is_none_or(|(due, _)| *due > now)
     }
 
     /// Waits for an answer, for ever where nothing is asked, and tells whether
     /// anything is different. Nothing is lost where it is dropped while it waits.
     pub(crate) async fn next(&mut self) -> bool {
-        self.fill();
-        let mut reply = match self.asking.join_next().await {
-            None => pending().await,
-            reply => reply,
-        };
-        let mut changed = false;
-        while let Some(joined) = reply {
-            match joined {
-                Ok(reply) => changed |= self.note(reply),
-                // It is asked again in the next round.
-                Err(error) => warn!(%error, "a look-up has come to nothing"),
+        loop {
+            self.ask();
+            let due = self.due.first().map(|(due, _)| *due);
+            tokio::select! {
+                Some(joined) = self.asking.join_next() => match joined {
+                    Ok((question, asked)) => return self.take(question, asked),
+                    Err(error) => warn!(%error, "a look-up has come to nothing"),
+                },
+                () = async { match due {
+                    Some(due) => sleep_until(due).await,
+                    None => pending().await,
+                } } => {}
             }
-            reply = self.asking.try_join_next();
         }
-        self.fill();
-        changed
     }
 
-    fn fill(&mut self) {
-        if self.is_idle() {
-            // What came to nothing would stay there.
-            self.busy.clear();
-        }
-        while self.asking.len() < MOST_AT_ONCE {
-            let Some(question) = self.queue.pop_front() else {
+    /// Asks for those that are due.
+    fn ask(&mut self) {
+        let now = Instant::now();
+        while self.due.first().is_some_and(|(due, _)| *due <= now) {
+            let Some((_, question)) = self.due.pop_first() else {
                 return;
             };
-            let look_up = look_up(self.client.clone(), question, self.ip);
-            self.asking.spawn(look_up);
+            let Some(answer) = self.answers.get_mut(&question) else {
+                continue;
+            };
+            (answer.asking, answer.due) = (true, None);
+            let Settings { resolver, ip, .. } = &self.settings;
+            let last = answer.name.as_deref();
+            let asked = match &question {
+                Question::Addresses(name) => {
+                    Asked::Addresses(resolver.addresses(name.ascii(), *ip, last), None)
+                }
+                Question::Services(name) => Asked::Services(resolver.services(name.ascii()), None),
+            };
+            self.asking.spawn(next(question, asked));
         }
     }
 
-    fn note(&mut self, (question, parts): Reply) -> bool {
-        self.busy.remove(&question);
-        // It may have gone from the list in the meantime.
+    /// Takes what came of a look-up, and waits for the rest of it.
+    fn take(&mut self, question: Question, asked: Asked) -> bool {
         let Some(answer) = self.answers.get_mut(&question) else {
+            // It has gone from the list in the meantime.
             return false;
         };
-        let name = question.name();
-        let mut changed = false;
-        let mut failures = vec![];
-        let mut answered = false;
-        for (kind, result) in parts {
-            match result {
-                Ok(found) => {
-                    answered = true;
-                    changed |= answer.found.get(&kind) != Some(&found);
-                    answer.found.insert(kind, found);
+        let result = match &asked {
+            Asked::Addresses(_, Some(found)) => found.clone().map(|found| answer.addresses(found)),
+            Asked::Services(_, Some(found)) => found.clone().map(|found| answer.services(found)),
+            Asked::Addresses(_, None) | Asked::Services(_, None) => {
+                self.ended(question);
+                return false;
+            }
+        };
+        let has_succeeded = result.is_ok();
+        let changed = match result {
+            Ok(changed) => {
+                if answer.failures > 0 {
+                    info!(name = %question.name(), "a name is looked up again");
                 }
-                Err(error) => failures.push((kind, error)),
+                (answer.failures, answer.failure, answer.gone) = (0, None, None);
+                changed
             }
+            Err(failure) => answer.fail(question.name(), failure, self.settings.stale),
+        };
+        if changed || has_succeeded {
+            self.show(&question, has_succeeded);
         }
-        match failures.first() {
-            Some((kind, error)) if !answered && !answer.failing => {
-                warn!(
-                    %name,
-                    ?kind,
-                    error,
-                    "a name can't be looked up; what it stood for stays"
-                );
-            }
-            Some((kind, error)) => debug!(%name, ?kind, error, "a look-up has failed"),
-            None => {}
-        }
-        if answered && answer.failing {
-            info!(%name, "a name is looked up again");
-        }
-        answer.failing = !answered;
+        self.asking.spawn(next(question, asked));
         changed
+    }
+
+    /// Sets when a name is asked for again.
+    fn ended(&mut self, question: Question) {
+        let Some(answer) = self.answers.get_mut(&question) else {
+            return;
+        };
+        let delay = answer.delay(self.settings.refresh);
+        // Shortened by chance, so that not all are asked for at once.
+        let due = Instant::now() + delay.mul_f64(1.0 - fastrand::f64() / 4.0);
+        (answer.asking, answer.due, answer.in_round) = (false, Some(due), false);
+        self.due.insert((due, question));
+    }
+
+    /// Shows what is known of a question to those who watch its sources.
+    fn show(&self, question: &Question, has_succeeded: bool) {
+        if let Some(answer) = self.answers.get(question) {
+            let targets = answer.found.values().map(Vec::len).sum();
+            for source in &answer.sources {
+                self.sources.name(source, targets, has_succeeded);
+            }
+        }
     }
 
     /// What is known to stand behind a question.
@@ -192,16 +236,16 @@ impl Discovery {
     }
 }
 
-async fn look_up(client: Client, question: Question, ip: IpVersion) -> Reply {
-    let ask = async |kind| (kind, client.ask(question.name().ascii(), kind).await);
-    let parts = match (&question, ip) {
-        (Question::Services(_), _) => vec![ask(Kind::Srv).await],
-        (Question::Addresses(_), IpVersion::V4) => vec![ask(Kind::A).await],
-        (Question::Addresses(_), IpVersion::V6) => vec![ask(Kind::Aaaa).await],
-        (Question::Addresses(_), IpVersion::Auto) => {
-            let (v4, v6) = tokio::join!(ask(Kind::A), ask(Kind::Aaaa));
-            vec![v4, v6]
+async fn next(question: Question, asked: Asked) -> (Question, Asked) {
+    let asked = match asked {
+        Asked::Addresses(mut look_up, _) => {
+            let found = look_up.next().await;
+            Asked::Addresses(look_up, found)
+        }
+        Asked::Services(mut look_up, _) => {
+            let found = look_up.next().await;
+            Asked::Services(look_up, found)
         }
     };
-    (question, parts)
+    (question, asked)
 }

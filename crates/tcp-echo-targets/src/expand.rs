@@ -1,14 +1,19 @@
 //! From what is listed and what names stand for to targets.
 
-use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroUsize,
+    sync::Arc,
+};
 
 use tcp_echo_prober::{Address, Target, TargetSet};
 use tracing::{debug, info, warn};
 
 use crate::{
     Endpoint, Shard, Spec,
+    answer::Found,
     discovery::{Discovery, Question},
-    dns::Found,
 };
 
 /// Makes targets of what is listed, and tells what it leaves off when that changes.
@@ -142,8 +147,15 @@ fn place(endpoint: &Endpoint, found: &Found) -> Option<(String, String)> {
             Some((ip.to_string(), SocketAddr::new(*ip, *port).to_string()))
         }
         (Endpoint::Srv { .. }, Found::Service { host, port }) => {
-            let address = format!("{host}:{port}");
-            Some((address.clone(), address))
+            let suffix = format!("{host}:{port}");
+            // The name is in full: no search domain goes with it.
+            let is_name = host.parse::<IpAddr>().is_err();
+            let address = if is_name {
+                format!("{host}.:{port}")
+            } else {
+                suffix.clone()
+            };
+            Some((suffix, address))
         }
         _ => None,
     }

@@ -13,16 +13,20 @@ use crate::{
     Defaults, Format, LoadError, Origin, ParseDuration, ReadError, Spec,
     file::{self, Mark},
     parse::parse_placed,
+    sources::Sources,
 };
 
 /// Targets given without a file and those of files, and what was last seen of these.
 pub(crate) struct Files {
     given: Vec<Spec>,
     seen: Vec<(PathBuf, Seen)>,
+    /// How many targets each of these lists; `None` where it can't be used.
+    listed: Vec<Option<usize>>,
     defaults: Defaults,
     duration: ParseDuration,
     /// Where what files list may lead to; anywhere without.
     allow: Option<Networks>,
+    sources: Sources,
 }
 
 /// What was last seen of a file.
@@ -70,14 +74,17 @@ impl Files {
         defaults: Defaults,
         duration: ParseDuration,
         allow: Option<Networks>,
+        sources: Sources,
     ) -> Self {
         let unseen = |path| (path, Seen::Nothing);
         Self {
             given,
+            listed: vec![None; files.len()],
             seen: files.into_iter().map(unseen).collect(),
             defaults,
             duration,
             allow,
+            sources,
         }
     }
 
@@ -87,6 +94,7 @@ impl Files {
     pub(crate) fn load(&mut self, in_any_case: bool) -> Option<Result<Vec<Spec>, LoadError>> {
         let holds = |(path, seen): &(PathBuf, Seen)| seen.holds(path);
         if !in_any_case && self.seen.iter().all(holds) {
+            self.show();
             return None;
         }
         let mut texts = Vec::with_capacity(self.seen.len());
@@ -99,20 +107,43 @@ impl Files {
             texts.push(read.map_err(|error| LoadError::read(path, error)));
         }
         if same && !in_any_case {
+            self.show();
             return None;
         }
-        Some(self.specs(texts))
+        let specs = self.specs(texts);
+        self.show();
+        Some(specs)
     }
 
-    fn specs(&self, texts: Vec<Result<(String, Mark), LoadError>>) -> Result<Vec<Spec>, LoadError> {
+    /// Tells how it goes with each file.
+    fn show(&self) {
+        for ((path, _), listed) in self.seen.iter().zip(&self.listed) {
+            let source = path.display().to_string().into();
+            self.sources.file(&source, *listed, listed.is_some());
+        }
+    }
+
+    fn specs(
+        &mut self,
+        texts: Vec<Result<(String, Mark), LoadError>>,
+    ) -> Result<Vec<Spec>, LoadError> {
         let mut list = List::default();
         for spec in &self.given {
             list.push(None, spec.clone())?;
         }
-        for ((path, _), text) in self.seen.iter().zip(texts) {
+        let parsed = self.seen.iter().zip(texts).map(|((path, _), text)| {
             let (text, _) = text?;
             let placed = parse_placed(&text, Format::of(path), &self.defaults, self.duration);
-            for (place, spec) in placed.map_err(|error| LoadError::parse(path, error))? {
+            placed.map_err(|error| LoadError::parse(path, error))
+        });
+        // All of them, also where one can't be used: each has a state of its own.
+        let parsed: Vec<_> = parsed.collect();
+        let listed = parsed
+            .iter()
+            .map(|parsed| parsed.as_ref().ok().map(Vec::len));
+        self.listed = listed.collect();
+        for ((path, _), placed) in self.seen.iter().zip(parsed) {
+            for (place, spec) in placed? {
                 let spec = match &self.allow {
                     Some(networks) => spec.within(networks.clone()),
                     None => spec,

@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::LoadError;
+use crate::{LoadError, SourceStatus, sources::Sources};
 
 /// How long a reload is waited for. Files on a network may hang.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,6 +27,7 @@ pub(crate) type Waiting = Vec<Order>;
 pub struct Handle {
     orders: mpsc::Sender<Order>,
     status: watch::Receiver<Status>,
+    sources: Sources,
 }
 
 /// Why a reload did not succeed. The targets stay as they were.
@@ -45,8 +46,21 @@ pub enum ReloadError {
 }
 
 impl Handle {
-    pub(crate) const fn new(orders: mpsc::Sender<Order>, status: watch::Receiver<Status>) -> Self {
-        Self { orders, status }
+    pub(crate) const fn new(
+        orders: mpsc::Sender<Order>,
+        status: watch::Receiver<Status>,
+        sources: Sources,
+    ) -> Self {
+        Self {
+            orders,
+            status,
+            sources,
+        }
+    }
+
+    /// How it goes with each file, and with each name that stands for many targets.
+    pub fn sources(&self) -> Vec<SourceStatus> {
+        self.sources.all()
     }
 
     /// Reads all files again, whether they changed or not. When it returns, the

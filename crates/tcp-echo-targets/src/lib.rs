@@ -11,9 +11,10 @@
 //!   load fails for good ([`Source::load`]).
 //! - **Names** ([`Endpoint`]). `dns+host:port` is a target for each address of the
 //!   name, and `srv+name` one for each host and port of its SRV records. They are
-//!   looked up again at an interval. A look-up that fails, be it that no server answers
-//!   or that there is no such name, leaves what the name stood for; where the servers
-//!   answer that the name has no records of the kind, its targets go.
+//!   looked up again at an interval, by a [`Resolver`](tcp_echo_resolve::Resolver). Where
+//!   the nameservers fail or don't answer, the name stands for what it stood for; where
+//!   they say for long that there is no such name or that it has nothing, its targets go
+//!   ([`Config::dns_stale`]).
 //! - **Shards** ([`Shard`]): each target is on one, by its name.
 //!
 //! # Names of targets
@@ -83,8 +84,8 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod answer;
 mod discovery;
-mod dns;
 mod endpoint;
 mod error;
 mod expand;
@@ -96,9 +97,9 @@ mod loader;
 mod parse;
 mod shard;
 mod source;
+mod sources;
 mod spec;
 
-pub use dns::Dns;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{EntryError, LoadError, Origin, ParseError, Place, ReadError};
 pub use handle::{Handle, ReloadError, Status};
@@ -106,4 +107,5 @@ pub use labels::LabelError;
 pub use parse::{Format, parse};
 pub use shard::{Shard, ShardError};
 pub use source::{Config, Source};
+pub use sources::SourceStatus;
 pub use spec::{Defaults, ParseDuration, Spec};

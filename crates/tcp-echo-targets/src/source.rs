@@ -3,23 +3,28 @@
 use std::{convert::Infallible, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use tcp_echo_prober::{IpVersion, Networks, TargetSet};
+use tcp_echo_resolve::Resolver;
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, MissedTickBehavior, interval_at, sleep_until},
+    time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout},
 };
 use tracing::{debug, error, info};
 
 use crate::{
-    Defaults, Dns, Endpoint, Handle, LoadError, ParseDuration, Shard, Spec, Status,
-    discovery::Discovery,
+    Defaults, Endpoint, Handle, LoadError, ParseDuration, Shard, Spec, Status,
+    discovery::{Discovery, Settings},
     expand::Expansion,
     files::Files,
     handle::{Order, Waiting},
     loader::Loader,
+    sources::Sources,
 };
 
 /// While many names are looked up, their targets come in heaps of this distance.
 const HEAP: Duration = Duration::from_millis(250);
+
+/// How long all names together are waited for before anything is probed.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where targets come from.
 #[derive(Clone, Debug)]
@@ -37,10 +42,16 @@ pub struct Config {
     pub shard: Shard,
     /// How often files are looked at; two seconds by default, at least 10 ms.
     pub poll: Duration,
-    /// How often names are looked up; 30 seconds by default, at least 10 ms.
+    /// How often names are looked up; 30 seconds by default, at least 10 ms. One whose
+    /// records hold for a shorter time is looked up when that has passed, but no sooner
+    /// than after 5 seconds; one that hangs, less and less often, up to every 30 seconds.
     pub dns_refresh: Duration,
-    /// Who is asked for names; the system's servers by default.
-    pub dns: Dns,
+    /// How long a name keeps its targets while nameservers say that it does not exist, or
+    /// has no records; 5 minutes by default. They have to say so twice at least, where
+    /// this is not zero.
+    pub dns_stale: Duration,
+    /// What looks names up.
+    pub resolver: Resolver,
     /// Which addresses of a name are targets; all by default.
     pub ip: IpVersion,
     /// How many targets of one `dns+` or `srv+` name are taken, after the shard's choice;
@@ -59,7 +70,7 @@ impl Config {
     pub const DNS_MAX: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
 
     /// No targets yet, and everything else by default.
-    pub const fn new(defaults: Defaults, parse_duration: ParseDuration) -> Self {
+    pub fn new(defaults: Defaults, parse_duration: ParseDuration) -> Self {
         Self {
             targets: vec![],
             files: vec![],
@@ -68,7 +79,8 @@ impl Config {
             shard: Shard::ALL,
             poll: Duration::from_secs(2),
             dns_refresh: Duration::from_secs(30),
-            dns: Dns::system(),
+            dns_stale: Duration::from_secs(300),
+            resolver: Resolver::default(),
             ip: IpVersion::Auto,
             dns_max: Self::DNS_MAX,
             discover_allow: None,
@@ -86,11 +98,8 @@ pub struct Source {
     current: TargetSet,
     expansion: Expansion,
     poll: Duration,
-    dns_refresh: Duration,
     loader: Loader,
     discovery: Discovery,
-    /// When names were last asked for, all of them.
-    asked: Option<Instant>,
     orders: mpsc::Receiver<Order>,
     status: watch::Sender<Status>,
     handle: Handle,
@@ -109,28 +118,34 @@ impl Source {
             (None, _) | (_, Endpoint::Address(_)) => spec,
             (Some(networks), _) => spec.within(networks.clone()),
         };
+        let sources = Sources::default();
         let mut files = Files::new(
             config.targets.into_iter().map(within).collect(),
             config.files,
             config.defaults,
             config.parse_duration,
             allow,
+            sources.clone(),
         );
         let specs = files.load(true).transpose()?.unwrap_or_default();
         let (orders, received) = mpsc::channel(16);
         let (status, seen) = watch::channel(Status::succeeded());
+        let settings = Settings {
+            resolver: config.resolver,
+            ip: config.ip,
+            refresh: config.dns_refresh.max(SHORTEST),
+            stale: config.dns_stale,
+        };
         let mut source = Self {
             specs,
             current: TargetSet::default(),
             expansion: Expansion::new(config.shard, config.dns_max),
             poll: config.poll.max(SHORTEST),
-            dns_refresh: config.dns_refresh.max(SHORTEST),
             loader: Loader::new(files, follows),
-            discovery: Discovery::new(config.dns, config.ip),
-            asked: None,
+            discovery: Discovery::new(settings, sources.clone()),
             orders: received,
             status,
-            handle: Handle::new(orders, seen),
+            handle: Handle::new(orders, seen, sources),
         };
         source.discovery.want(&source.specs);
         source.current = source.expanded();
@@ -147,15 +162,17 @@ impl Source {
         self.handle.clone()
     }
 
-    /// Looks up all names once and gives the targets then. What fails to be looked up
-    /// stands for no target yet. It needs a runtime with I/O and time, and takes no
-    /// longer than [`run`](Self::run) would to know the same: where 32 names or fewer
-    /// are listed, as long as one look-up may take.
+    /// Looks up all names once and gives the targets then. What has not been looked up
+    /// after five seconds stands for no target yet. It needs a runtime with time.
     pub async fn discover(&mut self) -> &TargetSet {
-        self.ask();
-        while !self.discovery.is_idle() {
-            self.discovery.next().await;
-        }
+        self.discovery.begin_round();
+        let all = async {
+            while !self.discovery.is_round_over() {
+                self.discovery.next().await;
+            }
+        };
+        // What is still being asked then is not thrown away: `run` goes on with it.
+        let _ = timeout(PATIENCE, all).await;
         self.current = self.expanded();
         &self.current
     }
@@ -164,28 +181,23 @@ impl Source {
     /// targets to `apply`. The first look-ups begin at once. Files are read and parsed
     /// on the runtime's threads for blocking work; `apply` is called within the task.
     ///
-    /// It needs a runtime with I/O and time. Dropping it ends it.
+    /// It needs a runtime with time. Dropping it ends it.
     pub async fn run(mut self, mut apply: impl FnMut(TargetSet) + Send) -> Infallible {
         let now = Instant::now();
         let mut polls = interval_at(now + self.poll, self.poll);
-        let first = self.asked.map_or(now, |asked| asked + self.dns_refresh);
-        let mut rounds = interval_at(first, self.dns_refresh);
-        for timer in [&mut polls, &mut rounds] {
-            timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        }
+        polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut applied = now;
         let mut found = false;
         loop {
             tokio::select! {
                 _ = polls.tick() => self.loader.poll(),
                 Some(order) = self.orders.recv() => {
-                    self.ask();
+                    self.discovery.begin_round();
                     self.loader.reload(order);
                 }
                 (loaded, waiting) = self.loader.finished() => {
                     self.take(loaded, waiting, &mut apply);
                 }
-                _ = rounds.tick() => self.ask(),
                 changed = self.discovery.next() => {
                     found |= changed;
                     if found && self.discovery.is_idle() {
@@ -199,11 +211,6 @@ impl Source {
                 }
             }
         }
-    }
-
-    fn ask(&mut self) {
-        self.asked = Some(Instant::now());
-        self.discovery.begin_round();
     }
 
     fn take(

@@ -11,6 +11,7 @@ const LOSS: &str = "tcp-echo-loss";
 const SESSION: &str = "tcp-echo-session";
 const SOCKET: &str = "tcp-echo-socket";
 const SERVER: &str = "tcp-echo-server";
+const RESOLVE: &str = "tcp-echo-resolve";
 const PROBER: &str = "tcp-echo-prober";
 const TARGETS: &str = "tcp-echo-targets";
 const WEB: &str = "tcp-echo-web";
@@ -26,20 +27,28 @@ const ARROWS: &[(&str, &[&str])] = &[
     (SESSION, &[WIRE, LOSS]),
     (SOCKET, &[]),
     (SERVER, &[ADDRESS, SOCKET]),
-    (PROBER, &[ADDRESS, SESSION, SOCKET]),
-    (TARGETS, &[ADDRESS, PROBER]),
-    (EXPORTER, &[ADDRESS, PROBER, SERVER]),
+    (RESOLVE, &[]),
+    (PROBER, &[ADDRESS, SESSION, SOCKET, RESOLVE]),
+    (TARGETS, &[ADDRESS, RESOLVE, PROBER]),
+    (EXPORTER, &[ADDRESS, RESOLVE, PROBER, SERVER]),
     (WEB, &[]),
     (
         METRICS,
         &[
-            ADDRESS, WIRE, LOSS, SESSION, SOCKET, SERVER, PROBER, TARGETS, EXPORTER, WEB,
+            ADDRESS, WIRE, LOSS, SESSION, SOCKET, SERVER, RESOLVE, PROBER, TARGETS, EXPORTER, WEB,
         ],
     ),
 ];
 
 /// What whoever embeds the prober must not get with it.
-const NOT_UNDER_PROBER: &[&str] = &["prometheus-client", "axum", "hyper", "clap", "rustls"];
+const NOT_UNDER_PROBER: &[&str] = &[
+    "prometheus-client",
+    "axum",
+    "hyper",
+    "clap",
+    "rustls",
+    "hickory-resolver",
+];
 
 /// Every arrow between crates is in the table.
 pub(super) fn allowed() -> Result<()> {
@@ -74,7 +83,8 @@ fn disallowed(packages: &[Package]) -> Vec<String> {
     wrong
 }
 
-/// The prober's dependencies, on every platform, are free of metrics and HTTP.
+/// The prober's dependencies, on every platform, are free of metrics, HTTP and a resolver of
+/// its own.
 pub(super) fn prober_is_lean() -> Result<()> {
     let tree = |name, edges| {
         output(&mut cargo(&[

@@ -20,6 +20,7 @@ mod idle;
 mod link;
 mod many;
 mod names;
+mod nameservers;
 mod on_demand;
 mod package;
 mod packet_loss;
@@ -48,6 +49,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         usage::SCENARIOS,
         generated::SCENARIOS,
         names::SCENARIOS,
+        nameservers::SCENARIOS,
         on_demand::SCENARIOS,
         web_config::SCENARIOS,
         files::SCENARIOS,

@@ -166,6 +166,8 @@ pub struct ClientConfig {
     pub dns_max: NonZeroUsize,
     /// The networks to which such names, and `files`, may lead; `None` is anywhere.
     pub discover_allow: Option<Networks>,
+    /// How long a `dns+` or `srv+` name that does not exist any more keeps its targets.
+    pub dns_stale: Duration,
     /// The clock of arrivals.
     pub timestamps: Timestamps,
     /// The family of addresses.

@@ -211,17 +211,21 @@ impl GoDuration {
 
 /// A flag's value that is a length of time and has to be one: above zero.
 pub(super) fn positive(text: &str) -> Result<Duration, DurationError> {
-    let duration = Duration::try_from(text.parse::<GoDuration>()?)?;
+    let duration = any(text)?;
     if duration.is_zero() {
         return Err(DurationError::Zero);
     }
     Ok(duration)
 }
 
+/// A flag's value that is a length of time, or 0.
+pub(super) fn any(text: &str) -> Result<Duration, DurationError> {
+    text.parse::<GoDuration>()?.try_into()
+}
+
 /// A flag's value of which 0 means that there is no limit.
 pub(super) fn zero_is_none(text: &str) -> Result<Option<Duration>, DurationError> {
-    let duration = Duration::try_from(text.parse::<GoDuration>()?)?;
-    Ok(Some(duration).filter(|duration| !duration.is_zero()))
+    Ok(Some(any(text)?).filter(|duration| !duration.is_zero()))
 }
 
 /// A flag's value that is `auto` or above zero.

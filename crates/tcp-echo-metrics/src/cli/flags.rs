@@ -200,8 +200,9 @@ pub(super) struct Flags {
     #[arg(value_parser = duration::positive, help_heading = "Client")]
     reconnect_max: Duration,
 
-    /// Look names up again at this interval. A connection stays until its address is
-    /// gone from the answer.
+    /// Look names up again at this interval, or sooner where the records of a dns+ or
+    /// srv+ name hold for less. A connection stays until its address is gone from the
+    /// answer.
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     #[arg(value_parser = duration::positive, help_heading = "Client")]
     dns_refresh: Duration,
@@ -217,6 +218,12 @@ pub(super) struct Flags {
     /// Without it they may lead anywhere.
     #[arg(long, value_name = "NETWORKS", help_heading = "Client")]
     discover_allow: Vec<Networks>,
+
+    /// Keep the targets of a dns+ or srv+ name for this long after its nameservers began
+    /// to say that it does not exist. 0 is not at all.
+    #[arg(long, value_name = "DURATION", default_value = "5m")]
+    #[arg(value_parser = duration::any, help_heading = "Client")]
+    dns_stale: Duration,
 
     /// Who says when a reply came: the kernel, or this process (user). auto is the
     /// kernel wherever it can.

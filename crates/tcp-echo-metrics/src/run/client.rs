@@ -9,7 +9,8 @@ use std::{
 use tcp_echo_exporter::{Buckets, Probe, TargetMetrics};
 use tcp_echo_metrics::cli::{ClientConfig, Config, GoDuration, IpFamily, TargetSpec, Timestamps};
 use tcp_echo_prober::{
-    Handle, IpVersion, Observer, OnDemand, Options, Prober, SessionConfig, SocketOptions, TargetSet,
+    Handle, IpVersion, Observer, OnDemand, Options, Prober, Resolver, SessionConfig, SocketOptions,
+    TargetSet,
 };
 use tcp_echo_targets::{Defaults, Source, Spec};
 
@@ -45,11 +46,14 @@ pub(super) fn on_demand(config: &Config) -> Result<Option<Probe>, RunError> {
 
 /// The list of what is to be probed, and what is on it at the start; none where
 /// nothing is probed.
-pub(super) async fn targets(config: &Config) -> Result<(Option<Source>, TargetSet), RunError> {
+pub(super) async fn targets(
+    config: &Config,
+    resolver: &Resolver,
+) -> Result<(Option<Source>, TargetSet), RunError> {
     if !config.mode.probes() {
         return Ok((None, TargetSet::default()));
     }
-    let mut source = source(&config.client)?;
+    let mut source = source(&config.client, resolver)?;
     if config.watch.is_some() {
         // A run that is watched is over a set of targets that stays.
         source.discover().await;
@@ -73,7 +77,7 @@ fn session(config: &ClientConfig) -> Result<SessionConfig, RunError> {
     session.map_err(|error| RunError::Usage(format!("-{error}")))
 }
 
-fn source(config: &ClientConfig) -> Result<Source, RunError> {
+fn source(config: &ClientConfig, resolver: &Resolver) -> Result<Source, RunError> {
     let session = session(config)?;
     let spec = |target: &TargetSpec| {
         Spec::new(target.endpoint.clone(), session.clone()).named(target.name.as_str())
@@ -83,6 +87,8 @@ fn source(config: &ClientConfig) -> Result<Source, RunError> {
     list.files.clone_from(&config.files);
     list.shard = config.shard;
     list.dns_refresh = config.dns_refresh;
+    list.dns_stale = config.dns_stale;
+    list.resolver = resolver.clone();
     list.ip = ip(config);
     list.dns_max = config.dns_max;
     list.discover_allow.clone_from(&config.discover_allow);
@@ -96,11 +102,13 @@ impl Client {
         targets: &TargetSet,
         most: usize,
         on_demand: Option<&OnDemand>,
+        resolver: Resolver,
         observer: impl Observer,
     ) -> Result<Self, RunError> {
         let mut prober = Prober::builder()
             .observer(observer)
             .options(options(config))
+            .resolver(resolver)
             .targets(targets.clone())
             .threads(config.threads.unwrap_or_else(|| threads(most)));
         if let Some(on_demand) = on_demand {

@@ -5,8 +5,8 @@ use tcp_echo_metrics::cli::Config;
 use tracing::{debug, warn};
 
 /// What the program has open besides connections: listeners, event queues, timers,
-/// the log, connections to the endpoints.
-const SPARE: u64 = 512;
+/// the log, connections to the endpoints, look-ups.
+const SPARE: u64 = 800;
 
 /// Raises the limit of open files to what the system allows, as far as it can, and
 /// says so where the connections to `targets` and of the server won't fit all the same.

@@ -1,8 +1,8 @@
-//! Reading the targets files again, and telling how it went.
+//! Reading the targets files again, and telling how it went and how it goes with each source.
 
 use std::{convert::Infallible, future::Future};
 
-use tcp_echo_exporter::{Endpoints, ReloadStatus};
+use tcp_echo_exporter::{Endpoints, ReloadStatus, SourceStatus};
 use tcp_echo_targets::Handle;
 use tokio::runtime;
 
@@ -21,9 +21,10 @@ impl Reload {
 
     /// Lets the endpoints tell how it goes, and ask for it.
     pub(super) fn show(&self, endpoints: Endpoints) -> Endpoints {
-        let source = self.source.clone();
+        let (source, shown) = (self.source.clone(), self.source.clone());
         let runtime = runtime::Handle::current();
         endpoints
+            .with_sources(move || shown.sources().into_iter().map(status).collect())
             .with_reload_status(self.status.clone())
             .with_reload(move || Ok(runtime.block_on(source.reload())?))
     }
@@ -48,5 +49,13 @@ impl Reload {
                 }
             }
         }
+    }
+}
+
+fn status(status: tcp_echo_targets::SourceStatus) -> SourceStatus {
+    SourceStatus {
+        source: status.source,
+        targets: status.targets,
+        last_success: status.last_success,
     }
 }

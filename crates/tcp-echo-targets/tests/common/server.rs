@@ -2,7 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Mutex},
 };
 
@@ -10,6 +12,8 @@ use hickory_resolver::proto::{
     op::{Message, ResponseCode},
     rr::{Name, RData, Record, RecordType, rdata::SRV},
 };
+use tcp_echo_resolve::Resolver;
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, UdpSocket},
@@ -39,6 +43,7 @@ struct State {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     state: Arc<Mutex<State>>,
+    files: TempDir,
     _tasks: JoinSet<()>,
 }
 
@@ -51,6 +56,18 @@ impl Server {
                 break (udp, tcp);
             }
         };
+        Self::on(udp, tcp)
+    }
+
+    /// Another one at the same port of another address.
+    pub(crate) async fn start_beside(&self, ip: &str) -> Self {
+        let address = SocketAddr::new(ip.parse().unwrap(), self.address.port());
+        let udp = UdpSocket::bind(address).await.unwrap();
+        let tcp = TcpListener::bind(address).await.unwrap();
+        Self::on(udp, tcp)
+    }
+
+    fn on(udp: UdpSocket, tcp: TcpListener) -> Self {
         let state = Arc::new(Mutex::new(State::default()));
         let address = udp.local_addr().unwrap();
         let mut tasks = JoinSet::new();
@@ -59,8 +76,30 @@ impl Server {
         Self {
             address,
             state,
+            files: tempfile::tempdir().unwrap(),
             _tasks: tasks,
         }
+    }
+
+    /// What asks this server alone, once and for a second, unless `options` say otherwise.
+    pub(crate) fn resolver(&self, options: &str) -> Resolver {
+        let text = format!("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n{options}\n");
+        fs::write(self.file("resolv.conf"), text).unwrap();
+        self.configured()
+    }
+
+    /// What is configured by the [files](Self::file) `resolv.conf` and `hosts`, and asks at
+    /// this server's port.
+    pub(crate) fn configured(&self) -> Resolver {
+        Resolver::builder()
+            .resolv_conf(self.file("resolv.conf"), self.address.port())
+            .hosts(self.file("hosts"))
+            .build()
+    }
+
+    /// A file of this name, which need not be there.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.files.path().join(name)
     }
 
     pub(crate) fn says(&self, name: &str, kind: RecordType, says: Says) {

@@ -97,11 +97,13 @@ impl Namespace {
 
     /// Lets programs in here ask this address for names.
     pub(crate) fn nameserver(&self, address: &str) -> Result<()> {
+        self.resolv_conf(&format!("nameserver {address}\n"))
+    }
+
+    /// The resolv.conf of programs in here, those that run already included.
+    pub(crate) fn resolv_conf(&self, text: &str) -> Result<()> {
         fs::create_dir_all(self.etc())?;
-        fs::write(
-            self.etc().join("resolv.conf"),
-            format!("nameserver {address}\n"),
-        )?;
+        fs::write(self.etc().join("resolv.conf"), text)?;
         Ok(())
     }
 

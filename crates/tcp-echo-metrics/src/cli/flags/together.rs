@@ -67,6 +67,7 @@ impl Flags {
                 dns_max: self.dns_max,
                 discover_allow: Some(self.discover_allow.into_iter().collect())
                     .filter(|allow: &Networks| !allow.is_empty()),
+                dns_stale: self.dns_stale,
                 timestamps: self.timestamps,
                 ip: self.ip,
                 source: self.source,
