@@ -67,10 +67,21 @@ pub(crate) fn unix_seconds(at: SystemTime) -> f64 {
 }
 
 /// Writes them.
-#[derive(Debug)]
 pub(crate) struct AboutCollector {
     pub(crate) build: BuildInfo,
     pub(crate) reload: Option<ReloadStatus>,
+    pub(crate) dropped_log_lines: Option<Arc<Count>>,
+}
+
+/// Gives a number whenever it is asked for.
+pub(crate) type Count = dyn Fn() -> u64 + Send + Sync;
+
+impl fmt::Debug for AboutCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AboutCollector")
+            .field("build", &self.build)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Collector for AboutCollector {
@@ -86,6 +97,16 @@ impl Collector for AboutCollector {
                 ("rustversion", build.rustversion),
             ],
         )?;
+        if let Some(dropped) = &self.dropped_log_lines {
+            singles.counter(
+                (
+                    "tcp_echo_log_lines_dropped",
+                    None,
+                    "Log lines that could not be written in time.",
+                ),
+                dropped(),
+            )?;
+        }
         let Some(ReloadStatus(reload)) = &self.reload else {
             return Ok(());
         };

@@ -15,7 +15,7 @@ use tcp_echo_resolve::LookupStats;
 use tcp_echo_server::ServerStats;
 
 use crate::{
-    about::{AboutCollector, BuildInfo, ReloadStatus},
+    about::{AboutCollector, BuildInfo, Count, ReloadStatus},
     client::Client,
     collect::FamilyCollector,
     discovery::{LookupCollector, SourceCollector, SourceStatus},
@@ -72,6 +72,7 @@ pub struct Endpoints {
     readiness: Option<Readiness>,
     reload_status: Option<ReloadStatus>,
     reload: Option<Arc<ReloadHook>>,
+    dropped_log_lines: Option<Arc<Count>>,
     lifecycle: Lifecycle,
     history_limit: usize,
     pub(crate) probe: Option<Probe>,
@@ -89,6 +90,7 @@ impl Endpoints {
             readiness: None,
             reload_status: None,
             reload: None,
+            dropped_log_lines: None,
             lifecycle: Lifecycle::ThisHost,
             history_limit: HISTORY_LIMIT,
             probe: None,
@@ -159,6 +161,16 @@ impl Endpoints {
         self
     }
 
+    /// Shows how many log lines could not be written, as `count` says at each scrape.
+    #[must_use]
+    pub fn with_dropped_log_lines(
+        mut self,
+        count: impl Fn() -> u64 + Send + Sync + 'static,
+    ) -> Self {
+        self.dropped_log_lines = Some(Arc::new(count));
+        self
+    }
+
     /// Calls `reload` at `POST /-/reload`, on a thread on which it may block, and
     /// answers when it returns.
     #[must_use]
@@ -213,6 +225,7 @@ impl Endpoints {
         let mut collectors: Vec<Box<dyn Collector>> = vec![Box::new(AboutCollector {
             build: self.build,
             reload: self.reload_status.clone(),
+            dropped_log_lines: self.dropped_log_lines.clone(),
         })];
         if let Some(targets) = &self.targets {
             collectors.extend(of_targets(targets.listed(format == Format::Protobuf)));

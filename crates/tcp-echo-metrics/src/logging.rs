@@ -3,8 +3,14 @@
 //! What a line carries may come from outside, such as the names of targets or a
 //! peer's words in an error. None of it can break a line in two, forge a field or
 //! reach the terminal as a control character.
+//!
+//! Nobody waits for the log's reader. Lines go through a bounded queue to the thread that
+//! writes them; those that find it full are dropped, counted, and told of at their place.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::{self, Subscriber};
@@ -17,9 +23,14 @@ use tracing_subscriber::registry::Registry;
 mod divert;
 mod escape;
 mod fields;
+mod output;
+mod panics;
+mod queue;
 
 pub(crate) use divert::{Diverted, divert};
 pub(crate) use escape::{Escaped, escape_json};
+use output::{LogSink, Output};
+use queue::Queue;
 
 /// What log lines look like and which are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,18 +114,93 @@ fn is_stream<T>(_output: &T, _stream: &str) -> bool {
     false
 }
 
-/// Sends the log of the whole process to standard error. To be called once; later
-/// calls change nothing.
-pub fn init(config: LogConfig) {
-    // The error says that a log is there already, which is then the one to use.
-    let _ = subscriber::set_global_default(to(config, Reader::of_stderr(), divert::writer));
+/// How many bytes of log lines may wait for their reader.
+const WAITING: usize = 256 << 10;
+/// How long what was logged last is waited for where the program ends.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// The lines of the process's log.
+static QUEUE: Queue = Queue::new(WAITING);
+static IS_STARTED: AtomicBool = AtomicBool::new(false);
+
+/// Sends the log of the whole process to standard error, panics among it. To be called
+/// once; later calls change nothing.
+///
+/// A thread of its own writes it, so that a reader who stops reading, such as a terminal
+/// after Ctrl-S, holds up nobody who logs.
+///
+/// # Errors
+/// Where the system gives no thread.
+pub fn init(config: LogConfig) -> io::Result<()> {
+    start(config, Reader::of_stderr(), Output::Stderr)
 }
 
 /// Sends it to a file instead, for a service that has no standard error. To be called
 /// before [`init`], which then changes nothing.
-pub fn init_to_file(config: LogConfig, file: std::fs::File) {
-    let writer = std::sync::Mutex::new(file);
-    let _ = subscriber::set_global_default(to(config, Reader::default(), writer));
+///
+/// # Errors
+/// Where the system gives no thread.
+pub fn init_to_file(config: LogConfig, file: std::fs::File) -> io::Result<()> {
+    start(config, Reader::default(), Output::File(file))
+}
+
+/// How many lines were dropped so far because their reader was too slow, or could not be
+/// written.
+pub fn dropped_lines() -> u64 {
+    QUEUE.dropped()
+}
+
+/// Writes a line for people after all that was logged so far, whatever the log's format
+/// and level.
+pub fn say(line: &str) {
+    let line = format!("{line}\n");
+    if IS_STARTED.load(Ordering::Acquire) {
+        QUEUE.push(line.as_bytes());
+    } else {
+        // With standard error closed there is nobody to tell.
+        let _ = io::stderr().write_all(line.as_bytes());
+    }
+}
+
+/// Waits until all that was logged so far is written, for a quarter of a second at most.
+pub fn flush() {
+    if IS_STARTED.load(Ordering::Acquire) {
+        QUEUE.flush(PATIENCE);
+    }
+}
+
+fn start(config: LogConfig, reader: Reader, output: Output) -> io::Result<()> {
+    if IS_STARTED.swap(true, Ordering::AcqRel) {
+        return Ok(());
+    }
+    let sink = LogSink {
+        config,
+        reader,
+        output,
+    };
+    let thread = thread::Builder::new().name("log".to_owned());
+    if let Err(error) = thread.spawn(move || QUEUE.write_to(sink)) {
+        IS_STARTED.store(false, Ordering::Release);
+        return Err(error);
+    }
+    // The error says that a log is there already, which is then the one to use.
+    let _ = subscriber::set_global_default(to(config, reader, || Line));
+    panics::log();
+    Ok(())
+}
+
+/// What writes one log line: to those that wait.
+struct Line;
+
+impl Write for Line {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        QUEUE.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A log that goes to `writer`.
@@ -156,155 +242,4 @@ fn filter(level: LogLevel) -> Targets {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::{Arc, Mutex};
-
-    const NASTY: &str = "a b\n\u{1b}[31mred\u{7f}\u{9b}2J\u{202e}";
-
-    #[derive(Clone, Default)]
-    struct Buffer(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Buffer {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    /// What is written while `speak` runs.
-    fn logged(format: LogFormat, level: LogLevel, reader: Reader, speak: impl FnOnce()) -> String {
-        let buffer = Buffer::default();
-        let writer = buffer.clone();
-        let config = LogConfig { format, level };
-        subscriber::with_default(to(config, reader, move || writer.clone()), speak);
-        String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap()
-    }
-
-    const JOURNAL: Reader = Reader {
-        colours: false,
-        journal: true,
-    };
-
-    fn text(speak: impl FnOnce()) -> String {
-        logged(LogFormat::Text, LogLevel::Info, JOURNAL, speak)
-    }
-
-    #[test]
-    fn text_is_level_message_and_fields() {
-        let line = text(|| tracing::info!(target_name = "db", port = 4000, up = true, "connected"));
-        assert_eq!(line, " INFO connected target_name=db port=4000 up=true\n");
-    }
-
-    #[test]
-    fn time_is_left_to_the_journal_alone() {
-        let line = logged(LogFormat::Text, LogLevel::Info, Reader::default(), || {
-            tracing::warn!("odd");
-        });
-        let (time, rest) = line.split_once(' ').unwrap();
-        assert!(time.starts_with("20") && time.ends_with('Z'), "{line}");
-        assert_eq!(rest, " WARN odd\n");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn the_journal_is_known_by_device_and_inode() {
-        use std::os::unix::fs::MetadataExt;
-
-        let (file, other) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
-        let metadata = file.metadata().unwrap();
-        let stream = format!("{}:{}", metadata.dev(), metadata.ino());
-        assert!(is_stream(&file, &stream));
-        assert!(!is_stream(&other, &stream));
-        assert!(!is_stream(&file, "") && !is_stream(&file, "8:1"));
-    }
-
-    #[test]
-    fn no_value_from_outside_forges_lines_or_fields() {
-        let line = text(|| {
-            tracing::info!(a = NASTY, b = %NASTY, c = ?NASTY, d = %"x=y", e = %"\"", f = %"", "said {NASTY}");
-        });
-        let quoted = r#""a b\n\u{1b}[31mred\u{7f}\u{9b}2J\u{202e}""#;
-        assert_eq!(
-            line,
-            format!(
-                " INFO said {} a={quoted} b={quoted} c={quoted} d=\"x=y\" e=\"\\\"\" f=\"\"\n",
-                quoted.trim_matches('"')
-            )
-        );
-    }
-
-    #[test]
-    fn errors_come_with_their_sources_and_spans_with_their_fields() {
-        let source = io::Error::other("line\nbreak");
-        let error = io::Error::other(source);
-        let line = text(|| {
-            let span = tracing::info_span!("probing", target_name = NASTY);
-            let error: &(dyn std::error::Error + 'static) = &error;
-            span.in_scope(|| tracing::info!(error, "failed"));
-        });
-        assert_eq!(line.matches('\n').count(), 1, "{line:?}");
-        assert!(
-            !line.trim_end().contains(|c: char| c.is_control()),
-            "{line:?}"
-        );
-        assert!(line.contains(r#"error="line\nbreak""#), "{line:?}");
-        assert!(line.contains("probing{target_name=\"a b"), "{line:?}");
-    }
-
-    #[test]
-    fn colours_are_for_people_and_only_ours() {
-        let reader = Reader {
-            colours: true,
-            journal: true,
-        };
-        let line = logged(LogFormat::Text, LogLevel::Info, reader, || {
-            tracing::info!(name = NASTY, "{NASTY}");
-        });
-        assert!(line.contains("\u{1b}["), "{line:?}");
-        assert!(!line.contains("\u{1b}[31m"), "{line:?}");
-    }
-
-    #[test]
-    fn json_is_one_object_a_line_without_control_characters() {
-        let line = logged(LogFormat::Json, LogLevel::Info, Reader::default(), || {
-            tracing::warn!(name = NASTY, other = %NASTY, count = 3, "said {NASTY}");
-        });
-        assert!(
-            !line
-                .trim_end()
-                .contains(|c: char| c.is_control() || c == '\u{202e}'),
-            "{line:?}"
-        );
-        let object: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(object["level"], "WARN");
-        assert_eq!(object["message"], format!("said {NASTY}"));
-        assert_eq!(object["name"], NASTY);
-        assert_eq!(object["other"], NASTY);
-        assert_eq!(object["count"], 3);
-        assert!(object["timestamp"].is_string());
-    }
-
-    #[test]
-    fn levels_are_those_of_this_project_and_warnings_are_everybodys() {
-        let speak = || {
-            tracing::debug!(target: "tcp_echo_prober::driver", "ours");
-            tracing::debug!(target: "hyper::proto", "theirs");
-            tracing::warn!(target: "hyper::proto", "their warning");
-        };
-        let lines = |level| {
-            let lines = logged(LogFormat::Text, level, JOURNAL, speak);
-            lines
-                .lines()
-                .map(|line| line.trim().to_owned())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(lines(LogLevel::Trace), ["DEBUG ours", "WARN their warning"]);
-        assert_eq!(lines(LogLevel::Info), ["WARN their warning"]);
-        assert!(lines(LogLevel::Error).is_empty());
-    }
-}
+mod tests;

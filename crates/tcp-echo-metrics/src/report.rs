@@ -27,6 +27,7 @@ mod foreground;
 mod format;
 mod histogram;
 mod lines;
+mod print;
 mod rtts;
 mod schema;
 mod table;

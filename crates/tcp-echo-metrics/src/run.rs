@@ -87,6 +87,12 @@ fn with_source(error: &BindError) -> String {
 /// Does what `config` asks for, until it is told to end or is done, and gives the exit
 /// status.
 pub(crate) fn run(config: &Config) -> ExitCode {
+    let status = run_or_act(config);
+    logging::flush();
+    status
+}
+
+fn run_or_act(config: &Config) -> ExitCode {
     let ended = match config.service {
         #[cfg(windows)]
         Some(ServiceAction::Run) => {
@@ -109,11 +115,7 @@ pub(crate) fn run(config: &Config) -> ExitCode {
         Ok(status) => return status,
         Err(error) => error,
     };
-    // With standard error closed the status has to speak alone.
-    let _ = io::Write::write_fmt(
-        &mut io::stderr(),
-        format_args!("tcp-echo-metrics: {error}\n"),
-    );
+    logging::say(&format!("tcp-echo-metrics: {error}"));
     match error {
         RunError::Usage(_) => ExitCode::from(BAD_USAGE),
         _ => ExitCode::FAILURE,
@@ -121,9 +123,9 @@ pub(crate) fn run(config: &Config) -> ExitCode {
 }
 
 fn run_parts(config: &Config, supervisor: Supervisor) -> Result<ExitCode, RunError> {
-    logging::init(config.log);
     // Before there are threads.
     let sockets = Sockets::take()?;
+    logging::init(config.log).map_err(|error| RunError::Start { part: "log", error })?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -156,6 +158,7 @@ async fn run_until_told(
     let readiness = Readiness::new();
     let mut endpoints = Endpoints::new(BUILD)
         .with_readiness(readiness.clone())
+        .with_dropped_log_lines(logging::dropped_lines)
         .with_lifecycle(config.lifecycle);
 
     let reload = source.as_ref().map(|source| Reload::new(source.handle()));
@@ -238,12 +241,13 @@ async fn run_until_told(
     };
     supervisor.stopping();
     drop((watchdog, following));
-    // The last replies are awaited, until the next signal.
+    // The last replies are awaited, and who reads the report, until the next signal.
+    let at_once = signals::listen().map_err(no_signals)?;
     foreground
         .settle(signals::listen().map_err(no_signals)?)
         .await;
     stop(client, server, exporter).await;
-    let reported = foreground.finish().map_err(RunError::Report);
+    let reported = foreground.finish(at_once).await.map_err(RunError::Report);
     ended.and(reported)
 }
 

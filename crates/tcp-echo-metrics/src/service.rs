@@ -15,6 +15,8 @@ use crate::cli::{Config, ServiceAction};
 mod actions;
 mod error;
 mod manager;
+#[cfg(target_os = "linux")]
+mod notify;
 mod sockets;
 mod spec;
 mod supervisor;

@@ -32,6 +32,7 @@ mod reloads;
 mod soak;
 mod socat;
 mod start;
+mod stopped_readers;
 mod systemd;
 mod usage;
 mod web_config;
@@ -57,6 +58,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         flood::SCENARIOS,
         start::SCENARIOS,
         endings::SCENARIOS,
+        stopped_readers::SCENARIOS,
         reloads::SCENARIOS,
         many::SCENARIOS,
         peer_death::SCENARIOS,

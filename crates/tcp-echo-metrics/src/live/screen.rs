@@ -1,8 +1,8 @@
 //! Taking the terminal, and giving it back on every way out.
 
 use std::io::{self, BufWriter, Stdout};
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Once, mpsc};
 use std::time::Duration;
 use std::{panic, thread};
 
@@ -103,8 +103,32 @@ fn give_back() {
         }
     }
     if IS_TAKEN.swap(false, SeqCst) {
-        let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
+        within(PATIENCE, || {
+            let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
+        });
         let _ = disable_raw_mode();
+    }
+}
+
+/// Gives the terminal its settings back where it takes no screen any more, since it is
+/// stopped: who starts it again can type.
+pub(super) fn abandon() {
+    MAY_DRAW.store(false, SeqCst);
+    if IS_TAKEN.load(SeqCst) {
+        let _ = disable_raw_mode();
+    }
+}
+
+/// Does something that a terminal that is stopped never lets end, and waits no longer
+/// than this for it.
+fn within(most: Duration, what: impl FnOnce() + Send + 'static) {
+    let (end, ended) = mpsc::channel::<()>();
+    let thread = thread::Builder::new().spawn(move || {
+        what();
+        drop(end);
+    });
+    if thread.is_ok() {
+        let _ = ended.recv_timeout(most);
     }
 }
 

@@ -1,9 +1,9 @@
 //! The thread of the view.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ratatui::crossterm::event::{Event, KeyEventKind};
@@ -13,7 +13,7 @@ use super::draw::draw;
 use super::input;
 use super::keys::{self, After};
 use super::log::Log;
-use super::screen::{Screen, THREAD};
+use super::screen::{self, Screen, THREAD};
 use super::targets::LiveTargets;
 use super::view::View;
 use crate::report::Charset;
@@ -22,9 +22,9 @@ use crate::report::Charset;
 const EVERY: Duration = Duration::from_millis(200);
 /// How soon the view ends when it is told to.
 const NOTICE: Duration = Duration::from_millis(50);
-/// How long its end is waited for, and in which steps.
-const PATIENCE: Duration = Duration::from_secs(1);
-const STEP: Duration = Duration::from_millis(5);
+/// How long its beginning and its end are waited for: a terminal that is stopped takes
+/// nothing and gives no error.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The live view, until it is dropped. Then the terminal is as it was.
 #[derive(Debug)]
@@ -32,34 +32,47 @@ pub struct Live {
     is_over: Arc<AtomicBool>,
     /// Until that has been told.
     left: Option<oneshot::Receiver<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// The end of the thread.
+    ended: mpsc::Receiver<()>,
 }
 
 impl Live {
-    /// Takes the terminal and shows the targets.
+    /// Takes the terminal and shows the targets. Where the terminal is stopped, this is
+    /// done when it goes on.
     ///
     /// # Errors
     /// Where the terminal can't be taken, or the system gives no thread.
     pub fn start(targets: LiveTargets) -> io::Result<Self> {
         // A log line on the screen would stay there.
         let log = Log::take();
-        let screen = Screen::take()?;
         let is_over = Arc::new(AtomicBool::new(false));
         let (leave, left) = oneshot::channel();
+        let (take, taken) = mpsc::channel();
+        let (end, ended) = mpsc::channel();
         let ordered = Arc::clone(&is_over);
-        let thread = thread::Builder::new()
+        thread::Builder::new()
             .name(THREAD.to_owned())
             .spawn(move || {
-                // A terminal that is gone ends the view as a key does, and there is
-                // nobody to tell why. So does a panic, which has been reported.
-                let _ = show(screen, &targets, &log, &ordered);
+                match Screen::take() {
+                    Ok(screen) => {
+                        let _ = take.send(Ok(()));
+                        // A terminal that is gone ends the view as a key does, and there
+                        // is nobody to tell why. So does a panic, which has been reported.
+                        let _ = show(screen, &targets, &log, &ordered);
+                    }
+                    Err(error) => drop(take.send(Err(error))),
+                }
                 drop(log);
                 let _ = leave.send(());
+                drop(end);
             })?;
+        if let Ok(result) = taken.recv_timeout(PATIENCE) {
+            result?;
+        }
         Ok(Self {
             is_over,
             left: Some(left),
-            thread: Some(thread),
+            ended,
         })
     }
 
@@ -76,17 +89,10 @@ impl Live {
 impl Drop for Live {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        let Some(thread) = self.thread.take() else {
-            return;
-        };
         // A write to a terminal that is stopped may take for ever; the program ends all
         // the same.
-        let end = Instant::now() + PATIENCE;
-        while !thread.is_finished() && Instant::now() < end {
-            thread::sleep(STEP);
-        }
-        if thread.is_finished() {
-            let _ = thread.join();
+        if self.ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            screen::abandon();
         }
     }
 }

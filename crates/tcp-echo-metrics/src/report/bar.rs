@@ -1,12 +1,20 @@
 //! A bar on standard error that shows how far a run is, where a person sees it.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::format::Charset;
 use crate::logging::{self, Diverted};
+
+/// How often the bar moves.
+pub(super) const EVERY: Duration = Duration::from_millis(100);
+/// How long its end is waited for.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// How far a run is, and how far it goes.
 #[derive(Clone, Copy, Debug)]
@@ -20,9 +28,16 @@ pub(super) enum Progress {
 }
 
 /// The bar, until it is dropped. Log lines go above it.
+///
+/// A thread of its own draws it: a terminal that is stopped holds up whoever writes to
+/// it.
 #[derive(Debug)]
 pub(super) struct Bar {
-    bar: ProgressBar,
+    progress: Arc<Mutex<Progress>>,
+    /// Nothing is sent: the bar ends with it.
+    end: Option<Sender<()>>,
+    /// The end of the thread.
+    ended: Receiver<()>,
     _log: Diverted,
 }
 
@@ -51,31 +66,64 @@ impl Bar {
             // Where standard error can't be written to there is nobody to tell.
             above.suspend(|| drop(io::stderr().write_all(line)));
         });
-        let shown = Self { bar, _log: log };
-        shown.update(progress);
-        Some(shown)
+        let progress = Arc::new(Mutex::new(progress));
+        let shown = Arc::clone(&progress);
+        let (end, ends) = mpsc::channel();
+        let (has_ended, ended) = mpsc::channel();
+        let thread = thread::Builder::new().name("bar".to_owned());
+        // Without a thread there is no bar, and the run is the same.
+        thread
+            .spawn(move || {
+                draw(&bar, &shown, &ends);
+                drop(has_ended);
+            })
+            .ok()?;
+        Some(Self {
+            progress,
+            end: Some(end),
+            ended,
+            _log: log,
+        })
     }
 
     pub(super) fn update(&self, progress: Progress) {
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        match progress {
-            Progress::Slots(now, all) => {
-                self.bar.set_length(all);
-                self.bar.set_position(now.min(all));
-            }
-            Progress::Time(now, all) => {
-                self.bar.set_message(format!("{}s", all.as_secs_f64()));
-                self.bar.set_length(millis(all));
-                self.bar.set_position(millis(now.min(all)));
-            }
-            Progress::Open(now) => self.bar.set_position(now),
-        }
-        self.bar.tick();
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.end = None;
+        // On a terminal that is stopped it would take for ever.
+        let _ = self.ended.recv_timeout(PATIENCE);
     }
+}
+
+/// Draws until it is to end.
+fn draw(bar: &ProgressBar, progress: &Mutex<Progress>, ends: &Receiver<()>) {
+    loop {
+        let now = *progress.lock().unwrap_or_else(PoisonError::into_inner);
+        update(bar, now);
+        if ends.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout) {
+            bar.finish_and_clear();
+            return;
+        }
+    }
+}
+
+fn update(bar: &ProgressBar, progress: Progress) {
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    match progress {
+        Progress::Slots(now, all) => {
+            bar.set_length(all);
+            bar.set_position(now.min(all));
+        }
+        Progress::Time(now, all) => {
+            bar.set_message(format!("{}s", all.as_secs_f64()));
+            bar.set_length(millis(all));
+            bar.set_position(millis(now.min(all)));
+        }
+        Progress::Open(now) => bar.set_position(now),
+    }
+    bar.tick();
 }

@@ -8,17 +8,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tcp_echo_prober::{Event, Observer, Sensor, Session, Target};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::bar::{Bar, Progress};
+use super::bar::{self, Bar, Progress};
 use super::format::Charset;
 use super::lines::{self, Writer};
+use super::print::{self, Written};
 use super::schema::{Ended, Report, Run};
 use super::table;
 use super::tallies::{Tallies, TallySensor};
 use crate::cli::{Config, Output, ReportConfig, WatchConfig};
 use crate::live::{Live, LiveSensor, LiveTargets};
-
-/// How often the bar moves.
-const BAR_EVERY: Duration = Duration::from_millis(100);
+use crate::logging;
 
 /// How long after the last timeout the outcome of a probe is waited for: a host that
 /// is busy counts it late.
@@ -43,7 +42,11 @@ struct Watch {
     began: Instant,
     began_at: Duration,
     ended: Option<Ended>,
+    /// Whether nobody wants to wait any more.
+    is_hurried: bool,
     tallies: Option<Tallies>,
+    /// What went to standard output.
+    written: Written,
     writer: Option<Writer>,
     bar: Option<Bar>,
     live: Option<Live>,
@@ -67,7 +70,9 @@ impl Foreground {
             began: Instant::now(),
             began_at: Duration::ZERO,
             ended: None,
+            is_hurried: false,
             tallies: None,
+            written: Written::default(),
             writer: None,
             bar: None,
             live: None,
@@ -103,6 +108,7 @@ impl Foreground {
     /// until `at_once` says that nobody wants to wait.
     pub async fn settle(&mut self, at_once: impl Future) {
         if let Some(watch) = &mut self.0 {
+            watch.is_hurried = watch.ended.is_none();
             watch.ended.get_or_insert(Ended::Signal);
             // The terminal is the shell's again while the last replies are awaited.
             watch.live = None;
@@ -112,19 +118,21 @@ impl Foreground {
                 let patience = tallies.longest_timeout() + GRACE;
                 tokio::select! {
                     _ = timeout(patience, tallies.finished()) => {}
-                    _ = at_once => {}
+                    _ = at_once => watch.is_hurried = true,
                 }
             }
         }
     }
 
-    /// Prints the report, if there is one, and gives the exit status.
+    /// Prints the report, if there is one, and gives the exit status. A reader that is
+    /// slow is waited for until `at_once` says that nobody wants to wait.
     ///
     /// # Errors
-    /// Where it can't be printed. A reader that has gone is none.
-    pub fn finish(self) -> io::Result<ExitCode> {
+    /// Where it can't be printed. A reader that has gone is none, one that reads nothing
+    /// is.
+    pub async fn finish(self, at_once: impl Future) -> io::Result<ExitCode> {
         match self.0 {
-            Some(watch) => watch.finish(),
+            Some(watch) => watch.finish(at_once).await,
             None => Ok(ExitCode::SUCCESS),
         }
     }
@@ -137,7 +145,7 @@ impl Watch {
         let mut watcher = Watcher::default();
         if let Some(report) = self.config.report {
             if self.config.verbose {
-                self.writer = Some(start_lines(report)?);
+                self.writer = Some(start_lines(report, &self.written)?);
             }
             let lines = self.writer.as_ref().map(Writer::lines);
             let limit = self.config.count.map(u64::from);
@@ -158,7 +166,7 @@ impl Watch {
 
     async fn done(&mut self) -> Ended {
         let end = self.config.duration.map(|duration| self.began + duration);
-        let mut ticks = tokio::time::interval(BAR_EVERY);
+        let mut ticks = tokio::time::interval(bar::EVERY);
         loop {
             tokio::select! {
                 () = all_finished(self.config.count.is_some(), self.tallies.as_ref()) => {
@@ -185,44 +193,71 @@ impl Watch {
         }
     }
 
-    fn finish(self) -> io::Result<ExitCode> {
-        if let Some(writer) = self.writer {
-            writer.finish();
-        }
-        let (Some(config), Some(tallies)) = (self.config.report, self.tallies) else {
-            return Ok(ExitCode::SUCCESS);
-        };
-        let run = Run {
-            began: self.began_at,
-            took: self.began.elapsed(),
-            ended: self.ended.unwrap_or(Ended::Signal),
-            max_loss: config.max_loss,
-        };
-        let report = Report::new(run, &tallies);
-        let mut stdout = io::stdout();
-        let text = match config.output {
-            Output::Table if self.config.verbose => {
-                format!("\n{}", table::render(&report, Charset::of(&stdout)))
+    async fn finish(self, at_once: impl Future) -> io::Result<ExitCode> {
+        let Self {
+            writer, written, ..
+        } = self;
+        let (text, status) = match (self.config.report, self.tallies) {
+            (Some(config), Some(tallies)) => {
+                let run = Run {
+                    began: self.began_at,
+                    took: self.began.elapsed(),
+                    ended: self.ended.unwrap_or(Ended::Signal),
+                    max_loss: config.max_loss,
+                };
+                let report = Report::new(run, &tallies);
+                (text(&report, config, self.config.verbose)?, status(&report))
             }
-            Output::Table => table::render(&report, Charset::of(&stdout)),
-            Output::Json => report.to_json()? + "\n",
+            _ => (String::new(), ExitCode::SUCCESS),
         };
-        match stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-        {
+        let mut stdout = written.count(io::stdout());
+        let print = move || {
+            // Warnings come before the report, as they did before its end.
+            logging::flush();
+            if let Some(writer) = writer {
+                writer.finish();
+            }
+            stdout.write_all(text.as_bytes())?;
+            stdout.flush()
+        };
+        match print::print(print, &written, self.is_hurried, at_once).await {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-            _ if report.within_max_loss() => Ok(ExitCode::SUCCESS),
-            _ => Ok(ExitCode::from(BEYOND)),
+            _ => Ok(status),
         }
     }
 }
 
+fn text(report: &Report, config: ReportConfig, has_lines: bool) -> io::Result<String> {
+    Ok(match config.output {
+        Output::Table => {
+            let table = table::render(report, Charset::of(&io::stdout()));
+            let gap = if has_lines { "\n" } else { "" };
+            format!("{gap}{table}")
+        }
+        Output::Json => report.to_json()? + "\n",
+    })
+}
+
+fn status(report: &Report) -> ExitCode {
+    if report.within_max_loss() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(BEYOND)
+    }
+}
+
 /// Lines go where the table goes, but not into JSON.
-fn start_lines(report: ReportConfig) -> io::Result<Writer> {
+fn start_lines(report: ReportConfig, written: &Written) -> io::Result<Writer> {
+    let (stdout, stderr) = (io::stdout(), io::stderr());
     match report.output {
-        Output::Table => lines::start(io::stdout(), Charset::of(&io::stdout())),
-        Output::Json => lines::start(io::stderr(), Charset::of(&io::stderr())),
+        Output::Table => {
+            let charset = Charset::of(&stdout);
+            lines::start(written.count(stdout), charset)
+        }
+        Output::Json => {
+            let charset = Charset::of(&stderr);
+            lines::start(written.count(stderr), charset)
+        }
     }
 }
 

@@ -81,7 +81,8 @@ fn serve(_arguments: Vec<OsString>) {
     let status = Arc::clone(&control.status);
     status.pending(ServiceState::StartPending);
     if let Some(file) = log_file(name) {
-        logging::init_to_file(config.log, file);
+        // Without its thread the program ends, and says so.
+        let _ = logging::init_to_file(config.log, file);
     }
     let exit_code = match run(config, Supervisor::of_windows(control)) {
         Ok(()) => ServiceExitCode::NO_ERROR,

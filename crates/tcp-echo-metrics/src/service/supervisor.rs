@@ -1,14 +1,24 @@
 //! What a program and the manager that started it tell each other.
 
+#[cfg(target_os = "linux")]
+use std::sync::OnceLock;
 use std::time::Duration;
+
+#[cfg(target_os = "linux")]
+use super::notify::{Notifier, State};
 
 /// The manager that started this program, if one did that wants to be told.
 ///
 /// systemd is told by `sd_notify(3)` when the program is ready, when it ends and, as its
 /// watchdog, that it lives. Windows' service control manager is told of the first two,
 /// and tells when to end. To others nothing is said.
+///
+/// Nothing here waits for the manager, but for a moment when this is dropped.
 #[derive(Debug, Default)]
 pub struct Supervisor {
+    /// From the first message on: this may be made before there may be threads.
+    #[cfg(target_os = "linux")]
+    notifier: OnceLock<Option<Notifier>>,
     #[cfg(windows)]
     control: Option<super::scm::Control>,
 }
@@ -24,7 +34,10 @@ impl Supervisor {
 
     /// Everything listens and runs; `status` says in a few words what.
     pub fn ready(&self, status: &str) {
-        notify(&State::Ready(status));
+        #[cfg(target_os = "linux")]
+        self.notify(State::Ready(status.to_owned()));
+        #[cfg(not(target_os = "linux"))]
+        tracing::trace!(status, "ready");
         #[cfg(windows)]
         if let Some(control) = &self.control {
             control.running();
@@ -33,7 +46,8 @@ impl Supervisor {
 
     /// The program has been told to end, and does.
     pub fn stopping(&self) {
-        notify(&State::Stopping);
+        #[cfg(target_os = "linux")]
+        self.notify(State::Stopping);
         #[cfg(windows)]
         if let Some(control) = &self.control {
             control.stopping();
@@ -46,8 +60,27 @@ impl Supervisor {
     }
 
     /// What gives a sign of life.
-    pub fn signs(&self) -> fn() {
-        || notify(&State::Alive)
+    pub fn signs(&self) -> impl Fn() + Send + use<> {
+        #[cfg(target_os = "linux")]
+        let sender = self.notifier().map(Notifier::sender);
+        move || {
+            #[cfg(target_os = "linux")]
+            if let Some(sender) = &sender {
+                let _ = sender.try_send(State::Alive);
+            }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn notifier(&self) -> Option<&Notifier> {
+        self.notifier.get_or_init(Notifier::start).as_ref()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn notify(&self, state: State) {
+        if let Some(notifier) = self.notifier() {
+            notifier.tell(state);
+        }
     }
 
     /// Waits until the manager tells the program to end by other means than a signal;
@@ -59,40 +92,6 @@ impl Supervisor {
         }
         std::future::pending().await
     }
-}
-
-/// What systemd may be told.
-enum State<'a> {
-    Ready(&'a str),
-    Stopping,
-    Alive,
-}
-
-#[cfg(target_os = "linux")]
-fn notify(state: &State<'_>) {
-    use sd_notify::NotifyState;
-
-    let sent = match *state {
-        State::Ready(status) => {
-            sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(status)])
-        }
-        State::Stopping => sd_notify::notify(&[NotifyState::Stopping]),
-        State::Alive => sd_notify::notify(&[NotifyState::Watchdog]),
-    };
-    // The manager acts on what it doesn't hear; there is nobody else to tell.
-    if let Err(error) = sent {
-        tracing::debug!(%error, "the service manager can't be told");
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn notify(state: &State<'_>) {
-    let state = match *state {
-        State::Ready(status) => status,
-        State::Stopping => "stopping",
-        State::Alive => "alive",
-    };
-    tracing::trace!(state, "nobody wants to be told");
 }
 
 #[cfg(target_os = "linux")]

@@ -129,7 +129,7 @@ fn types(scrape: &Scrape) -> Result<()> {
     let counters = "sent_total received_total timeouts_total connects_total unsent_total late_total \
         unexpected_total connect_failures_total disconnects_total tcp_retransmits_total \
         server_accepted_total server_rejected_total server_closed_total server_echoed_bytes_total \
-        server_accept_errors_total";
+        server_accept_errors_total log_lines_dropped_total";
     let gauges = "connected up last_rtt_seconds loss_percent in_flight loss_ratio jitter_seconds \
         tcp_srtt_seconds tcp_rttvar_seconds tcp_min_rtt_seconds target_info \
         config_last_reload_successful config_last_reload_success_timestamp_seconds build_info \

@@ -1,0 +1,130 @@
+//! Whoever stops reading what the program writes costs what is written, and nothing else.
+
+use std::io::{self, PipeReader, PipeWriter, Write as _, pipe};
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::e2e::harness::context::Context;
+use crate::e2e::harness::echo::EchoServer;
+use crate::e2e::harness::exposition::Scrape;
+use crate::e2e::harness::http::Endpoint;
+use crate::e2e::harness::netns::Inside;
+use crate::e2e::harness::{ports, wait};
+use crate::e2e::runner::{PLAIN, Scenario};
+
+pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
+    name: "readers that stop",
+    run: stopped,
+    ..PLAIN
+}];
+
+/// A pipe takes as much before somebody has to read.
+const PIPE: usize = 64 * 1024;
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How soon a signal ends it, whoever reads.
+const END: Duration = Duration::from_secs(2);
+
+fn stopped(context: &Context) -> Result<()> {
+    let server = EchoServer::start(context, &[])?;
+    let target = format!("-target=echo={}", server.address);
+    let list = context.file("targets.yml", "[]")?;
+    let notify = context.folder().join("notify");
+    let _manager = full_socket(&notify)?;
+    let (_reader, stderr) = full_pipe()?;
+    let (_other, stdout) = full_pipe()?;
+    let mut command = Command::new(context.binary());
+    command
+        .args(["-mode=client", "-interval=10ms", "-v", &target])
+        .arg(format!("-targets={}", list.display()))
+        .env("NOTIFY_SOCKET", &notify)
+        .env("WATCHDOG_USEC", "60000")
+        .stdin(Stdio::null())
+        .stdout(stdout)
+        .stderr(stderr);
+    let mut program = Program::start(&mut command)?;
+    program.until("probes", |scrape| {
+        scrape.sum("tcp_echo_received_total", &[]) >= 50.0
+    })?;
+    // A list that can't be used is worth a line, and one with a long name a long one.
+    let name = "n".repeat(20_000);
+    let entry = format!("- targets: ['127.0.0.1:9']\n  labels: {{target: '{name}'}}\n");
+    context.file("targets.yml", &entry.repeat(2))?;
+    let metrics = program.metrics.clone();
+    let scrape = program.until("dropped lines", |scrape| {
+        let _ = metrics.request("POST", "/-/reload", &[]);
+        scrape.sum("tcp_echo_log_lines_dropped_total", &[]) >= 1.0
+    })?;
+    let received = scrape.sum("tcp_echo_received_total", &[]);
+    program.until("further probes", |scrape| {
+        scrape.sum("tcp_echo_received_total", &[]) >= received + 50.0
+    })?;
+    kill_process(Pid::from_child(&program.child), Signal::TERM)?;
+    let (_, took) = wait::until("its end", PATIENCE, || {
+        program.child.try_wait().ok().flatten()
+    })?;
+    context.note(format!(
+        "with standard error, standard output and the manager's socket unread, SIGTERM takes {} ms",
+        took.as_millis()
+    ));
+    ensure!(took <= END, "it took {} ms to end", took.as_millis());
+    Ok(())
+}
+
+/// The program, with outputs of its own.
+struct Program {
+    child: Child,
+    metrics: Endpoint,
+}
+
+impl Program {
+    fn start(command: &mut Command) -> Result<Self> {
+        let address = ports::free()?;
+        let child = command.arg(format!("-metrics={address}")).spawn()?;
+        let inside = Inside::default();
+        Ok(Self {
+            child,
+            metrics: Endpoint { address, inside },
+        })
+    }
+
+    fn until(&mut self, what: &str, look: impl Fn(&Scrape) -> bool) -> Result<Scrape> {
+        let (scrape, _) = wait::until(what, PATIENCE, || {
+            let text = self.metrics.get("/metrics").ok()?;
+            Scrape::parse(&text).ok().filter(|scrape| look(scrape))
+        })?;
+        Ok(scrape)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A pipe that takes nothing more before somebody reads.
+fn full_pipe() -> Result<(PipeReader, PipeWriter)> {
+    let (reader, mut writer) = pipe()?;
+    writer.write_all(&vec![b'\n'; PIPE])?;
+    Ok((reader, writer))
+}
+
+/// A service manager's socket that takes nothing more.
+fn full_socket(path: &std::path::Path) -> Result<UnixDatagram> {
+    let socket = UnixDatagram::bind(path).context("a socket")?;
+    let sender = UnixDatagram::unbound()?;
+    sender.set_nonblocking(true)?;
+    loop {
+        match sender.send_to(b"full", path) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(socket),
+            Err(error) => bail!(error),
+        }
+    }
+}
