@@ -23,7 +23,7 @@ use crate::logging;
 /// is busy counts it late.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// The exit status where the loss is beyond what is allowed.
+/// The exit status where the loss is beyond what is allowed, or a target had no reply.
 const BEYOND: u8 = 1;
 
 /// What a run shows to who watches it; nothing, where nobody does.
@@ -206,6 +206,9 @@ impl Watch {
                     max_loss: config.max_loss,
                 };
                 let report = Report::new(run, &tallies);
+                if let Some(why) = report.nothing_probed() {
+                    logging::say(&format!("tcp-echo-metrics: {why}"));
+                }
                 (text(&report, config, self.config.verbose)?, status(&report))
             }
             _ => (String::new(), ExitCode::SUCCESS),
@@ -239,10 +242,9 @@ fn text(report: &Report, config: ReportConfig, has_lines: bool) -> io::Result<St
 }
 
 fn status(report: &Report) -> ExitCode {
-    if report.within_max_loss() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(BEYOND)
+    match report.within_max_loss() {
+        Some(true) => ExitCode::SUCCESS,
+        Some(false) | None => ExitCode::from(BEYOND),
     }
 }
 

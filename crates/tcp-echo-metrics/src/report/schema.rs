@@ -1,6 +1,7 @@
 //! The report as data; as JSON it is documented in `docs/report.md`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -34,6 +35,25 @@ pub(super) enum Ended {
     Closed,
 }
 
+/// Why a run has probed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum NothingProbed {
+    /// There are no targets: an empty list or shard, names that did not resolve.
+    NoTargets,
+    /// No probe could be sent to any of them.
+    NothingSent,
+}
+
+impl fmt::Display for NothingProbed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoTargets => "nothing was probed: there are no targets",
+            Self::NothingSent => "nothing was probed: no probe could be sent",
+        })
+    }
+}
+
 /// What is said of the run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
@@ -53,7 +73,8 @@ pub struct Report {
     duration_seconds: f64,
     ended_by: Ended,
     max_loss_percent: f64,
-    within_max_loss: bool,
+    within_max_loss: Option<bool>,
+    nothing_probed: Option<NothingProbed>,
     pub(super) targets: Vec<TargetReport>,
 }
 
@@ -77,7 +98,7 @@ pub struct TargetReport {
     pub(super) unexpected: u64,
     in_flight: u64,
     pub(super) loss_percent: f64,
-    within_max_loss: bool,
+    within_max_loss: Option<bool>,
     pub(super) connects: u64,
     connect_failures_by_reason: BTreeMap<&'static str, u64>,
     disconnects_by_reason: BTreeMap<&'static str, u64>,
@@ -128,6 +149,13 @@ impl Report {
             .iter()
             .map(|cell| TargetReport::new(cell, &cell.lock(), run.max_loss))
             .collect();
+        let nothing_probed = match targets.as_slice() {
+            [] => Some(NothingProbed::NoTargets),
+            targets if targets.iter().all(|target| target.sent == 0) => {
+                Some(NothingProbed::NothingSent)
+            }
+            _ => None,
+        };
         Self {
             schema: SCHEMA,
             version: version::VERSION,
@@ -135,14 +163,22 @@ impl Report {
             duration_seconds: run.took.as_secs_f64(),
             ended_by: run.ended,
             max_loss_percent: run.max_loss.get(),
-            within_max_loss: targets.iter().all(|target| target.within_max_loss),
+            within_max_loss: all_within(&targets),
+            nothing_probed,
             targets,
         }
     }
 
-    /// Whether no target lost more than it may.
-    pub fn within_max_loss(&self) -> bool {
+    /// Whether every target has answered and none lost more than it may; nothing where
+    /// that is not known, since there are no targets or none of the slots of one has an
+    /// outcome.
+    pub fn within_max_loss(&self) -> Option<bool> {
         self.within_max_loss
+    }
+
+    /// Why nothing was probed, where nothing was.
+    pub(super) fn nothing_probed(&self) -> Option<NothingProbed> {
+        self.nothing_probed
     }
 
     /// The report as one line of JSON, in which no character acts on a terminal.
@@ -152,6 +188,17 @@ impl Report {
     pub fn to_json(&self) -> serde_json::Result<String> {
         Ok(crate::logging::escape_json(&serde_json::to_string(self)?))
     }
+}
+
+fn all_within(targets: &[TargetReport]) -> Option<bool> {
+    let mut within = targets.iter().map(|target| target.within_max_loss);
+    let first = within.next()?;
+    // One that is beyond decides, whatever is not known of others.
+    within.fold(first, |all, one| match (all, one) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (None, _) | (_, None) => None,
+        (Some(true), Some(true)) => Some(true),
+    })
 }
 
 impl TargetReport {
@@ -184,7 +231,12 @@ impl TargetReport {
             unexpected: tally.unexpected,
             in_flight: tally.in_flight(),
             loss_percent,
-            within_max_loss: loss_percent <= max_loss.get(),
+            within_max_loss: match (tally.received, tally.lost()) {
+                (0, 0) => None,
+                // As ping has it, whatever may be lost.
+                (0, _) => Some(false),
+                _ => Some(loss_percent <= max_loss.get()),
+            },
             connects: tally.connects,
             connect_failures_by_reason: by_reason(
                 ConnectFailure::ALL,

@@ -19,6 +19,12 @@ const MOST_HISTOGRAMS: usize = 4;
 pub fn render(report: &Report, charset: Charset) -> String {
     let mut text = String::new();
     let targets = &report.targets;
+    if targets.is_empty() {
+        // Standard error says so as well.
+        return report
+            .nothing_probed()
+            .map_or(text, |why| format!("{why}\n"));
+    }
     grid(
         &mut text,
         &[

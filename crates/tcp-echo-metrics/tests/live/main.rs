@@ -156,7 +156,8 @@ fn a_count_ends_the_view() {
         return;
     };
     let (status, screen) = terminal.ended();
-    assert_eq!(status, "0", "{screen}");
+    // Nobody answers at one of the targets.
+    assert_eq!(status, "1", "{screen}");
     let db = figures(&screen, "db");
     let count = |column: usize| db[column].parse::<u64>().unwrap();
     assert_eq!(count(0) + count(3), 10, "sent and unsent in\n{screen}");

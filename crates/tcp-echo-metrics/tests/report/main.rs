@@ -6,6 +6,7 @@
     reason = "a helper of tests fails as a test does"
 )]
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use serde_json::Value;
 #[cfg(target_os = "linux")]
 mod paused;
 mod peers;
+mod unprobed;
 
 use peers::{Manner, Nobody, Peer};
 
@@ -158,9 +160,12 @@ fn a_count_is_exact_whatever_the_targets_do() {
             .flat_map(|target| ["-target", target.as_str()]),
     );
     let output = run(&args);
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    // Some of them never reply.
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let report = report(&output);
     assert_eq!(report["ended_by"], "count");
+    assert_eq!(report["within_max_loss"], false);
+    assert_eq!(report["nothing_probed"], Value::Null);
     assert_eq!(report["targets"].as_array().unwrap().len(), 5);
     assert_slots(&report, 50);
 
@@ -180,6 +185,8 @@ fn a_count_is_exact_whatever_the_targets_do() {
     let silent = target(&report, "silent");
     assert!(count(silent, "timeouts") > 0 && count(silent, "received") == 0);
     assert_eq!(silent["rtt_seconds"], Value::Null);
+    assert_eq!(silent["within_max_loss"], false);
+    assert_eq!(echo["within_max_loss"], true);
     assert_eq!(silent["loss_percent"], 100.0);
 
     let late = target(&report, "late");
@@ -228,7 +235,10 @@ fn the_exit_status_is_that_of_the_worst_target() {
     let few = ["-count", "2", "-interval", "100ms", "-timeout", "20s"];
     let status = |args: &[&str]| run(&[&few[..], args].concat()).status.code();
     assert_eq!(status(&["-target", &echo, "-max-loss", "99"]), Some(0));
-    assert_eq!(status(&["-target", &echo, "-target", &nobody]), Some(0));
+    assert_eq!(status(&["-target", &echo]), Some(0));
+    // A target without one reply is beyond any limit.
+    assert_eq!(status(&["-target", &nobody]), Some(1));
+    assert_eq!(status(&["-target", &echo, "-target", &nobody]), Some(1));
     let worst = ["-target", &echo, "-target", &nobody, "-max-loss", "99"];
     assert_eq!(status(&worst), Some(1));
     let never = ["-target", &nobody, "-max-loss", "99.9", "-output", "json"];
@@ -385,7 +395,9 @@ fn a_reader_that_goes_ends_the_run() {
     let mut child = client(&["-target", &address, "-interval", "10ms", "-v"])
         .spawn()
         .unwrap();
-    drop(child.stdout.take());
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains(" rtt=")));
+    drop(lines);
     let output = finish(child);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
