@@ -224,7 +224,7 @@ fn many_hang(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Packets that ask for AAAA of web.test., or for A, are dropped: what the other family has
+/// Packets that ask for AAAA of web.test., or for A, are dropped before they arrive: what the other family has
 /// is probed, and with `-ip` nothing is asked for the family that is not wanted.
 fn one_family(context: &Context) -> Result<()> {
     let served = Served::start(
@@ -234,7 +234,7 @@ fn one_family(context: &Context) -> Result<()> {
     let namespace = &served.namespace;
     namespace.nft(
         "add table ip names; \
-         add chain ip names out { type filter hook output priority 0; }; \
+         add chain ip names in { type filter hook input priority 0; }; \
          add counter ip names a; add counter ip names aaaa",
     )?;
     // After the headers of UDP and DNS and the name: the type of the question.
@@ -253,8 +253,8 @@ fn one_family(context: &Context) -> Result<()> {
         let verdict = if is_dropped { "drop" } else { "accept" };
         let counter = if of == 1 { "a" } else { "aaaa" };
         namespace.nft(&format!(
-            "flush chain ip names out; reset counters table ip names; \
-             add rule ip names out {} counter name {counter} {verdict}",
+            "flush chain ip names in; reset counters table ip names; \
+             add rule ip names in {} counter name {counter} {verdict}",
             question(of)
         ))?;
         let echo = served.probe(context, &targets, &[flag])?;
