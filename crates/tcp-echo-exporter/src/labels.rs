@@ -1,6 +1,9 @@
 //! The labels of a target's series.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+};
 
 use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
 
@@ -25,12 +28,13 @@ pub(crate) struct Labels(Vec<(String, String)>);
 impl Labels {
     pub(crate) fn new(target: &str, own: &BTreeMap<String, String>) -> Self {
         let mut labels = vec![("target".to_owned(), target.to_owned())];
+        let mut taken = HashSet::from(["target".to_owned()]);
         for (name, value) in own {
             if name.is_empty() || name.starts_with("__") || value.is_empty() {
                 continue;
             }
             let name = sanitized(name);
-            if labels.iter().all(|(taken, _)| *taken != name) {
+            if taken.insert(name.clone()) {
                 labels.push((name, value.clone()));
             }
         }

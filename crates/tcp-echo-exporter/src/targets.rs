@@ -209,7 +209,7 @@ impl Observer for TargetMetrics {
         let (writer, cells) = Cells::new(len);
         let series = Arc::new(Series {
             name: Arc::clone(target.name()),
-            labels: Labels::new(target.name(), target.labels()),
+            labels: Labels::new(target.series_name(), target.labels()),
             address: target.address().to_string(),
             on_demand: target.is_on_demand(),
             cells,

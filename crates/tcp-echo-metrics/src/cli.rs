@@ -99,7 +99,12 @@ pub fn parse<T: Into<OsString>>(
         .and_then(|matches| Flags::from_arg_matches(&matches))
         .map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Print(error.to_string()),
-            _ => UsageError::from_clap(&error, origin).into(),
+            _ => match UsageError::from_clap(&error, origin) {
+                UsageError::Unexpected(argument) if config::is_among(&args, "targets") => {
+                    UsageError::UnexpectedFile(argument).into()
+                }
+                error => error.into(),
+            },
         })?;
     if let Some(what) = flags.generate {
         return Err(Stop::Print(what.text(&command, flags::EXAMPLES)));

@@ -345,7 +345,10 @@ fn lists_of_targets_take_the_place_of_the_default() {
         .unwrap()
         .client;
     assert!(client.targets.is_empty());
-    assert_eq!(client.files, ["a.yml", "b.json"].map(PathBuf::from));
+    assert_eq!(
+        client.files,
+        ["a.yml", "b.json"].map(|file| file.parse().unwrap())
+    );
 
     let both = [
         "-targets",

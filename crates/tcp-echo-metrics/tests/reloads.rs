@@ -18,7 +18,7 @@ use tcp_echo_exporter::{BuildInfo, Endpoints, Exporter, TargetMetrics};
 use tcp_echo_metrics::cli::GoDuration;
 use tcp_echo_prober::{Event, Observer, Prober, Sensor, Session, Target};
 use tcp_echo_server::{Server, ServerConfig, ServerStats};
-use tcp_echo_targets::{Config, Defaults, Handle, Source};
+use tcp_echo_targets::{Config, Defaults, FilePattern, Handle, Source};
 use tokio::task::{JoinSet, spawn_blocking};
 
 #[global_allocator]
@@ -155,7 +155,7 @@ async fn targets_that_go_leave_nothing_behind() {
         stall: None,
     };
     let mut config = Config::new(defaults, GoDuration::parse_positive);
-    config.files.push(file.clone());
+    config.files.push(FilePattern::new(&file).unwrap());
     let source = Source::load(config).unwrap();
     let (metrics, answered) = (TargetMetrics::new(), Answered::default());
     let prober = Prober::builder()

@@ -10,6 +10,8 @@ use crate::{Address, Networks};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     name: Arc<str>,
+    /// Where it is not the name.
+    series_name: Option<Arc<str>>,
     address: Address,
     labels: BTreeMap<String, String>,
     session: SessionConfig,
@@ -22,6 +24,7 @@ impl Target {
     pub fn new(address: Address, session: SessionConfig) -> Self {
         Self {
             name: address.to_string().into(),
+            series_name: None,
             address,
             labels: BTreeMap::new(),
             session,
@@ -34,6 +37,13 @@ impl Target {
     #[must_use]
     pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = name.into();
+        self
+    }
+
+    /// Names its series by another name, which it shares with a target of other labels.
+    #[must_use]
+    pub fn with_series_name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.series_name = Some(name.into());
         self
     }
 
@@ -62,6 +72,12 @@ impl Target {
     /// Its name; unique among a prober's targets.
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// What its series are named, which with its labels tells them from those of others:
+    /// its name, if nothing else was said.
+    pub fn series_name(&self) -> &Arc<str> {
+        self.series_name.as_ref().unwrap_or(&self.name)
     }
 
     /// Where it is.

@@ -83,9 +83,9 @@ impl Discovery {
 
     /// Wants the answers for these targets and no others. Names that are new are asked
     /// for as soon as this is polled.
-    pub(crate) fn want(&mut self, specs: &[Spec]) {
+    pub(crate) fn want(&mut self, specs: &[Arc<Spec>]) {
         let mut wanted = BTreeMap::<_, BTreeSet<Arc<str>>>::new();
-        for endpoint in specs.iter().map(Spec::endpoint) {
+        for endpoint in specs.iter().map(|spec| spec.endpoint()) {
             if let Some(question) = Question::of(endpoint) {
                 let source = endpoint.to_string().into();
                 wanted.entry(question).or_default().insert(source);

@@ -24,10 +24,13 @@ pub enum LoadError {
         /// The file.
         path: Arc<Path>,
         /// What is wrong with it.
-        error: ParseError,
+        error: Box<ParseError>,
     },
-    /// Two targets have one name.
-    #[error("{second}: another target is named {name:?}, {first}")]
+    /// Two targets have one name and the same labels.
+    #[error(
+        "{second}: there is a target {name:?} already, {first}: \
+         give one of them another name or other labels"
+    )]
     Duplicate {
         /// The name.
         name: Arc<str>,
@@ -91,14 +94,12 @@ pub enum ParseError {
     #[error("it is empty: a list of no targets is written []")]
     Empty,
     /// It breaks the notation or has what belongs elsewhere.
-    #[error("line {line}, column {column}: {message}")]
+    #[error("{position}: {message}")]
     Syntax {
         /// What is wrong.
         message: String,
-        /// The line, from 1.
-        line: u64,
-        /// The column, from 1.
-        column: u64,
+        /// Where.
+        position: Position,
     },
     /// An entry can't be used.
     #[error("{place}: {error}")]
@@ -110,9 +111,30 @@ pub enum ParseError {
     },
 }
 
+/// A place in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1.
+    pub column: u32,
+}
+
+impl Position {
+    pub(crate) const FIRST: Self = Self { line: 1, column: 1 };
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
+
 /// An entry of a list, or a target in the list of an entry. It prints counting from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
+    /// Where it stands, or the part of it that is meant.
+    pub position: Position,
     /// The index of the entry, from 0.
     pub entry: usize,
     /// The index in the entry's `targets`, from 0.
@@ -120,8 +142,9 @@ pub struct Place {
 }
 
 impl Place {
-    pub(crate) const fn entry(entry: usize) -> Self {
+    pub(crate) const fn entry(entry: usize, position: Position) -> Self {
         Self {
+            position,
             entry,
             target: None,
         }
@@ -129,18 +152,23 @@ impl Place {
 
     pub(crate) const fn target(self, target: usize) -> Self {
         Self {
-            entry: self.entry,
             target: Some(target),
+            ..self
         }
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "entry {}", self.entry.saturating_add(1))?;
+        write!(
+            f,
+            "{} (entry {}",
+            self.position,
+            self.entry.saturating_add(1)
+        )?;
         match self.target {
-            Some(target) => write!(f, ", target {}", target.saturating_add(1)),
-            None => Ok(()),
+            Some(target) => write!(f, ", target {})", target.saturating_add(1)),
+            None => f.write_str(")"),
         }
     }
 }
@@ -187,7 +215,9 @@ impl LoadError {
     }
 
     pub(crate) fn parse(path: &Path, error: ParseError) -> Self {
-        let path = path.into();
-        Self::Parse { path, error }
+        Self::Parse {
+            path: path.into(),
+            error: Box::new(error),
+        }
     }
 }

@@ -51,16 +51,16 @@ impl Expansion {
     /// the same answers give the same targets.
     pub(crate) fn targets(
         &mut self,
-        specs: &[Spec],
+        specs: &[Arc<Spec>],
         discovery: &Discovery,
         current: &TargetSet,
     ) -> TargetSet {
         let mut targets = BTreeMap::<Arc<str>, Target>::new();
         for spec in specs {
             if let Endpoint::Address(address) = spec.endpoint() {
-                let name = spec.name();
-                if self.shard.has(name) {
-                    targets.insert(name.clone(), spec.target(name.clone(), address.clone()));
+                let (id, name) = (spec.identity().clone(), spec.name().clone());
+                if self.shard.has(&name) {
+                    targets.insert(id.clone(), spec.target(id, name, address.clone()));
                 }
             }
         }
@@ -79,11 +79,12 @@ impl Expansion {
                 if !self.shard.has(&name) {
                     continue;
                 }
+                let id: Arc<str> = format!("{}/{suffix}", spec.identity()).into();
                 match address.parse::<Address>() {
-                    Ok(_) if targets.contains_key(&name) => {
+                    Ok(_) if targets.contains_key(&id) => {
                         debug!(%name, "a target found has the name of one listed");
                     }
-                    Ok(address) if spec.may_be_at(&address) => candidates.push((name, address)),
+                    Ok(address) if spec.may_be_at(&address) => candidates.push((id, name, address)),
                     Ok(_) => left.outside += 1,
                     Err(error) => {
                         debug!(%name, %address, %error, "what was found is no target");
@@ -94,14 +95,14 @@ impl Expansion {
             left.over = candidates.len().saturating_sub(self.most.get());
             if left.over > 0 {
                 // It keeps the order of those that are alike.
-                candidates.sort_by_key(|(name, _)| !current.contains(name));
+                candidates.sort_by_key(|(id, ..)| !current.contains(id));
                 candidates.truncate(self.most.get());
             }
-            for (name, address) in candidates {
-                targets.insert(name.clone(), spec.target(name, address));
+            for (id, name, address) in candidates {
+                targets.insert(id.clone(), spec.target(id, name, address));
             }
             if left != LeftOff::default() {
-                left_off.insert(spec.name().clone(), left);
+                left_off.insert(spec.identity().clone(), left);
             }
         }
         self.tell(left_off);

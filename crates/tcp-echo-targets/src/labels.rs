@@ -2,10 +2,17 @@
 
 use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
-use crate::{ParseDuration, spec::Overrides};
+use crate::{
+    ParseDuration, Position,
+    entry::{Value, Written},
+    spec::Overrides,
+};
 
 /// The largest loss window, in slots: 1.25 MB a target.
 const MAX_WINDOW: u32 = 10_000_000;
+
+/// The most labels that a target may have: each is in every series of it.
+const MAX_LABELS: usize = 64;
 
 /// Labels that the series of a target have of themselves.
 const TAKEN: [&str; 3] = ["reason", "le", "address"];
@@ -25,6 +32,9 @@ pub enum LabelError {
         "unknown label {0:?}: there are __probe_interval__, __probe_timeout__ and __probe_window__"
     )]
     Unknown(String),
+    /// There are too many.
+    #[error("it has {0} labels: a target may have {MAX_LABELS}")]
+    TooMany(usize),
     /// Its value is no duration.
     #[error("{label}: {value:?}: {reason}")]
     Duration {
@@ -51,13 +61,36 @@ pub(crate) struct Sorted {
     pub(crate) overrides: Overrides,
 }
 
-/// Sorts `labels`. An empty value is no label, as in Prometheus.
-pub(crate) fn sort(
-    labels: Vec<(String, String)>,
+/// Sorts `labels`, or says which of them can't be used, by its place. An empty value is no
+/// label, as in Prometheus.
+pub(crate) fn sort<'a>(
+    labels: impl Iterator<Item = &'a (String, Written<Value>)> + Clone,
     parse: ParseDuration,
-) -> Result<Sorted, LabelError> {
+) -> Result<Sorted, (Position, LabelError)> {
     let mut sorted = Sorted::default();
-    for (label, value) in labels {
+    for (label, value) in labels.clone() {
+        let text = value.value.clone().unwrap_or_default();
+        let added = sorted.add(label.clone(), text, parse);
+        added.map_err(|error| (value.position, error))?;
+        if sorted.kept.len() > MAX_LABELS {
+            let is_kept = |(label, value): &&(String, Written<Value>)| {
+                let is_empty = value.value.as_ref().is_none_or(String::is_empty);
+                !is_empty && !label.starts_with("__") && label != "target"
+            };
+            let count = labels.filter(is_kept).count();
+            return Err((value.position, LabelError::TooMany(count)));
+        }
+    }
+    Ok(sorted)
+}
+
+impl Sorted {
+    fn add(
+        &mut self,
+        label: String,
+        value: String,
+        parse: ParseDuration,
+    ) -> Result<(), LabelError> {
         if !is_name(&label) {
             return Err(LabelError::Name(label));
         }
@@ -65,24 +98,24 @@ pub(crate) fn sort(
             return Err(LabelError::Taken(label));
         }
         if value.is_empty() {
-            continue;
+            return Ok(());
         }
         match &*label {
-            "target" => sorted.name = Some(checked_name(value)?),
+            "target" => self.name = Some(checked_name(value)?),
             "__probe_interval__" => {
-                sorted.overrides.interval = Some(duration(label, value, parse)?);
+                self.overrides.interval = Some(duration(label, value, parse)?);
             }
-            "__probe_timeout__" => sorted.overrides.timeout = Some(duration(label, value, parse)?),
-            "__probe_window__" => sorted.overrides.window = Some(window(value)?),
+            "__probe_timeout__" => self.overrides.timeout = Some(duration(label, value, parse)?),
+            "__probe_window__" => self.overrides.window = Some(window(value)?),
             unknown if unknown.starts_with("__probe_") => return Err(LabelError::Unknown(label)),
             // Meta labels of Prometheus's own discovery, dropped there as well.
             meta if meta.starts_with("__") => {}
             _ => {
-                sorted.kept.insert(label, value);
+                self.kept.insert(label, value);
             }
         }
+        Ok(())
     }
-    Ok(sorted)
 }
 
 /// The name of a target, where it has nothing that breaks a line or a terminal.

@@ -5,10 +5,13 @@
 //! [`TargetSet`](tcp_echo_prober::TargetSet) up to date:
 //!
 //! - **Files** in the format of Prometheus's `file_sd` or a plainer one ([`parse`]).
-//!   Each is looked at every two seconds, through whatever links lead to it, and a
-//!   change is applied whole or not at all: where any file can't be used, the targets
-//!   stay as they are, and a [`LoadError`] names the file and the place. Only the first
-//!   load fails for good ([`Source::load`]).
+//!   Each is looked at every two seconds, through whatever links lead to it. A
+//!   [`FilePattern`] names one or all of a directory that match. Files that are named by
+//!   their paths are applied together or not at all: where one can't be used, or is
+//!   gone, what they listed stays, and a [`LoadError`] names the file and the place;
+//!   only the first load fails for good ([`Source::load`]). Of files that a pattern
+//!   matches each is applied by itself: one that can't be used keeps what it listed
+//!   before, and one that is gone takes its targets with it.
 //! - **Names** ([`Endpoint`]). `dns+host:port` is a target for each address of the
 //!   name, and `srv+name` one for each host and port of its SRV records. They are
 //!   looked up again at an interval, by a [`Resolver`](tcp_echo_resolve::Resolver). Where
@@ -18,7 +21,9 @@
 //! - **Shards** ([`Shard`]): each target is on one, by its name.
 //!
 //! # Names of targets
-//! A target is named as its entry says, or else by its address as written. What was
+//! A target is named as its entry says, or else by its address as written. Two may have
+//! one name where their labels differ; the second is then called `name{label="value"}`
+//! wherever it is shown, but for the label `target` of its series. What was
 //! found behind a name is called after the entry and what was found: of
 //! `dns+web.example.com:4000`, named `web` or not at all, and of
 //! `srv+_echo._tcp.example.com`, the targets are
@@ -35,7 +40,7 @@
 //! # Example
 //! ```
 //! use std::{fs, time::Duration};
-//! use tcp_echo_targets::{Config, Defaults, Source};
+//! use tcp_echo_targets::{Config, Defaults, FilePattern, Source};
 //!
 //! # let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
 //! # runtime.block_on(async {
@@ -50,7 +55,7 @@
 //!     stall: None,
 //! };
 //! let mut config = Config::new(defaults, |text| Err(format!("{text} is not supported")));
-//! config.files.push(file.clone());
+//! config.files.push(FilePattern::new(&file)?);
 //! let source = Source::load(config)?;
 //! assert_eq!(source.targets().len(), 1); // for the prober to begin with
 //!
@@ -66,7 +71,7 @@
 //!
 //! fs::write(&file, "- targets: [db]")?;
 //! let error = handle.reload().await.unwrap_err().to_string();
-//! assert!(error.contains("targets.yml: entry 1, target 1: \"db\": the port is missing"));
+//! assert!(error.contains("targets.yml: line 1, column 13 (entry 1, target 1): \"db\": the port is missing"));
 //! assert!(!handle.status().successful);
 //!
 //! running.abort();
@@ -87,24 +92,29 @@
 mod answer;
 mod discovery;
 mod endpoint;
+mod entry;
 mod error;
 mod expand;
 mod file;
 mod files;
 mod handle;
 mod labels;
+mod list;
 mod loader;
+mod notation;
 mod parse;
+mod pattern;
 mod shard;
 mod source;
 mod sources;
 mod spec;
 
 pub use endpoint::{Endpoint, EndpointError};
-pub use error::{EntryError, LoadError, Origin, ParseError, Place, ReadError};
+pub use error::{EntryError, LoadError, Origin, ParseError, Place, Position, ReadError};
 pub use handle::{Handle, ReloadError, Status};
 pub use labels::LabelError;
 pub use parse::{Format, parse};
+pub use pattern::{FilePattern, FilePatternError};
 pub use shard::{Shard, ShardError};
 pub use source::{Config, Source};
 pub use sources::SourceStatus;

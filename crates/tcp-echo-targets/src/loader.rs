@@ -10,19 +10,16 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::error;
 
 use crate::{
-    LoadError, Spec,
-    files::Files,
+    files::{Files, Loaded},
     handle::{Order, Waiting},
 };
-
-type Loaded = Option<Result<Vec<Spec>, LoadError>>;
 
 /// Loads the files on a thread that may block, once at a time.
 pub(crate) struct Loader {
     files: Arc<Mutex<Files>>,
     /// Whether there is any file to be looked at.
     follows: bool,
-    task: Option<JoinHandle<Loaded>>,
+    task: Option<JoinHandle<Option<Loaded>>>,
     /// Who waits for the load under way.
     served: Waiting,
     /// Who came after it had begun, and needs another.
@@ -68,7 +65,7 @@ impl Loader {
 
     /// Waits for the load under way, for ever where there is none, and gives its result
     /// and who waits for it. Nothing is lost where it is dropped while it waits.
-    pub(crate) async fn finished(&mut self) -> (Loaded, Waiting) {
+    pub(crate) async fn finished(&mut self) -> (Option<Loaded>, Waiting) {
         let joined = match &mut self.task {
             Some(task) => task.await,
             None => pending().await,

@@ -1,16 +1,12 @@
 //! From the text of a targets file to what it lists.
 
-use std::{fmt, path::Path};
-
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, MapAccess, Visitor},
-};
-use serde_saphyr::{MessageFormatter, UserMessageFormatter};
+use std::path::Path;
 
 use crate::{
-    Defaults, EntryError, ParseDuration, ParseError, Place, Spec,
+    Defaults, EntryError, ParseDuration, ParseError, Place, Position, Spec,
+    entry::{Entry, Written},
     labels::{self, Sorted},
+    notation,
 };
 
 /// The notation of a targets file.
@@ -73,7 +69,7 @@ impl Format {
 /// let error = parse(r#"[{"targets": ["db"]}]"#, Format::Json, &defaults, seconds).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "entry 1, target 1: \"db\": the port is missing: write host:port, \
+///     "line 1, column 15 (entry 1, target 1): \"db\": the port is missing: write host:port, \
 ///      as in localhost:4000 or [::1]:4000"
 /// );
 /// # Ok::<(), tcp_echo_targets::ParseError>(())
@@ -103,24 +99,29 @@ pub(crate) fn parse_placed(
         return Err(ParseError::Empty);
     }
     let entries = match format {
-        Format::Json => serde_json::from_str(text).map_err(|error| json_error(&error)),
-        Format::Yaml => {
-            serde_saphyr::from_str_with_options(text, limits()).map_err(|error| yaml_error(&error))
-        }
+        Format::Json => notation::json(text),
+        Format::Yaml => notation::yaml(text),
     }?;
     // Nothing but comments, or `null`.
-    let entries: Vec<Entry> = Option::ok_or(entries, ParseError::Empty)?;
+    let entries = entries.ok_or(ParseError::Empty)?;
     let mut specs = Vec::with_capacity(entries.len());
     for (index, entry) in entries.into_iter().enumerate() {
-        let place = Place::entry(index);
+        let place = |position| Place::entry(index, position);
         let failed = |place| move |error| ParseError::Entry { place, error };
-        let (endpoints, name, labels) = entry.parts().map_err(failed(place))?;
-        let listed = endpoints.listed;
-        let labels = labels::sort(labels, duration).map_err(EntryError::from);
-        let labels = labels.map_err(failed(place))?;
-        for (index, endpoint) in endpoints.written.into_iter().enumerate() {
-            let place = if listed { place.target(index) } else { place };
-            let spec = spec(endpoint, name.as_deref(), &labels, defaults);
+        let labels = labels::sort(entry.value.labels.0.iter(), duration);
+        let parts = Parts::of(entry.value).map_err(|(error, position)| ParseError::Entry {
+            place: place(position.unwrap_or(entry.position)),
+            error,
+        })?;
+        let labels = labels.map_err(|(position, error)| failed(place(position))(error.into()))?;
+        for (target, endpoint) in parts.endpoints.into_iter().enumerate() {
+            let place = place(endpoint.position);
+            let place = if parts.listed {
+                place.target(target)
+            } else {
+                place
+            };
+            let spec = spec(endpoint.value, parts.name.as_deref(), &labels, defaults);
             specs.push((place, spec.map_err(failed(place))?));
         }
     }
@@ -145,127 +146,47 @@ fn spec(
     })
 }
 
-/// An entry of either form, as written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an entry with targets or address")]
-struct Entry {
-    #[serde(default, deserialize_with = "list")]
-    targets: Option<Vec<String>>,
-    labels: Option<Labels>,
-    name: Option<String>,
-    address: Option<String>,
-}
-
-/// The endpoints of an entry, and whether they stand in a list.
-struct Endpoints {
-    written: Vec<String>,
+/// What an entry says besides its labels.
+struct Parts {
+    endpoints: Vec<Written>,
+    /// Whether the endpoints stand in a list.
     listed: bool,
+    name: Option<String>,
 }
 
-type Parts = (Endpoints, Option<String>, Vec<(String, String)>);
-
-impl Entry {
-    /// Its endpoints, name and labels, where it is of one form.
-    fn parts(self) -> Result<Parts, EntryError> {
-        let labels = self.labels.unwrap_or_default().0;
-        let (written, listed) = match (self.targets, self.address) {
-            (Some(_), Some(_)) => return Err(EntryError::BothForms),
-            (None, None) => return Err(EntryError::NoForm),
-            (Some(_), None) if self.name.is_some() => return Err(EntryError::NameOfList),
+impl Parts {
+    /// Those of an entry of one form. What is wrong has a place of its own where it is not
+    /// the whole entry.
+    fn of(entry: Entry) -> Result<Self, (EntryError, Option<Position>)> {
+        let (endpoints, listed) = match (entry.targets, entry.address) {
+            (Some(_), Some(_)) => return Err((EntryError::BothForms, None)),
+            (None, None) => return Err((EntryError::NoForm, None)),
             (Some(targets), None) => (targets, true),
             (None, Some(address)) => (vec![address], false),
         };
-        let named_twice = self.name.is_some() && labels.iter().any(|(label, _)| label == "target");
-        let name = match self.name {
-            Some(_) if named_twice => return Err(EntryError::NamedTwice),
-            Some(name) if name.is_empty() => return Err(EntryError::EmptyName),
-            Some(name) => Some(labels::checked_name(name)?),
+        let name = match entry.name {
             None => None,
-        };
-        Ok((Endpoints { written, listed }, name, labels))
-    }
-}
-
-/// A list that is there; programs in Go write an empty one as `null`.
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
-    let list = Option::deserialize(deserializer)?;
-    Ok(Some(list.unwrap_or_default()))
-}
-
-/// Labels in the order written, none twice. `null` is the empty value, as in Go.
-#[derive(Default)]
-struct Labels(Vec<(String, String)>);
-
-impl<'de> Deserialize<'de> for Labels {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
-
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = Labels;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a mapping of labels to values")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Labels, A::Error> {
-                let mut pairs = Vec::<(String, String)>::new();
-                let mut seen = std::collections::HashSet::new();
-                while let Some((label, value)) = map.next_entry::<String, Option<String>>()? {
-                    if !seen.insert(label.clone()) {
-                        return Err(A::Error::custom(format_args!(
-                            "label {label:?} comes twice"
-                        )));
-                    }
-                    pairs.push((label, value.unwrap_or_default()));
+            Some(Written { value, position }) => {
+                let failed = |error| Err((error, Some(position)));
+                if listed {
+                    return failed(EntryError::NameOfList);
                 }
-                Ok(Labels(pairs))
+                if entry.labels.0.iter().any(|(label, _)| label == "target") {
+                    return failed(EntryError::NamedTwice);
+                }
+                if value.is_empty() {
+                    return failed(EntryError::EmptyName);
+                }
+                match labels::checked_name(value) {
+                    Ok(name) => Some(name),
+                    Err(error) => return failed(error.into()),
+                }
             }
-        }
-
-        deserializer.deserialize_map(Pairs)
-    }
-}
-
-/// What keeps YAML's anchors from making much of little. A file of the largest size
-/// without anchors stays within.
-fn limits() -> serde_saphyr::Options {
-    serde_saphyr::options! {
-        with_snippet: false,
-        budget: serde_saphyr::budget! {
-            max_documents: 1,
-            max_depth: 16,
-            max_events: 8_000_000,
-            max_nodes: 4_000_000,
-        },
-    }
-}
-
-fn json_error(error: &serde_json::Error) -> ParseError {
-    let (line, column) = (error.line(), error.column());
-    let message = error.to_string();
-    let suffix = format!(" at line {line} column {column}");
-    let message = message.strip_suffix(&suffix).unwrap_or(&message);
-    ParseError::Syntax {
-        // Keys that are unknown are named as they are.
-        message: message.replace(char::is_control, " "),
-        // It counts columns from 0 before the first character.
-        line: line.max(1) as u64,
-        column: column.max(1) as u64,
-    }
-}
-
-fn yaml_error(error: &serde_saphyr::Error) -> ParseError {
-    let message = UserMessageFormatter.format_message(error.without_snippet());
-    let message = match &*message {
-        "expected sequence start" => "expected a list".to_owned(),
-        "expected mapping start" => "expected a mapping".to_owned(),
-        "expected string scalar" => "expected a text".to_owned(),
-        other => other.replace(char::is_control, " "),
-    };
-    let place = error.location();
-    ParseError::Syntax {
-        message,
-        line: place.map_or(0, |place| place.line()),
-        column: place.map_or(0, |place| place.column()),
+        };
+        Ok(Self {
+            endpoints,
+            listed,
+            name,
+        })
     }
 }

@@ -1,6 +1,8 @@
 //! The targets, kept up to date.
 
-use std::{convert::Infallible, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet, convert::Infallible, num::NonZeroUsize, sync::Arc, time::Duration,
+};
 
 use tcp_echo_prober::{IpVersion, Networks, TargetSet};
 use tcp_echo_resolve::Resolver;
@@ -11,10 +13,10 @@ use tokio::{
 use tracing::{debug, error, info};
 
 use crate::{
-    Defaults, Endpoint, Handle, LoadError, ParseDuration, Shard, Spec, Status,
+    Defaults, Endpoint, FilePattern, Handle, LoadError, ParseDuration, Shard, Spec, Status,
     discovery::{Discovery, Settings},
     expand::Expansion,
-    files::Files,
+    files::{Files, Loaded},
     handle::{Order, Waiting},
     loader::Loader,
     sources::Sources,
@@ -32,8 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Config {
     /// Targets that are always there, besides those of files.
     pub targets: Vec<Spec>,
-    /// Targets files. Names are unique over all of them and `targets`.
-    pub files: Vec<PathBuf>,
+    /// Targets files. Names with their labels are unique over all of them and `targets`.
+    pub files: Vec<FilePattern>,
     /// How the targets of files are probed, unless they say otherwise.
     pub defaults: Defaults,
     /// How durations are written in files.
@@ -94,11 +96,13 @@ impl Config {
 /// them from then on, and a [`Handle`] tells how it goes meanwhile.
 #[must_use]
 pub struct Source {
-    specs: Vec<Spec>,
+    specs: Vec<Arc<Spec>>,
     current: TargetSet,
     expansion: Expansion,
     poll: Duration,
     loader: Loader,
+    /// What was said last of files that can't be used.
+    told: BTreeSet<String>,
     discovery: Discovery,
     orders: mpsc::Receiver<Order>,
     status: watch::Sender<Status>,
@@ -109,8 +113,11 @@ impl Source {
     /// Reads the files for the first time. Names are not yet looked up. It blocks for
     /// as long as the files' reads do.
     ///
+    /// Files that patterns match may come later: of those that can't be used now the log
+    /// and [`Handle::status`] tell.
+    ///
     /// # Errors
-    /// [`LoadError`], where any file can't be used.
+    /// [`LoadError`], where a file that is named by its path can't be used.
     pub fn load(config: Config) -> Result<Self, LoadError> {
         let follows = !config.files.is_empty();
         let allow = config.discover_allow;
@@ -127,7 +134,9 @@ impl Source {
             allow,
             sources.clone(),
         );
-        let specs = files.load(true).transpose()?.unwrap_or_default();
+        let loaded = files
+            .load(true)
+            .map_or_else(|| Ok(Loaded::default()), Loaded::whole)?;
         let (orders, received) = mpsc::channel(16);
         let (status, seen) = watch::channel(Status::succeeded());
         let settings = Settings {
@@ -137,11 +146,12 @@ impl Source {
             stale: config.dns_stale,
         };
         let mut source = Self {
-            specs,
+            specs: loaded.specs,
             current: TargetSet::default(),
             expansion: Expansion::new(config.shard, config.dns_max),
             poll: config.poll.max(SHORTEST),
             loader: Loader::new(files, follows),
+            told: BTreeSet::new(),
             discovery: Discovery::new(settings, sources.clone()),
             orders: received,
             status,
@@ -149,6 +159,10 @@ impl Source {
         };
         source.discovery.want(&source.specs);
         source.current = source.expanded();
+        if !loaded.matched.is_empty() {
+            // The status has it.
+            let _ = source.note(loaded.matched, false);
+        }
         Ok(source)
     }
 
@@ -215,31 +229,58 @@ impl Source {
 
     fn take(
         &mut self,
-        loaded: Option<Result<Vec<Spec>, LoadError>>,
+        loaded: Option<Loaded>,
         waiting: Waiting,
         apply: &mut impl FnMut(TargetSet),
     ) {
         let result = match loaded {
             None => Ok(()),
-            Some(Ok(specs)) => {
-                self.specs = specs;
+            Some(loaded) => {
+                self.specs = loaded.specs;
                 self.discovery.want(&self.specs);
                 self.apply(apply);
-                self.status.send_replace(Status::succeeded());
-                info!(targets = self.current.len(), "the targets files are loaded");
-                Ok(())
-            }
-            Some(Err(error)) => {
-                error!(%error, "the targets files can't be used; the targets stay as they are");
-                let error = Arc::new(error);
-                self.status
-                    .send_modify(|status| status.failed(error.clone()));
-                Err(error)
+                let errors = loaded.named.into_iter().chain(loaded.matched);
+                self.note(errors, !waiting.is_empty())
             }
         };
         for waiting in waiting {
             // Whoever asked may have gone.
             let _ = waiting.send(result.clone());
+        }
+    }
+
+    /// Notes how a load went: what is new of its errors, or all where somebody has asked
+    /// for it, goes to the log, and the first is its result.
+    fn note(
+        &mut self,
+        errors: impl IntoIterator<Item = LoadError>,
+        is_asked_for: bool,
+    ) -> Result<(), Arc<LoadError>> {
+        let mut first = None;
+        let mut told = BTreeSet::new();
+        for error in errors {
+            let text = error.to_string();
+            if is_asked_for || !self.told.contains(&text) {
+                error!(
+                    error = text,
+                    "a targets file can't be used; what it listed before stays"
+                );
+            }
+            told.insert(text);
+            first.get_or_insert_with(|| Arc::new(error));
+        }
+        self.told = told;
+        match first {
+            None => {
+                self.status.send_replace(Status::succeeded());
+                info!(targets = self.current.len(), "the targets files are loaded");
+                Ok(())
+            }
+            Some(error) => {
+                self.status
+                    .send_modify(|status| status.failed(error.clone()));
+                Err(error)
+            }
         }
     }
 

@@ -58,10 +58,17 @@ impl Sources {
         note(&mut self.lock().names, name, Some(targets), has_succeeded);
     }
 
-    /// Notes a file: how many targets it lists, where that is known, and whether it could
-    /// be used just now.
-    pub(crate) fn file(&self, file: &Arc<str>, targets: Option<usize>, has_succeeded: bool) {
-        note(&mut self.lock().files, file, targets, has_succeeded);
+    /// Notes all files: how many targets each lists, or `None` where it could not be used
+    /// just now. Forgets the others.
+    pub(crate) fn files(&self, files: impl Iterator<Item = (Arc<str>, Option<usize>)>) {
+        let mut lists = self.lock();
+        let mut before = std::mem::take(&mut lists.files);
+        for (file, targets) in files {
+            if let Some(state) = before.remove(&file) {
+                lists.files.insert(file.clone(), state);
+            }
+            note(&mut lists.files, &file, targets, targets.is_some());
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Lists> {

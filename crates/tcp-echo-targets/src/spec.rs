@@ -24,6 +24,8 @@ pub struct Spec {
     labels: BTreeMap<String, String>,
     session: SessionConfig,
     networks: Option<Networks>,
+    /// Where it is not the name.
+    identity: Option<Arc<str>>,
 }
 
 impl Spec {
@@ -35,6 +37,7 @@ impl Spec {
             labels: BTreeMap::new(),
             session,
             networks: None,
+            identity: None,
         }
     }
 
@@ -61,7 +64,18 @@ impl Spec {
         self
     }
 
-    /// Its name; unique in a list.
+    /// Gives it an identity besides its name, which it shares with one of other labels.
+    pub(crate) fn identified(mut self, identity: Arc<str>) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// What tells it from all others of a list.
+    pub(crate) fn identity(&self) -> &Arc<str> {
+        self.identity.as_ref().unwrap_or(&self.name)
+    }
+
+    /// Its name. With its labels it is unique in a list.
     pub const fn name(&self) -> &Arc<str> {
         &self.name
     }
@@ -90,9 +104,13 @@ impl Spec {
         }
     }
 
-    /// The target at `address`, of the name given.
-    pub(crate) fn target(&self, name: Arc<str>, address: Address) -> Target {
+    /// The target at `address`: its name, and what its series are named. They differ where
+    /// another has this name and other labels.
+    pub(crate) fn target(&self, name: Arc<str>, series: Arc<str>, address: Address) -> Target {
         let mut target = Target::new(address, self.session.clone()).named(name);
+        if self.identity.is_some() {
+            target = target.with_series_name(series);
+        }
         if let Some(networks) = &self.networks {
             target = target.within(networks.clone());
         }

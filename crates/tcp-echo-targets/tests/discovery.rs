@@ -16,7 +16,7 @@ use common::{
 use hickory_resolver::proto::{op::ResponseCode, rr::RecordType};
 use proptest::prelude::*;
 use tcp_echo_prober::IpVersion;
-use tcp_echo_targets::{Config, Shard, Source, SourceStatus, Spec};
+use tcp_echo_targets::{Config, FilePattern, Shard, Source, SourceStatus, Spec};
 
 fn spec(endpoint: &str) -> Spec {
     Spec::new(endpoint.parse().unwrap(), DEFAULTS.session().unwrap())
@@ -222,7 +222,8 @@ async fn each_file_is_told_of() {
     std::fs::write(&files[0], list).unwrap();
     std::fs::write(&files[1], "[]").unwrap();
     let mut config = config();
-    config.files = files.to_vec();
+    let path = |file: &std::path::PathBuf| FilePattern::new(file).unwrap();
+    config.files = files.iter().map(path).collect();
     let running = Running::start(config).unwrap();
     let first = running.handle.sources();
     let names: Vec<_> = first
@@ -350,7 +351,7 @@ async fn names_lead_to_networks_that_are_allowed() {
     std::fs::write(&file, "- targets: [b.test:1, 'dns+web.test:2']").unwrap();
     let given = ["dns+web.test:1", "srv+srv.test", "c.test:1"].map(spec);
     let mut config = asking(&server, given);
-    config.files.push(file);
+    config.files.push(FilePattern::new(file).unwrap());
     config.discover_allow = Some("192.0.2.0/24".parse().unwrap());
     let mut running = Running::start(config).unwrap();
     let expected = [

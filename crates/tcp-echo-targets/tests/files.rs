@@ -14,13 +14,14 @@ use std::{
 };
 
 use common::{DEFAULTS, Running, config, names, soon};
-use tcp_echo_targets::{Config, LoadError, ReloadError, Source, Spec};
+use tcp_echo_targets::{Config, FilePattern, LoadError, ReloadError, Source, Spec};
 use tempfile::TempDir;
 
 /// A source of these files.
 fn of(files: impl IntoIterator<Item = PathBuf>) -> Config {
     let mut config = config();
-    config.files = files.into_iter().collect();
+    let files = files.into_iter();
+    config.files = files.map(|file| FilePattern::new(file).unwrap()).collect();
     config
 }
 
@@ -135,7 +136,7 @@ async fn what_can_not_be_used_leaves_what_there_is() {
     assert_eq!(failed.success_time, first.success_time);
     let error = failed.error.unwrap();
     let told = format!(
-        "{}: entry 2, target 2: \"c\": the port is missing",
+        "{}: line 2, column 18 (entry 2, target 2): \"c\": the port is missing",
         file.display()
     );
     assert!(error.to_string().starts_with(&told), "{error}");
@@ -218,7 +219,8 @@ async fn names_are_unique_over_everything() {
     assert_eq!(
         refused(of([a.clone(), b.clone()])),
         format!(
-            "{}: entry 2: another target is named \"two:1\", {}: entry 1, target 2",
+            "{}: line 3, column 12 (entry 2): there is a target \"two:1\" already, \
+             {}: line 1, column 20 (entry 1, target 2): give one of them another name or other labels",
             b.display(),
             a.display()
         )
@@ -229,13 +231,15 @@ async fn names_are_unique_over_everything() {
     assert_eq!(
         refused(config),
         format!(
-            "{}: entry 1, target 1: another target is named \"one:1\", given without a file",
+            "{}: line 1, column 13 (entry 1, target 1): there is a target \"one:1\" already, \
+             given without a file: give one of them another name or other labels",
             a.display()
         )
     );
     fs::write(&b, "- targets: [three:1, three:1]").unwrap();
     assert!(
-        refused(of([b.clone()])).contains("entry 1, target 2: another target is named \"three:1\"")
+        refused(of([b.clone()]))
+            .contains("(entry 1, target 2): there is a target \"three:1\" already, ")
     );
     // What is given stays beside what is listed.
     let mut config = of([a.clone()]);

@@ -1,5 +1,5 @@
 //! The text of targets files: what is understood, and what is said of the rest.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -176,7 +176,7 @@ fn what_is_wrong_is_told_with_its_place() {
         ),
         (
             r#"[{"targets": ["a:1"]}] x"#,
-            "line 1, column 24: trailing characters",
+            "line 1, column 24: a second list begins here: a file has one, with all entries",
         ),
     ] {
         assert_eq!(json(text).unwrap_err().to_string(), message, "{text}");
@@ -257,7 +257,8 @@ fn entries_that_can_not_be_used() {
     let second = json(r#"[{"targets": ["a:1", "b"]}]"#)
         .unwrap_err()
         .to_string();
-    assert!(second.starts_with("entry 1, target 2: \"b\": "), "{second}");
+    let start = "line 1, column 22 (entry 1, target 2): \"b\": ";
+    assert!(second.starts_with(start), "{second}");
 }
 
 #[test]
@@ -327,9 +328,80 @@ fn labels_that_can_not_be_used() {
 /// What is said of `entry`, in both notations.
 fn second_entry_fails(entry: &str, message: &str) {
     let text = format!(r#"[{{"address": "a:1"}}, {entry}]"#);
-    let expected = format!("entry 2: {message}");
-    assert_eq!(json(&text).unwrap_err().to_string(), expected, "{text}");
-    assert_eq!(yaml(&text).unwrap_err().to_string(), expected, "{text}");
+    let error = json(&text).unwrap_err().to_string();
+    assert_eq!(yaml(&text).unwrap_err().to_string(), error, "{text}");
+    let expected = format!(" (entry 2): {message}");
+    let place = error.strip_suffix(&expected).unwrap_or(&error);
+    let column = place.strip_prefix("line 1, column ").unwrap_or(place);
+    let column: usize = column.parse().expect(&error);
+    // That of the entry, or of the part of it that is meant.
+    assert!((22..=text.len()).contains(&column), "{error}");
+}
+
+#[test]
+fn every_mistake_has_its_line() {
+    let text = "[\n  {\"targets\": [\n    \"größe:1\",\n    \"b:70000\"]},\n  {}\n]";
+    let place = "line 4, column 5 (entry 1, target 2): ";
+    let port = "\"b:70000\": a target's port must be from 1 to 65535";
+    for parse in [json, yaml] {
+        let error = parse(text).unwrap_err().to_string();
+        assert_eq!(error, format!("{place}{port}"));
+        let error = parse(&text.replace("70000", "1")).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "line 5, column 3 (entry 2): it has neither targets nor address"
+        );
+        let text = text
+            .replace("70000", "1")
+            .replace("{}", "{\"address\":\n \"c:1 \"}");
+        assert_eq!(
+            parse(&text).unwrap_err().to_string(),
+            "line 6, column 2 (entry 2): \"c:1 \": there is white space in it: remove that"
+        );
+    }
+    let error = yaml("- targets:\n  - a:1\n  labels:\n    dc: fra\n    __probe_window__: x\n");
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "line 5, column 23 (entry 1): __probe_window__: \"x\": use a whole number from 1 to 10000000"
+    );
+    for (text, column) in [
+        ("- targets: [a:1]\n---\n- targets: [b:1]\n", 1),
+        ("- targets: [a:1]\n...\n---\n[]\n", 1),
+    ] {
+        let error = yaml(text).unwrap_err().to_string();
+        let told = format!(
+            ", column {column}: a second list begins here: a file has one, with all entries"
+        );
+        assert!(error.ends_with(&told), "{error}");
+    }
+}
+
+/// Labels of one target, of which it may have 64.
+fn labelled(count: usize, name: &str) -> String {
+    let labels: Vec<_> = (0..count)
+        .map(|n| format!("\"{name}{n}\":\n\"x\""))
+        .collect();
+    format!(
+        r#"[{{"targets": ["a:1"], "labels": {{"target": "web", {}}}}}]"#,
+        labels.join(", ")
+    )
+}
+
+#[test]
+fn labels_have_a_bound_and_their_number_costs_no_more_than_its_length() {
+    assert_eq!(both(&labelled(64, "l"))[0].labels().len(), 64);
+    // Prometheus's own are not kept.
+    assert!(both(&labelled(1000, "__meta_l"))[0].labels().is_empty());
+    for count in [65, 100_000] {
+        let text = labelled(count, "l");
+        let message = format!("it has {count} labels: a target may have 64");
+        for parse in [json, yaml] {
+            let begun = Instant::now();
+            let error = parse(&text).unwrap_err().to_string();
+            assert_eq!(error, format!("line 66, column 1 (entry 1): {message}"));
+            assert!(begun.elapsed() < Duration::from_secs(30));
+        }
+    }
 }
 
 #[test]

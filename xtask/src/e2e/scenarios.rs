@@ -34,6 +34,7 @@ mod socat;
 mod start;
 mod stopped_readers;
 mod systemd;
+mod targets;
 mod usage;
 mod web_config;
 
@@ -48,6 +49,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         page::SCENARIOS,
         socat::SCENARIOS,
         usage::SCENARIOS,
+        targets::SCENARIOS,
         generated::SCENARIOS,
         names::SCENARIOS,
         nameservers::SCENARIOS,

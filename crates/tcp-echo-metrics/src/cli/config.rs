@@ -9,7 +9,7 @@ use tcp_echo_address::Address;
 use tcp_echo_exporter::Lifecycle;
 use tcp_echo_prober::{Dscp, Networks, OnDemandLimits};
 
-use tcp_echo_targets::Shard;
+use tcp_echo_targets::{FilePattern, Shard};
 
 use super::TargetSpec;
 use crate::logging::LogConfig;
@@ -142,7 +142,7 @@ pub struct ClientConfig {
     /// What to probe, besides what `files` list; no two of one name.
     pub targets: Vec<TargetSpec>,
     /// Files that list what to probe.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<FilePattern>,
     /// Which of all these targets are probed here.
     pub shard: Shard,
     /// How many threads probe; `None` is automatic.

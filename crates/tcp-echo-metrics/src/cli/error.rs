@@ -40,6 +40,10 @@ pub enum UsageError {
     /// An argument that is no flag.
     #[error("unexpected argument {0:?}: everything is a flag, as in -mode=client")]
     Unexpected(String),
+    /// An argument that is no flag, beside files of targets: a shell makes several of a
+    /// pattern.
+    #[error("unexpected argument {0:?}: quote the pattern of -targets, or repeat the flag")]
+    UnexpectedFile(String),
     /// An argument or a variable that is not UTF-8.
     #[error("{origin} is not valid UTF-8: {value:?}")]
     NotUtf8 {

@@ -22,7 +22,7 @@ use std::time::Duration;
 use clap::{ArgAction, Parser};
 use tcp_echo_address::Address;
 use tcp_echo_prober::{Dscp, Networks};
-use tcp_echo_targets::Shard;
+use tcp_echo_targets::{FilePattern, Shard};
 
 use super::config::{IpFamily, Mode, Output, Percent, ServiceAction, Timestamps};
 use super::generate::Generate;
@@ -46,8 +46,9 @@ const BUCKETS: &str = "100us,200us,400us,800us,1.6ms,3.2ms,6.4ms,12.8ms,25.6ms,5
                        204.8ms,409.6ms,819.2ms,1.6384s";
 
 const TARGETS: &str = "\
-Probe what this file lists, and follow its changes; repeat it for more. JSON or YAML, \
-as of Prometheus's file_sd: [{\"targets\": [\"host:port\"], \"labels\": {..}}], or \
+Probe what this file lists, and follow its changes; repeat it for more. In its name * and \
+? stand for any files of the directory, which may come and go: quote them from the shell. \
+JSON or YAML, as of Prometheus's file_sd: [{\"targets\": [\"host:port\"], \"labels\": {..}}], or \
 [{\"name\": \"..\", \"address\": \"host:port\"}]. Read again on SIGHUP too";
 
 /// What follows the flags in the help: examples and notes, with an empty line between.
@@ -147,7 +148,7 @@ pub(super) struct Flags {
 
     /// Probe what this file lists, and follow its changes; repeat it for more.
     #[arg(long, value_name = "FILE", help = TARGETS, help_heading = "Client")]
-    targets: Vec<PathBuf>,
+    targets: Vec<FilePattern>,
 
     /// Probe a share of the targets alone: those whose names fall on share I, from 0,
     /// of N. The same list with 0/3, 1/3 and 2/3 gives each target one prober.

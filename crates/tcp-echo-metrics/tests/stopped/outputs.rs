@@ -33,7 +33,7 @@ fn fill(program: &mut Program, folder: &tempfile::TempDir) {
     std::fs::write(folder.path().join("targets.yml"), entry.repeat(2)).unwrap();
     wait("line that is dropped", || {
         let answer = program.request("POST", "/-/reload").unwrap();
-        assert!(answer.contains("another target is named"), "{answer:.200}");
+        assert!(answer.contains("there is a target"), "{answer:.200}");
         (program.sum(DROPPED) >= 1.0).then_some(())
     });
 }
@@ -75,7 +75,7 @@ fn a_reader_that_reads_again_is_told_how_many_lines_are_missing() {
         );
         // From then on nothing is missing.
         program.signal(Signal::TERM);
-        let mut rest = lines.filter(|line| !line.contains("another target is named"));
+        let mut rest = lines.filter(|line| !line.contains("there is a target"));
         assert!(rest.next().unwrap().contains("ending"));
         assert_eq!(wait("its end", || program.ended()).code(), Some(0));
     }

@@ -145,8 +145,9 @@ fn hidden(spec: &Spec) -> String {
         .filter(|file| is_hidden(file))
     {
         let folder = file.parent().unwrap_or(file);
-        // All of /tmp would be more than it was told to use.
-        let own = !HIDDEN.iter().any(|hidden| folder == Path::new(hidden));
+        // All of /tmp would be more than it was told to use, unless by a pattern.
+        let is_pattern = file.as_os_str().to_string_lossy().contains(['*', '?']);
+        let own = is_pattern || !HIDDEN.iter().any(|hidden| folder == Path::new(hidden));
         // One that is missing is for the program to complain about.
         used.insert(path_list_item("-", if own { folder } else { file }));
     }
