@@ -93,6 +93,7 @@ pub struct TargetReport {
     pub(super) timeouts: u64,
     pub(super) unsent: u64,
     unsent_by_reason: BTreeMap<&'static str, u64>,
+    pub(super) missed: u64,
     pub(super) lost: u64,
     pub(super) late: u64,
     pub(super) unexpected: u64,
@@ -226,6 +227,7 @@ impl TargetReport {
             unsent_by_reason: by_reason(UnsentReason::ALL, UnsentReason::as_str, |reason| {
                 tally.unsent(reason)
             }),
+            missed: tally.missed(),
             lost: tally.lost(),
             late: tally.late,
             unexpected: tally.unexpected,

@@ -34,6 +34,13 @@ pub fn render(report: &Report, charset: Charset) -> String {
             .iter()
             .map(|target| (target, counts(target).to_vec())),
     );
+    for target in targets.iter().filter(|target| target.missed > 0) {
+        let (slots, name) = (target.missed, printable(&target.name));
+        let _ = writeln!(
+            text,
+            "this host missed {slots} slots of {name}: part of unsent"
+        );
+    }
     text.push('\n');
     grid(
         &mut text,
@@ -200,6 +207,42 @@ mod tests {
         assert_eq!(percent(12.345), "12.35%");
         assert_eq!(percent(99.9999), "<100%");
         assert_eq!(percent(100.0), "100%");
+    }
+
+    #[test]
+    fn slots_that_this_host_missed_are_told_apart() {
+        use std::time::{Duration, Instant};
+
+        use tcp_echo_prober::{
+            Event, Observer as _, Sensor as _, Session, SessionConfig, Target, UnsentReason,
+        };
+
+        use crate::cli::Percent;
+        use crate::report::Tallies;
+        use crate::report::schema::{Ended, Run};
+
+        let second = Duration::from_secs(1);
+        let config = SessionConfig::new(second, second).unwrap();
+        let tallies = Tallies::new(1, None);
+        let session = Session::new(&config, Instant::now());
+        let target = Target::new("192.0.2.1:1".parse().unwrap(), config);
+        let mut sensor = tallies.attach(&target.named("db"));
+        let mut told = |reason, slots| {
+            sensor.on_event(&Event::Unsent { reason, slots }, &session);
+            let run = Run {
+                began: second,
+                took: second,
+                ended: Ended::Count,
+                max_loss: Percent::new(100.0).unwrap(),
+            };
+            let report = Report::new(run, &tallies);
+            (report.targets[0].missed, render(&report, Charset::Ascii))
+        };
+        let (missed, table) = told(UnsentReason::Disconnected, 2);
+        assert!(missed == 0 && !table.contains("missed"), "{table}");
+        let (missed, table) = told(UnsentReason::Overrun, 3);
+        assert_eq!(missed, 3);
+        assert!(table.contains("this host missed 3 slots of db"), "{table}");
     }
 
     #[test]

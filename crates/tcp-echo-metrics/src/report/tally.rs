@@ -134,6 +134,11 @@ impl Tally {
         self.unsent.iter().sum()
     }
 
+    /// Slots that this host missed itself: neither the network nor the peer lost them.
+    pub(super) fn missed(&self) -> u64 {
+        self.unsent(UnsentReason::Overrun)
+    }
+
     pub(super) fn failures(&self, reason: ConnectFailure) -> u64 {
         self.failures[reason as usize]
     }
