@@ -1,4 +1,4 @@
-//! The echo server alone, on a current-thread runtime, as the program runs it.
+//! The echo server alone, on a thread without a runtime, as the program runs it.
 
 use std::time::Duration;
 
@@ -23,12 +23,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     config.max_connections_per_ip = None;
     config.idle_timeout = Some(Duration::from_secs(args.idle_timeout));
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
+        .enable_io()
         .build()?;
-    runtime.block_on(async {
-        let server = Server::bind(&args.listen, config).await?;
-        println!("listening on {}", server.local_addr());
-        server.run(std::future::pending()).await;
-        Ok(())
-    })
+    let server = runtime.block_on(Server::bind(&args.listen, config))?;
+    drop(runtime);
+    println!("listening on {}", server.local_addr());
+    Ok(server.run_blocking()?)
 }

@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .await?;
 
     drop(stop);
-    serving.await?;
+    serving.await??;
     let (counts, in_flight) = *tally.0.lock().unwrap_or_else(PoisonError::into_inner);
     println!(
         "sent {} = received {} + timeouts {} + in flight {in_flight}",

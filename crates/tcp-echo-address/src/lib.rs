@@ -17,7 +17,7 @@ mod host;
 mod networks;
 
 pub use host::{Host, HostName, HostNameError, LinkLocal};
-pub use networks::{Networks, NetworksError};
+pub use networks::{Networks, NetworksError, client_network};
 
 /// A host and a port, and the text that they were written as.
 ///

@@ -1,6 +1,11 @@
 //! Networks, as they are written to say where connections may be made to, or come from.
 
-use std::{fmt, net::IpAddr, str::FromStr, sync::Arc};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    str::FromStr,
+    sync::Arc,
+};
 
 use ipnet::IpNet;
 
@@ -25,6 +30,26 @@ use ipnet::IpNet;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks(Arc<[IpNet]>);
+
+/// The network by which limits count a client: an IPv4 address itself, and the /64 of an IPv6
+/// address, since a host can take any address in it.
+///
+/// ```
+/// use std::net::IpAddr;
+/// use tcp_echo_address::client_network;
+///
+/// let of = |ip: &str| client_network(ip.parse().unwrap()).to_string();
+/// assert_eq!(of("192.0.2.1"), "192.0.2.1");
+/// assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
+/// assert_eq!(of("2001:db8::1"), "2001:db8::");
+/// assert_eq!(of("2001:db8:0:1:2::3"), "2001:db8:0:1::");
+/// ```
+pub const fn client_network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
 
 /// Why a text is no list of networks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -59,7 +59,7 @@ async fn start(networks: &str, most: usize) -> Parts {
         .with_targets(metrics)
         .with_probe(probe);
     let (endpoints, mut tasks) = serve(shown).await;
-    tasks.spawn(server.run(std::future::pending()));
+    tasks.spawn(async { server.run(std::future::pending()).await.unwrap() });
     Parts {
         endpoints,
         peer,

@@ -183,7 +183,7 @@ async fn targets_that_go_leave_nothing_behind() {
     let prober = Arc::new(Mutex::new(prober));
     let applies = Arc::clone(&prober);
     let mut tasks = JoinSet::new();
-    tasks.spawn(server.run(std::future::pending()));
+    tasks.spawn(async { server.run(std::future::pending()).await.unwrap() });
     tasks.spawn(exporter.serve(std::future::pending()));
     tasks.spawn(async move {
         let run = source.run(move |targets| drop(applies.lock().unwrap().apply(targets)));

@@ -30,7 +30,7 @@ pub struct ServerConfig {
     /// How many of them may come from one IP address; `None` is no limit. The default is 1,000.
     ///
     /// An IPv4 peer counts as such also when it came over an IPv6 socket. IPv6 peers are counted
-    /// by whole address.
+    /// by their /64, since a host can take any address in it.
     pub max_connections_per_ip: Option<NonZeroUsize>,
     /// How long a connection may carry no byte in either direction before it is closed; `None`
     /// and zero are for ever. The default is five minutes.

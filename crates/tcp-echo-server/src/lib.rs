@@ -8,8 +8,8 @@
 //!   the host, of both families.
 //! - [`ServerConfig`] sets the limits: whose connections are served, how many in all and of one
 //!   address, how long one may be silent, and how long a peer may leave its echo unread.
-//! - [`Server`] binds, then runs inside the caller's runtime until a future of the caller's
-//!   choice resolves. Nothing outlives [`Server::run`].
+//! - [`Server`] binds, then runs until a future of the caller's choice resolves. Nothing outlives
+//!   [`Server::run`].
 //! - [`ServerStats`] are the counts, to be read at any time from any thread.
 //!
 //! ```
@@ -38,41 +38,51 @@
 //! assert_eq!(stats.connections(), 1);
 //!
 //! drop(stop);
-//! running.await?;
+//! running.await??;
 //! assert_eq!(stats.connections(), 0);
 //! assert_eq!(stats.echoed_bytes(), 4);
 //! # Ok(())
 //! # }
 //! ```
 //!
+//! # Who is served when
+//!
+//! One thread serves all connections, in rounds over the clients: an IPv4 address is a client, or
+//! the /64 of an IPv6 address. After every few echoes it looks for new bytes. So a client
+//! with a thousand busy connections delays the one probe of another client by a few echoes, and
+//! not by a thousand. Within a client, those who send more than 128 probes at once wait behind
+//! those who send less.
+//!
 //! # What a connection costs
 //!
-//! One task, one socket and one timer: about a kilobyte. There is no buffer per connection: every
-//! thread of the runtime reads into one of its own and writes it back at once. Only what the
-//! peer's socket did not take is kept, and nothing more is read from that peer until it is gone.
+//! One socket, and less than 200 bytes. There is no buffer per connection: the thread reads into
+//! one buffer and writes it back at once. Only what the peer's socket did not take is kept, and
+//! nothing more is read from that peer until it is gone.
 //!
-//! # Which runtime
+//! # Which thread
 //!
-//! Any tokio runtime with I/O and time enabled. A current-thread runtime on a thread of its own
-//! gives the shortest round trips; in a multi-thread runtime the connections spread over the
-//! workers.
+//! [`Server::run`] starts a thread and waits for it inside any tokio runtime, so nothing else
+//! there delays an echo. [`Server::run_blocking`] serves on the caller's own thread, without a
+//! runtime; a [`ServerHandle`] stops it.
 
 #![forbid(unsafe_code)]
 
 mod accept;
 mod config;
 mod connection;
-mod deadline;
-mod door;
+mod control;
+mod deadlines;
 mod episode;
-mod gate;
+mod event_loop;
+mod fair_queue;
+mod limiter;
 mod listen;
 mod options;
 mod server;
 mod stats;
-mod turns;
 
 pub use config::ServerConfig;
+pub use control::ServerHandle;
 pub use listen::{BindError, adopt, listen};
 pub use server::Server;
 pub use stats::{CloseReason, RejectReason, ServerStats};

@@ -1,10 +1,11 @@
 //! Options of sockets.
 
 use std::io;
+use std::net::TcpListener;
 use std::time::Duration;
 
+use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpStream};
 
 /// After how long without traffic the kernel asks the peer, and how often.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -26,7 +27,7 @@ const RECEIVE_BUFFER: usize = 64 * 1024;
 const UNSENT: u32 = 16 * 1024;
 
 /// Bounds what the kernel keeps for each connection that will come. The connections inherit it:
-/// so it is in force from the first segment, and costs no system call at the door.
+/// so it is in force from the first segment, and costs no system call for each.
 pub(crate) fn bound_buffers(listener: &TcpListener) -> io::Result<()> {
     let socket = SockRef::from(listener);
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
@@ -52,21 +53,19 @@ pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
     use socket2::SockRef;
-    use tokio::net::{TcpListener, TcpStream};
 
     use super::{RECEIVE_BUFFER, UNSENT, bound_buffers, prepare};
 
-    #[tokio::test]
-    async fn connections_inherit_the_bounds() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    #[test]
+    fn connections_inherit_the_bounds() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         bound_buffers(&listener).unwrap();
-        let _peer = TcpStream::connect(listener.local_addr().unwrap())
-            .await
-            .unwrap();
-        let (stream, _) = listener.accept().await.unwrap();
+        let _peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        let stream = mio::net::TcpStream::from_std(stream);
         prepare(&stream).unwrap();
         let socket = SockRef::from(&stream);
         assert_eq!(socket.recv_buffer_size().unwrap(), 2 * RECEIVE_BUFFER);

@@ -2,34 +2,29 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::sync::oneshot;
 
-use crate::accept::Acceptor;
-use crate::connection::{Echo, Ended};
-use crate::door::Door;
-use crate::gate::Gate;
-use crate::listen::{adopt, listen};
-use crate::turns::Turns;
-use crate::{Address, BindError, ServerConfig, ServerStats};
+use crate::event_loop::EventLoop;
+use crate::listen::listen;
+use crate::{Address, BindError, ServerConfig, ServerHandle, ServerStats};
 
 /// A bound echo server, ready to [`run`](Self::run).
 ///
 /// The system already takes connections for it; they are served once it runs.
 #[derive(Debug)]
 pub struct Server {
-    listeners: Vec<TcpListener>,
+    event_loop: EventLoop,
     local_addr: SocketAddr,
-    config: ServerConfig,
     stats: Arc<ServerStats>,
 }
 
 impl Server {
-    /// Listens on `address` inside the current tokio runtime, in which the server must run too.
+    /// Listens on `address`, inside a tokio runtime, which looks names up.
     ///
     /// An address without a host, as `:4000`, is every address of this host: whoever can reach any
     /// of them is served, from the internet too where one of them is public. Where that is not
@@ -45,40 +40,26 @@ impl Server {
     /// Outside a tokio runtime with I/O enabled.
     pub async fn bind(address: &Address, config: ServerConfig) -> Result<Self, BindError> {
         let listeners = listen(address).await?;
-        let local_addr = listeners
-            .first()
-            .map_or_else(
-                || Err(io::ErrorKind::NotFound.into()),
-                TcpListener::local_addr,
-            )
+        let listeners = listeners.into_iter().map(tokio::net::TcpListener::into_std);
+        listeners
+            .collect::<io::Result<Vec<_>>>()
+            .and_then(|listeners| Self::new(listeners, config))
             .map_err(|source| BindError::Listen {
                 address: address.clone(),
                 source,
-            })?;
-        Ok(Self {
-            listeners,
-            local_addr,
-            config,
-            stats: Arc::default(),
-        })
+            })
     }
 
-    /// Serves what listens already, such as the sockets that a service manager hands down. This
-    /// has to be called inside the tokio runtime in which the server runs.
+    /// Serves what listens already, such as the sockets that a service manager hands down.
     ///
     /// # Errors
     ///
     /// Without any listener, and when the system refuses one of them.
     ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime with I/O enabled.
-    ///
     /// ```
     /// use tcp_echo_server::{Server, ServerConfig};
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> std::io::Result<()> {
+    /// # fn main() -> std::io::Result<()> {
     /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     /// let address = listener.local_addr()?;
     /// let server = Server::from_listeners([listener], ServerConfig::default())?;
@@ -87,17 +68,23 @@ impl Server {
     /// # }
     /// ```
     pub fn from_listeners(
-        listeners: impl IntoIterator<Item = std::net::TcpListener>,
+        listeners: impl IntoIterator<Item = TcpListener>,
         config: ServerConfig,
     ) -> io::Result<Self> {
-        let listeners = adopt(listeners)?;
+        Self::new(listeners.into_iter().collect(), config)
+    }
+
+    fn new(listeners: Vec<TcpListener>, config: ServerConfig) -> io::Result<Self> {
         let first = listeners.first().ok_or(io::ErrorKind::InvalidInput)?;
         let local_addr = first.local_addr()?;
+        for listener in &listeners {
+            listener.set_nonblocking(true)?;
+        }
+        let stats = Arc::<ServerStats>::default();
         Ok(Self {
-            listeners,
+            event_loop: EventLoop::new(listeners, config, Arc::clone(&stats))?,
             local_addr,
-            config,
-            stats: Arc::default(),
+            stats,
         })
     }
 
@@ -112,53 +99,90 @@ impl Server {
         Arc::clone(&self.stats)
     }
 
-    /// Serves until `shutdown` resolves, then closes every connection and returns.
+    /// What stops it from elsewhere.
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle::new(self.event_loop.control())
+    }
+
+    /// Serves on a thread of its own until `shutdown` resolves, then closes every connection and
+    /// returns.
     ///
-    /// Every task that it starts has ended when it returns, within milliseconds of the shutdown.
-    /// Dropping the future closes everything as well.
+    /// The thread has ended when this returns, within milliseconds of the shutdown. Dropping the
+    /// future closes everything as well, and waits for that.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// In a tokio runtime without time enabled.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let gate = Gate::new(&self.config, Arc::clone(&self.stats));
-        let mut door = Door::default();
-        door.open(&self.listeners);
-        let mut acceptor = Acceptor::new(self.listeners);
-        let turns = Arc::new(Turns::default());
-        let mut connections = JoinSet::<Result<(), Ended>>::new();
-        // It never ends by itself.
-        connections.spawn({
-            let turns = Arc::clone(&turns);
-            async move {
-                turns.run().await;
-                Ok(())
+    /// When the thread can't be started, and when the system's poller fails, which ends the
+    /// server.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let handle = self.handle();
+        let (end, mut ended) = oneshot::channel();
+        let thread = thread::Builder::new()
+            .name("tcp-echo-server".to_owned())
+            .spawn(move || {
+                // The one who waits for it may be gone.
+                let _ = end.send(self.run_blocking());
+            })?;
+        let _thread = StopOnDrop {
+            handle: handle.clone(),
+            thread: Some(thread),
+        };
+        let ended = tokio::select! {
+            biased;
+            ended = &mut ended => ended,
+            () = pin!(shutdown) => {
+                handle.stop();
+                ended.await
             }
-        });
-        let mut shutdown = pin!(shutdown);
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut shutdown => break,
-                Some(ended) = connections.join_next() => match ended {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => tracing::debug!(%error, "a connection ended"),
-                    Err(error) => tracing::error!(%error, "a connection's task ended"),
-                },
-                (stream, peer) = acceptor.next(&self.stats) => {
-                    match gate.admit(peer.ip()) {
-                        Ok(admission) => {
-                            door.prepare(&stream);
-                            connections.spawn(Echo::new(stream, Arc::clone(&turns), admission));
-                        }
-                        Err(reason) => door.reject(stream, peer, reason),
-                    }
-                    // Those connected come before the next one who waits at the door.
-                    tokio::task::yield_now().await;
-                }
-            }
+        };
+        ended.unwrap_or_else(|_| Err(io::Error::other("the echo server's thread has panicked")))
+    }
+
+    /// Serves on this thread until [`ServerHandle::stop`], then closes every connection and
+    /// returns. It needs no runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the system's poller fails, which ends the server.
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use tcp_echo_server::{Server, ServerConfig};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let server = Server::from_listeners([listener], ServerConfig::default())?;
+    /// let (address, handle) = (server.local_addr(), server.handle());
+    /// let running = std::thread::spawn(|| server.run_blocking());
+    ///
+    /// let mut peer = std::net::TcpStream::connect(address)?;
+    /// peer.write_all(b"echo")?;
+    /// let mut back = [0; 4];
+    /// peer.read_exact(&mut back)?;
+    /// assert_eq!(&back, b"echo");
+    ///
+    /// handle.stop();
+    /// running.join().unwrap()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn run_blocking(mut self) -> io::Result<()> {
+        self.event_loop.run()
+    }
+}
+
+/// A thread that is stopped, and waited for.
+struct StopOnDrop {
+    handle: ServerHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.handle.stop();
+        if let Some(thread) = self.thread.take() {
+            // What it has panicked with is in the log.
+            let _ = thread.join();
         }
-        drop(acceptor);
-        connections.shutdown().await;
     }
 }

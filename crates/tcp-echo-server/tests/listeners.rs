@@ -30,7 +30,7 @@ async fn all_of_them_are_served_whether_they_block_or_not() {
         echo(&mut stream, &pattern(100)).await;
     }
     drop(stop);
-    within(running).await.unwrap();
+    within(running).await.unwrap().unwrap();
     for address in addresses {
         assert!(TcpStream::connect(address).await.is_err());
     }

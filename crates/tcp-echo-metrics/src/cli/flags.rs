@@ -113,7 +113,7 @@ pub(super) struct Flags {
     #[arg(value_parser = values::zero_is_none, help_heading = "Server")]
     max_connections: Limit,
 
-    /// The same for the connections from one address.
+    /// The same for the connections from one address; of IPv6, from one /64.
     #[arg(long, value_name = "COUNT", default_value = "1000")]
     #[arg(value_parser = values::zero_is_none, help_heading = "Server")]
     max_connections_per_ip: Limit,

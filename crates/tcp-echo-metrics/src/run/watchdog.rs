@@ -8,8 +8,8 @@
 use std::time::{Duration, Instant};
 
 use tcp_echo_metrics::service::Supervisor;
+use tcp_echo_server::ServerHandle;
 use tokio::{
-    sync::{mpsc, oneshot},
     task::AbortHandle,
     time::{MissedTickBehavior, interval, timeout},
 };
@@ -40,7 +40,7 @@ pub(super) fn start(
     let Some(limit) = supervisor.watchdog() else {
         return Watchdog(None);
     };
-    let ask = server.map(EchoServer::ask);
+    let server = server.map(EchoServer::handle);
     let alive = supervisor.signs();
     let task = tokio::spawn(async move {
         let every = limit / SIGNS;
@@ -49,7 +49,7 @@ pub(super) fn start(
         let mut said = false;
         loop {
             ticks.tick().await;
-            match hung(ask.as_ref(), &pulses, every).await {
+            match hung(server.as_ref(), &pulses, every).await {
                 None => {
                     said = false;
                     alive();
@@ -69,17 +69,11 @@ pub(super) fn start(
 }
 
 /// What hangs, if anything does.
-async fn hung(
-    ask: Option<&mpsc::Sender<oneshot::Sender<()>>>,
-    pulses: &Pulses,
-    limit: Duration,
-) -> Option<String> {
-    if let Some(ask) = ask {
-        let (answer, answered) = oneshot::channel();
-        let asked = async { ask.send(answer).await.is_ok() && answered.await.is_ok() };
-        if !timeout(limit, asked).await.unwrap_or(false) {
-            return Some("echo server".to_owned());
-        }
+async fn hung(server: Option<&ServerHandle>, pulses: &Pulses, limit: Duration) -> Option<String> {
+    if let Some(server) = server
+        && !timeout(limit, server.ping()).await.unwrap_or(false)
+    {
+        return Some("echo server".to_owned());
     }
     let target = pulses.missing(Instant::now())?;
     Some(format!("prober, at target {target}"))

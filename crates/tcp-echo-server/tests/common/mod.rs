@@ -1,6 +1,7 @@
 //! A running server, and peers for it.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) stats: Arc<ServerStats>,
-    pub(crate) task: JoinHandle<()>,
+    pub(crate) task: JoinHandle<io::Result<()>>,
     stop: oneshot::Sender<()>,
 }
 
@@ -42,11 +43,18 @@ impl Running {
         stream
     }
 
+    /// Waits until so many bytes are counted, which is right after they are written, and no more.
+    pub(crate) async fn until_echoed(&self, bytes: u64) {
+        let echoed = || self.stats.echoed_bytes();
+        until("all is counted", || echoed() >= bytes).await;
+        assert_eq!(echoed(), bytes);
+    }
+
     /// Stops the server and returns how long that took.
     pub(crate) async fn stop(self) -> Duration {
         let start = Instant::now();
         self.stop.send(()).unwrap();
-        within(self.task).await.unwrap();
+        within(self.task).await.unwrap().unwrap();
         start.elapsed()
     }
 }

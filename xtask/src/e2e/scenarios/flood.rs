@@ -11,16 +11,26 @@ use crate::e2e::harness::exposition::Scrape;
 use crate::e2e::harness::watch;
 use crate::e2e::runner::{PLAIN, Scenario};
 
+mod closed_loop;
 mod crowd;
 
+use closed_loop::ClosedLoop;
 use crowd::Crowd;
 
-pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
-    name: "flood",
-    alone: true,
-    run,
-    ..PLAIN
-}];
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "flood",
+        alone: true,
+        run,
+        ..PLAIN
+    },
+    Scenario {
+        name: "busy client",
+        alone: true,
+        run: busy_client,
+        ..PLAIN
+    },
+];
 
 const CLIENTS: usize = 10_000;
 /// For how long a p99 is taken: of eight hundred probes.
@@ -120,6 +130,75 @@ fn run(context: &Context) -> Result<()> {
         |scrape| scrape.sum("tcp_echo_server_connections", &[]) == 1.0,
     )?;
     Ok(())
+}
+
+/// Connections of one client, each in a closed loop.
+const BUSY: usize = 900;
+const BUSY_CLIENT: [u8; 4] = [127, 0, 0, 2];
+/// What they may do to the mean RTT of another client.
+const MOST_SLOWER_BESIDE_BUSY: f64 = 3.0;
+/// Below this there was no load to speak of.
+const LEAST_ECHOES: u64 = 20_000;
+
+/// A client with hundreds of busy connections, beside one with a single probe now and then.
+fn busy_client(context: &Context) -> Result<()> {
+    let server = EchoServer::start(context, &[])?;
+    let prober = Echo::start(
+        context,
+        &[
+            "-mode=client",
+            &format!("-target=good={}", server.address),
+            "-interval=10ms",
+        ],
+    )?;
+    prober.until("connected", Duration::from_secs(5), |scrape| {
+        scrape.sum("tcp_echo_connected", &[]) == 1.0
+    })?;
+    let at_rest = mean_rtt(context, &prober, "at rest")?;
+    let busy = ClosedLoop::start(server.address, BUSY_CLIENT, BUSY)?;
+    server
+        .echo
+        .until("all of them served", Duration::from_secs(10), |scrape| {
+            scrape.sum("tcp_echo_server_connections", &[]) > BUSY as f64
+        })?;
+    let before = busy.echoes();
+    let beside = mean_rtt(context, &prober, "beside a busy client")?;
+    let echoes = busy.echoes() - before;
+    context.note(format!("busy client: {echoes} echoes meanwhile"));
+    drop(busy);
+
+    ensure!(echoes >= LEAST_ECHOES, "that was no load: {echoes} echoes");
+    ensure!(
+        beside <= MOST_SLOWER_BESIDE_BUSY * at_rest,
+        "beside a busy client the mean RTT is {beside} s, at rest {at_rest} s"
+    );
+    let scrape = prober.scrape()?;
+    watch::check(&scrape)?;
+    for name in ["timeouts", "disconnects"] {
+        let found = scrape.sum(&format!("tcp_echo_{name}_total"), &[]);
+        ensure!(found == 0.0, "the good client: {found} {name}");
+    }
+    Ok(())
+}
+
+/// The good client's mean RTT in a state, in seconds: the least of some spans.
+fn mean_rtt(context: &Context, prober: &Echo, state: &str) -> Result<f64> {
+    let mut found = Vec::new();
+    for _ in 0..SPANS {
+        let before = prober.scrape()?;
+        thread::sleep(SPAN);
+        let after = prober.scrape()?;
+        let grown = |name: &str| after.sum(name, &[]) - before.sum(name, &[]);
+        let count = grown("tcp_echo_rtt_seconds_count");
+        ensure!(count > 0.0, "no reply came");
+        found.push(grown("tcp_echo_rtt_seconds_sum") / count);
+    }
+    let microseconds = found.iter().map(|mean| format!("{:.0}", mean * 1e6));
+    context.note(format!(
+        "{state}: mean RTT {} µs",
+        microseconds.collect::<Vec<_>>().join(", ")
+    ));
+    Ok(found.into_iter().fold(f64::INFINITY, f64::min))
 }
 
 /// Bounds in steps of a twelfth, so that what lies between two of them hardly matters.

@@ -1,0 +1,298 @@
+//! The loop that serves every connection.
+
+use std::io::{self, ErrorKind};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token};
+use slab::Slab;
+
+use crate::accept::Acceptor;
+use crate::connection::{BUFFER, Connection, Load, Served};
+use crate::control::Control;
+use crate::deadlines::{Deadlines, Timeouts};
+use crate::fair_queue::FairQueue;
+use crate::limiter::{ClientId, ConnectionLimiter};
+use crate::{CloseReason, ServerConfig, ServerStats};
+
+/// How many events the poller gives at once.
+const EVENTS: usize = 1024;
+
+/// How many light loads are served before the loop looks for new events. What comes meanwhile
+/// waits for that many echoes, half of it on average; a look costs a tenth of an echo.
+const QUANTUM: usize = 4;
+
+/// The same where all connections are of one client, who is in nobody's way.
+const QUANTUM_OF_ONE_CLIENT: usize = 64;
+
+/// How many deadlines are looked at in a turn: thousands may be due at once.
+const DEADLINES: usize = 64;
+
+const WAKER: Token = Token(usize::MAX);
+
+/// Listeners have the tokens from here on, connections those from 0 on.
+const FIRST_LISTENER: usize = 1 << 31;
+
+/// Accepts, echoes and closes, all on one thread.
+///
+/// Each turn looks at the poller once and serves a few connections, client by client
+/// ([`FairQueue`]). Connections with much to echo wait in a queue of their own, of which one is
+/// served in a turn, and so is one that is accepted: whatever they are many of, a probe waits for
+/// one of them.
+#[derive(Debug)]
+pub(crate) struct EventLoop {
+    poll: Poll,
+    events: Events,
+    control: Arc<Control>,
+    acceptor: Acceptor,
+    timeouts: Timeouts,
+    limiter: ConnectionLimiter,
+    connections: Slab<Connection>,
+    light: FairQueue,
+    heavy: FairQueue,
+    deadlines: Deadlines,
+    /// What was read, until it is written or kept: one buffer serves every connection.
+    buffer: Box<[u8; BUFFER]>,
+    stats: Arc<ServerStats>,
+    /// When the current turn began.
+    now: Instant,
+}
+
+impl EventLoop {
+    pub(crate) fn new(
+        listeners: Vec<TcpListener>,
+        config: ServerConfig,
+        stats: Arc<ServerStats>,
+    ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let control = Control::new(poll.registry(), WAKER)?;
+        let acceptor =
+            Acceptor::register(listeners, poll.registry(), |n| Token(FIRST_LISTENER + n))?;
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(EVENTS),
+            control,
+            acceptor,
+            timeouts: Timeouts::new(&config),
+            limiter: ConnectionLimiter::new(config),
+            connections: Slab::new(),
+            light: FairQueue::default(),
+            heavy: FairQueue::default(),
+            deadlines: Deadlines::default(),
+            buffer: Box::new([0; BUFFER]),
+            stats,
+            now: Instant::now(),
+        })
+    }
+
+    pub(crate) fn control(&self) -> Arc<Control> {
+        Arc::clone(&self.control)
+    }
+
+    /// Serves until it is told to stop.
+    pub(crate) fn run(&mut self) -> io::Result<()> {
+        while !self.control.is_stopping() {
+            self.turn()?;
+        }
+        Ok(())
+    }
+
+    /// Waits for events if there is nothing to do, and does a little of what there is.
+    fn turn(&mut self) -> io::Result<()> {
+        let patience = self.patience();
+        match self.poll.poll(&mut self.events, patience) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        self.now = Instant::now();
+        self.note_events();
+        self.note_deadlines();
+        let quantum = if self.limiter.clients() > 1 {
+            QUANTUM
+        } else {
+            QUANTUM_OF_ONE_CLIENT
+        };
+        for _ in 0..quantum {
+            let Some(key) = self.light.pop() else { break };
+            self.serve(key, Load::Light);
+        }
+        if let Some(key) = self.heavy.pop() {
+            self.serve(key, Load::Heavy);
+        }
+        self.accept();
+        Ok(())
+    }
+
+    /// How long to wait for events.
+    fn patience(&self) -> Option<Duration> {
+        if !self.light.is_empty() || !self.heavy.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let accept = self.acceptor.due(self.now);
+        let due = accept.into_iter().chain(self.deadlines.next()).min()?;
+        Some(due.saturating_duration_since(self.now))
+    }
+
+    /// Queues the connections of which the poller tells.
+    fn note_events(&mut self) {
+        for event in &self.events {
+            let token = event.token();
+            if token == WAKER {
+                self.control.answer();
+                continue;
+            }
+            let Some(connection) = self.connections.get_mut(token.0) else {
+                self.acceptor.on_ready(token.0.wrapping_sub(FIRST_LISTENER));
+                continue;
+            };
+            if event.is_read_closed() || event.is_error() {
+                connection.on_read_closed();
+            }
+            if !std::mem::replace(&mut connection.is_queued, true) {
+                let queue = if connection.is_blocked() {
+                    &mut self.heavy
+                } else {
+                    &mut self.light
+                };
+                queue.push(connection.client(), token.0);
+            }
+        }
+    }
+
+    /// Queues the connections whose time may be over. Each costs as much as the kernel holds for
+    /// it, so that they wait like those with much to echo.
+    fn note_deadlines(&mut self) {
+        for _ in 0..DEADLINES {
+            let Some(key) = self.deadlines.pop(self.now) else {
+                break;
+            };
+            let connection = &mut self.connections[key];
+            connection.deadline = None;
+            if connection.overdue(&self.timeouts, self.now).is_none() {
+                self.set_deadline(key);
+                continue;
+            }
+            connection.is_due = true;
+            if !std::mem::replace(&mut connection.is_queued, true) {
+                self.heavy.push(connection.client(), key);
+            }
+        }
+    }
+
+    fn serve(&mut self, key: usize, load: Load) {
+        let connection = &mut self.connections[key];
+        connection.is_queued = false;
+        let was_blocked = connection.is_blocked();
+        match connection.serve(load, &mut self.buffer, self.now, &self.stats) {
+            Ok(Served::All | Served::Blocked) => {}
+            Ok(Served::Part) => {
+                connection.is_queued = true;
+                self.heavy.push(connection.client(), key);
+            }
+            Ok(Served::End) => return self.close(key),
+            Err(error) => {
+                tracing::debug!(%error, "a connection has failed");
+                return self.close(key);
+            }
+        }
+        if connection.is_blocked() != was_blocked {
+            if let Err(error) = connection.reregister(self.poll.registry(), Token(key)) {
+                tracing::warn!(%error, "a connection cannot be watched any more, closing it");
+                return self.close(key);
+            }
+            // A slow reader may have to end sooner than a silent one.
+            self.set_deadline(key);
+        }
+        let connection = &mut self.connections[key];
+        if std::mem::take(&mut connection.is_due) {
+            match connection.overdue(&self.timeouts, self.now) {
+                Some(reason) => self.end(key, reason),
+                None => self.set_deadline(key),
+            }
+        }
+    }
+
+    /// Accepts a connection, if one waits.
+    fn accept(&mut self) {
+        let Some((stream, peer)) = self.acceptor.accept(self.now, &self.stats) else {
+            return;
+        };
+        let client = match self.limiter.admit(peer.ip()) {
+            Ok(client) => client,
+            Err(reason) => {
+                self.stats.on_rejected(reason);
+                return self.acceptor.reject(stream, peer, reason, self.now);
+            }
+        };
+        let entry = self.connections.vacant_entry();
+        let key = entry.key();
+        let registry = self.poll.registry();
+        match Connection::register(stream, client, self.now, registry, Token(key)) {
+            Ok(connection) => {
+                entry.insert(connection);
+                self.stats.on_open();
+                self.set_deadline(key);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection cannot be watched, closing it");
+                self.release(client);
+            }
+        }
+    }
+
+    /// Looks at a connection again when it has to end by what is known now.
+    fn set_deadline(&mut self, key: usize) {
+        let connection = &mut self.connections[key];
+        let due = connection.due(&self.timeouts).map(|(due, _)| due);
+        let before = std::mem::replace(&mut connection.deadline, due);
+        if let Some(before) = before {
+            self.deadlines.remove(before, key);
+        }
+        if let Some(due) = due {
+            self.deadlines.insert(due, key);
+        }
+    }
+
+    /// Ends a connection by the server's own decision.
+    fn end(&mut self, key: usize, reason: CloseReason) {
+        tracing::debug!(reason = reason.as_str(), "a connection is closed");
+        self.stats.on_closed(reason);
+        if reason == CloseReason::SlowReader {
+            self.connections[key].reset_on_close();
+        }
+        self.close(key);
+    }
+
+    fn close(&mut self, key: usize) {
+        let connection = self.connections.remove(key);
+        if let Some(due) = connection.deadline {
+            self.deadlines.remove(due, key);
+        }
+        // Who sees the end of a connection sees it counted, too.
+        self.stats.on_close();
+        self.release(connection.client());
+        drop(connection);
+        self.acceptor.on_closed();
+    }
+
+    fn release(&mut self, client: ClientId) {
+        if self.limiter.release(client) {
+            self.light.forget(client);
+            self.heavy.forget(client);
+        }
+    }
+}
+
+impl Drop for EventLoop {
+    fn drop(&mut self) {
+        for connection in self.connections.drain() {
+            self.stats.on_close();
+            drop(connection);
+        }
+        self.control.end();
+    }
+}
+
+#[cfg(test)]
+mod tests;
