@@ -62,6 +62,8 @@ mod linux {
         server: String,
         /// 64 connections.
         rate: Loaded,
+        /// A thousand connections.
+        rate_of_many: Loaded,
         /// One connection, server and load on different processors.
         rtt: Loaded,
         /// One connection, server and load on the same processor: no wake-up of an idle
@@ -90,6 +92,12 @@ mod linux {
         bytes_per_connection: f64,
     }
 
+    /// Connections of the second comparison.
+    const MANY: usize = 1000;
+
+    /// The shortest turn in which all of them have many echoes.
+    const LEAST_DURATION_OF_MANY: f64 = 0.2;
+
     pub(super) fn main() -> Result<()> {
         let args = Args::parse();
         let mut programs = vec![beside("floor-server")?];
@@ -99,11 +107,13 @@ mod linux {
         programs.extend(args.servers.iter().cloned());
 
         let rate = compare(&args, &programs, 64, args.load_cpu)?;
+        let rate_of_many = compare(&args, &programs, MANY, args.load_cpu)?;
         let rtt = compare(&args, &programs, 1, args.load_cpu)?;
         let rtt_same_cpu = compare(&args, &programs, 1, args.server_cpu)?;
-        let loaded = rate.into_iter().zip(rtt).zip(rtt_same_cpu);
+        let rates = rate.into_iter().zip(rate_of_many);
+        let loaded = rates.zip(rtt).zip(rtt_same_cpu);
         let mut all = Vec::new();
-        for (program, ((rate, rtt), rtt_same_cpu)) in programs.iter().zip(loaded) {
+        for (program, (((rate, rate_of_many), rtt), rtt_same_cpu)) in programs.iter().zip(loaded) {
             let memory = match args.hold {
                 0 => None,
                 count => Some(weigh(&args, program, count)?),
@@ -111,6 +121,7 @@ mod linux {
             all.push(Figures {
                 server: program.display().to_string(),
                 rate,
+                rate_of_many,
                 rtt,
                 rtt_same_cpu,
                 memory,
@@ -145,12 +156,17 @@ mod linux {
         for server in &servers {
             before.push(server.cpu_ns()?);
         }
+        let duration = if connections >= MANY {
+            args.duration.max(LEAST_DURATION_OF_MANY)
+        } else {
+            args.duration
+        };
         let mut command = Command::new(beside("load")?);
         command
             .args(servers.iter().map(|server| &server.said))
             .args(["--connections", &connections.to_string()])
             .args(["--rounds", &args.rounds.to_string()])
-            .args(["--duration", &args.duration.to_string()]);
+            .args(["--duration", &duration.to_string()]);
         let load = Process::start(&mut command, load_cpu, "")?;
         let reports: Vec<Report> = serde_json::from_str(&load.said)?;
         let floor = reports.first().ok_or("no report")?;
@@ -201,6 +217,7 @@ mod linux {
             println!("{}", figures.server);
             for (title, loaded) in [
                 ("64 connections", &figures.rate),
+                ("1000 connections", &figures.rate_of_many),
                 ("1 connection", &figures.rtt),
                 ("1, same processor", &figures.rtt_same_cpu),
             ] {

@@ -29,6 +29,7 @@ pub(super) fn compare(quick: bool) -> Result<Group> {
     };
     for (at, what) in [
         ("rate", "64 connections"),
+        ("rate_of_many", "1,000 connections"),
         ("rtt", "1 connection"),
         ("rtt_same_cpu", "1 connection, load on the same processor"),
     ] {
