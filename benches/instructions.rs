@@ -91,7 +91,10 @@ fn slots(times: u64, observer: &impl Observer) -> Result<()> {
         }
         if let Some(probe) = sent {
             let stamp = Stamp {
-                at: now.at + Duration::from_micros(60),
+                read: Time {
+                    at: now.at + Duration::from_micros(60),
+                    wall: UnixNanos(now.wall.0 + 60_000),
+                },
                 kernel: Some(UnixNanos(now.wall.0 + 40_000)),
             };
             let event: Event = session.handle_reply(stamp, probe);

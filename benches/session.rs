@@ -75,7 +75,10 @@ fn session(c: &mut Criterion) {
             bench.pass(INTERVAL);
             let probe = bench.settle();
             let stamp = Stamp {
-                at: bench.now.at + Duration::from_micros(60),
+                read: Time {
+                    at: bench.now.at + Duration::from_micros(60),
+                    wall: UnixNanos(bench.now.wall.0 + 60_000),
+                },
                 kernel: Some(UnixNanos(bench.now.wall.0 + 40_000)),
             };
             probe.map(|probe| bench.session.handle_reply(stamp, probe))

@@ -4,12 +4,12 @@ use std::time::{Instant, SystemTime};
 
 use tcp_echo_session::{Time, UnixNanos};
 
-/// This moment, by both clocks.
+/// This moment, by both clocks, in the order that [`Time`] asks for.
+#[inline]
 pub(crate) fn now() -> Time {
-    Time {
-        at: Instant::now(),
-        wall: wall(),
-    }
+    let wall = wall();
+    let at = Instant::now();
+    Time { at, wall }
 }
 
 /// The realtime clock, in the range of the wire. A clock that is set before 1970

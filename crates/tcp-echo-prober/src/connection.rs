@@ -7,9 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tcp_echo_session::{Decoder, DisconnectReason, FRAME_LEN, Probe, Stamp, UnixNanos};
+use tcp_echo_session::{Decoder, DisconnectReason, FRAME_LEN, Probe, Stamp, Time, UnixNanos};
 use tcp_echo_socket::Received;
 use tokio::{io::Interest, net::TcpStream};
+
+use crate::clock;
+
+/// Reads of one connection before the other tasks of its thread have their turn.
+pub(crate) const READS_IN_TURN: usize = 16;
 
 /// Enough for the replies of several slots; a peer that sends more is read in turns.
 const READ_LEN: usize = 64 * FRAME_LEN;
@@ -21,6 +26,17 @@ pub(crate) struct Connection {
     decoder: Decoder,
     /// A frame of which the kernel has taken a part, and how much of it.
     partial: Option<([u8; FRAME_LEN], usize)>,
+    /// All that had arrived by then was read.
+    read_until: Instant,
+    /// What is read in turns until then.
+    backlog: Option<Backlog>,
+}
+
+/// What lay in the socket at a moment, and was not read yet.
+#[derive(Clone, Copy, Debug)]
+struct Backlog {
+    at: Instant,
+    bytes: usize,
 }
 
 /// What came of handing a frame to the kernel.
@@ -41,6 +57,8 @@ impl Connection {
             address,
             decoder: Decoder::new(),
             partial: None,
+            read_until: Instant::now(),
+            backlog: None,
         }
     }
 
@@ -89,9 +107,9 @@ impl Connection {
     }
 
     /// Reads once, if the runtime knows of something to read, and gives each whole
-    /// frame to `frame`.
+    /// frame to `frame`. Gives when it has read something.
     #[inline]
-    pub(crate) fn read(&mut self, frame: impl FnMut(Stamp, Probe)) -> io::Result<()> {
+    pub(crate) fn read(&mut self, frame: impl FnMut(Stamp, Probe)) -> io::Result<Option<Time>> {
         let mut buffer = [0; READ_LEN];
         let mut last = None;
         let stream = &self.stream;
@@ -107,18 +125,55 @@ impl Connection {
         });
         let received = match (read, last) {
             (_, Some(received)) | (Ok(received), None) => received,
-            (Err(error), None) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            (Err(error), None) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             (Err(error), None) => return Err(error),
         };
-        self.decode(received, &buffer, frame)
+        self.decode(received, &buffer, frame).map(Some)
     }
 
-    /// Reads what lies in the socket, whether or not the runtime knows of it yet.
-    pub(crate) fn read_now(&mut self, frame: impl FnMut(Stamp, Probe)) -> io::Result<()> {
+    /// Reads what had arrived by `now`, whether or not the runtime knows of it yet. Gives
+    /// up to when all that had arrived is read: `now`, or where there is more than one
+    /// turn's share an earlier moment; it then goes on when it is called again.
+    ///
+    /// It stops at what lay in the socket at first, so that a peer that sends without
+    /// end is judged all the same.
+    pub(crate) fn catch_up(
+        &mut self,
+        now: Instant,
+        mut frame: impl FnMut(Stamp, Probe),
+    ) -> io::Result<Instant> {
+        for _ in 0..READS_IN_TURN {
+            if self.read_now(&mut frame)? < READ_LEN {
+                self.backlog = None;
+                self.read_until = now;
+                break;
+            }
+            let backlog = match self.backlog {
+                Some(backlog) => backlog,
+                None => Backlog {
+                    at: now,
+                    bytes: tcp_echo_socket::unread(&self.stream)?,
+                },
+            };
+            self.backlog = (backlog.bytes > 0).then_some(backlog);
+            if self.backlog.is_none() {
+                self.read_until = backlog.at;
+                break;
+            }
+        }
+        Ok(self.read_until)
+    }
+
+    /// Reads once; gives how many bytes, of which fewer than asked for, perhaps none, have
+    /// emptied the socket.
+    fn read_now(&mut self, frame: impl FnMut(Stamp, Probe)) -> io::Result<usize> {
         let mut buffer = [0; READ_LEN];
         match tcp_echo_socket::recv(&self.stream, &mut buffer) {
-            Ok(received) => self.decode(received, &buffer, frame),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Ok(received) => {
+                self.decode(received, &buffer, frame)?;
+                Ok(received.len)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             Err(error) => Err(error),
         }
     }
@@ -129,18 +184,22 @@ impl Connection {
         received: Received,
         bytes: &[u8],
         mut frame: impl FnMut(Stamp, Probe),
-    ) -> io::Result<()> {
+    ) -> io::Result<Time> {
         if received.len == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        let read = clock::now();
+        if let Some(backlog) = &mut self.backlog {
+            backlog.bytes = backlog.bytes.saturating_sub(received.len);
+        }
         let stamp = Stamp {
-            at: Instant::now(),
+            read,
             kernel: received.kernel.and_then(unix_nanos),
         };
         for probe in self.decoder.feed(&bytes[..received.len]) {
             frame(stamp, probe);
         }
-        Ok(())
+        Ok(read)
     }
 
     /// The kernel's view of the connection, where it tells.

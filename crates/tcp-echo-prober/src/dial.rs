@@ -261,6 +261,7 @@ impl Dialer {
         let started = Instant::now();
         let stream = socket.connect(address).await.map_err(failed)?;
         let handshake = started.elapsed();
+        refuse_self(&stream).map_err(failed)?;
         // A stream that refuses an option, mostly because the peer has reset it by
         // now, says so when it is used.
         let _ = tcp_echo_socket::configure_stream(&stream);
@@ -270,6 +271,21 @@ impl Dialer {
             handshake,
         })
     }
+}
+
+/// Refuses a connection to itself: nothing listens there, and its echo would look like a
+/// peer's. It is reset as it is dropped, so that no state of it keeps the port from who is to
+/// listen there.
+fn refuse_self(stream: &TcpStream) -> io::Result<()> {
+    // One that has no ends any more says so when it is used.
+    if tcp_echo_socket::is_self_connected(stream).unwrap_or(false) {
+        let _ = tcp_echo_socket::abort(stream);
+        return Err(io::Error::new(
+            io::ErrorKind::ConnectionRefused,
+            "nothing listens there: the socket connected to itself",
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -294,5 +310,26 @@ mod tests {
         assert_eq!(refused.reason(), ConnectFailure::Other);
         let refused = dialer.resolve(&target("10.0.0.0/8")).await.unwrap_err();
         assert!(matches!(refused, DialError::NotAllowed));
+    }
+
+    /// Bound to the port that it connects to, a socket meets itself.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_connection_to_itself_is_reset_and_refused() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let stream = socket.connect(address).await.unwrap();
+        let error = refuse_self(&stream).unwrap_err();
+        let error = DialError::Connect { address, error };
+        assert_eq!(error.reason(), ConnectFailure::Refused);
+        let linger = tcp_echo_socket::SockRef::from(&stream).linger().unwrap();
+        assert_eq!(linger, Some(Duration::ZERO), "it ends with a reset");
+        drop(stream);
+
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        refuse_self(&stream).unwrap();
+        drop(listener);
     }
 }

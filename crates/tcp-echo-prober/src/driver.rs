@@ -1,19 +1,19 @@
 //! One target's task: it feeds the session and does what the session says.
 
+mod probing;
+
 use std::{
     future::Future,
-    io,
     net::SocketAddr,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use tcp_echo_session::{DisconnectReason, Event, Output, Probe, Session, Stamp, Transmit};
+use tcp_echo_session::{DisconnectReason, Event, Session, Time};
 use tokio::{
     sync::oneshot,
-    task::yield_now,
     time::{Sleep, sleep},
 };
 use tracing::{info, warn};
@@ -21,18 +21,11 @@ use tracing::{info, warn};
 use crate::{
     Sensor, Target,
     backoff::Backoff,
-    clock,
-    connection::{Connection, Written, disconnect_reason},
+    connection::{Connection, disconnect_reason},
     dial::{Connected, DialError, Dialer},
     names::Name,
     timer::Sleeper,
 };
-
-/// Reads of one connection before the other tasks of its thread have their turn.
-const READS_IN_TURN: usize = 16;
-
-/// How often the kernel is asked for its view of a connection, at most.
-const TCP_INFO_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a connection waits for a new look-up of a name that was looked up before: the
 /// addresses of the last answer are mostly right, and a nameserver may be out of reach for
@@ -54,6 +47,8 @@ pub(crate) struct Driver<S> {
     /// Its name, where it has one.
     name: Option<Name>,
     next_tcp_info: Instant,
+    /// When a reply was read last, since the session was last polled.
+    read: Option<Time>,
     /// What was logged last of failing to connect: logs speak on change.
     logged: Option<String>,
 }
@@ -98,6 +93,7 @@ impl<S: Sensor> Driver<S> {
             stop,
             addresses: Vec::new(),
             next_tcp_info: Instant::now(),
+            read: None,
             logged: None,
         };
         driver.dial();
@@ -115,7 +111,7 @@ impl<S: Sensor> Driver<S> {
             if self.poll_name(cx) {
                 continue;
             }
-            if let Some(wait) = self.poll_session() {
+            if let Some(wait) = self.poll_session(cx) {
                 return wait;
             }
         }
@@ -149,98 +145,6 @@ impl<S: Sensor> Driver<S> {
                     Poll::Pending => return,
                 },
             }
-        }
-    }
-
-    /// Reads and writes what there is; ready with the error that ends the connection.
-    fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let Link::Up(connection) = &mut self.link else {
-            return Poll::Pending;
-        };
-        match connection.poll_finish_write(cx) {
-            Poll::Ready(Ok(())) => {
-                if let Some(event) = self.session.handle_transmitted(Instant::now()) {
-                    self.sensor.on_event(&event, &self.session);
-                }
-            }
-            Poll::Ready(Err(error)) => return Poll::Ready(error),
-            Poll::Pending => {}
-        }
-        for _ in 0..READS_IN_TURN {
-            match connection.poll_readable(cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(error),
-                Poll::Pending => return Poll::Pending,
-            }
-            let reply = reply(&mut self.session, &mut self.sensor, &mut self.backoff);
-            if let Err(error) = connection.read(reply) {
-                return Poll::Ready(error);
-            }
-        }
-        // Anew when the runtime has looked at its sockets and timers: woken at once, a peer
-        // that floods would have many turns before anybody else was found to be due.
-        let _ = pin!(yield_now()).poll(cx);
-        Poll::Pending
-    }
-
-    /// Does what the session says; gives until when it waits, or nothing where the
-    /// connection has changed.
-    fn poll_session(&mut self) -> Option<Instant> {
-        let now = clock::now();
-        // What has arrived is read before a timeout is counted: the runtime may know
-        // of the timer and not of the socket yet.
-        if self.session.next_timeout().is_some_and(|at| at <= now.at)
-            && let Link::Up(connection) = &mut self.link
-        {
-            let reply = reply(&mut self.session, &mut self.sensor, &mut self.backoff);
-            if let Err(error) = connection.read_now(reply) {
-                self.disconnect(disconnect_reason(&error));
-                return None;
-            }
-        }
-        if now.at >= self.next_tcp_info {
-            self.read_tcp_info(now.at);
-        }
-        loop {
-            match self.session.poll(now) {
-                Output::Event(event) => self.tell(&event),
-                Output::Transmit(transmit) => {
-                    if let Err(error) = self.transmit(&transmit, now.at) {
-                        self.disconnect(disconnect_reason(&error));
-                        return None;
-                    }
-                }
-                Output::Stalled => {
-                    self.disconnect(DisconnectReason::Stalled);
-                    return None;
-                }
-                Output::Wait(until) => return Some(until),
-            }
-        }
-    }
-
-    fn transmit(&mut self, transmit: &Transmit, now: Instant) -> io::Result<()> {
-        let Link::Up(connection) = &mut self.link else {
-            return Ok(());
-        };
-        let event = match connection.write(transmit.frame)? {
-            Written::Whole => self.session.handle_transmitted(now),
-            Written::Nothing => self.session.handle_blocked(),
-            Written::Part => None,
-        };
-        if let Some(event) = event {
-            self.tell(&event);
-        }
-        Ok(())
-    }
-
-    fn read_tcp_info(&mut self, now: Instant) {
-        self.next_tcp_info = now + TCP_INFO_EVERY;
-        if let Link::Up(connection) = &self.link
-            && let Some(info) = connection.tcp_info()
-        {
-            let event = self.session.handle_tcp_info(info);
-            self.tell(&event);
         }
     }
 
@@ -408,21 +312,6 @@ impl<S: Sensor> Driver<S> {
             }
             self.disconnect(DisconnectReason::Closed);
         }
-    }
-}
-
-/// What is done with a frame that arrived.
-fn reply<S: Sensor>(
-    session: &mut Session,
-    sensor: &mut S,
-    backoff: &mut Backoff,
-) -> impl FnMut(Stamp, Probe) {
-    |stamp, probe| {
-        let event = session.handle_reply(stamp, probe);
-        if let Event::Received { .. } = event {
-            backoff.reset();
-        }
-        sensor.on_event(&event, session);
     }
 }
 

@@ -80,7 +80,9 @@ impl<O: Observer> Targets<O> {
         let shared = &self.shared;
         let sensor = shared.observer.attach(&target);
         let n = shared.begun.fetch_add(1, Ordering::Relaxed);
-        let origin = shared.epoch + phase(n, target.session().interval());
+        let interval = target.session().interval();
+        let first = shared.epoch + phase(n, interval);
+        let origin = slot_from(first, interval, Instant::now());
         let (stop, stopped) = oneshot::channel();
         let name = target.name().clone();
         let sleeper = self.timer.sleeper();
@@ -129,6 +131,15 @@ async fn finish(mut task: JoinHandle<()>) {
     }
 }
 
+/// The first slot at `now` or after it, of those at `first` and every interval from there: a
+/// target that comes later has its slots on the grid of all, and none of them lies in the past.
+fn slot_from(first: Instant, interval: Duration, now: Instant) -> Instant {
+    let past = now.saturating_duration_since(first).as_nanos();
+    let slots = past.div_ceil(interval.as_nanos().max(1));
+    let nanos = u64::try_from(slots * interval.as_nanos()).unwrap_or(u64::MAX);
+    first + Duration::from_nanos(nanos)
+}
+
 /// Where in its interval the *n*th target has its slots: the golden ratio's
 /// multiples, modulo 1, lie evenly however many of them there are.
 fn phase(n: u64, interval: Duration) -> Duration {
@@ -155,5 +166,17 @@ mod tests {
             assert!(gap.max() < Some(2 * even), "{targets} targets");
             assert!(phases[phases.len() - 1] < interval);
         }
+    }
+
+    #[test]
+    fn a_schedule_begins_at_the_next_slot_of_the_grid() {
+        let first = Instant::now();
+        let us = Duration::from_micros;
+        let origin = |after: Duration| slot_from(first, us(700), first + after) - first;
+        assert_eq!(origin(us(0)), us(0));
+        assert_eq!(origin(us(1)), us(700));
+        assert_eq!(origin(us(700)), us(700));
+        assert_eq!(origin(us(7_000_001)), us(7_000_700));
+        assert_eq!(slot_from(first + us(5), us(700), first), first + us(5));
     }
 }

@@ -22,36 +22,42 @@ impl SessionConfig {
     /// Over how many slots the loss window slides by default.
     pub const DEFAULT_WINDOW: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
+    /// The most probes in flight that a session may be asked for. The in-flight table
+    /// takes 32 bytes a probe, so 32 MiB at most.
+    pub const MAX_IN_FLIGHT: u64 = 1 << 20;
+
     /// A probe every `interval`, lost where its reply takes longer than `timeout`.
     /// The timeout may exceed the interval: probes are pipelined.
     ///
     /// # Errors
-    /// [`ConfigError`] where either is zero or longer than a day.
+    /// [`ConfigError`] where either is zero or longer than a day, or where more than
+    /// [`MAX_IN_FLIGHT`](Self::MAX_IN_FLIGHT) intervals fit into the timeout.
     pub fn new(interval: Duration, timeout: Duration) -> Result<Self, ConfigError> {
-        Ok(Self {
+        let config = Self {
             interval: checked("interval", interval)?,
             timeout: checked("timeout", timeout)?,
             window: Self::DEFAULT_WINDOW,
             stall: None,
-        })
+        };
+        config.bounded()
     }
 
     /// Sets the time from one slot to the next.
     ///
     /// # Errors
-    /// [`ConfigError`] where it is zero or longer than a day.
+    /// [`ConfigError`] as by [`new`](Self::new), with the timeout that is set.
     pub fn with_interval(mut self, interval: Duration) -> Result<Self, ConfigError> {
         self.interval = checked("interval", interval)?;
-        Ok(self)
+        self.bounded()
     }
 
     /// Sets how long a reply may take.
     ///
     /// # Errors
-    /// [`ConfigError`] where it is zero or longer than a day.
+    /// [`ConfigError`] as by [`new`](Self::new), with the interval that is set.
     pub fn with_timeout(mut self, timeout: Duration) -> Result<Self, ConfigError> {
         self.timeout = checked("timeout", timeout)?;
-        Ok(self)
+        self.bounded()
     }
 
     /// Sets over how many slots the loss window slides.
@@ -92,31 +98,64 @@ impl SessionConfig {
         self.stall
             .unwrap_or_else(|| (3 * self.timeout).max(MIN_AUTO_STALL))
     }
+
+    /// Refuses a pair of durations whose in-flight table would have no bound to speak of.
+    fn bounded(self) -> Result<Self, ConfigError> {
+        let (interval, timeout) = (self.interval, self.timeout);
+        if in_flight(interval, timeout) > u128::from(Self::MAX_IN_FLIGHT) {
+            return Err(ConfigError::InFlight { interval, timeout });
+        }
+        Ok(self)
+    }
+}
+
+/// How many probes are in flight where none is answered.
+fn in_flight(interval: Duration, timeout: Duration) -> u128 {
+    timeout.as_nanos().div_ceil(interval.as_nanos().max(1))
 }
 
 fn checked(name: &'static str, value: Duration) -> Result<Duration, ConfigError> {
     if value.is_zero() || value > LONGEST {
-        return Err(ConfigError { name, value });
+        return Err(ConfigError::Duration { name, value });
     }
     Ok(value)
 }
 
-/// A duration that no session can be run with.
+/// What no session can be run with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    /// Which one: `interval`, `timeout` or `stall`.
-    pub name: &'static str,
-    /// What was asked for.
-    pub value: Duration,
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A duration that is zero or longer than a day.
+    Duration {
+        /// Which one: `interval`, `timeout` or `stall`.
+        name: &'static str,
+        /// What was asked for.
+        value: Duration,
+    },
+    /// A timeout that is too long for its interval: more than
+    /// [`SessionConfig::MAX_IN_FLIGHT`] probes would be in flight.
+    InFlight {
+        /// The time from one slot to the next.
+        interval: Duration,
+        /// How long a reply may take.
+        timeout: Duration,
+    },
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {:?} is not above 0 and at most 24h",
-            self.name, self.value
-        )
+        match self {
+            Self::Duration { name, value } => {
+                write!(f, "{name} {value:?} is not above 0 and at most 24h")
+            }
+            Self::InFlight { interval, timeout } => write!(
+                f,
+                "timeout {timeout:?} at interval {interval:?} means {} probes in flight, \
+                 more than {}",
+                in_flight(*interval, *timeout),
+                SessionConfig::MAX_IN_FLIGHT
+            ),
+        }
     }
 }
 

@@ -11,15 +11,19 @@
 //!    [`Output::Wait`]: pass on every [`Event`], write every [`Transmit`], replace
 //!    the connection at [`Output::Stalled`]; wait until the moment given or until
 //!    there is something to handle.
-//! 2. After [`Output::Transmit`], write the frame and call
+//! 2. After [`Output::Transmit`], write the frame, with a new stamp
+//!    ([`restamp`](Session::restamp)) where anything was done since the clocks were
+//!    read, and call
 //!    [`handle_transmitted`](Session::handle_transmitted) when all of it was
 //!    handed to the kernel, or [`handle_blocked`](Session::handle_blocked) where
 //!    the kernel took nothing. A frame that was taken in part stays the
 //!    session's *writing* slot until the driver has written the rest or lost the
 //!    connection; slots due meanwhile are unsent.
 //! 3. Each frame that arrives goes to [`handle_reply`](Session::handle_reply).
-//!    Read what has arrived before polling a session that has waited, so that a
-//!    reply that lies in the socket is not taken for a timeout.
+//!    Read all that has arrived before polling a session whose
+//!    [`next_deadline`](Session::next_deadline) has come, so that a reply that lies in
+//!    the socket is not taken for a timeout. Where that is too much for one turn,
+//!    [`poll_read_until`](Session::poll_read_until) goes on without the verdicts.
 //! 4. After any `handle_*`, poll again.
 //!
 //! # What always holds
@@ -44,7 +48,7 @@
 //! session.handle_transmitted(time(0).at);
 //! // … the bytes travel, and come back 3 ms later:
 //! let probe = Probe::decode(&transmit.frame);
-//! let event = session.handle_reply(Stamp { at: time(3).at, kernel: None }, probe);
+//! let event = session.handle_reply(Stamp { read: time(3), kernel: None }, probe);
 //! assert!(matches!(event, Event::Received { rtt, .. } if rtt == Duration::from_millis(3)));
 //! assert_eq!(session.poll(time(3)), Output::Wait(time(200).at));
 //! # Ok::<(), tcp_echo_session::ConfigError>(())

@@ -43,6 +43,8 @@ pub struct Session {
     window: LossWindow,
     jitter: Jitter,
     counts: Counts,
+    /// The stall limit in force.
+    stall: Duration,
     /// Retransmissions on the connections that are gone.
     past_retransmits: u64,
     /// Events that follow one already given, from the same input.
@@ -73,6 +75,17 @@ pub struct Transmit {
     due: Instant,
 }
 
+impl Transmit {
+    fn new(seq: Seq, time: Time, due: Instant) -> Self {
+        let sent = time.wall;
+        Self {
+            frame: Probe { seq, sent }.encode(),
+            time,
+            due,
+        }
+    }
+}
+
 impl Session {
     /// A session whose slots are due at `origin` and every interval from there.
     ///
@@ -94,6 +107,7 @@ impl Session {
             window: LossWindow::new(config.window),
             jitter: Jitter::default(),
             counts: Counts::default(),
+            stall: config.stall(),
             past_retransmits: 0,
             owed: VecDeque::new(),
             config: config.clone(),
@@ -137,7 +151,8 @@ impl Session {
     }
 
     /// The frame being written was handed to the kernel whole. Gives
-    /// [`Event::Sent`], or nothing where no frame was being written.
+    /// [`Event::Sent`], or nothing where no frame was being written. `at` is the moment of
+    /// the frame's stamp, or where it was written in parts, of the last.
     #[inline]
     pub fn handle_transmitted(&mut self, at: Instant) -> Option<Event> {
         let transmit = self.writing.take()?;
@@ -172,7 +187,7 @@ impl Session {
             return Event::Unexpected;
         };
         if let Some(sent) = self.in_flight.answer(reply) {
-            link.received(stamp.at);
+            link.received(stamp.read.at);
             let rtt = stamp.since(sent);
             if rtt.rtt <= self.config.timeout {
                 self.counts.received += 1;
@@ -189,7 +204,7 @@ impl Session {
             return self.timed_out(seq);
         }
         if self.expired.answer(reply) {
-            link.answered(stamp.at);
+            link.answered(stamp.read.at);
             self.counts.late += 1;
             return Event::Late { seq };
         }
@@ -212,10 +227,19 @@ impl Session {
     /// What to do next. Polling is idempotent once it gives [`Output::Wait`].
     #[inline]
     pub fn poll(&mut self, now: Time) -> Output {
+        self.poll_read_until(now, now.at)
+    }
+
+    /// The same for a driver that has read what had arrived by `read`, and not yet all
+    /// that has since: no timeout and no stall is told that came later. What it then
+    /// says to wait for may have passed already.
+    #[inline]
+    pub fn poll_read_until(&mut self, now: Time, read: Instant) -> Output {
         if let Some(event) = self.owed.pop_front() {
             return Output::Event(event);
         }
-        if let Some((seq, sent)) = self.in_flight.expire(now.at, self.config.timeout) {
+        let judged = read.min(now.at);
+        if let Some((seq, sent)) = self.in_flight.expire(judged, self.config.timeout) {
             if let Some(link) = self.link.as_mut().filter(|link| link.carried(seq)) {
                 link.timed_out();
                 self.expired.push(seq, sent);
@@ -223,7 +247,7 @@ impl Session {
             return Output::Event(self.timed_out(seq));
         }
         let stalls_at = self.stalls_at();
-        if stalls_at.is_some_and(|at| at <= now.at) {
+        if stalls_at.is_some_and(|at| at <= judged) {
             return Output::Stalled;
         }
         if self.begins_by.is_some_and(|by| by <= now.at) {
@@ -236,6 +260,16 @@ impl Session {
         let deadline = self.in_flight.deadline(self.config.timeout);
         let others = [deadline, stalls_at].into_iter().flatten();
         Output::Wait(others.fold(slot, Instant::min))
+    }
+
+    /// Stamps the frame being written anew, before any of it is written: for a driver
+    /// that did anything between the reading of the clocks that it polled with and the
+    /// write. Gives the frame to write, or nothing where none is being written.
+    pub fn restamp(&mut self, now: Time) -> Option<Transmit> {
+        let seq = self.next;
+        let transmit = self.writing.as_mut()?;
+        *transmit = Transmit::new(seq, now, transmit.due);
+        Some(*transmit)
     }
 
     /// Takes slots that are due: all that can't be sent for one reason, or one to send.
@@ -262,15 +296,7 @@ impl Session {
             self.begin_slots(passed);
             return Output::Event(self.unsent(UnsentReason::Overrun, passed));
         }
-        let transmit = Transmit {
-            frame: Probe {
-                seq: self.next,
-                sent: now.wall,
-            }
-            .encode(),
-            time: now,
-            due: self.schedule.due(),
-        };
+        let transmit = Transmit::new(self.next, now, self.schedule.due());
         self.begin_slots(1);
         self.writing = Some(transmit);
         Output::Transmit(transmit)
@@ -312,17 +338,21 @@ impl Session {
     }
 
     fn stalls_at(&self) -> Option<Instant> {
-        self.link.as_ref()?.stalls_at(self.config.stall())
+        self.link.as_ref()?.stalls_at(self.stall)
     }
 
     fn retransmits(&self) -> u64 {
         self.past_retransmits + self.link.map_or(0, |link| link.retransmits)
     }
 
-    /// When the oldest probe in flight times out. A driver that was woken at or
-    /// after it reads what has arrived before it polls.
-    pub fn next_timeout(&self) -> Option<Instant> {
-        self.in_flight.deadline(self.config.timeout)
+    /// When the oldest probe in flight times out or the connection counts as stalled,
+    /// whichever is sooner. A driver that was woken at or after it reads what has arrived
+    /// before it polls, or says with [`poll_read_until`](Self::poll_read_until) how far it
+    /// has come.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let timeout = self.in_flight.deadline(self.config.timeout);
+        let both = [timeout, self.stalls_at()].into_iter().flatten();
+        both.reduce(Instant::min)
     }
 
     /// How the session was set up.

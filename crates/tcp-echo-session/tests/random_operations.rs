@@ -111,8 +111,8 @@ proptest! {
                     if let Some(probe) = sent.iter().rev().nth(nth) {
                         let wall = WALL + i64::try_from(driver.elapsed.as_nanos()).unwrap();
                         let kernel = kernel.map(|off| UnixNanos(wall + off));
-                        let at = driver.now().at;
-                        driver.reply_stamped(Stamp { at, kernel }, *probe);
+                        let read = driver.now();
+                        driver.reply_stamped(Stamp { read, kernel }, *probe);
                     }
                 }
                 Operation::Garbage { seq, sent } => {

@@ -2,10 +2,10 @@
 //! options, kernel receive timestamps, `TCP_INFO` and a precise timer.
 //!
 //! - [`open`] gives a socket with source address, interface and [`Dscp`] set, ready to connect.
-//! - [`configure_stream`] makes a stream prompt and kept alive; [`abort`] ends one with a reset.
-//!   [`set_quickack`] and [`set_busy_poll`] trade CPU for latency.
+//! - [`configure_stream`] makes a stream prompt and kept alive; [`abort`] ends one with a reset;
+//!   [`is_self_connected`] tells that there is no peer. [`set_quickack`] and [`set_busy_poll`] trade CPU for latency.
 //! - [`enable_receive_timestamps`] and [`recv`] tell when bytes reached the host, whenever the
-//!   process got round to reading them.
+//!   process got round to reading them; [`unread`] tells how many wait.
 //! - [`tcp_info`] is the kernel's own view of the connection.
 //! - [`TimerFd`] wakes a tokio task to the microsecond.
 //!
@@ -95,9 +95,10 @@
 //!
 //! | | Linux | macOS | others |
 //! |---|---|---|---|
-//! | [`open`] with a source, [`configure_stream`], [`abort`] | yes | yes | yes |
+//! | [`open`] with a source, [`configure_stream`], [`abort`], [`is_self_connected`] | yes | yes | yes |
 //! | [`open`] with an interface or a DSCP | yes | yes | refused |
 //! | receive stamps | yes | plain reads | plain reads |
+//! | [`unread`] | exactly | at most | at most |
 //! | [`tcp_info`] | yes | in milliseconds | refused |
 //! | [`set_quickack`], [`set_busy_poll`] | yes | refused | refused |
 //! | [`TimerFd`] | yes | absent | absent |
@@ -126,8 +127,10 @@ pub use socket2::{SockRef, Socket};
 
 pub use crate::dscp::{Dscp, ParseDscpError};
 pub use crate::open::{ConnectOptions, DscpError, OpenError, Opened, open};
-pub use crate::stream::{KEEPALIVE, abort, configure_stream, set_busy_poll, set_quickack};
+pub use crate::stream::{
+    KEEPALIVE, abort, configure_stream, is_self_connected, set_busy_poll, set_quickack,
+};
 pub use crate::tcp_info::{TcpInfo, tcp_info};
 #[cfg(target_os = "linux")]
 pub use crate::timer_fd::TimerFd;
-pub use crate::timestamp::{Received, enable_receive_timestamps, recv};
+pub use crate::timestamp::{Received, enable_receive_timestamps, recv, unread};

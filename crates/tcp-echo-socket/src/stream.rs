@@ -26,6 +26,33 @@ pub fn configure_stream<'s>(stream: impl Into<SockRef<'s>>) -> io::Result<()> {
     )
 }
 
+/// Whether a connection has this very socket at its other end: its local address is its peer's.
+///
+/// TCP lets a socket connect to itself, by a simultaneous open (RFC 9293, section 3.5), where
+/// nothing listens at an address of this host and the system happens to pick the port that is
+/// connected to for the socket's own. Everything that is written then comes back, as though an echo
+/// server were there.
+///
+/// # Errors
+///
+/// The system's, such as for a stream that is not connected any more.
+///
+/// ```
+/// use std::net::{TcpListener, TcpStream};
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let stream = TcpStream::connect(listener.local_addr()?)?;
+/// assert!(!tcp_echo_socket::is_self_connected(&stream)?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn is_self_connected<'s>(stream: impl Into<SockRef<'s>>) -> io::Result<bool> {
+    let stream = stream.into();
+    let ends = [stream.local_addr()?, stream.peer_addr()?];
+    // Address and port alone: a flow label is not of an end.
+    let [local, peer] = ends.map(|end| end.as_socket().map(|end| (end.ip(), end.port())));
+    Ok(local.is_some() && local == peer)
+}
+
 /// Drops a stream so that the connection ends with a reset, at once, whatever is unsent or
 /// unacknowledged (`SO_LINGER` of zero): no state lingers on either end, and a dead peer costs no
 /// further retransmission.

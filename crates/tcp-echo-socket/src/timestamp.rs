@@ -48,6 +48,16 @@ pub fn recv<'s>(socket: impl Into<SockRef<'s>>, buf: &mut [u8]) -> io::Result<Re
     sys::recv(&socket.into(), buf)
 }
 
+/// How many bytes have arrived on a stream and wait to be read: exactly on Linux (`FIONREAD`);
+/// elsewhere at most so many, the size of the receive buffer.
+///
+/// # Errors
+///
+/// The system's.
+pub fn unread<'s>(socket: impl Into<SockRef<'s>>) -> io::Result<usize> {
+    sys::unread(&socket.into())
+}
+
 #[cfg(target_os = "linux")]
 mod sys {
     use std::io::{self, IoSliceMut};
@@ -84,6 +94,11 @@ mod sys {
         let kernel = software_stamp(&control.0);
         Ok(Received { len, kernel })
     }
+
+    pub(super) fn unread(socket: &Socket) -> io::Result<usize> {
+        let bytes = rustix::io::ioctl_fionread(socket)?;
+        Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -101,5 +116,9 @@ mod sys {
     pub(super) fn recv(mut socket: &Socket, buf: &mut [u8]) -> io::Result<Received> {
         let len = socket.read(buf)?;
         Ok(Received { len, kernel: None })
+    }
+
+    pub(super) fn unread(socket: &Socket) -> io::Result<usize> {
+        socket.recv_buffer_size()
     }
 }

@@ -195,7 +195,9 @@ impl Model {
     pub(super) fn reply(&mut self, probe: Probe, kernel: Option<UnixNanos>) {
         let at = self.at();
         let fate = self.fates.get(&probe.seq.0).copied();
-        let event = self.session.handle_reply(Stamp { at, kernel }, probe);
+        let wall = self.wall();
+        let read = Time { at, wall };
+        let event = self.session.handle_reply(Stamp { read, kernel }, probe);
         // Only the very probe is an answer, and only once.
         let known = probe.seq.0.checked_sub(1).and_then(|index| {
             let index = usize::try_from(index).ok()?;

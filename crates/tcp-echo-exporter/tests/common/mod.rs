@@ -110,7 +110,7 @@ impl Driven {
         let kernel = self.now.wall;
         self.wait(Duration::from_micros(5));
         let stamp = Stamp {
-            at: self.now.at,
+            read: self.now,
             kernel: Some(kernel),
         };
         let event = self.session.handle_reply(stamp, probe);

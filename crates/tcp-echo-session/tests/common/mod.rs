@@ -94,8 +94,8 @@ impl Driver {
 
     /// A frame arrives now.
     pub fn reply(&mut self, probe: Probe) {
-        let at = self.now().at;
-        self.reply_stamped(Stamp { at, kernel: None }, probe);
+        let read = self.now();
+        self.reply_stamped(Stamp { read, kernel: None }, probe);
     }
 
     pub fn reply_stamped(&mut self, stamp: Stamp, probe: Probe) {

@@ -2,7 +2,9 @@ use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tcp_echo_socket::{SockRef, abort, configure_stream, set_busy_poll, set_quickack};
+use tcp_echo_socket::{
+    SockRef, abort, configure_stream, is_self_connected, set_busy_poll, set_quickack,
+};
 
 use crate::pair;
 
@@ -21,6 +23,33 @@ fn a_configured_stream_is_prompt_and_kept_alive() {
         assert_eq!(near.tcp_keepalive_time().unwrap(), half_a_minute);
         assert_eq!(near.tcp_keepalive_interval().unwrap(), half_a_minute);
     }
+}
+
+/// Bound to the port that it connects to, a socket meets itself. Windows does without.
+#[cfg(unix)]
+#[test]
+fn a_socket_that_connects_to_itself_is_known() {
+    use tcp_echo_socket::{ConnectOptions, open};
+
+    for any in ["127.0.0.1:0", "[::1]:0", "[::ffff:127.0.0.1]:0"] {
+        let any = any.parse().unwrap();
+        let socket = open(any, &ConnectOptions::default()).unwrap().socket;
+        socket.set_nonblocking(false).unwrap();
+        if socket.bind(&any.into()).is_err() {
+            // No IPv6 here.
+            continue;
+        }
+        let own = socket.local_addr().unwrap();
+        socket.connect(&own).unwrap();
+        assert!(is_self_connected(&socket).unwrap(), "{any}");
+        abort(socket).unwrap();
+    }
+
+    let (near, far) = pair();
+    assert!(!is_self_connected(&near).unwrap());
+    assert!(!is_self_connected(&far).unwrap());
+    let unconnected = open(([127, 0, 0, 1], 9).into(), &ConnectOptions::default()).unwrap();
+    assert!(is_self_connected(&unconnected.socket).is_err());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use std::io::{ErrorKind, Write};
 
-use tcp_echo_socket::{Received, abort, enable_receive_timestamps, recv};
+use tcp_echo_socket::{Received, abort, enable_receive_timestamps, recv, unread};
 
 use crate::pair;
 
@@ -18,6 +18,22 @@ fn without_stamps_it_is_a_plain_read() {
         }
     );
     assert_eq!(&buf[..16], b"sixteen bytes ok");
+}
+
+#[test]
+fn what_waits_to_be_read_is_counted() {
+    let (near, mut far) = pair();
+    far.write_all(&[7; 48]).unwrap();
+    let mut buf = [0; 16];
+    // One read returns when there is something, the others find it there.
+    for left in [32, 16, 0] {
+        assert_eq!(recv(&near, &mut buf).unwrap().len, 16);
+        let waits = unread(&near).unwrap();
+        assert!(waits >= left, "{waits}");
+        if cfg!(target_os = "linux") {
+            assert_eq!(waits, left);
+        }
+    }
 }
 
 #[test]

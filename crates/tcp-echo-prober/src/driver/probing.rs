@@ -1,0 +1,173 @@
+//! The way of a probe: frames out, replies in, and the session's word on both.
+
+use std::{
+    io,
+    pin::pin,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use tcp_echo_session::{DisconnectReason, Event, Output, Probe, Session, Stamp, Time, Transmit};
+use tokio::task::yield_now;
+
+use super::{Driver, Link};
+use crate::{
+    Sensor,
+    backoff::Backoff,
+    clock,
+    connection::{READS_IN_TURN, Written, disconnect_reason},
+};
+
+/// How often the kernel is asked for its view of a connection, at most.
+const TCP_INFO_EVERY: Duration = Duration::from_secs(1);
+
+impl<S: Sensor> Driver<S> {
+    /// Reads and writes what there is; ready with the error that ends the connection.
+    pub(super) fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let Link::Up(connection) = &mut self.link else {
+            return Poll::Pending;
+        };
+        match connection.poll_finish_write(cx) {
+            Poll::Ready(Ok(())) => {
+                if let Some(event) = self.session.handle_transmitted(Instant::now()) {
+                    self.sensor.on_event(&event, &self.session);
+                }
+            }
+            Poll::Ready(Err(error)) => return Poll::Ready(error),
+            Poll::Pending => {}
+        }
+        for _ in 0..READS_IN_TURN {
+            match connection.poll_readable(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(error),
+                Poll::Pending => return Poll::Pending,
+            }
+            let reply = reply(&mut self.session, &mut self.sensor, &mut self.backoff);
+            match connection.read(reply) {
+                Ok(read) => self.read = read.or(self.read),
+                Err(error) => return Poll::Ready(error),
+            }
+        }
+        give_others_a_turn(cx);
+        Poll::Pending
+    }
+
+    /// Does what the session says; gives until when it waits, or nothing where the
+    /// connection has changed.
+    pub(super) fn poll_session(&mut self, cx: &mut Context<'_>) -> Option<Instant> {
+        // The clocks are read once where a slot is due and nothing else: the frame then has
+        // the stamp of that reading. The reading of a reply stands for the present, too, but
+        // is too old for a frame.
+        let (now, mut stamp) = if let Some(read) = self.read.take() {
+            (read, None)
+        } else {
+            let now = clock::now();
+            (now, Some(now))
+        };
+        let is_up = matches!(self.link, Link::Up(_));
+        let mut read_until = now.at;
+        if is_up && self.session.next_deadline().is_some_and(|at| at <= now.at) {
+            stamp = None;
+            match self.catch_up(now.at, cx) {
+                Ok(until) => read_until = until,
+                Err(error) => {
+                    self.disconnect(disconnect_reason(&error));
+                    return None;
+                }
+            }
+        }
+        loop {
+            match self.session.poll_read_until(now, read_until) {
+                Output::Event(event) => {
+                    stamp = None;
+                    self.tell(&event);
+                }
+                Output::Transmit(transmit) => {
+                    if let Err(error) = self.transmit(transmit, stamp.take()) {
+                        self.disconnect(disconnect_reason(&error));
+                        return None;
+                    }
+                }
+                Output::Stalled => {
+                    self.disconnect(DisconnectReason::Stalled);
+                    return None;
+                }
+                Output::Wait(until) => {
+                    // After the frames: no system call lies between a slot and its frame.
+                    if now.at >= self.next_tcp_info {
+                        self.read_tcp_info(now.at);
+                    }
+                    return Some(until);
+                }
+            }
+        }
+    }
+
+    /// Reads what had arrived by `now`, before any of it is called lost: the runtime may know
+    /// of the timer and not of the socket yet, and after a pause of the host there may be much.
+    /// Gives up to when all is read.
+    fn catch_up(&mut self, now: Instant, cx: &mut Context<'_>) -> io::Result<Instant> {
+        let Link::Up(connection) = &mut self.link else {
+            return Ok(now);
+        };
+        let reply = reply(&mut self.session, &mut self.sensor, &mut self.backoff);
+        let until = connection.catch_up(now, reply)?;
+        if until < now {
+            give_others_a_turn(cx);
+        }
+        Ok(until)
+    }
+
+    /// Writes the frame of a slot; `stamp` is the moment of its stamp, if that is now.
+    fn transmit(&mut self, transmit: Transmit, stamp: Option<Time>) -> io::Result<()> {
+        let Link::Up(connection) = &mut self.link else {
+            return Ok(());
+        };
+        let (transmit, now) = if let Some(now) = stamp {
+            (transmit, now)
+        } else {
+            let now = clock::now();
+            (self.session.restamp(now).unwrap_or(transmit), now)
+        };
+        let event = match connection.write(transmit.frame)? {
+            Written::Whole => self.session.handle_transmitted(now.at),
+            Written::Nothing => self.session.handle_blocked(),
+            Written::Part => None,
+        };
+        if let Some(event) = event {
+            self.tell(&event);
+        }
+        Ok(())
+    }
+
+    fn read_tcp_info(&mut self, now: Instant) {
+        self.next_tcp_info = now + TCP_INFO_EVERY;
+        if let Link::Up(connection) = &self.link
+            && let Some(info) = connection.tcp_info()
+        {
+            let event = self.session.handle_tcp_info(info);
+            self.tell(&event);
+        }
+    }
+}
+
+/// Has the task polled anew when the runtime has looked at its sockets and timers: woken at
+/// once, a peer that floods would have many turns before anybody else was found to be due.
+fn give_others_a_turn(cx: &mut Context<'_>) {
+    let _ = pin!(yield_now()).poll(cx);
+}
+
+/// What is done with a frame that arrived.
+fn reply<S: Sensor>(
+    session: &mut Session,
+    sensor: &mut S,
+    backoff: &mut Backoff,
+) -> impl FnMut(Stamp, Probe) {
+    |stamp, probe| {
+        let event = session.handle_reply(stamp, probe);
+        if let Event::Received { .. } = event {
+            backoff.reset();
+        }
+        sensor.on_event(&event, session);
+    }
+}
