@@ -113,6 +113,8 @@ fn errors_name_flag_value_and_what_is_accepted() {
         &["-discover-allow", "10.0.0.1/8"],
         &["-source", "eth0"],
         &["-source", "::1", "-ip", "4"],
+        &["-mode=client", "-stall", "25h"],
+        &["-mode=client", "-interval", "1ms", "-timeout", "1h"],
         &["-interface", "a name that is too long"],
         &["-dscp", "64"],
         &["-ip", "5"],

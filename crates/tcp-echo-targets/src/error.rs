@@ -204,8 +204,18 @@ pub enum EntryError {
     #[error(transparent)]
     Label(#[from] LabelError),
     /// An interval or a timeout that nothing can be probed with.
-    #[error(transparent)]
+    #[error("{}", with_labels(.0))]
     Session(#[from] ConfigError),
+}
+
+/// Names the labels that set the two durations of which neither is wrong alone.
+fn with_labels(error: &ConfigError) -> String {
+    match error {
+        ConfigError::InFlight { .. } => {
+            format!("{error}: change __probe_timeout__ or __probe_interval__")
+        }
+        _ => error.to_string(),
+    }
 }
 
 impl LoadError {

@@ -145,7 +145,7 @@ impl Defaults {
     /// The configuration of a session.
     ///
     /// # Errors
-    /// [`ConfigError`] where a duration is zero or longer than a day.
+    /// [`ConfigError`], as [`SessionConfig::new`] has it.
     pub fn session(&self) -> Result<SessionConfig, ConfigError> {
         let session = SessionConfig::new(self.interval, self.timeout)?.with_window(self.window);
         match self.stall {

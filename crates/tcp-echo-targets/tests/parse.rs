@@ -309,6 +309,10 @@ fn labels_that_can_not_be_used() {
             "timeout 99999999.999s is not above 0 and at most 24h",
         ),
         (
+            r#"{"address": "b:1", "labels": {"__probe_interval__": "1ms", "__probe_timeout__": "1048577ms"}}"#,
+            "timeout 1048.577s at interval 1ms means 1048577 probes in flight, more than 1048576: change __probe_timeout__ or __probe_interval__",
+        ),
+        (
             r#"{"address": "b:1", "labels": {"__probe_window__": "0"}}"#,
             "__probe_window__: \"0\": use a whole number from 1 to 10000000",
         ),

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use tcp_echo_exporter::Lifecycle;
-use tcp_echo_prober::{Networks, OnDemandLimits};
+use tcp_echo_prober::{ConfigError, Networks, OnDemandLimits, SessionConfig};
 
 use super::Flags;
 use crate::cli::config::{
@@ -32,6 +32,7 @@ impl Flags {
         };
         refuse_twice(&targets, &origin)?;
         self.refuse_contradictions(&origin)?;
+        self.refuse_session(&origin)?;
         let watch = self.watch(&given, &origin)?;
         let on_demand = self.on_demand(watch.is_some(), &origin)?;
         // A table wants no log around it, but for what is odd.
@@ -124,6 +125,38 @@ impl Flags {
             }
         }
         Ok(())
+    }
+
+    /// Durations that no target can be probed with, where targets are probed.
+    fn refuse_session(&self, origin: impl Fn(&str) -> String) -> Result<(), UsageError> {
+        if !self.mode.probes() {
+            return Ok(());
+        }
+        let session = SessionConfig::new(self.interval, self.timeout);
+        let session = session.and_then(|session| match self.stall {
+            Some(stall) => session.with_stall(stall),
+            None => Ok(session),
+        });
+        let Err(error) = session else {
+            return Ok(());
+        };
+        let (value, name, reason) = match error {
+            ConfigError::Duration { name, value } => (value, name, "use at most 24h".to_owned()),
+            ConfigError::InFlight { interval, timeout } => {
+                let most = SessionConfig::MAX_IN_FLIGHT;
+                let interval_flag = origin("interval");
+                let reason = format!(
+                    "with {interval_flag} {interval:?} more than {most} probes are in flight"
+                );
+                (timeout, "timeout", reason)
+            }
+            other => return Err(UsageError::Other(other.to_string())),
+        };
+        Err(UsageError::InvalidValue {
+            value: format!("{value:?}"),
+            origin: origin(name),
+            reason,
+        })
     }
 
     /// What may be asked for, if anything.
