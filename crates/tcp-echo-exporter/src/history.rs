@@ -1,7 +1,7 @@
 //! What happened to every target of late.
 //!
 //! A task looks at the targets' numbers every [`STEP`] and keeps what changed, so
-//! the probing threads do nothing for it. Memory is bounded: [`MOST_STEPS`] of 34
+//! the probing threads do nothing for it. Memory is bounded: [`MOST_STEPS`] of 36
 //! bytes a target, and fewer where all targets together would exceed the limit.
 
 use std::{
@@ -71,6 +71,7 @@ pub(crate) struct Track {
 struct Totals {
     native: Counts,
     lost: u64,
+    missed: u64,
     connects: u64,
     disconnects: u64,
 }
@@ -231,7 +232,8 @@ impl Track {
         let last = &self.last;
         Step::pack(&Counted {
             native: &last.native.until(target),
-            lost: target.lost().saturating_sub(last.lost),
+            lost: target.lost_elsewhere().saturating_sub(last.lost),
+            missed: target.missed().saturating_sub(last.missed),
             connects: target.connects().saturating_sub(last.connects),
             disconnects: target.disconnects().saturating_sub(last.disconnects),
         })
@@ -253,7 +255,8 @@ impl Totals {
     fn of(target: &Snapshot<'_>) -> Self {
         Self {
             native: Counts::of(target),
-            lost: target.lost(),
+            lost: target.lost_elsewhere(),
+            missed: target.missed(),
             connects: target.connects(),
             disconnects: target.disconnects(),
         }

@@ -20,6 +20,8 @@ pub(crate) enum Cell {
     LastRtt,
     /// The loss window: lost outcomes in the upper half, all outcomes in the lower.
     Window,
+    /// How many of the lost outcomes are slots that this host missed.
+    Missed,
     /// The bits of a float, in seconds.
     Jitter,
     Srtt,

@@ -87,7 +87,9 @@
 //! | `last_rtt_seconds` | or null before the first reply |
 //! | `p50_seconds`, `p99_seconds` | of the RTT in the last 2½ to 5 minutes, or null |
 //! | `jitter_seconds`, `loss_ratio` | as in the metrics |
+//! | `missed_ratio` | the part of the loss window that this host missed, which is part of `loss_ratio` |
 //! | `sent`, `received`, `timeouts`, `in_flight`, `unsent`, `late`, `unexpected` | counts |
+//! | `missed` | of `unsent`, the slots that this host missed: `overrun` and `resources` |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 

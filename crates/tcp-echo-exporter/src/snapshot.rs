@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use tcp_echo_prober::DisconnectReason;
+use tcp_echo_prober::{DisconnectReason, UnsentReason};
 
 use crate::{
     buckets::seconds,
@@ -102,13 +102,19 @@ impl<'a> Snapshot<'a> {
 
     /// `whole` times the part of the loss window that is lost.
     pub(crate) fn loss(&self, whole: f64) -> f64 {
+        let (lost, len) = self.window();
+        part(whole, lost, len)
+    }
+
+    /// The part of the loss window that this host missed.
+    pub(crate) fn missed_ratio(&self) -> f64 {
+        part(1.0, self.get(Cell::Missed), self.window().1)
+    }
+
+    /// The lost outcomes of the loss window, and all of them.
+    pub(crate) fn window(&self) -> (u64, u64) {
         let window = self.get(Cell::Window);
-        let (lost, len) = (window >> 32, window & u64::from(u32::MAX));
-        if len == 0 {
-            0.0
-        } else {
-            whole * lost as f64 / len as f64
-        }
+        (window >> 32, window & u64::from(u32::MAX))
     }
 
     /// The counts by reason from `base`, in the order of the reasons.
@@ -121,9 +127,17 @@ impl<'a> Snapshot<'a> {
         self.by_reason(layout::UNSENT, reasons).iter().sum()
     }
 
-    /// Timeouts and unsent slots.
-    pub(crate) fn lost(&self) -> u64 {
-        self.get(Cell::Timeouts) + self.unsent()
+    /// Slots that this host missed itself.
+    pub(crate) fn missed(&self) -> u64 {
+        let counts = self.by_reason(layout::UNSENT, UnsentReason::ALL.len());
+        let by_reason = UnsentReason::ALL.iter().zip(counts);
+        let missed = by_reason.filter(|(reason, _)| reason.is_own_host());
+        missed.map(|(_, count)| count).sum()
+    }
+
+    /// Timeouts and unsent slots, but for those that this host missed.
+    pub(crate) fn lost_elsewhere(&self) -> u64 {
+        self.get(Cell::Timeouts) + self.unsent() - self.missed()
     }
 
     pub(crate) fn connects(&self) -> u64 {
@@ -161,5 +175,13 @@ impl<'a> Snapshot<'a> {
     /// asked for.
     pub(crate) fn native(&self) -> &'a [u64] {
         self.words.get(self.layout.native()..).unwrap_or_default()
+    }
+}
+
+fn part(whole: f64, of: u64, len: u64) -> f64 {
+    if len == 0 {
+        0.0
+    } else {
+        whole * of as f64 / len as f64
     }
 }

@@ -354,6 +354,7 @@ fn set_window(change: &Change<'_>, session: &Session) {
     let window = session.loss_window();
     let packed = u64::from(window.lost()) << 32 | u64::from(window.len());
     change.set(Cell::Window as usize, packed);
+    change.set(Cell::Missed as usize, u64::from(session.missed_in_window()));
 }
 
 #[inline]

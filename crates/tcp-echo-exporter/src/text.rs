@@ -46,6 +46,15 @@ pub(crate) fn percent(part: f64) -> String {
     }
 }
 
+/// The part of the loss window that is lost, and the part of it that this host missed.
+pub(crate) fn loss(lost: f64, missed: f64) -> String {
+    if missed > 0.0 {
+        format!("{} ({} missed)", percent(lost), percent(missed))
+    } else {
+        percent(lost)
+    }
+}
+
 /// How high a sparkline is drawn; it is as wide as it has steps.
 pub(crate) const SPARK_HEIGHT: u32 = 40;
 
@@ -131,6 +140,12 @@ mod tests {
         ] {
             assert_eq!(percent(part), text);
         }
+    }
+
+    #[test]
+    fn what_this_host_missed_stands_beside_the_loss() {
+        assert_eq!(loss(0.12, 0.0), "12 %");
+        assert_eq!(loss(0.12, 0.02), "12 % (2.0 % missed)");
     }
 
     #[test]

@@ -26,24 +26,35 @@ const YOUNG: usize = 6;
 pub(crate) enum Health {
     /// Not connected, or nothing in the loss window came back.
     Down,
-    /// Some of the loss window is lost.
+    /// Some of the loss window is lost, and not for this host alone.
     Lossy,
+    /// This host missed some of the loss window; nothing else is lost of it.
+    Missed,
     /// Not tried yet.
     Untried,
     Up,
 }
 
 impl Health {
-    pub(crate) const ALL: [Self; 4] = [Self::Down, Self::Lossy, Self::Untried, Self::Up];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Down,
+        Self::Lossy,
+        Self::Missed,
+        Self::Untried,
+        Self::Up,
+    ];
 
     pub(crate) fn of(target: &Snapshot<'_>) -> Self {
-        let loss = target.loss(1.0);
+        let (lost, len) = target.window();
+        let missed = target.get(Cell::Missed);
         match State::of(target) {
+            // Where nothing else was seen of late, nothing else can be said.
+            _ if missed > 0 && missed == lost => Self::Missed,
             State::Untried => Self::Untried,
             State::Disconnected => Self::Down,
-            State::Connected if loss >= 1.0 => Self::Down,
-            State::Connected if loss > 0.0 => Self::Lossy,
-            State::Connected => Self::Up,
+            State::Connected if lost == 0 => Self::Up,
+            State::Connected if lost == len => Self::Down,
+            State::Connected => Self::Lossy,
         }
     }
 
@@ -52,6 +63,7 @@ impl Health {
         match self {
             Self::Down => "down",
             Self::Lossy => "lossy",
+            Self::Missed => "missed",
             Self::Untried => "untried",
             Self::Up => "up",
         }
@@ -79,6 +91,8 @@ pub(crate) struct Row {
     pub(crate) p50: Option<f64>,
     pub(crate) p99: Option<f64>,
     pub(crate) loss: f64,
+    /// The part of the loss that is this host's.
+    missed: f64,
     /// Medians and loss of the last steps, the last first.
     recent: Vec<(Rtt, Option<f64>)>,
     texts: OnceLock<Texts>,
@@ -128,7 +142,7 @@ impl View {
     }
 
     /// How many targets there are of each of [`Health::ALL`].
-    pub(crate) fn tally(&self) -> [usize; 4] {
+    pub(crate) fn tally(&self) -> [usize; Health::ALL.len()] {
         Health::ALL.map(|health| {
             let rows = self.rows.iter();
             rows.filter(|row| row.health == health).count()
@@ -157,6 +171,7 @@ impl Row {
             p50,
             p99,
             loss: target.loss(1.0),
+            missed: target.missed_ratio(),
             recent: steps
                 .take(FEWEST_STEPS)
                 .map(|step: &Step| (step.median(), step.loss()))
@@ -202,8 +217,11 @@ impl Row {
             rtt: text::duration(self.rtt),
             p50: text::duration(self.p50),
             p99: text::duration(self.p99),
-            loss: text::percent(self.loss),
+            loss: text::loss(self.loss, self.missed),
             spark: Spark::of(&self.recent),
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -333,16 +333,16 @@ async fn the_api_says_what_the_page_shows() {
             "on_demand": false,
             "state": "connected", "last_rtt_seconds": 0.0005,
             "p50_seconds": p50, "p99_seconds": p99, "jitter_seconds": 0.0,
-            "loss_ratio": 0.0, "sent": 2, "received": 1, "timeouts": 0, "in_flight": 1,
-            "unsent": 0, "late": 0, "unexpected": 0,
+            "loss_ratio": 0.0, "missed_ratio": 0.0, "sent": 2, "received": 1, "timeouts": 0, "in_flight": 1,
+            "unsent": 0, "missed": 0, "late": 0, "unexpected": 0,
         },
         {
             "name": "new", "address": "b:1", "peer": null, "labels": {"dc": "par1"},
             "on_demand": false,
             "state": "untried", "last_rtt_seconds": null,
             "p50_seconds": null, "p99_seconds": null, "jitter_seconds": 0.0,
-            "loss_ratio": 0.0, "sent": 0, "received": 0, "timeouts": 0, "in_flight": 0,
-            "unsent": 0, "late": 0, "unexpected": 0,
+            "loss_ratio": 0.0, "missed_ratio": 0.0, "sent": 0, "received": 0, "timeouts": 0, "in_flight": 0,
+            "unsent": 0, "missed": 0, "late": 0, "unexpected": 0,
         },
     ]});
     assert_eq!(json, expected);

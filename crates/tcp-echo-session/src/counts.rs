@@ -33,4 +33,12 @@ impl Counts {
     pub fn unsent_total(&self) -> u64 {
         self.unsent.iter().sum()
     }
+
+    /// Slots without a probe that the prober's own host missed; see
+    /// [`UnsentReason::is_own_host`].
+    pub fn missed(&self) -> u64 {
+        let reasons = UnsentReason::ALL.iter().copied();
+        let missed = reasons.filter(|reason| reason.is_own_host());
+        missed.map(|reason| self.unsent(reason)).sum()
+    }
 }

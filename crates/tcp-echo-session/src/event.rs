@@ -124,6 +124,14 @@ reasons! {
     }
 }
 
+impl UnsentReason {
+    /// Whether the prober's own host missed the slot, rather than the network or the
+    /// peer: nothing is known of them at that moment.
+    pub const fn is_own_host(self) -> bool {
+        matches!(self, Self::Overrun | Self::Resources)
+    }
+}
+
 reasons! {
     /// Why an attempt to connect failed.
     ConnectFailure {

@@ -63,6 +63,7 @@ mod expired;
 mod in_flight;
 mod jitter;
 mod link;
+mod missed;
 mod schedule;
 mod session;
 mod time;

@@ -12,7 +12,7 @@ use tcp_echo_wire::{FRAME_LEN, Probe, Seq};
 use crate::{
     ConnectFailure, Counts, DisconnectReason, Event, SessionConfig, Stamp, TcpInfo, Time,
     UnsentReason, expired::Expired, in_flight::InFlight, jitter::Jitter, link::Link,
-    schedule::Schedule,
+    missed::Missed, schedule::Schedule,
 };
 
 /// A slot may be sent late by its interval. Where that is shorter than a hiccup of
@@ -41,6 +41,7 @@ pub struct Session {
     in_flight: InFlight,
     expired: Expired,
     window: LossWindow,
+    missed: Missed,
     jitter: Jitter,
     counts: Counts,
     /// The stall limit in force.
@@ -105,6 +106,7 @@ impl Session {
             in_flight: InFlight::new(),
             expired: Expired::default(),
             window: LossWindow::new(config.window),
+            missed: Missed::new(config.window),
             jitter: Jitter::default(),
             counts: Counts::default(),
             stall: config.stall(),
@@ -192,6 +194,7 @@ impl Session {
             if rtt.rtt <= self.config.timeout {
                 self.counts.received += 1;
                 self.window.record(Outcome::Received);
+                self.missed.record_others(1);
                 self.jitter.record(rtt.rtt);
                 return Event::Received {
                     seq,
@@ -310,12 +313,18 @@ impl Session {
     fn unsent(&mut self, reason: UnsentReason, slots: u64) -> Event {
         self.counts.unsent[reason as usize] += slots;
         self.window.record_lost(slots);
+        if reason.is_own_host() {
+            self.missed.record(slots);
+        } else {
+            self.missed.record_others(slots);
+        }
         Event::Unsent { reason, slots }
     }
 
     fn timed_out(&mut self, seq: Seq) -> Event {
         self.counts.timeouts += 1;
         self.window.record(Outcome::Lost);
+        self.missed.record_others(1);
         Event::TimedOut { seq }
     }
 
@@ -373,6 +382,12 @@ impl Session {
     /// The outcomes of the last slots.
     pub const fn loss_window(&self) -> &LossWindow {
         &self.window
+    }
+
+    /// How many slots of the loss window the prober's own host missed. They are lost
+    /// there too, but say nothing of the network or the peer.
+    pub fn missed_in_window(&self) -> u32 {
+        self.missed.slots()
     }
 
     /// The RTT's interarrival jitter (RFC 3550, section 6.4.1), in seconds.

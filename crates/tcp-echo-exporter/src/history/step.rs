@@ -13,7 +13,7 @@ const BELOW: usize = 16;
 /// The quantiles that a step keeps.
 pub(crate) const QUANTILES: [f64; 4] = [0.1, 0.5, 0.9, 0.99];
 
-/// What happened to a target in one step, in 34 bytes. Counts beyond a field's
+/// What happened to a target in one step, in 36 bytes. Counts beyond a field's
 /// range stay at its end.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Step {
@@ -21,7 +21,10 @@ pub(crate) struct Step {
     heat: [u8; HEAT / 2],
     quantiles: [Rtt; QUANTILES.len()],
     pub(crate) received: u16,
+    /// But for those missed.
     pub(crate) lost: u16,
+    /// Slots that this host missed.
+    pub(crate) missed: u16,
     pub(crate) connects: u8,
     pub(crate) disconnects: u8,
 }
@@ -56,6 +59,7 @@ pub(crate) struct Counted<'a> {
     /// The native histogram's counts.
     pub(crate) native: &'a [u32],
     pub(crate) lost: u64,
+    pub(crate) missed: u64,
     pub(crate) connects: u64,
     pub(crate) disconnects: u64,
 }
@@ -73,6 +77,7 @@ impl Step {
             quantiles: QUANTILES.map(|q| quantile(counted.native, q).map_or(Rtt(0), Rtt::of)),
             received: u16::try_from(received).unwrap_or(u16::MAX),
             lost: u16::try_from(counted.lost).unwrap_or(u16::MAX),
+            missed: u16::try_from(counted.missed).unwrap_or(u16::MAX),
             connects: u8::try_from(counted.connects).unwrap_or(u8::MAX),
             disconnects: u8::try_from(counted.disconnects).unwrap_or(u8::MAX),
             ..Self::default()
@@ -101,10 +106,21 @@ impl Step {
         self.quantiles[1]
     }
 
-    /// The part of the outcomes that was lost; none without outcomes.
+    /// The part of the outcomes that was lost, and not missed by this host; none
+    /// without outcomes.
     pub(crate) fn loss(&self) -> Option<f64> {
-        let outcomes = u32::from(self.received) + u32::from(self.lost);
-        (outcomes > 0).then(|| f64::from(self.lost) / f64::from(outcomes))
+        self.part(self.lost)
+    }
+
+    /// The part that this host missed.
+    pub(crate) fn missed(&self) -> Option<f64> {
+        self.part(self.missed)
+    }
+
+    fn part(&self, of: u16) -> Option<f64> {
+        let outcomes = [self.received, self.lost, self.missed].map(u32::from);
+        let outcomes: u32 = outcomes.iter().sum();
+        (outcomes > 0).then(|| f64::from(of) / f64::from(outcomes))
     }
 }
 
@@ -146,7 +162,8 @@ mod tests {
         let rtts: Vec<f64> = (1..=1000).map(|n| f64::from(n) / 1e4).collect();
         let step = Step::pack(&Counted {
             native: &native(&rtts),
-            lost: 250,
+            lost: 200,
+            missed: 50,
             connects: 1,
             disconnects: 300,
         });
@@ -154,7 +171,7 @@ mod tests {
             let kept = step.quantile(index).unwrap();
             assert!((kept / (q / 10.0) - 1.0).abs() < 0.05, "{q}: {kept}");
         }
-        assert_eq!(step.loss(), Some(0.2));
+        assert_eq!((step.loss(), step.missed()), (Some(0.16), Some(0.04)));
         assert_eq!((step.connects, step.disconnects), (1, 255));
         let heat: u32 = (0..HEAT).map(|bucket| step.heat(bucket)).sum();
         assert!((500..=1000).contains(&heat), "{heat}");

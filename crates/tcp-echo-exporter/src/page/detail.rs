@@ -32,7 +32,7 @@ pub(super) fn detail(history: &History, name: &str) -> Markup {
         ("RTT now", text::duration(status.last_rtt_seconds)),
         ("p50", text::duration(status.p50_seconds)),
         ("p99", text::duration(status.p99_seconds)),
-        ("Loss", text::percent(status.loss_ratio)),
+        ("Loss", text::loss(status.loss_ratio, status.missed_ratio)),
         ("Jitter", text::duration(Some(status.jitter_seconds))),
         (
             "Kernel's smoothed RTT",
@@ -45,6 +45,7 @@ pub(super) fn detail(history: &History, name: &str) -> Markup {
         ("Timeouts", status.timeouts),
         ("In flight", status.in_flight),
         ("Unsent", status.unsent),
+        ("of them missed by this host", status.missed),
         ("Late", status.late),
         ("Unexpected", status.unexpected),
         ("Connects", target.connects()),

@@ -180,12 +180,22 @@ impl Pens<'_> {
 
     fn loss(&self, area: &Area<'_>) -> Drawn {
         let ticks = [(0.0, "0 %".to_owned()), (1.0, "100 %".to_owned())];
-        let mut chart = self.chart(area, "Loss", (0.0, 1.0), &ticks, false)?;
+        let caption = "Loss · missed by this host (grey)";
+        let mut chart = self.chart(area, caption, (0.0, 1.0), &ticks, false)?;
         for (index, step) in self.plotted.steps.iter().enumerate() {
-            if let Some(loss) = step.loss().filter(|loss| *loss > 0.0) {
-                let (begin, end) = self.span(index);
-                let bar = [(begin, 0.0), (end, loss.max(0.04))];
-                chart.draw_series([Rectangle::new(bar, self.colors.bad.filled())])?;
+            let (begin, end) = self.span(index);
+            let mut from = 0.0;
+            for (part, color) in [
+                (step.loss(), self.colors.bad),
+                (step.missed(), self.colors.dim),
+            ] {
+                if let Some(part) = part.filter(|part| *part > 0.0) {
+                    // Even the least of it is seen.
+                    let to = (from + part.max(0.04)).min(1.0);
+                    let bar = [(begin, from), (end, to)];
+                    chart.draw_series([Rectangle::new(bar, color.filled())])?;
+                    from = to;
+                }
             }
         }
         Ok(())

@@ -15,6 +15,7 @@ fn plotted(name: &str, steps: usize) -> Plotted {
         Step::pack(&Counted {
             native,
             lost,
+            missed: lost / 2,
             connects: u64::from(index == 0),
             disconnects: u64::from(index == 40),
         })

@@ -1,4 +1,5 @@
-//! RTT over time, newest at the right: a bar for each slot, a cross where it was lost.
+//! RTT over time, newest at the right: a bar for each slot, a cross where it was lost, a
+//! dash where this host missed it.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use ratatui::symbols::bar;
 use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, RenderDirection, Sparkline, Widget};
 
-use super::targets::Sample;
+use super::targets::{Outcome, Sample};
 use crate::report::{Charset, short};
 
 /// Bars of characters that every terminal has.
@@ -51,6 +52,12 @@ fn column(samples: &[Sample]) -> Option<u64> {
     all?.into_iter().max().map(|nanos| nanos.max(1))
 }
 
+/// Whether this host missed some of them, and nothing else was lost.
+fn is_missed(samples: &[Sample]) -> bool {
+    let has = |outcome| samples.iter().any(|sample| sample.outcome == outcome);
+    has(Outcome::Missed) && !has(Outcome::Lost)
+}
+
 impl Widget for Chart<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         let [upper, lower] =
@@ -64,6 +71,7 @@ impl Widget for Chart<'_> {
         let shown = usize::from(bars.width) * self.zoom;
         let samples = &self.samples[..self.samples.len().min(shown)];
         let columns: Vec<_> = samples.chunks(self.zoom).map(column).collect();
+        let missed = samples.chunks(self.zoom).map(is_missed);
         let most = columns.iter().flatten().max().copied().unwrap_or(0);
 
         let (set, cross) = match self.charset {
@@ -79,6 +87,16 @@ impl Widget for Chart<'_> {
             .absent_value_symbol(cross)
             .absent_value_style(Style::new().fg(Color::Red))
             .render(bars, buf);
+        for (x, _) in bars
+            .columns()
+            .rev()
+            .zip(missed)
+            .filter(|(_, missed)| *missed)
+        {
+            for place in x.positions() {
+                buf[place].set_symbol("-").set_fg(Color::Magenta);
+            }
+        }
 
         let label = |time: u64| match most {
             // Nothing was received, so there is no scale.
@@ -114,10 +132,20 @@ impl Widget for Chart<'_> {
 mod tests {
     use super::*;
 
+    /// In the place of an RTT.
+    const MISSED: f32 = -1.0;
+
     fn samples(rtts: &[f32]) -> Vec<Sample> {
         let newest_first = rtts.iter().rev();
         newest_first
-            .map(|rtt| Sample { at: 1.0, rtt: *rtt })
+            .map(|rtt| Sample {
+                at: 1.0,
+                outcome: match *rtt {
+                    MISSED => Outcome::Missed,
+                    rtt if rtt.is_nan() => Outcome::Lost,
+                    rtt => Outcome::Received(rtt),
+                },
+            })
             .collect()
     }
 
@@ -155,6 +183,15 @@ mod tests {
         );
         let chart = drawn(&[0.001, 0.002, lost, 0.004], 2, Charset::Unicode);
         assert_eq!(chart[3], "      0       █×");
+    }
+
+    #[test]
+    fn what_this_host_missed_is_no_loss() {
+        let chart = drawn(&[0.004, MISSED, f32::NAN, MISSED], 1, Charset::Ascii);
+        assert_eq!(chart[3], "      0     #-x-");
+        // A loss is seen beside it. Without any reply there is no scale.
+        let chart = drawn(&[0.004, MISSED, f32::NAN, MISSED], 2, Charset::Ascii);
+        assert_eq!(chart[3], "              -x");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tcp_echo_prober::Counts;
 
-use super::targets::{Cell, Sample, Seen};
+use super::targets::{Cell, Outcome, Seen};
 use crate::report::{Charset, short};
 
 /// A target as it is now.
@@ -30,6 +30,8 @@ pub(super) enum State {
     Down(&'static str),
     /// There is a connection, and the last slot was lost.
     Silent,
+    /// This host missed the last slot, so nothing is known of it.
+    Missed,
     /// The first connection is being made.
     New,
     /// The last slot was answered, or none has an outcome yet.
@@ -97,12 +99,10 @@ impl Row {
 
 impl State {
     fn of(seen: &Seen) -> Self {
-        let lost_last = seen
-            .samples
-            .back()
-            .is_some_and(|sample: &Sample| sample.rtt.is_nan());
+        let last = seen.samples.back().map(|sample| sample.outcome);
         match (seen.is_connected, seen.failure) {
-            (true, _) if lost_last => Self::Silent,
+            _ if last == Some(Outcome::Missed) => Self::Missed,
+            (true, _) if last == Some(Outcome::Lost) => Self::Silent,
             (true, _) => Self::Up,
             (false, Some(reason)) => Self::Down(reason.as_str()),
             (false, None) if seen.peer.is_some() => Self::Down("down"),
@@ -114,6 +114,7 @@ impl State {
         match self {
             Self::Down(reason) => reason,
             Self::Silent => "silent",
+            Self::Missed => "missed",
             Self::New => "new",
             Self::Up => "up",
         }
@@ -200,8 +201,9 @@ impl State {
         match self {
             Self::Down(_) => 0,
             Self::Silent => 1,
-            Self::New => 2,
-            Self::Up => 3,
+            Self::Missed => 2,
+            Self::New => 3,
+            Self::Up => 4,
         }
     }
 }

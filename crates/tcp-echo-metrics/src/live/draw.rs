@@ -166,6 +166,7 @@ fn colour(row: &Row, column: Column) -> Style {
         Column::Worst => match row.state {
             State::Down(_) => Style::new().fg(Color::Red),
             State::Silent => Style::new().fg(Color::Yellow),
+            State::Missed => Style::new().fg(Color::Magenta),
             State::New => Style::new(),
             State::Up => Style::new().fg(Color::Green),
         },
@@ -198,9 +199,13 @@ fn draw_details(
         let skipped = seen.changes.len().saturating_sub(room);
         changes.extend(seen.changes.iter().skip(skipped).cloned());
         let jitter = Duration::try_from_secs_f64(seen.jitter_seconds).unwrap_or_default();
+        let missed = match seen.counts.missed() {
+            0 => String::new(),
+            missed => format!(", host missed {missed} slots"),
+        };
         drop(seen);
         let title = format!(
-            " {} {}, jitter {} ",
+            " {} {}, jitter {}{missed} ",
             row.cell.name,
             if row.cell.name == row.cell.address {
                 ""

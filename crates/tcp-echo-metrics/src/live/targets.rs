@@ -57,13 +57,25 @@ pub(super) struct Seen {
 pub(super) struct Sample {
     /// Seconds since the view began.
     pub(super) at: f64,
-    /// The RTT in seconds; NaN where the slot was lost.
-    pub(super) rtt: f32,
+    pub(super) outcome: Outcome,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Outcome {
+    /// The RTT in seconds.
+    Received(f32),
+    Lost,
+    /// This host missed it.
+    Missed,
 }
 
 impl Sample {
     pub(super) fn rtt(self) -> Option<f32> {
-        (!self.rtt.is_nan()).then_some(self.rtt)
+        match self.outcome {
+            Outcome::Received(rtt) => Some(rtt),
+            Outcome::Lost | Outcome::Missed => None,
+        }
     }
 }
 
@@ -150,8 +162,9 @@ impl Sensor for LiveSensor {
     #[inline]
     fn on_event(&mut self, event: &Event, session: &Session) {
         match event {
-            Event::Received { rtt, .. } => self.sample(rtt.as_secs_f32()),
-            Event::TimedOut { .. } | Event::Unsent { .. } => self.sample(f32::NAN),
+            Event::Received { rtt, .. } => self.sample(Outcome::Received(rtt.as_secs_f32())),
+            Event::Unsent { reason, .. } if reason.is_own_host() => self.sample(Outcome::Missed),
+            Event::TimedOut { .. } | Event::Unsent { .. } => self.sample(Outcome::Lost),
             Event::Connected { .. } | Event::ConnectFailed { .. } | Event::Disconnected { .. } => {
                 let (at, event) = (self.now(), event.clone());
                 self.news.push(News::Change(Change { at, event }));
@@ -184,9 +197,9 @@ impl LiveSensor {
         self.began.elapsed().as_secs_f64()
     }
 
-    fn sample(&mut self, rtt: f32) {
+    fn sample(&mut self, outcome: Outcome) {
         let at = self.now();
-        self.news.push(News::Sample(Sample { at, rtt }));
+        self.news.push(News::Sample(Sample { at, outcome }));
     }
 }
 

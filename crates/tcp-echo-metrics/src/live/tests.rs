@@ -58,10 +58,11 @@ impl Told {
     }
 
     fn lose(&mut self) {
-        self.tell(&Event::Unsent {
-            reason: UnsentReason::Disconnected,
-            slots: 1,
-        });
+        self.miss(UnsentReason::Disconnected);
+    }
+
+    fn miss(&mut self, reason: UnsentReason) {
+        self.tell(&Event::Unsent { reason, slots: 1 });
     }
 }
 
@@ -116,6 +117,24 @@ fn the_worst_is_first_and_columns_sort() {
     }
     // By p50, the unknown last.
     assert_eq!(names(&view), ["slow", "fast", "silent", "down", "new"]);
+}
+
+#[test]
+fn what_this_host_missed_is_not_the_targets_fault() {
+    for reason in [UnsentReason::Overrun, UnsentReason::Resources] {
+        let targets = LiveTargets::new();
+        let mut told = some(&targets);
+        told[4].miss(reason);
+        let mut view = View::new();
+        view.read(&targets);
+        assert_eq!(names(&view), ["down", "silent", "fast", "new", "slow"]);
+        let screen = drawn(&mut view, &targets, (80, 24), Charset::Ascii);
+        let line = screen.lines().find(|line| line.contains("fast"));
+        assert!(
+            line.is_some_and(|line| line.contains(" missed ")),
+            "{screen}"
+        );
+    }
 }
 
 #[test]

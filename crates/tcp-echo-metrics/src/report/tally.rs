@@ -136,7 +136,9 @@ impl Tally {
 
     /// Slots that this host missed itself: neither the network nor the peer lost them.
     pub(super) fn missed(&self) -> u64 {
-        self.unsent(UnsentReason::Overrun)
+        let reasons = UnsentReason::ALL.iter().copied();
+        let missed = reasons.filter(|reason| reason.is_own_host());
+        missed.map(|reason| self.unsent(reason)).sum()
     }
 
     pub(super) fn failures(&self, reason: ConnectFailure) -> u64 {

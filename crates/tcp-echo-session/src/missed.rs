@@ -1,0 +1,76 @@
+//! Which slots of the loss window the prober's own host missed.
+
+use std::num::NonZeroU32;
+
+use tcp_echo_loss::{LossWindow, Outcome};
+
+/// Runs beside the loss window, and takes memory only while there is such a slot in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Missed {
+    size: NonZeroU32,
+    /// What is lost in it was missed; slots from before it were not.
+    window: Option<LossWindow>,
+}
+
+impl Missed {
+    pub(crate) const fn new(size: NonZeroU32) -> Self {
+        Self { size, window: None }
+    }
+
+    /// How many of the slots in the loss window are such ones.
+    pub(crate) fn slots(&self) -> u32 {
+        self.window.as_ref().map_or(0, LossWindow::lost)
+    }
+
+    /// The host missed so many slots.
+    pub(crate) fn record(&mut self, slots: u64) {
+        let window = self
+            .window
+            .get_or_insert_with(|| LossWindow::new(self.size));
+        window.record_lost(slots);
+    }
+
+    /// The outcome of so many slots was another one.
+    #[inline]
+    pub(crate) fn record_others(&mut self, slots: u64) {
+        if let Some(window) = &mut self.window {
+            for _ in 0..slots.min(u64::from(self.size.get())) {
+                window.record(Outcome::Received);
+            }
+            if window.lost() == 0 {
+                self.window = None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn it_counts_what_is_in_the_loss_window(
+            size in 1_usize..80,
+            slots in prop::collection::vec((any::<bool>(), 1_u64..100), 0..60),
+        ) {
+            let mut missed = Missed::new(NonZeroU32::new(size.try_into().unwrap()).unwrap());
+            let mut all = VecDeque::new();
+            for (by_host, slots) in slots {
+                if by_host {
+                    missed.record(slots);
+                } else {
+                    missed.record_others(slots);
+                }
+                all.extend(std::iter::repeat_n(by_host, slots.try_into().unwrap()));
+                all.drain(..all.len().saturating_sub(size));
+                let expected = all.iter().filter(|by_host| **by_host).count();
+                prop_assert_eq!(missed.slots() as usize, expected);
+            }
+        }
+    }
+}
