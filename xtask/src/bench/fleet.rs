@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::program::{Program, get, release};
+use super::program::{Program, get, path};
 
 /// How long all connections may take to be made.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,7 +27,7 @@ impl Fleet {
     /// Waits until all targets are connected.
     pub(super) fn start(targets: u32, interval: &str) -> Result<Self> {
         let mut server = Program::start(
-            Command::new(release("tcp-echo-metrics")).args([
+            Command::new(path("tcp-echo-metrics")).args([
                 "-mode=server",
                 "-listen=127.0.0.1:0",
                 "-metrics=127.0.0.1:0",
@@ -37,7 +37,7 @@ impl Fleet {
             "server",
         )?;
         let echo = server.says("echo server listens address=")?;
-        let mut command = Command::new(release("tcp-echo-metrics"));
+        let mut command = Command::new(path("tcp-echo-metrics"));
         command.args(["-mode=client", "-metrics=127.0.0.1:0"]);
         command.arg(format!("-interval={interval}"));
         for n in 0..targets {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::program::release;
+use super::program::{folder, path};
 use super::results::Group;
 use crate::report::skip;
 use crate::shell::{has, root};
@@ -27,7 +27,10 @@ pub(super) fn count(quick: bool) -> Result<Group> {
         title: "Instructions",
         text: "Of one operation, in virtual time: what 2N of them take less what N take, by N. \
                The target is the figure in `benches/instructions.json` and a tenth more.",
-        command: format!("valgrind --tool=callgrind target/release/instructions WORK {times}"),
+        command: format!(
+            "valgrind --tool=callgrind target/{}/instructions WORK {times}",
+            folder()
+        ),
         ..Group::default()
     };
     let mut beyond = Vec::new();
@@ -55,7 +58,7 @@ pub(super) fn count(quick: bool) -> Result<Group> {
 fn callgrind(work: &str, times: u32) -> Result<f64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(release("instructions"))
+        .arg(path("instructions"))
         .args([work, &times.to_string()])
         .output()?;
     let said = String::from_utf8_lossy(&output.stderr);

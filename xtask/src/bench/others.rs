@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::program::{Program, json, number, release};
+use super::program::{Program, json, number, path};
 use super::results::Group;
 use crate::report::skip;
 use crate::shell::{has, output};
@@ -24,7 +24,7 @@ pub(super) fn compare(quick: bool) -> Result<Group> {
     };
     let seconds = if quick { "1" } else { "3" };
     let mut server = Program::start(
-        Command::new(release("echo-server")).arg("127.0.0.1:0"),
+        Command::new(path("echo-server")).arg("127.0.0.1:0"),
         "echo-server",
     )?;
     let address = server.says("listening on ")?;

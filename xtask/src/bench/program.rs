@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -18,32 +19,32 @@ use crate::wait;
 /// How long a program may take to say that it listens.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(super) fn build() -> Result<()> {
-    run(
-        &mut cargo(&[
-            "build",
-            "--locked",
-            "--release",
-            "--bins",
-            "-p",
-            "tcp-echo-benches",
-            "-p",
-            "tcp-echo-metrics",
-        ]),
-        LONG,
-    )
+/// Cargo's profile of the programs that run.
+static PROFILE: OnceLock<&str> = OnceLock::new();
+
+/// Builds the programs as they are released, or in brief as people build them.
+pub(super) fn build(quick: bool) -> Result<()> {
+    let profile = PROFILE.get_or_init(|| if quick { "release" } else { "dist" });
+    let mut command = cargo(&["build", "--locked", "--profile", profile, "--bins"]);
+    command.args(["-p", "tcp-echo-benches", "-p", "tcp-echo-metrics"]);
+    run(&mut command, LONG)
 }
 
-/// A program in its release build.
-pub(super) fn release(name: &str) -> PathBuf {
-    target_dir().join("release").join(name)
+/// Where cargo puts programs, below its own folder.
+pub(super) fn folder() -> &'static str {
+    PROFILE.get().copied().unwrap_or("release")
+}
+
+/// A program that was built.
+pub(super) fn path(name: &str) -> PathBuf {
+    target_dir().join(folder()).join(name)
 }
 
 /// Runs one of the benches' programs, shows how, and reads the JSON that it prints.
 pub(super) fn json(name: &str, arguments: &[&str]) -> Result<(String, Value)> {
-    let shown = format!("target/release/{name} {}", arguments.join(" "));
+    let shown = format!("target/{}/{name} {}", folder(), arguments.join(" "));
     println!("    $ {shown}");
-    let text = output(Command::new(release(name)).args(arguments))?;
+    let text = output(Command::new(path(name)).args(arguments))?;
     let last = serde_json::from_str(&text).or_else(|_| {
         // Some say first that they have begun.
         serde_json::from_str(text.lines().last().unwrap_or_default())

@@ -52,7 +52,7 @@ pub(super) fn measure(quick: bool) -> Result<Group> {
         title: "What one process has to hold",
         text: "The program as client and, in another process, as server, over loopback on the same \
                processors. Scrapes are by gzip, as Prometheus makes them.",
-        command: "target/release/tcp-echo-metrics -mode client -target NAME=ADDRESS …".to_owned(),
+        command: "target/dist/tcp-echo-metrics -mode client -target NAME=ADDRESS …".to_owned(),
         ..Group::default()
     };
     for mut case in CASES {

@@ -26,7 +26,7 @@ const STEPS: &[(&str, Step)] = &[
 pub(super) fn all(report: &mut Report, quick: bool) {
     let built = RefCell::new(false);
     report.step("build", || {
-        program::build()?;
+        program::build(quick)?;
         built.replace(true);
         Ok(())
     });
@@ -66,7 +66,7 @@ pub(super) fn all(report: &mut Report, quick: bool) {
 
 /// Everything briefly; what it finds is not judged.
 pub(super) fn quick() -> Result<()> {
-    program::build()?;
+    program::build(true)?;
     for (name, step) in STEPS {
         let outcome = Outcome::from(step(true).map(|group| group.print()));
         match outcome {

@@ -15,6 +15,9 @@ use crate::report::skip;
 use crate::shell::{LONG, has, root, run};
 use crate::toolchain::{MINGW, Toolchain};
 
+/// Cargo's profile of what is released: the fastest code, however long it takes to build.
+pub(super) const PROFILE: &str = "dist";
+
 /// The most that a binary may have: 8 MB.
 pub(super) const MOST_BYTES: u64 = 8_000_000;
 const LINTS: [&str; 2] = [
@@ -31,10 +34,11 @@ pub(super) fn build(release: &Release, target: Target) -> Result<PathBuf> {
     if is_foreign_mac(target) {
         frameworks::write(&frameworks_of(release))?;
         // The linker signs the binary: it can't be changed afterwards.
-        command.env("CARGO_PROFILE_RELEASE_STRIP", "none");
+        command.env("CARGO_PROFILE_DIST_STRIP", "none");
     }
     command
-        .args(["--release", "--locked", "-p", PACKAGE, "--target", triple])
+        .args(["--profile", PROFILE, "--locked", "-p", PACKAGE])
+        .args(["--target", triple])
         .args(toolchain.arguments())
         .env("CARGO_TARGET_DIR", &release.work)
         .env("CARGO_INCREMENTAL", "0")
@@ -76,14 +80,15 @@ pub(super) fn clippy(target: Target) -> Result<Command> {
     Ok(command)
 }
 
+/// Where cargo puts what it builds for the target.
+pub(super) fn folder(release: &Release, target: Target) -> PathBuf {
+    release.work.join(target.triple()).join(PROFILE)
+}
+
 /// Where it is when it has been built.
 pub(super) fn path(release: &Release, target: Target) -> PathBuf {
     let name = format!("{PACKAGE}{}", target.exe());
-    release
-        .work
-        .join(target.triple())
-        .join("release")
-        .join(name)
+    folder(release, target).join(name)
 }
 
 /// Cargo with compilers and a linker for the target, and what it is to do: `build` or

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use time::format_description::well_known::Rfc2822;
 
 use super::archive::{Entry, gzip};
+use super::build;
 use super::release::{PACKAGE, Release, folder, read};
 use super::target::Target;
 use crate::shell::{LONG, cargo, output, run};
@@ -74,7 +75,7 @@ pub(super) fn lay_out(
     binary: &Path,
     entries: &[Entry],
 ) -> Result<()> {
-    let folder = release.work.join(target.triple()).join("release/beside");
+    let folder = build::folder(release, target).join("beside");
     let mut packaged = vec![changelog(release)?, Entry::new(PACKAGE, fs::read(binary)?)];
     for name in DEPLOYED {
         packaged.push(Entry::new(name, read(name)?));

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use super::build::PROFILE;
 use super::release::{PACKAGE, Release};
 use super::target::Target;
 use super::tools::{CARGO_DEB, CARGO_GENERATE_RPM};
@@ -16,6 +17,7 @@ pub(super) fn deb(release: &Release, target: Target, file: &Path) -> Result<()> 
     command
         .args(["--no-build", "--no-strip", "--locked", "--quiet"])
         .args(["--package", PACKAGE, "--target", target.triple()])
+        .args(["--profile", PROFILE])
         .arg("--output")
         .arg(file);
     run(environment(&mut command, release), SHORT)
@@ -25,6 +27,7 @@ pub(super) fn rpm(release: &Release, target: Target, file: &Path) -> Result<()> 
     let mut command = CARGO_GENERATE_RPM.command()?;
     command
         .args(["--package", "crates/tcp-echo-metrics"])
+        .args(["--profile", PROFILE])
         .args(["--target", target.triple(), "--arch", target.machine.name()])
         // It would ask the libraries of this machine what the binary needs: nothing.
         .args(["--auto-req", "disabled"])
