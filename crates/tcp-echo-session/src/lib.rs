@@ -63,7 +63,7 @@ mod expired;
 mod in_flight;
 mod jitter;
 mod link;
-mod missed;
+mod outcomes;
 mod schedule;
 mod session;
 mod time;

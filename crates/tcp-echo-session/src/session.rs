@@ -12,7 +12,7 @@ use tcp_echo_wire::{FRAME_LEN, Probe, Seq};
 use crate::{
     ConnectFailure, Counts, DisconnectReason, Event, SessionConfig, Stamp, TcpInfo, Time,
     UnsentReason, expired::Expired, in_flight::InFlight, jitter::Jitter, link::Link,
-    missed::Missed, schedule::Schedule,
+    outcomes::Outcomes, schedule::Schedule,
 };
 
 /// A slot may be sent late by its interval. Where that is shorter than a hiccup of
@@ -40,8 +40,7 @@ pub struct Session {
     next: Seq,
     in_flight: InFlight,
     expired: Expired,
-    window: LossWindow,
-    missed: Missed,
+    outcomes: Outcomes,
     jitter: Jitter,
     counts: Counts,
     /// The stall limit in force.
@@ -105,8 +104,7 @@ impl Session {
             next: Seq::FIRST,
             in_flight: InFlight::new(),
             expired: Expired::default(),
-            window: LossWindow::new(config.window),
-            missed: Missed::new(config.window),
+            outcomes: Outcomes::new(config.window),
             jitter: Jitter::default(),
             counts: Counts::default(),
             stall: config.stall(),
@@ -193,8 +191,7 @@ impl Session {
             let rtt = stamp.since(sent);
             if rtt.rtt <= self.config.timeout {
                 self.counts.received += 1;
-                self.window.record(Outcome::Received);
-                self.missed.record_others(1);
+                self.outcomes.record(Outcome::Received);
                 self.jitter.record(rtt.rtt);
                 return Event::Received {
                     seq,
@@ -312,19 +309,13 @@ impl Session {
 
     fn unsent(&mut self, reason: UnsentReason, slots: u64) -> Event {
         self.counts.unsent[reason as usize] += slots;
-        self.window.record_lost(slots);
-        if reason.is_own_host() {
-            self.missed.record(slots);
-        } else {
-            self.missed.record_others(slots);
-        }
+        self.outcomes.record_unsent(reason, slots);
         Event::Unsent { reason, slots }
     }
 
     fn timed_out(&mut self, seq: Seq) -> Event {
         self.counts.timeouts += 1;
-        self.window.record(Outcome::Lost);
-        self.missed.record_others(1);
+        self.outcomes.record(Outcome::Lost);
         Event::TimedOut { seq }
     }
 
@@ -381,13 +372,13 @@ impl Session {
 
     /// The outcomes of the last slots.
     pub const fn loss_window(&self) -> &LossWindow {
-        &self.window
+        self.outcomes.window()
     }
 
     /// How many slots of the loss window the prober's own host missed. They are lost
     /// there too, but say nothing of the network or the peer.
     pub fn missed_in_window(&self) -> u32 {
-        self.missed.slots()
+        self.outcomes.missed()
     }
 
     /// The RTT's interarrival jitter (RFC 3550, section 6.4.1), in seconds.

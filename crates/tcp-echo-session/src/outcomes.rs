@@ -1,29 +1,71 @@
-//! Which slots of the loss window the prober's own host missed.
+//! The outcomes of the last slots, and which of them the prober's own host missed.
 
 use std::num::NonZeroU32;
 
 use tcp_echo_loss::{LossWindow, Outcome};
 
+use crate::UnsentReason;
+
+/// The loss window, and what of it the host missed.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcomes {
+    window: LossWindow,
+    missed: Missed,
+}
+
+impl Outcomes {
+    pub(crate) fn new(size: NonZeroU32) -> Self {
+        Self {
+            window: LossWindow::new(size),
+            missed: Missed::new(size),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn record(&mut self, outcome: Outcome) {
+        self.window.record(outcome);
+        self.missed.record_others(1);
+    }
+
+    pub(crate) fn record_unsent(&mut self, reason: UnsentReason, slots: u64) {
+        self.window.record_lost(slots);
+        if reason.is_own_host() {
+            self.missed.record(slots);
+        } else {
+            self.missed.record_others(slots);
+        }
+    }
+
+    pub(crate) const fn window(&self) -> &LossWindow {
+        &self.window
+    }
+
+    /// How many slots of the window the host missed.
+    pub(crate) fn missed(&self) -> u32 {
+        self.missed.slots()
+    }
+}
+
 /// Runs beside the loss window, and takes memory only while there is such a slot in it.
 #[derive(Clone, Debug)]
-pub(crate) struct Missed {
+struct Missed {
     size: NonZeroU32,
     /// What is lost in it was missed; slots from before it were not.
     window: Option<LossWindow>,
 }
 
 impl Missed {
-    pub(crate) const fn new(size: NonZeroU32) -> Self {
+    const fn new(size: NonZeroU32) -> Self {
         Self { size, window: None }
     }
 
     /// How many of the slots in the loss window are such ones.
-    pub(crate) fn slots(&self) -> u32 {
+    fn slots(&self) -> u32 {
         self.window.as_ref().map_or(0, LossWindow::lost)
     }
 
     /// The host missed so many slots.
-    pub(crate) fn record(&mut self, slots: u64) {
+    fn record(&mut self, slots: u64) {
         let window = self
             .window
             .get_or_insert_with(|| LossWindow::new(self.size));
@@ -32,7 +74,7 @@ impl Missed {
 
     /// The outcome of so many slots was another one.
     #[inline]
-    pub(crate) fn record_others(&mut self, slots: u64) {
+    fn record_others(&mut self, slots: u64) {
         if let Some(window) = &mut self.window {
             for _ in 0..slots.min(u64::from(self.size.get())) {
                 window.record(Outcome::Received);
