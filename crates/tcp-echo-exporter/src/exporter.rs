@@ -151,7 +151,11 @@ impl Exporter {
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
-                Some(_) = connections.join_next() => {}
+                Some(ended) = connections.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "a connection to the endpoints has failed");
+                    }
+                }
                 Ok((permit, guest)) = async {
                     let permit = Arc::clone(&permits).acquire_owned().await?;
                     Ok::<_, tokio::sync::AcquireError>((permit, door.accept().await))

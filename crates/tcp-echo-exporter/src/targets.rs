@@ -151,6 +151,14 @@ impl TargetMetrics {
         self.shared.lock().contains_key(name)
     }
 
+    /// How many of the targets of these names were not tried yet; one that is not
+    /// attached was not.
+    pub(crate) fn untried_of(&self, names: &[Arc<str>]) -> usize {
+        let targets = self.shared.lock();
+        let is_tried = |name: &&Arc<str>| targets.get(*name).is_some_and(|s| s.is_tried());
+        names.len() - names.iter().filter(is_tried).count()
+    }
+
     /// How many of all targets that are listed were not tried yet.
     pub(crate) fn untried(&self) -> (usize, usize) {
         let targets = self.shared.lock();

@@ -80,7 +80,7 @@ fn sample(text: &str, name: &str) -> Option<f64> {
 
 #[tokio::test]
 async fn the_answer_is_the_series_of_that_target_alone() {
-    let mut parts = start("127.0.0.0/8", 10).await;
+    let parts = start("127.0.0.0/8", 10).await;
     let peer = parts.peer;
     let answer = probe(&parts, &format!("target={peer}")).await;
     assert_eq!(answer.status, 200, "{}", answer.text());

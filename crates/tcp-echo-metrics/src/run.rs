@@ -10,7 +10,10 @@ mod server;
 mod signals;
 mod watchdog;
 
-use std::{convert::Infallible, io, pin::pin, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, io, net::TcpListener, pin::pin, process::ExitCode, sync::Arc,
+    time::Duration,
+};
 
 use tcp_echo_exporter::{BuildInfo, Endpoints, Readiness};
 use tcp_echo_metrics::{
@@ -24,7 +27,7 @@ use tcp_echo_prober::{OnDemand, Resolver, TargetSet};
 use tcp_echo_server::BindError;
 use tcp_echo_targets::{LoadError, Source};
 use tcp_echo_web::WebConfigError;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tracing::{info, warn};
 
 use client::Client;
@@ -64,8 +67,8 @@ pub(crate) enum RunError {
     #[error("{0}")]
     Web(#[from] WebConfigError),
     /// A part ended though nobody had told it to.
-    #[error("the {part} has ended by itself")]
-    Ended { part: &'static str },
+    #[error("the {part} has ended by itself: {reason}")]
+    Ended { part: &'static str, reason: String },
     /// What the flags ask for can't be done.
     #[error("{0}")]
     Usage(String),
@@ -75,6 +78,17 @@ pub(crate) enum RunError {
     /// What came of the run can't be told.
     #[error("cannot print the report: {0}")]
     Report(io::Error),
+}
+
+impl RunError {
+    /// A task ended that none had told to.
+    fn of_task<T>(part: &'static str, ended: Result<T, JoinError>) -> Self {
+        let reason = match ended {
+            Ok(_) => "it serves no longer".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Self::Ended { part, reason }
+    }
 }
 
 fn with_source(error: &BindError) -> String {
@@ -170,14 +184,9 @@ async fn run_until_told(
     #[cfg(unix)]
     files::raise_limit(config, most);
 
-    let mut server = None;
-    if config.mode.serves() {
-        let started = EchoServer::start(&config.server, sockets.echo).await?;
-        info!(address = %started.local_addr(), "echo server listens");
-        endpoints = endpoints.with_server(Arc::clone(started.stats()));
-        server = Some(started);
-    } else if !sockets.echo.is_empty() {
-        warn!("the socket echo was handed down and there is no echo server in this mode");
+    let mut server = serve(config, sockets.echo).await?;
+    if let Some(server) = &server {
+        endpoints = endpoints.with_server(Arc::clone(server.stats()));
     }
     let metrics = client::metrics(&config.client)?;
     if config.mode.probes() {
@@ -209,9 +218,10 @@ async fn run_until_told(
         client = Some(started);
     }
     // A run that is watched is over a set of targets that stays.
-    let changes = source.zip(client.as_ref().map(Client::apply));
+    let apply = |client: &Client| client.apply(&targets, &readiness);
+    let changes = source.zip(client.as_ref().map(apply));
     let changes = changes.filter(|_| config.watch.is_none());
-    let following = follow(changes, on_demand, reload.as_ref());
+    let mut following = follow(changes, on_demand, reload.as_ref());
     readiness.started();
     supervisor.ready(&match &exporter {
         Some(exporter) => format!("metrics at {}", exporter.local_addr()),
@@ -229,7 +239,9 @@ async fn run_until_told(
                 info!(order, "ending");
                 break Ok(());
             }
-            error = ended(server.as_mut()) => break Err(error),
+            error = ended(server.as_mut(), exporter.as_mut(), client.as_ref(), &mut following) => {
+                break Err(error);
+            }
             () = foreground.done() => break Ok(()),
             () = reloads.next() => if foreground.has_terminal() {
                 // It is gone: this was no order to reload.
@@ -249,6 +261,22 @@ async fn run_until_told(
     stop(client, server, exporter).await;
     let reported = foreground.finish(at_once).await.map_err(RunError::Report);
     ended.and(reported)
+}
+
+/// Lets the echo server run where the mode has one.
+async fn serve(
+    config: &Config,
+    listeners: Vec<TcpListener>,
+) -> Result<Option<EchoServer>, RunError> {
+    if !config.mode.serves() {
+        if !listeners.is_empty() {
+            warn!("the socket echo was handed down and there is no echo server in this mode");
+        }
+        return Ok(None);
+    }
+    let started = EchoServer::start(&config.server, listeners).await?;
+    info!(address = %started.local_addr(), "echo server listens");
+    Ok(Some(started))
 }
 
 /// Runs what changes the targets while they are probed: the list's source, those who ask for
@@ -271,11 +299,36 @@ fn follow(
     following
 }
 
-/// Waits for the end of a server that nobody has told to end.
-async fn ended(server: Option<&mut EchoServer>) -> RunError {
-    match server {
-        Some(server) => server.ended().await,
-        None => std::future::pending().await,
+/// Waits for the end of a part that nobody has told to end.
+async fn ended(
+    server: Option<&mut EchoServer>,
+    exporter: Option<&mut endpoints::Running>,
+    client: Option<&Client>,
+    following: &mut JoinSet<Infallible>,
+) -> RunError {
+    let server = async {
+        match server {
+            Some(server) => server.ended().await,
+            None => std::future::pending().await,
+        }
+    };
+    let exporter = async {
+        match exporter {
+            Some(exporter) => exporter.ended().await,
+            None => std::future::pending().await,
+        }
+    };
+    let client = async {
+        match client {
+            Some(client) => client.ended().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        error = server => error,
+        error = exporter => error,
+        error = client => error,
+        Some(ended) = following.join_next() => RunError::of_task("list of targets", ended),
     }
 }
 
@@ -286,7 +339,7 @@ async fn stop(
     server: Option<EchoServer>,
     exporter: Option<endpoints::Running>,
 ) {
-    let client = client.map(|client| tokio::task::spawn_blocking(|| client.stop()));
+    let client = client.map(|client| tokio::task::spawn_blocking(move || client.stop()));
     if let Some(exporter) = exporter {
         exporter.stop().await;
     }

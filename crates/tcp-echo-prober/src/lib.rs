@@ -12,7 +12,8 @@
 //!   family, look-ups, reconnects, timestamps.
 //! - [`Observer`] and [`Sensor`] listen. An event comes with the target's [`Session`],
 //!   which knows counts, probes in flight, loss window and jitter.
-//! - [`Handle`] changes the set of a prober at work, and stops it.
+//! - [`Handle`] changes the set of a prober at work, stops it, and tells when it has
+//!   ended by itself.
 //! - [`OnDemand`] probes targets for as long as somebody asks for them.
 //!
 //! ```
@@ -84,11 +85,13 @@ mod clock;
 mod connection;
 mod dial;
 mod driver;
+mod error;
 mod link_local;
 mod names;
 mod observer;
 mod on_demand;
 mod options;
+mod orders;
 mod probed;
 mod prober;
 mod set;
@@ -96,6 +99,7 @@ mod target;
 mod timer;
 mod worker;
 
+pub use error::ProberError;
 pub use observer::{Observer, Sensor};
 pub use on_demand::{AskError, OnDemand, OnDemandLimits};
 pub use options::{Dscp, Options, ParseDscpError, SocketOptions, Timestamps};

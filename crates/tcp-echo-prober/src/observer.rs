@@ -15,7 +15,7 @@ pub trait Observer: Send + Sync + 'static {
     type Sensor: Sensor;
 
     /// A target is about to be probed. Its sensor is dropped when the target goes
-    /// away.
+    /// away; where another of its name follows, before that is attached.
     fn attach(&self, target: &Target) -> Self::Sensor;
 }
 
@@ -24,7 +24,8 @@ pub trait Sensor: Send + 'static {
     /// Something happened; `session` is the target's session right after it.
     ///
     /// It is called on the thread that probes, between two probes: it should take
-    /// nanoseconds, and never wait.
+    /// nanoseconds, and never wait. A panic ends the thread, and is told by
+    /// [`Handle::ended`](crate::Handle::ended).
     fn on_event(&mut self, event: &Event, session: &Session);
 }
 

@@ -7,9 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::mpsc;
-
-use crate::{Changes, Target, TargetSet, worker::Order};
+use crate::{
+    Changes, Target, TargetSet,
+    orders::{Order, Orders},
+};
 
 /// The targets of a prober, and the workers that have them. No name is in the set and
 /// among the asked for at once.
@@ -18,7 +19,7 @@ pub(crate) struct Probed {
     set: TargetSet,
     asked: BTreeMap<Arc<str>, Asked>,
     /// Without any nothing is probed: the prober has ended.
-    workers: Vec<mpsc::UnboundedSender<Order>>,
+    workers: Vec<Arc<Orders>>,
 }
 
 #[derive(Debug)]
@@ -43,7 +44,7 @@ pub(crate) enum Answer {
 }
 
 impl Probed {
-    pub(crate) fn new(workers: Vec<mpsc::UnboundedSender<Order>>) -> Self {
+    pub(crate) fn new(workers: Vec<Arc<Orders>>) -> Self {
         Self {
             workers,
             ..Self::default()
@@ -58,16 +59,15 @@ impl Probed {
     /// is the set's from then on.
     pub(crate) fn apply(&mut self, new: TargetSet) -> Changes {
         let changes = self.set.apply(new);
-        for name in &changes.removed {
-            self.tell(name, Order::Remove(name.clone()));
-        }
+        let removed = changes.removed.iter().map(|name| (name.clone(), None));
+        let mut orders: Vec<Order> = removed.collect();
         for target in &changes.added {
             let name = target.name();
-            if self.asked.remove(name).is_some() {
-                self.tell(name, Order::Remove(name.clone()));
-            }
-            self.tell(name, Order::Add(target.clone()));
+            self.asked.remove(name);
+            // Of two orders for one name the later one counts.
+            orders.push((name.clone(), Some(target.clone())));
         }
+        self.tell(orders);
         changes
     }
 
@@ -94,7 +94,7 @@ impl Probed {
     /// Probes a target of which [`ask`](Self::ask) has said that it would be new.
     pub(crate) fn begin(&mut self, target: Target, now: Instant) {
         let name = target.name().clone();
-        self.tell(&name, Order::Add(target.clone()));
+        self.tell(vec![(name.clone(), Some(target.clone()))]);
         self.asked.insert(name, Asked { target, last: now });
     }
 
@@ -106,26 +106,35 @@ impl Probed {
         let (ended, kept): (BTreeMap<_, _>, _) =
             all.into_iter().partition(|(_, asked)| is_idle(asked));
         self.asked = kept;
-        for name in ended.keys() {
-            self.tell(name, Order::Remove(name.clone()));
-        }
+        self.tell(ended.keys().map(|name| (name.clone(), None)).collect());
         let oldest = self.asked.values().map(|asked| asked.last).min();
         (ended.len(), oldest.map(|oldest| oldest + idle))
     }
 
-    /// Lets the workers end: there is nobody left to tell them anything.
+    /// Has the workers end, and keeps nothing.
     pub(crate) fn end(&mut self) {
+        for worker in &self.workers {
+            worker.close();
+        }
         *self = Self::default();
     }
 
-    /// Tells the worker whose the target of this name is.
-    fn tell(&self, name: &str, order: Order) {
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
-        let share = hash.checked_rem(self.workers.len() as u64);
-        let share = share.and_then(|share| usize::try_from(share).ok());
-        if let Some(worker) = share.and_then(|share| self.workers.get(share)) {
-            // A worker that has ended has said so, and says it again when it is joined.
-            let _ = worker.send(order);
+    /// Tells each worker at once what concerns the names that are its own.
+    fn tell(&self, orders: Vec<Order>) {
+        if let [worker] = &*self.workers {
+            return worker.give(orders);
+        }
+        let mut shares: Vec<Vec<Order>> = self.workers.iter().map(|_| Vec::new()).collect();
+        for order in orders {
+            let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&order.0);
+            let share = hash.checked_rem(self.workers.len() as u64);
+            let share = share.and_then(|share| usize::try_from(share).ok());
+            if let Some(share) = share.and_then(|share| shares.get_mut(share)) {
+                share.push(order);
+            }
+        }
+        for (worker, share) in self.workers.iter().zip(shares) {
+            worker.give(share);
         }
     }
 }
@@ -147,60 +156,70 @@ mod tests {
         target(name, 1).on_demand("127.0.0.0/8".parse().unwrap())
     }
 
-    /// What a worker was told: `+` and `-` before the names.
-    fn told(orders: &mut mpsc::UnboundedReceiver<Order>) -> Vec<String> {
-        let next = || orders.try_recv().ok();
-        std::iter::from_fn(next)
-            .map(|order| match order {
-                Order::Add(target) => format!("+{}", target.name()),
-                Order::Remove(name) => format!("-{name}"),
-            })
-            .collect()
+    /// What a worker was told: `+` and `-` before the names, in their order.
+    fn told(orders: &Orders) -> Vec<String> {
+        let taken = orders.take(usize::MAX).unwrap();
+        let sign = |order: &Order| if order.1.is_some() { '+' } else { '-' };
+        let text = |order: Order| format!("{}{}", sign(&order), order.0);
+        taken.into_iter().map(text).collect()
     }
 
-    fn probed() -> (Probed, mpsc::UnboundedReceiver<Order>) {
-        let (worker, orders) = mpsc::unbounded_channel();
-        (Probed::new(vec![worker]), orders)
+    fn probed() -> (Probed, Arc<Orders>) {
+        let orders = Arc::new(Orders::default());
+        (Probed::new(vec![orders.clone()]), orders)
+    }
+
+    #[test]
+    fn what_was_not_taken_yet_is_replaced() {
+        let (mut probed, orders) = probed();
+        for interval in 1..100 {
+            let _ = probed.apply(TargetSet::new([target("a", interval)]).unwrap());
+        }
+        let taken = orders.take(usize::MAX).unwrap();
+        assert_eq!(taken, [("a".into(), Some(target("a", 99)))]);
+        let _ = probed.apply(TargetSet::default());
+        probed.end();
+        assert!(orders.take(usize::MAX).is_none());
     }
 
     #[test]
     fn set_and_asked_for_leave_each_other_alone() {
-        let (mut probed, mut orders) = probed();
+        let (mut probed, orders) = probed();
         let now = Instant::now();
         let set = |names: &[&str]| TargetSet::new(names.iter().map(|n| target(n, 1))).unwrap();
         let _ = probed.apply(set(&["a", "b"]));
         assert_eq!(probed.ask(&asked("c"), now, 9), Answer::New);
         probed.begin(asked("c"), now);
-        assert_eq!(told(&mut orders), ["+a", "+b", "+c"]);
+        assert_eq!(told(&orders), ["+a", "+b", "+c"]);
 
         let _ = probed.apply(set(&["a", "d"]));
-        assert_eq!(told(&mut orders), ["-b", "+d"]);
+        assert_eq!(told(&orders), ["-b", "+d"]);
         assert_eq!(probed.ask(&asked("c"), now, 9), Answer::Probed);
         assert_eq!(probed.ask(&asked("a"), now, 9), Answer::Probed);
         assert_eq!(probed.ask(&asked("b"), now, 9), Answer::New);
 
         assert_eq!(probed.end_idle(now + SECOND, SECOND), (1, None));
-        assert_eq!(told(&mut orders), ["-c"]);
+        assert_eq!(told(&orders), ["-c"]);
     }
 
     #[test]
     fn a_name_that_comes_into_the_set_is_the_sets() {
-        let (mut probed, mut orders) = probed();
+        let (mut probed, orders) = probed();
         let now = Instant::now();
         probed.begin(asked("a"), now);
         let set = TargetSet::new([target("a", 1)]).unwrap();
         let _ = probed.apply(set);
-        assert_eq!(told(&mut orders), ["+a", "-a", "+a"]);
+        assert_eq!(told(&orders), ["+a"]);
         assert_eq!(probed.end_idle(now + SECOND, SECOND), (0, None));
         assert_eq!(probed.ask(&asked("a"), now, 0), Answer::Probed);
         let _ = probed.apply(TargetSet::default());
-        assert_eq!(told(&mut orders), ["-a"]);
+        assert_eq!(told(&orders), ["-a"]);
         assert_eq!(probed.ask(&asked("a"), now, 1), Answer::New);
     }
 
     #[test]
     fn what_is_asked_for_again_stays() {
-        let (mut probed, mut orders) = probed();
+        let (mut probed, orders) = probed();
         let now = Instant::now();
         probed.begin(asked("a"), now);
         probed.begin(asked("b"), now);
@@ -208,7 +227,7 @@ mod tests {
         assert_eq!(probed.ask(&asked("a"), later, 2), Answer::Probed);
         let (ended, next) = probed.end_idle(now + 2 * SECOND, 2 * SECOND);
         assert_eq!((ended, next), (1, Some(later + 2 * SECOND)));
-        assert_eq!(told(&mut orders), ["+a", "+b", "-b"]);
+        assert_eq!(told(&orders), ["+a", "-b"]);
         let (ended, next) = probed.end_idle(later + 2 * SECOND, 2 * SECOND);
         assert_eq!((ended, next), (1, None));
     }

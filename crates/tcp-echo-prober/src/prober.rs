@@ -4,21 +4,28 @@ use std::{
     future::Future,
     io,
     num::NonZeroUsize,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+    panic::{self, AssertUnwindSafe},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64, mpsc::Receiver},
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use tokio::sync::mpsc;
+use tokio::{runtime::Runtime, sync::watch};
 use tracing::error;
 
 use crate::{
-    Changes, Observer, OnDemand, Options, Resolver, TargetSet,
+    Changes, Observer, OnDemand, Options, ProberError, Resolver, TargetSet,
     dial::Dialer,
+    error::message,
     on_demand::Link,
+    orders::Orders,
     probed::Probed,
-    worker::{self, Order, Shared},
+    timer::Timer,
+    worker::{self, Shared},
 };
+
+/// How long all threads together are waited for at the end.
+const STOP_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Probes many targets continuously, and tells an [`Observer`] what happens.
 ///
@@ -109,29 +116,63 @@ impl<O: Observer> Builder<O> {
     /// Where the system gives no thread, no event queue or no timer.
     pub fn start(self) -> io::Result<Handle> {
         let shared = shared(self.observer, self.options, self.resolver);
-        let workers = (0..self.threads.get()).map(|n| Worker::start(n, shared.clone()));
-        let workers: Vec<_> = workers.collect::<io::Result<_>>()?;
-        let (orders, workers) = workers.into_iter().unzip();
-        let probed = begin(
-            orders,
-            self.targets,
-            self.on_demand.as_ref(),
-            &shared.dialer,
-        );
-        Ok(Handle { probed, workers })
+        let runtimes = (0..self.threads.get()).map(|_| Own::new());
+        let runtimes = runtimes.collect::<io::Result<Vec<_>>>()?;
+        let orders: Vec<_> = runtimes.iter().map(|_| Arc::default()).collect();
+        let (results, ended) = std::sync::mpsc::channel();
+        // It ends what was started where something can't be.
+        let handle = Handle {
+            probed: begin(
+                orders.clone(),
+                self.targets,
+                self.on_demand.as_ref(),
+                &shared.dialer,
+            ),
+            threads: Mutex::new(Threads {
+                running: Vec::new(),
+                ended,
+            }),
+            failure: watch::Sender::new(None),
+        };
+        for (n, ((runtime, timer), orders)) in runtimes.into_iter().zip(orders).enumerate() {
+            let work = worker::work(shared.clone(), timer, orders);
+            let (failure, results) = (handle.failure.clone(), results.clone());
+            let thread = thread::Builder::new().name(format!("prober-{n}"));
+            let thread = thread.spawn(move || {
+                let ended = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(work)));
+                let ended = ended.map(|ended| ended.unwrap_or(Ok(())));
+                let ended = ended.unwrap_or_else(|p| Err(ProberError::Thread(message(&*p))));
+                // With what is left of the tasks.
+                drop(runtime);
+                if let Err(error) = &ended {
+                    error!(%error, "a prober's thread has ended");
+                    failure.send_replace(Some(error.clone()));
+                }
+                // Who waits for it may have given up.
+                let _ = results.send(ended);
+            })?;
+            handle.threads().running.push(thread);
+        }
+        Ok(handle)
     }
 
     /// Probes inside the current runtime until `stop` is done; needs its I/O and
     /// time drivers. The lateness of slots is then also that of the other tasks.
     ///
     /// # Errors
-    /// Where the system gives no timer.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+    /// Where the system gives no timer, and where a sensor panics.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ProberError> {
         let shared = shared(self.observer, self.options, self.resolver);
-        let (orders, received) = mpsc::unbounded_channel();
+        let timer = Timer::new().map_err(ProberError::timer)?;
+        let orders = Arc::<Orders>::default();
         let on_demand = self.on_demand.as_ref();
-        let probed = begin(vec![orders], self.targets, on_demand, &shared.dialer);
-        let work = worker::work(shared, received);
+        let probed = begin(
+            vec![orders.clone()],
+            self.targets,
+            on_demand,
+            &shared.dialer,
+        );
+        let work = worker::work(shared, timer, orders);
         let stop = async move {
             stop.await;
             probed.end();
@@ -144,9 +185,43 @@ impl<O: Observer> Builder<O> {
     }
 }
 
+/// A runtime for one thread. It is dropped without waiting, which is allowed inside
+/// another runtime too: where one can't be started, those before it end there.
+struct Own(Option<Runtime>);
+
+impl Own {
+    /// With its timer.
+    fn new() -> io::Result<(Self, Timer)> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()?;
+        let own = Self(Some(runtime));
+        let timer = own.enter(Timer::new)?;
+        Ok((own, timer))
+    }
+
+    fn enter<T>(&self, inside: impl FnOnce() -> T) -> T {
+        let _context = self.0.as_ref().map(Runtime::enter);
+        inside()
+    }
+
+    fn block_on<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        Some(self.0.as_ref()?.block_on(future))
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// What is probed, and from now on also what is asked for.
 fn begin(
-    orders: Vec<mpsc::UnboundedSender<Order>>,
+    orders: Vec<Arc<Orders>>,
     targets: TargetSet,
     on_demand: Option<&OnDemand>,
     dialer: &Arc<Dialer>,
@@ -173,10 +248,24 @@ fn shared<O>(observer: O, options: Options, resolver: Resolver) -> Arc<Shared<O>
 }
 
 /// A prober at work on threads of its own. Dropping it stops it.
+///
+/// A thread of it may end by itself: where a [`Sensor`](crate::Sensor) panics, and where
+/// the system takes its timer away. Its targets are then no longer probed, and the
+/// program that relies on them should know: wait for [`ended`](Self::ended) beside
+/// whatever else it waits for.
 #[derive(Debug)]
 pub struct Handle {
     probed: Ending,
-    workers: Vec<Worker>,
+    threads: Mutex<Threads>,
+    /// Why the last one of the threads that ended by themselves did.
+    failure: watch::Sender<Option<ProberError>>,
+}
+
+#[derive(Debug)]
+struct Threads {
+    running: Vec<JoinHandle<()>>,
+    /// How each has ended.
+    ended: Receiver<Result<(), ProberError>>,
 }
 
 /// What is probed, until this is dropped: whoever else has it then finds nothing.
@@ -203,7 +292,10 @@ impl Handle {
     /// Probes `new` from now on. Targets that are the same as before keep their
     /// session, connection and counts. What was asked for ([`OnDemand`]) stays, unless
     /// `new` has a target of the name: that begins anew, as one of the set.
-    pub fn apply(&mut self, new: TargetSet) -> Changes {
+    ///
+    /// It waits for nothing: the threads make the change while they go on probing, and
+    /// one that has more to probe than it can gives the change half of its time.
+    pub fn apply(&self, new: TargetSet) -> Changes {
         self.probed.lock().apply(new)
     }
 
@@ -212,58 +304,51 @@ impl Handle {
         self.probed.lock().set().clone()
     }
 
-    /// Stops probing, and waits until all of it has ended; at most a second.
-    ///
-    /// # Errors
-    /// Where a thread had ended before, with the reason.
-    pub fn stop(mut self) -> io::Result<()> {
-        self.end()
+    /// Waits until a thread has ended without having been told to, and gives the
+    /// reason; for ever where none does. It needs no runtime.
+    pub async fn ended(&self) -> ProberError {
+        let mut failure = self.failure.subscribe();
+        let seen = failure.wait_for(Option::is_some).await;
+        match seen.ok().and_then(|failure| failure.clone()) {
+            Some(error) => error,
+            None => std::future::pending().await,
+        }
     }
 
-    fn end(&mut self) -> io::Result<()> {
+    /// Stops probing, and waits until all of it has ended, for a second and a half at
+    /// most. Later calls do nothing.
+    ///
+    /// # Errors
+    /// Where a thread had ended before, with the reason, or does not end.
+    pub fn stop(&self) -> Result<(), ProberError> {
         // All are told before any is waited for.
         self.probed.end();
-        let ended: Vec<_> = self.workers.drain(..).map(Worker::join).collect();
-        ended.into_iter().collect()
+        let mut threads = self.threads();
+        let running = std::mem::take(&mut threads.running);
+        let deadline = Instant::now() + STOP_PATIENCE;
+        let mut outcome = Ok(());
+        for _ in &running {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let ended = threads.ended.recv_timeout(left);
+            outcome = outcome.and(ended.unwrap_or(Err(ProberError::Hangs)));
+        }
+        if !matches!(outcome, Err(ProberError::Hangs)) {
+            for thread in running {
+                // What it had to say it has said.
+                let _ = thread.join();
+            }
+        }
+        outcome
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Threads> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
         // There is nobody to tell.
-        let _ = self.end();
-    }
-}
-
-/// One thread with a runtime of its own.
-#[derive(Debug)]
-struct Worker(JoinHandle<io::Result<()>>);
-
-impl Worker {
-    /// Starts it; it works until the sender of its orders is dropped.
-    fn start<O: Observer>(
-        n: usize,
-        shared: Arc<Shared<O>>,
-    ) -> io::Result<(mpsc::UnboundedSender<Order>, Self)> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .build()?;
-        let (orders, received) = mpsc::unbounded_channel();
-        let thread = thread::Builder::new()
-            .name(format!("prober-{n}"))
-            .spawn(move || {
-                let ended = runtime.block_on(worker::work(shared, received));
-                if let Err(error) = &ended {
-                    error!(%error, "a prober's thread has ended");
-                }
-                ended
-            })?;
-        Ok((orders, Self(thread)))
-    }
-
-    fn join(self) -> io::Result<()> {
-        let panicked = |_| io::Error::other("a prober's thread panicked");
-        self.0.join().map_err(panicked)?
+        let _ = self.stop();
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    io,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,21 +10,30 @@ use std::{
 };
 
 use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinHandle,
+    sync::oneshot,
+    task::{Id, JoinError, JoinSet, yield_now},
     time::timeout,
 };
 
-use crate::{Observer, Target, dial::Dialer, driver::Driver, timer::Timer};
+use crate::{
+    Observer, ProberError, Target,
+    dial::Dialer,
+    driver::Driver,
+    error::message,
+    orders::{Order, Orders},
+    timer::Timer,
+};
 
-/// How long a task that was told to stop is waited for.
+/// How long all tasks together are waited for at the end.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What a worker is told.
-pub(crate) enum Order {
-    Add(Target),
-    Remove(Arc<str>),
-}
+/// As many targets are begun or ended before the other tasks of the thread have their
+/// turn, which takes less than a millisecond …
+const LEAST_IN_TURN: usize = 32;
+
+/// … or as many as take about as long as the others took: beginning or ending one takes
+/// some 15 µs. So a thread that has more to do than it can still follows its orders.
+const COST: Duration = Duration::from_micros(15);
 
 /// What all workers of a prober share.
 pub(crate) struct Shared<O> {
@@ -37,97 +45,166 @@ pub(crate) struct Shared<O> {
     pub(crate) begun: AtomicU64,
 }
 
-/// Probes the targets that it is told to, until there is nobody left to tell it.
+/// Probes the targets that it is told to, until its orders are closed.
 pub(crate) async fn work<O: Observer>(
     shared: Arc<Shared<O>>,
-    mut orders: mpsc::UnboundedReceiver<Order>,
-) -> io::Result<()> {
-    let timer = Timer::new()?;
+    timer: Timer,
+    orders: Arc<Orders>,
+) -> Result<(), ProberError> {
     let mut targets = Targets {
         shared,
         timer: timer.clone(),
         running: HashMap::new(),
+        tasks: JoinSet::new(),
     };
     let ended = tokio::select! {
         // It ends only by an error.
-        ended = timer.run() => ended,
-        () = async {
-            while let Some(order) = orders.recv().await {
-                match order {
-                    Order::Add(target) => targets.add(target),
-                    Order::Remove(name) => targets.remove(&name).await,
-                }
-            }
-        } => Ok(()),
+        ended = timer.run() => ended.map_err(ProberError::timer),
+        ended = targets.follow(&orders) => ended,
     };
-    targets.stop().await;
-    ended
+    ended.and(targets.stop().await)
 }
 
 struct Targets<O> {
     shared: Arc<Shared<O>>,
     timer: Timer,
+    /// Those whose task has not ended, told to or not.
     running: HashMap<Arc<str>, Running>,
+    /// Each gives the name of its target when it ends.
+    tasks: JoinSet<Arc<str>>,
 }
 
 struct Running {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
+    task: Id,
+    /// Taken when it was told.
+    stop: Option<oneshot::Sender<()>>,
+    /// What is probed under the name when this one has ended, and not before: its
+    /// sensor is gone when that of the next one is attached.
+    next: Option<Box<Target>>,
 }
 
 impl<O: Observer> Targets<O> {
-    fn add(&mut self, target: Target) {
-        let shared = &self.shared;
-        let sensor = shared.observer.attach(&target);
-        let n = shared.begun.fetch_add(1, Ordering::Relaxed);
-        let interval = target.session().interval();
-        let first = shared.epoch + phase(n, interval);
-        let origin = slot_from(first, interval, Instant::now());
-        let (stop, stopped) = oneshot::channel();
+    /// Does what it is told, until it is told to end or a task has panicked.
+    async fn follow(&mut self, orders: &Orders) -> Result<(), ProberError> {
+        let mut most = LEAST_IN_TURN;
+        loop {
+            let mut done = 0;
+            while done < most
+                && let Some(ended) = self.tasks.try_join_next_with_id()
+            {
+                self.ended(ended)?;
+                done += 1;
+            }
+            let Some(taken) = orders.take(most - done) else {
+                return Ok(());
+            };
+            done += taken.len();
+            for order in taken {
+                self.set(order);
+            }
+            if done > 0 {
+                let yielded = Instant::now();
+                yield_now().await;
+                let others = yielded.elapsed().as_nanos() / COST.as_nanos();
+                most = usize::try_from(others).map_or(most, |n| n.max(LEAST_IN_TURN));
+            } else {
+                tokio::select! {
+                    () = orders.changed() => {}
+                    Some(ended) = self.tasks.join_next_with_id() => self.ended(ended)?,
+                }
+            }
+        }
+    }
+
+    fn set(&mut self, (name, target): Order) {
+        match (self.running.get_mut(&name), target) {
+            (Some(running), next) => {
+                running.stop();
+                running.next = next.map(Box::new);
+            }
+            (None, Some(target)) => self.start(target),
+            (None, None) => {}
+        }
+    }
+
+    fn start(&mut self, target: Target) {
         let name = target.name().clone();
+        let n = self.shared.begun.fetch_add(1, Ordering::Relaxed);
+        let interval = target.session().interval();
+        let first = self.shared.epoch + phase(n, interval);
+        let (stop, stopped) = oneshot::channel();
+        let shared = self.shared.clone();
         let sleeper = self.timer.sleeper();
-        let driver = Driver::new(
-            target,
-            sensor,
-            shared.dialer.clone(),
-            sleeper,
-            origin,
-            stopped,
-        );
-        let task = tokio::spawn(driver);
-        self.running.insert(name, Running { stop, task });
-    }
-
-    async fn remove(&mut self, name: &str) {
-        if let Some(running) = self.running.remove(name) {
-            running.stop().await;
-        }
-    }
-
-    async fn stop(self) {
-        // All are told before any is waited for.
-        let told = self.running.into_values().map(|running| {
-            let _ = running.stop.send(());
-            running.task
+        let task = self.tasks.spawn(async move {
+            let name = target.name().clone();
+            let sensor = shared.observer.attach(&target);
+            let dialer = shared.dialer.clone();
+            drop(shared);
+            let origin = slot_from(first, interval, Instant::now());
+            // It is dropped here, so that a panic of its sensor's drop is seen too.
+            Driver::new(target, sensor, dialer, sleeper, origin, stopped).await;
+            name
         });
-        for task in told.collect::<Vec<_>>() {
-            finish(task).await;
+        let running = Running {
+            task: task.id(),
+            stop: Some(stop),
+            next: None,
+        };
+        self.running.insert(name, running);
+    }
+
+    /// A task has ended: what is wanted of its name now has its turn.
+    fn ended(&mut self, ended: Result<(Id, Arc<str>), JoinError>) -> Result<(), ProberError> {
+        let error = match ended {
+            Ok((_, name)) => {
+                let next = self.running.remove(&name).and_then(|ended| ended.next);
+                if let Some(next) = next {
+                    self.start(*next);
+                }
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        let mut all = self.running.iter();
+        let of = all.find(|(_, running)| running.task == error.id());
+        let target = of.map_or_else(|| "".into(), |(name, _)| name.clone());
+        match error.try_into_panic() {
+            Ok(payload) => Err(ProberError::Observer {
+                target,
+                message: message(&*payload),
+            }),
+            // It was ended for not having ended in time.
+            Err(_) => Ok(()),
         }
+    }
+
+    /// Tells all, then waits once.
+    async fn stop(mut self) -> Result<(), ProberError> {
+        for running in self.running.values_mut() {
+            running.stop();
+            running.next = None;
+        }
+        let mut outcome = Ok(());
+        let ended = async {
+            while let Some(ended) = self.tasks.join_next_with_id().await {
+                if let Err(error) = self.ended(ended) {
+                    outcome = Err(error);
+                }
+            }
+        };
+        if timeout(PATIENCE, ended).await.is_err() {
+            self.tasks.abort_all();
+        }
+        outcome
     }
 }
 
 impl Running {
-    async fn stop(self) {
-        // A task that has ended needs no telling.
-        let _ = self.stop.send(());
-        finish(self.task).await;
-    }
-}
-
-/// Waits for a task that was told to stop; one that does not is ended.
-async fn finish(mut task: JoinHandle<()>) {
-    if timeout(PATIENCE, &mut task).await.is_err() {
-        task.abort();
+    fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // A task that has ended needs no telling.
+            let _ = stop.send(());
+        }
     }
 }
 

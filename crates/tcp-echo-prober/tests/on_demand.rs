@@ -110,7 +110,7 @@ async fn a_target_of_the_set_is_the_one_of_its_name() {
     let listed = Target::new(address.to_string().parse().unwrap(), session());
     let on_demand = on_demand("10.0.0.0/8", LONG, 0);
     let log = Log::default();
-    let mut prober = start(
+    let prober = start(
         &on_demand,
         &log,
         TargetSet::new([listed.clone().named("a"), listed]).unwrap(),
@@ -135,7 +135,7 @@ async fn another_set_leaves_what_was_asked_for() {
     let other = peer(|stream, _| echo(stream)).await;
     let on_demand = on_demand("127.0.0.1", LONG, 1);
     let log = Log::default();
-    let mut prober = start(&on_demand, &log, TargetSet::default());
+    let prober = start(&on_demand, &log, TargetSet::default());
     ask(&on_demand, asked).await.unwrap();
     assert!(matches!(
         ask(&on_demand, other).await,

@@ -334,7 +334,7 @@ async fn a_changed_list_leaves_what_is_unchanged_alone() {
     let target = |name: &str| Target::new(address.parse().unwrap(), session.clone()).named(name);
     let set = |names: &[&str]| TargetSet::new(names.iter().map(|name| target(name))).unwrap();
     let log = Log::default();
-    let mut prober = Prober::builder()
+    let prober = Prober::builder()
         .observer(log.clone())
         .threads(2.try_into().unwrap())
         .targets(set(&["a", "b", "c"]))

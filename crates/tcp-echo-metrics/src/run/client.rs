@@ -1,12 +1,8 @@
 //! The prober, on threads of its own, and the list of what it probes.
 
-use std::{
-    num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError},
-    thread::available_parallelism,
-};
+use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism};
 
-use tcp_echo_exporter::{Buckets, Probe, TargetMetrics};
+use tcp_echo_exporter::{Buckets, Probe, Readiness, TargetMetrics};
 use tcp_echo_metrics::cli::{ClientConfig, Config, GoDuration, IpFamily, TargetSpec, Timestamps};
 use tcp_echo_prober::{
     Handle, IpVersion, Observer, OnDemand, Options, Prober, Resolver, SessionConfig, SocketOptions,
@@ -21,8 +17,7 @@ const TARGETS_A_THREAD: usize = 5_000;
 
 /// A running prober.
 pub(super) struct Client {
-    /// Taken when it ends: a list that changes then changes nothing.
-    handle: Arc<Mutex<Option<Handle>>>,
+    handle: Arc<Handle>,
 }
 
 /// Where the prober's numbers go.
@@ -119,31 +114,42 @@ impl Client {
             error,
         })?;
         Ok(Self {
-            handle: Arc::new(Mutex::new(Some(handle))),
+            handle: Arc::new(handle),
         })
     }
 
-    /// What probes another list from then on.
-    pub(super) fn apply(&self) -> impl FnMut(TargetSet) + Send + use<> {
-        let handle = Arc::clone(&self.handle);
+    /// What probes another list from then on. The program is ready when all of the list
+    /// were tried, `first` or whatever follows it by then.
+    pub(super) fn apply(
+        &self,
+        first: &TargetSet,
+        readiness: &Readiness,
+    ) -> impl FnMut(TargetSet) + Send + use<> {
+        let names = |targets: &TargetSet| {
+            let names = targets.iter().map(|target| Arc::clone(target.name()));
+            names.collect::<Vec<_>>()
+        };
+        readiness.configured(names(first));
+        let (handle, readiness) = (Arc::clone(&self.handle), readiness.clone());
         move |targets| {
-            let mut handle = handle.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(handle) = &mut *handle {
-                // The source has said in the log what changes.
-                let _ = handle.apply(targets);
-            }
+            readiness.configured(names(&targets));
+            // The source has said in the log what changes.
+            let _ = handle.apply(targets);
+        }
+    }
+
+    /// Waits until it has ended without having been told to.
+    pub(super) async fn ended(&self) -> RunError {
+        RunError::Ended {
+            part: "prober",
+            reason: self.handle.ended().await.to_string(),
         }
     }
 
     /// Ends it, and waits until it has.
-    pub(super) fn stop(self) {
-        let handle = self
-            .handle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+    pub(super) fn stop(&self) {
         // What went wrong with a thread of its is in the log.
-        let _ = handle.map(Handle::stop);
+        let _ = self.handle.stop();
     }
 }
 

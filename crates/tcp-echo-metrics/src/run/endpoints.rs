@@ -71,9 +71,16 @@ impl Running {
         self.local_addr
     }
 
+    /// Waits until they have ended without having been told to.
+    pub(super) async fn ended(&mut self) -> RunError {
+        RunError::of_task("endpoints", (&mut self.task).await)
+    }
+
     /// Ends them, and waits until they have.
     pub(super) async fn stop(self) {
         let _ = self.stop.send(());
-        let _ = self.task.await;
+        if !self.task.is_finished() {
+            let _ = self.task.await;
+        }
     }
 }

@@ -11,7 +11,6 @@ use std::{
 use tcp_echo_metrics::cli;
 use tcp_echo_server::{Address, Server, ServerConfig, ServerHandle, ServerStats};
 use tokio::sync::oneshot;
-use tracing::error;
 
 use super::RunError;
 
@@ -73,10 +72,12 @@ impl EchoServer {
 
     /// Waits until it has ended without having been told to.
     pub(super) async fn ended(&mut self) -> RunError {
-        if let Ok(Err(error)) = (&mut self.ended).await {
-            error!(%error, "the echo server cannot go on");
-        }
-        RunError::Ended { part: PART }
+        let reason = match (&mut self.ended).await {
+            Ok(Ok(())) => "it serves no longer".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "its thread panicked".to_owned(),
+        };
+        RunError::Ended { part: PART, reason }
     }
 
     /// Ends it, and waits until it has.
