@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::{Driver, WALL, config, ms, us};
 use proptest::prelude::*;
 use tcp_echo_session::{
-    ConnectFailure, DisconnectReason, Output, Probe, Seq, Stamp, TcpInfo, UnixNanos,
+    ConnectFailure, DisconnectReason, Event, Output, Probe, Seq, Stamp, TcpInfo, UnixNanos,
 };
 
 #[derive(Clone, Debug)]
@@ -16,6 +16,9 @@ enum Operation {
     Pass(Duration),
     /// The same, but the kernel takes a frame in part, or nothing of it.
     PassBlocked(Duration, bool),
+    /// The same, but all that has arrived was read until a while ago only, and each
+    /// frame is stamped later than the session was polled.
+    PassUnread(Duration, Duration),
     /// The rest of a frame is written.
     Finish,
     Connect,
@@ -34,6 +37,10 @@ enum Operation {
     TcpInfo(u64),
 }
 
+fn nanos(span: Duration) -> i64 {
+    span.as_nanos().try_into().unwrap()
+}
+
 fn operation() -> impl Strategy<Value = Operation> {
     use Operation::*;
     let span = prop_oneof![
@@ -44,7 +51,8 @@ fn operation() -> impl Strategy<Value = Operation> {
     let short = (0u64..30_000).prop_map(us);
     prop_oneof![
         8 => span.prop_map(Pass),
-        2 => (short, any::<bool>()).prop_map(|(span, part)| PassBlocked(span, part)),
+        2 => (short.clone(), any::<bool>()).prop_map(|(span, part)| PassBlocked(span, part)),
+        2 => (short.clone(), short).prop_map(|(span, unread)| PassUnread(span, unread)),
         2 => Just(Finish),
         2 => Just(Connect),
         1 => Just(ConnectFails),
@@ -88,6 +96,32 @@ proptest! {
                         Output::Event(event) => driver.saw(event),
                         Output::Stalled => driver.disconnect(DisconnectReason::Stalled),
                         Output::Wait(_) => {}
+                    }
+                }
+                Operation::PassUnread(span, unread) => {
+                    driver.elapsed += span;
+                    let polled = driver.now();
+                    let unread = unread.min(driver.elapsed);
+                    let (read, read_wall) = (polled.at - unread, nanos(driver.elapsed - unread));
+                    loop {
+                        match driver.session.poll_read_until(polled, read) {
+                            Output::Transmit(transmit) => {
+                                driver.elapsed += us(1);
+                                let stamped = driver.session.restamp(driver.now()).unwrap();
+                                prop_assert_ne!(stamped, transmit);
+                                sent.push(driver.transmitted(stamped));
+                            }
+                            Output::Event(event) => {
+                                if let Event::TimedOut { seq } = event {
+                                    let index = usize::try_from(seq.0 - 1).unwrap();
+                                    let deadline = sent[index].sent.0 - WALL + nanos(timeout);
+                                    prop_assert!(deadline <= read_wall);
+                                }
+                                driver.saw(event);
+                            }
+                            Output::Stalled => driver.disconnect(DisconnectReason::Stalled),
+                            Output::Wait(_) => break,
+                        }
                     }
                 }
                 Operation::Finish => {
