@@ -80,6 +80,17 @@ pub enum ReadError {
     },
 }
 
+impl From<tcp_echo_file::ReadError> for ReadError {
+    fn from(error: tcp_echo_file::ReadError) -> Self {
+        use tcp_echo_file::ReadError as Error;
+        match error {
+            Error::NotAFile(kind) => Self::NotAFile(kind),
+            Error::TooLarge { .. } => Self::TooLarge,
+            other => io::Error::from(other).into(),
+        }
+    }
+}
+
 impl From<io::Error> for ReadError {
     fn from(error: io::Error) -> Self {
         Self::Io(Arc::new(error))

@@ -1,11 +1,12 @@
 //! Reading a file of which nothing is known.
 
 use std::{
-    fs::{File, FileType, Metadata, OpenOptions},
-    io::Read,
+    fs::Metadata,
     path::Path,
     time::{Duration, SystemTime},
 };
+
+use tcp_echo_file::Content;
 
 use crate::ReadError;
 
@@ -84,19 +85,8 @@ fn identity(metadata: &Metadata) -> [u64; 2] {
 
 /// The text of the file at `path`, and which state of it that is.
 pub(crate) fn read(path: &Path) -> Result<(String, Mark), ReadError> {
-    // Before it is opened, since that alone does something to a FIFO or a tape; and
-    // after, since it may have been swapped in between.
-    check(&std::fs::metadata(path)?)?;
-    let file = open(path)?;
-    let metadata = file.metadata()?;
-    check(&metadata)?;
+    let Content { bytes, metadata } = tcp_echo_file::read(path, MAX_SIZE)?;
     let mark = Mark::of(&metadata)?;
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-    // It may grow while it is read.
-    file.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_SIZE {
-        return Err(ReadError::TooLarge);
-    }
     match String::from_utf8(bytes) {
         Ok(text) => Ok((text, mark)),
         Err(error) => {
@@ -108,62 +98,11 @@ pub(crate) fn read(path: &Path) -> Result<(String, Mark), ReadError> {
     }
 }
 
-fn check(metadata: &Metadata) -> Result<(), ReadError> {
-    if !metadata.is_file() {
-        return Err(ReadError::NotAFile(kind(metadata.file_type())));
-    }
-    if metadata.len() > MAX_SIZE {
-        return Err(ReadError::TooLarge);
-    }
-    Ok(())
-}
-
-#[cfg(unix)]
-fn kind(file: FileType) -> &'static str {
-    use std::os::unix::fs::FileTypeExt;
-    match file {
-        _ if file.is_dir() => "a directory",
-        _ if file.is_fifo() => "a FIFO",
-        _ if file.is_socket() => "a socket",
-        _ => "a device",
-    }
-}
-
-#[cfg(not(unix))]
-fn kind(file: FileType) -> &'static str {
-    if file.is_dir() {
-        "a directory"
-    } else {
-        "a device"
-    }
-}
-
-#[cfg(unix)]
-fn open(path: &Path) -> std::io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    // A FIFO would wait for its writer, were it swapped in now.
-    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-    OpenOptions::new().read(true).custom_flags(flags).open(path)
-}
-
-#[cfg(not(unix))]
-fn open(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new().read(true).open(path)
-}
-
 #[cfg(all(test, unix))]
 mod tests {
-    use super::*;
+    use std::fs::File;
 
-    #[test]
-    fn a_fifo_swapped_in_is_not_waited_for() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("fifo");
-        let made = std::process::Command::new("mkfifo").arg(&path).status();
-        assert!(made.unwrap().success());
-        let opened = open(&path).unwrap().metadata().unwrap();
-        assert!(matches!(check(&opened), Err(ReadError::NotAFile("a FIFO"))));
-    }
+    use super::*;
 
     #[test]
     fn a_young_file_is_never_taken_for_settled() {

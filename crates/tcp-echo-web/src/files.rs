@@ -4,8 +4,7 @@
 //! systems tick slowly, and what renews certificates may keep both.
 
 use std::{
-    fs::File,
-    io::{self, Read as _},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -37,7 +36,7 @@ impl Files {
 
     /// The content of a file.
     pub(crate) fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
-        let read = read(path);
+        let read = tcp_echo_file::read(path, MAX_SIZE).map(|content| content.bytes);
         match &read {
             Ok(bytes) => {
                 self.content.update(&(bytes.len() as u64).to_le_bytes());
@@ -49,7 +48,7 @@ impl Files {
             }
         }
         self.paths.push(path.to_owned());
-        read
+        Ok(read?)
     }
 
     /// What was read so far.
@@ -71,19 +70,4 @@ impl Seen {
         }
         files.seen().digest.as_ref() == self.digest.as_ref()
     }
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // Opening a FIFO would wait for its writer.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no file"));
-    }
-    let file = File::open(path)?;
-    let mut bytes = Vec::new();
-    // It may grow while it is read.
-    file.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_SIZE {
-        return Err(io::Error::other("it is larger than 1 MB"));
-    }
-    Ok(bytes)
 }

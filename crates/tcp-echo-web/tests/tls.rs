@@ -394,7 +394,7 @@ async fn files_that_are_no_use_are_named_without_what_is_in_them() {
         .to_string();
     assert!(nothing.contains("none.yml: "), "{nothing}");
     let itself = load(folder.0.path()).unwrap_err().to_string();
-    assert!(itself.contains("it is no file"), "{itself}");
+    assert!(itself.contains("it is a directory, not a file"), "{itself}");
 }
 
 #[tokio::test]

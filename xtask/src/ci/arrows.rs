@@ -6,6 +6,7 @@ use super::metadata::{Package, packages};
 use crate::shell::{cargo, output};
 
 const ADDRESS: &str = "tcp-echo-address";
+const FILE: &str = "tcp-echo-file";
 const WIRE: &str = "tcp-echo-wire";
 const LOSS: &str = "tcp-echo-loss";
 const SESSION: &str = "tcp-echo-session";
@@ -22,6 +23,7 @@ const METRICS: &str = "tcp-echo-metrics";
 /// below those that it names, so there is no circle.
 const ARROWS: &[(&str, &[&str])] = &[
     (ADDRESS, &[]),
+    (FILE, &[]),
     (WIRE, &[]),
     (LOSS, &[]),
     (SESSION, &[WIRE, LOSS]),
@@ -29,13 +31,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     (SERVER, &[ADDRESS, SOCKET]),
     (RESOLVE, &[]),
     (PROBER, &[ADDRESS, SESSION, SOCKET, RESOLVE]),
-    (TARGETS, &[ADDRESS, RESOLVE, PROBER]),
+    (TARGETS, &[ADDRESS, FILE, RESOLVE, PROBER]),
     (EXPORTER, &[ADDRESS, RESOLVE, PROBER, SERVER]),
-    (WEB, &[]),
+    (WEB, &[FILE]),
     (
         METRICS,
         &[
-            ADDRESS, WIRE, LOSS, SESSION, SOCKET, SERVER, RESOLVE, PROBER, TARGETS, EXPORTER, WEB,
+            ADDRESS, FILE, WIRE, LOSS, SESSION, SOCKET, SERVER, RESOLVE, PROBER, TARGETS, EXPORTER,
+            WEB,
         ],
     ),
 ];
