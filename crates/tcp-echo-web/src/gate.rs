@@ -1,10 +1,13 @@
 //! What comes before the endpoints.
 
-use std::time::Instant;
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
 
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
@@ -26,7 +29,9 @@ async fn gate(State(web): State<Web>, request: Request, next: Next) -> Response 
     let mut response = if now.bucket.as_ref().is_some_and(is_over) {
         refuse(StatusCode::TOO_MANY_REQUESTS, "too many requests\n", None)
     } else {
-        match web.passwords().check(&now.users, request.headers()).await {
+        let client = client(&request);
+        let passwords = web.passwords();
+        match passwords.check(&now.users, request.headers(), client).await {
             Verdict::Welcome => next.run(request).await,
             Verdict::Unknown => refuse(
                 StatusCode::UNAUTHORIZED,
@@ -44,6 +49,12 @@ async fn gate(State(web): State<Web>, request: Request, next: Next) -> Response 
         response.headers_mut().insert(name, value.clone());
     }
     response
+}
+
+/// Where a request comes from, if its server says so.
+fn client(request: &Request) -> Option<IpAddr> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
+    Some(peer.0.ip())
 }
 
 fn refuse(

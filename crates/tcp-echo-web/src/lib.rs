@@ -57,10 +57,11 @@
 //!   client CA itself; Go takes it.
 //! - `cert` beside `cert_file` is an error, and so on; as are a `burst` of 0 beside an
 //!   `interval`, a certificate file without certificates, and a bcrypt cost above 18.
-//! - One bcrypt hash is computed at a time, on a thread of its own, as 32 requests wait
-//!   at most. Results are kept under keyed hashes, not with the passwords, and right
-//!   ones are not pushed out by wrong ones. An unknown user costs what the most
-//!   expensive hash costs, and so does the wrong password of any user.
+//! - One bcrypt hash is computed at a time, on a thread of its own, for one client's
+//!   address after the other; at most 16 requests of one address wait for that, and 256
+//!   of all. Results are kept under keyed hashes, not with the passwords, and right ones
+//!   are not pushed out by wrong ones. An unknown user costs what the most expensive
+//!   hash costs, and so does the wrong password of any user.
 //!
 //! # What a client's certificate proves
 //!
@@ -79,6 +80,7 @@
 #![deny(missing_docs)]
 
 mod accept;
+mod client_queue;
 mod config;
 mod error;
 mod files;

@@ -2,22 +2,18 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
 };
 
 use axum::http::{HeaderMap, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ring::{hmac, rand::SystemRandom};
-use tokio::sync::Semaphore;
 
-use crate::users::{Hash, Users};
-
-/// How many hashes are computed at once. Each takes a processor for as long as its
-/// cost says, and probes want processors too.
-const AT_ONCE: usize = 1;
-
-/// How many requests may wait for that. What is known already doesn't wait.
-const WAITING: usize = 32;
+use crate::{
+    client_queue::ClientQueue,
+    users::{Hash, Users},
+};
 
 /// How many results of each kind are kept.
 const KEPT: usize = 256;
@@ -38,8 +34,7 @@ pub(crate) struct Passwords {
     /// Of this process alone.
     key: hmac::Key,
     known: Mutex<Known>,
-    turns: Arc<Semaphore>,
-    waiting: Semaphore,
+    queue: ClientQueue,
 }
 
 /// Results, under keyed hashes of user, hash and password. Those of right passwords
@@ -65,17 +60,21 @@ impl Passwords {
         Some(Self {
             key: key.ok()?,
             known: Mutex::default(),
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
-            waiting: Semaphore::new(WAITING),
+            queue: ClientQueue::default(),
         })
     }
 
-    /// Who sent a request with such headers.
+    /// Who sent a request with such headers from `client`'s address, where that is known.
     ///
     /// Whoever is no user learns it after the time of the highest cost among the
     /// users' hashes, whether there is such a user or not; and at once where the same
     /// was asked before.
-    pub(crate) async fn check(&self, users: &Users, headers: &HeaderMap) -> Verdict {
+    pub(crate) async fn check(
+        &self,
+        users: &Users,
+        headers: &HeaderMap,
+        client: Option<IpAddr>,
+    ) -> Verdict {
         if users.is_empty() {
             return Verdict::Welcome;
         }
@@ -89,11 +88,7 @@ impl Passwords {
         if let Some(right) = self.known().get(&mark) {
             return verdict(is_user && right);
         }
-        let Ok(_waits) = self.waiting.try_acquire() else {
-            return Verdict::Busy;
-        };
-        // It is never closed.
-        let Ok(turn) = Arc::clone(&self.turns).acquire_owned().await else {
+        let Some(permit) = self.queue.acquire(client).await else {
             return Verdict::Busy;
         };
         // Others may have asked the same meanwhile.
@@ -107,7 +102,7 @@ impl Passwords {
                 hash.make_up_for(cost, &password);
             }
             // Also where nobody waits for the result any more.
-            drop(turn);
+            drop(permit);
             right
         });
         let Ok(right) = verified.await else {

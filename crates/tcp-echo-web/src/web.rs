@@ -103,6 +103,10 @@ impl Web {
     /// Lets to `router` only what the file allows, and sets its headers on all answers:
     /// to come last among the router's layers.
     ///
+    /// The extension [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo) of a request says
+    /// which client sent it. Checks of passwords are shared out among clients; requests
+    /// without the extension count as those of one client.
+    ///
     /// | status | |
     /// |---|---|
     /// | 401 | the request names no user of the file, or not the user's password |

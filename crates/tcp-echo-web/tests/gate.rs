@@ -1,11 +1,21 @@
 //! What requests get that come to a protected router.
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Router,
     body::Body,
+    extract::ConnectInfo,
     http::{Request, Response, header},
     routing::get,
 };
@@ -35,7 +45,17 @@ fn protected(web: &Web) -> Router {
 }
 
 async fn ask(router: &mut Router, path: &str, login: Option<&str>) -> Response<Body> {
-    let mut request = Request::get(path);
+    ask_from([127, 0, 0, 1].into(), router, path, login).await
+}
+
+async fn ask_from(
+    client: IpAddr,
+    router: &mut Router,
+    path: &str,
+    login: Option<&str>,
+) -> Response<Body> {
+    let client = ConnectInfo(SocketAddr::new(client, 1));
+    let mut request = Request::get(path).extension(client);
     if let Some(login) = login {
         let login = format!("Basic {}", STANDARD.encode(login));
         request = request.header(header::AUTHORIZATION, login);
@@ -94,6 +114,70 @@ http_server_config:
         } else {
             assert!(!headers.contains_key(header::WWW_AUTHENTICATE));
         }
+    }
+}
+
+#[tokio::test]
+async fn guessing_keeps_nobody_else_out() {
+    /// How many requests of the client that guesses are under way.
+    const GUESSES: usize = 50;
+    /// The hash that is computed when the other client comes, and one in its turn.
+    const BEFORE: usize = 2;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("web.yml");
+    let users = ["a", "b", "c", "d", "e"];
+    let hashes = users.map(|user| format!("{user}: {}", hash("secret")));
+    let text = format!("basic_auth_users: {{{}}}", hashes.join(", "));
+    fs::write(&path, text).unwrap();
+    let router = protected(&load(&path));
+
+    let (guessed, ends) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let guessing: Vec<_> = (0..GUESSES)
+        .map(|task| {
+            let (mut router, guessed, ends) = (router.clone(), guessed.clone(), ends.clone());
+            tokio::spawn(async move {
+                // All of its /64.
+                let client = format!("2001:db8::{task:x}").parse().unwrap();
+                for guess in 0.. {
+                    let login = format!("a:{task} {guess}");
+                    let answer = ask_from(client, &mut router, "/", Some(&login)).await;
+                    match answer.status().as_u16() {
+                        401 => guessed.fetch_add(1, Ordering::Relaxed),
+                        503 => {
+                            tokio::time::sleep(Duration::from_millis(1)).await;
+                            0
+                        }
+                        status => panic!("{status}"),
+                    };
+                    if ends.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut router = router;
+    for user in users {
+        let before = guessed.load(Ordering::Relaxed);
+        let under_way = async {
+            while guessed.load(Ordering::Relaxed) < before + 5 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(SOON, under_way).await.unwrap();
+        let before = guessed.load(Ordering::Relaxed);
+        let login = format!("{user}:secret");
+        let answer = ask_from([192, 0, 2, 1].into(), &mut router, "/", Some(&login)).await;
+        assert_eq!(answer.status(), 200, "{user}");
+        let meanwhile = guessed.load(Ordering::Relaxed) - before;
+        assert!(meanwhile <= BEFORE, "{meanwhile} guesses before {user}");
+    }
+    ends.store(true, Ordering::Relaxed);
+    for task in guessing {
+        task.await.unwrap();
     }
 }
 

@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (PROBER, &[ADDRESS, SESSION, SOCKET, RESOLVE]),
     (TARGETS, &[ADDRESS, FILE, RESOLVE, PROBER]),
     (EXPORTER, &[ADDRESS, RESOLVE, PROBER, SERVER]),
-    (WEB, &[FILE]),
+    (WEB, &[ADDRESS, FILE]),
     (
         METRICS,
         &[

@@ -48,14 +48,19 @@ async fn users_with_their_passwords_are_welcome() {
             ("carol", "secret", Verdict::Unknown),
             ("", "secret", Verdict::Unknown),
         ] {
-            let said = passwords.check(&users, &request(user, password)).await;
+            let said = passwords
+                .check(&users, &request(user, password), None)
+                .await;
             assert_eq!(said, verdict, "{user}:{password}");
         }
     }
     let lower = request("alice", "secret");
     let lower = lower[header::AUTHORIZATION].to_str().unwrap();
     let lower = header(&lower.replace("Basic", "bASIC"));
-    assert_eq!(passwords.check(&users, &lower).await, Verdict::Welcome);
+    assert_eq!(
+        passwords.check(&users, &lower, None).await,
+        Verdict::Welcome
+    );
     for value in [
         "Basic",
         "Basic ",
@@ -63,16 +68,16 @@ async fn users_with_their_passwords_are_welcome() {
         "Basic YWxpY2U=",
         "Bearer YWxpY2U6c2VjcmV0",
     ] {
-        let said = passwords.check(&users, &header(value)).await;
+        let said = passwords.check(&users, &header(value), None).await;
         assert_eq!(said, Verdict::Unknown, "{value}");
     }
     assert_eq!(
-        passwords.check(&users, &HeaderMap::new()).await,
+        passwords.check(&users, &HeaderMap::new(), None).await,
         Verdict::Unknown
     );
     let nobody = Users::default();
     assert_eq!(
-        passwords.check(&nobody, &HeaderMap::new()).await,
+        passwords.check(&nobody, &HeaderMap::new(), None).await,
         Verdict::Welcome
     );
 }
@@ -82,19 +87,25 @@ async fn a_new_hash_makes_the_old_password_wrong() {
     let passwords = Passwords::new().unwrap();
     let request = request("alice", "secret");
     let before = users(&[("alice", 4)]);
-    assert_eq!(passwords.check(&before, &request).await, Verdict::Welcome);
+    assert_eq!(
+        passwords.check(&before, &request, None).await,
+        Verdict::Welcome
+    );
     let text = format!(
         "basic_auth_users: {{alice: {}}}",
         bcrypt::hash("other", 4).unwrap()
     );
     let after = Config::parse(Path::new("web.yml"), &text, |_| Err(String::new())).unwrap();
     assert_eq!(
-        passwords.check(&after.users, &request).await,
+        passwords.check(&after.users, &request, None).await,
         Verdict::Unknown
     );
     // And gone is gone.
     let others = users(&[("bob", 4)]);
-    assert_eq!(passwords.check(&others, &request).await, Verdict::Unknown);
+    assert_eq!(
+        passwords.check(&others, &request, None).await,
+        Verdict::Unknown
+    );
 }
 
 #[tokio::test]
@@ -102,7 +113,7 @@ async fn what_is_known_is_bounded_and_right_ones_stay() {
     let users = users(&[("alice", 4)]);
     let passwords = Passwords::new().unwrap();
     let good = request("alice", "secret");
-    assert_eq!(passwords.check(&users, &good).await, Verdict::Welcome);
+    assert_eq!(passwords.check(&users, &good, None).await, Verdict::Welcome);
     let mut known = Known::default();
     for index in 0..10_000_u32 {
         let mut mark = Mark::default();
@@ -112,27 +123,28 @@ async fn what_is_known_is_bounded_and_right_ones_stay() {
     }
     assert_eq!(known.wrong.len(), KEPT);
     // With nobody's turn, only memory can tell.
-    let _turns = passwords.turns.acquire_many(1).await.unwrap();
-    assert_eq!(passwords.check(&users, &good).await, Verdict::Welcome);
+    let _permit = passwords.queue.acquire(None).await.unwrap();
+    assert_eq!(passwords.check(&users, &good, None).await, Verdict::Welcome);
 }
 
 #[tokio::test]
 async fn no_more_wait_than_may() {
     let users = users(&[("alice", 4)]);
     let passwords = Passwords::new().unwrap();
-    let turn = passwords.turns.acquire().await.unwrap();
-    let many = passwords
-        .waiting
-        .acquire_many(u32::try_from(WAITING).unwrap() - 1)
-        .await
-        .unwrap();
-    let good = request("alice", "secret");
-    let waiting = passwords.check(&users, &good);
-    let mut waiting = std::pin::pin!(waiting);
+    let permit = passwords.queue.acquire(None).await.unwrap();
+    let (good, wrong) = (request("alice", "secret"), request("alice", "wrong"));
+    let mut guesses: Vec<_> = (0..100)
+        .map(|_| Box::pin(passwords.check(&users, &wrong, None)))
+        .collect();
+    let polled = guesses.iter_mut().map(|guess| first_poll(guess.as_mut()));
+    let polled: Vec<_> = polled.collect();
+    assert_eq!(polled.first(), Some(&None));
+    assert_eq!(polled.last(), Some(&Some(Verdict::Busy)));
+    // Another client's password is checked all the same.
+    let elsewhere = Some("192.0.2.1".parse().unwrap());
+    let mut waiting = std::pin::pin!(passwords.check(&users, &good, elsewhere));
     assert!(first_poll(waiting.as_mut()).is_none());
-    let turned_away = passwords.check(&users, &request("alice", "wrong")).await;
-    assert_eq!(turned_away, Verdict::Busy);
-    drop((turn, many));
+    drop(permit);
     assert_eq!(waiting.await, Verdict::Welcome);
 }
 
@@ -162,7 +174,10 @@ async fn an_unknown_user_costs_what_a_wrong_password_costs() {
         for (name, times) in names.iter().zip(&mut times) {
             let request = request(name, &format!("wrong {round}"));
             let before = Instant::now();
-            assert_eq!(passwords.check(&users, &request).await, Verdict::Unknown);
+            assert_eq!(
+                passwords.check(&users, &request, None).await,
+                Verdict::Unknown
+            );
             times.push(before.elapsed());
         }
     }
