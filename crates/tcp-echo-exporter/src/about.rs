@@ -71,10 +71,14 @@ pub(crate) struct AboutCollector {
     pub(crate) build: BuildInfo,
     pub(crate) reload: Option<ReloadStatus>,
     pub(crate) dropped_log_lines: Option<Arc<Count>>,
+    pub(crate) tls_cert_expiry: Option<Arc<Moment>>,
 }
 
 /// Gives a number whenever it is asked for.
 pub(crate) type Count = dyn Fn() -> u64 + Send + Sync;
+
+/// Gives a moment whenever it is asked for, if there is one.
+pub(crate) type Moment = dyn Fn() -> Option<SystemTime> + Send + Sync;
 
 impl fmt::Debug for AboutCollector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,6 +109,16 @@ impl Collector for AboutCollector {
                     "Log lines that could not be written in time.",
                 ),
                 dropped(),
+            )?;
+        }
+        if let Some(expiry) = self.tls_cert_expiry.as_ref().and_then(|expiry| expiry()) {
+            singles.real_gauge(
+                (
+                    "tcp_echo_tls_cert_expiry_timestamp",
+                    Some(&Unit::Seconds),
+                    "End of validity of the certificate that the endpoints serve, in Unix seconds.",
+                ),
+                unix_seconds(expiry),
             )?;
         }
         let Some(ReloadStatus(reload)) = &self.reload else {

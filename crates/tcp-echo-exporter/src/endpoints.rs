@@ -1,6 +1,6 @@
 //! The endpoints, without a listener.
 
-use std::{error::Error, fmt, io::Write, sync::Arc};
+use std::{error::Error, fmt, io::Write, sync::Arc, time::SystemTime};
 
 use axum::{
     Router,
@@ -15,7 +15,7 @@ use tcp_echo_resolve::LookupStats;
 use tcp_echo_server::ServerStats;
 
 use crate::{
-    about::{AboutCollector, BuildInfo, Count, ReloadStatus},
+    about::{AboutCollector, BuildInfo, Count, Moment, ReloadStatus},
     client::Client,
     collect::FamilyCollector,
     discovery::{LookupCollector, SourceCollector, SourceStatus},
@@ -73,6 +73,7 @@ pub struct Endpoints {
     reload_status: Option<ReloadStatus>,
     reload: Option<Arc<ReloadHook>>,
     dropped_log_lines: Option<Arc<Count>>,
+    tls_cert_expiry: Option<Arc<Moment>>,
     lifecycle: Lifecycle,
     history_limit: usize,
     pub(crate) probe: Option<Probe>,
@@ -91,6 +92,7 @@ impl Endpoints {
             reload_status: None,
             reload: None,
             dropped_log_lines: None,
+            tls_cert_expiry: None,
             lifecycle: Lifecycle::ThisHost,
             history_limit: HISTORY_LIMIT,
             probe: None,
@@ -171,6 +173,17 @@ impl Endpoints {
         self
     }
 
+    /// Shows the end of validity of the certificate that is served, as `expiry` says at each
+    /// scrape; nothing where it gives none.
+    #[must_use]
+    pub fn with_tls_cert_expiry(
+        mut self,
+        expiry: impl Fn() -> Option<SystemTime> + Send + Sync + 'static,
+    ) -> Self {
+        self.tls_cert_expiry = Some(Arc::new(expiry));
+        self
+    }
+
     /// Calls `reload` at `POST /-/reload`, on a thread on which it may block, and
     /// answers when it returns.
     #[must_use]
@@ -226,6 +239,7 @@ impl Endpoints {
             build: self.build,
             reload: self.reload_status.clone(),
             dropped_log_lines: self.dropped_log_lines.clone(),
+            tls_cert_expiry: self.tls_cert_expiry.clone(),
         })];
         if let Some(targets) = &self.targets {
             collectors.extend(of_targets(targets.listed(format == Format::Protobuf)));

@@ -55,6 +55,7 @@ fn full(metrics: &TargetMetrics) -> Endpoints {
         .with_targets(metrics.clone())
         .with_server(Arc::new(ServerStats::default()))
         .with_lookups(Arc::new(LookupStats::default()))
+        .with_tls_cert_expiry(|| Some(std::time::UNIX_EPOCH + Duration::from_secs(1_800_000_000)))
         .with_sources(|| {
             let known = SourceStatus {
                 source: "dns+web.example.net:4000".into(),

@@ -1,6 +1,6 @@
 //! TLS on accepted connections.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
 use tokio_rustls::server::TlsStream;
@@ -64,10 +64,12 @@ impl TlsAcceptor {
             stream.shutdown().await?;
             return Err(io::Error::new(io::ErrorKind::InvalidData, "this is no TLS"));
         }
-        let Some(config) = self.web.current().await.tls.clone() else {
+        let current = self.web.current().await;
+        let Some(tls) = &current.tls else {
             // It is there as long as it was there at the start.
             return Err(io::Error::other("TLS is not configured"));
         };
-        tokio_rustls::TlsAcceptor::from(config).accept(stream).await
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&tls.config));
+        acceptor.accept(stream).await
     }
 }

@@ -3,20 +3,20 @@
 use std::{path::Path, sync::Arc};
 
 use axum::http::{HeaderName, HeaderValue};
-use rustls::ServerConfig;
 
 use crate::{
     ParseDuration, WebConfigError,
     config::Config,
     files::{Files, Seen},
     limit::Bucket,
+    tls::Tls,
     users::Users,
 };
 
 /// A web configuration in force.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) tls: Option<Tls>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) users: Users,
     pub(crate) bucket: Option<Arc<Bucket>>,

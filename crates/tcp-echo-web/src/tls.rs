@@ -3,6 +3,7 @@
 mod client;
 mod names;
 mod sans;
+mod validity;
 
 use std::{
     fmt,
@@ -20,6 +21,7 @@ use rustls::{
 
 use crate::{WebConfigError, files::Files, section::Entry};
 use client::ClientAuth;
+pub(crate) use validity::{Invalid, Validity};
 
 const KEYS: &[&str] = &[
     "cert",
@@ -52,6 +54,14 @@ pub(crate) struct TlsConfig {
     suites: Vec<SupportedCipherSuite>,
     groups: Vec<&'static dyn SupportedKxGroup>,
     prefer_own_order: bool,
+}
+
+/// TLS in force.
+#[derive(Debug)]
+pub(crate) struct Tls {
+    pub(crate) config: Arc<ServerConfig>,
+    /// Of the certificate that is served.
+    pub(crate) validity: Option<Validity>,
 }
 
 /// Something in PEM (RFC 7468), and where it was written.
@@ -113,13 +123,14 @@ impl TlsConfig {
     }
 
     /// Reads what it names.
-    pub(crate) fn load(self, files: &mut Files) -> Result<Arc<ServerConfig>, WebConfigError> {
+    pub(crate) fn load(self, files: &mut Files) -> Result<Tls, WebConfigError> {
         let provider = Arc::new(CryptoProvider {
             cipher_suites: self.suites,
             kx_groups: self.groups,
             ..ring::default_provider()
         });
         let chain = self.cert.certificates(files)?;
+        let validity = chain.first().and_then(Validity::of);
         let key = self.key.private_key(files)?;
         let pair = CertifiedKey::from_der(chain, key, &provider);
         let pair = pair.map_err(|error| self.key.refuse(why_no_pair(&error, &self.cert)))?;
@@ -141,7 +152,10 @@ impl TlsConfig {
         let mut config = config.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
         config.ignore_client_order = self.prefer_own_order;
         config.alpn_protocols = vec![PROTOCOL.to_owned()];
-        Ok(Arc::new(config))
+        Ok(Tls {
+            config: Arc::new(config),
+            validity,
+        })
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::{
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use axum::Router;
@@ -17,6 +17,7 @@ use crate::{
     gate,
     loaded::{self, Loaded},
     passwords::Passwords,
+    tls::Invalid,
 };
 
 /// How often the files are looked at, at most; and only when somebody comes.
@@ -30,7 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// When somebody connects or asks for something, and a second has gone by since it last
 /// did so, it reads the file again and those that it names. What has changed is in
 /// force from then on, for new connections and all requests. What can't be used is
-/// said in the log, once, and the last good one stays in force.
+/// said in the log, once, and the last good one stays in force. A certificate that has
+/// expired, or is not yet valid, is served as the file says, with a warning in the log.
 #[derive(Clone)]
 pub struct Web {
     shared: Arc<Shared>,
@@ -55,6 +57,8 @@ struct Followed {
     seen: Seen,
     /// What was said of why the files can't be used, if they can't.
     failure: Option<String>,
+    /// What was said of why the certificate in force is not valid, if it isn't.
+    invalid: Option<Invalid>,
 }
 
 impl Web {
@@ -70,6 +74,12 @@ impl Web {
         let Some(passwords) = Passwords::new() else {
             return Err(WebConfigError::Random { path });
         };
+        let mut followed = Followed {
+            seen,
+            failure: None,
+            invalid: None,
+        };
+        followed.warn_of_certificate(&loaded, &path);
         Ok(Self {
             shared: Arc::new(Shared {
                 path,
@@ -80,10 +90,7 @@ impl Web {
                     at: Instant::now() + CHECK_EVERY,
                     is_running: false,
                 }),
-                followed: Mutex::new(Followed {
-                    seen,
-                    failure: None,
-                }),
+                followed: Mutex::new(followed),
             }),
         })
     }
@@ -93,6 +100,13 @@ impl Web {
     pub fn tls_acceptor(&self) -> Option<TlsAcceptor> {
         let asks = self.shared.current().tls.is_some();
         asks.then(|| TlsAcceptor::new(self.clone()))
+    }
+
+    /// The end of validity of the certificate that is served at the moment; `None` without
+    /// TLS.
+    pub fn certificate_expiry(&self) -> Option<SystemTime> {
+        let current = self.shared.current();
+        current.tls.as_ref()?.validity?.not_after()
     }
 
     /// Whether the file names users, at the moment.
@@ -172,6 +186,7 @@ impl Shared {
     fn check(&self) {
         let mut followed = lock(&self.followed);
         if followed.seen.holds() {
+            followed.warn_of_certificate(&self.current(), &self.path);
             return;
         }
         let (seen, loaded) = loaded::load(&self.path, self.duration);
@@ -179,9 +194,10 @@ impl Shared {
         let before = self.current();
         match loaded.and_then(|loaded| loaded.after(&before, &self.path)) {
             Ok(loaded) => {
-                followed.failure = None;
-                *lock(&self.current) = Arc::new(loaded);
                 tracing::info!(file = %self.path.display(), "web configuration read again");
+                (followed.failure, followed.invalid) = (None, None);
+                followed.warn_of_certificate(&loaded, &self.path);
+                *lock(&self.current) = Arc::new(loaded);
             }
             Err(error) => {
                 let failure = error.to_string();
@@ -194,6 +210,24 @@ impl Shared {
                 followed.failure = Some(failure);
             }
         }
+    }
+}
+
+impl Followed {
+    /// Says that the certificate is not valid: when it was read, and when it expires.
+    fn warn_of_certificate(&mut self, loaded: &Loaded, path: &Path) {
+        let validity = loaded.tls.as_ref().and_then(|tls| tls.validity);
+        let invalid = validity.and_then(|validity| validity.invalid(SystemTime::now()));
+        if let Some(invalid) = invalid
+            && self.invalid != Some(invalid)
+        {
+            tracing::warn!(
+                file = %path.display(),
+                reason = %invalid,
+                "the certificate of the endpoints is not valid, and is served all the same"
+            );
+        }
+        self.invalid = invalid;
     }
 }
 

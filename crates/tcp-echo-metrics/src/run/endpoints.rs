@@ -28,9 +28,12 @@ pub(super) fn web(config: &Config) -> Result<Option<Web>, RunError> {
 pub(super) async fn start(
     address: &Address,
     listeners: Vec<TcpListener>,
-    endpoints: Endpoints,
+    mut endpoints: Endpoints,
     web: Option<&Web>,
 ) -> Result<Running, RunError> {
+    if let Some(web) = web.cloned() {
+        endpoints = endpoints.with_tls_cert_expiry(move || web.certificate_expiry());
+    }
     let mut router = endpoints.router();
     if let Some(web) = web {
         router = web.protect(router);
