@@ -265,3 +265,37 @@ fn a_bad_web_configuration_ends_the_program_at_its_start() {
         )
     );
 }
+
+/// The longest duration of Go.
+const LONGEST: &str = "2562047h47m16.854775807s";
+
+#[test]
+fn no_duration_is_too_long() {
+    for flag in ["interval", "timeout", "stall"] {
+        let complaint = complaint_about(&["-mode=client", &format!("-{flag}={LONGEST}")]);
+        assert!(complaint.contains("at most 24h"), "{flag}: {complaint}");
+    }
+    let long = [
+        "duration",
+        "dns-refresh",
+        "dns-stale",
+        "reconnect-max",
+        "idle-timeout",
+        "slow-reader-timeout",
+        "web.probe-idle",
+    ];
+    let long = long.map(|flag| format!("-{flag}={LONGEST}"));
+    let output = binary()
+        .args(["-mode=both", "-listen=127.0.0.1:0", "-metrics=127.0.0.1:0"])
+        .args(["-web.enable-probe", "-web.probe-allow=127.0.0.1"])
+        // Nobody listens there, so it connects again and again.
+        .args(["-target=127.0.0.1:1", "-interval=20ms", "-count=30"])
+        .args(long)
+        .assert()
+        .get_output()
+        .clone();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(!log.contains("panic"), "{log}");
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(report.contains("127.0.0.1:1"), "{report}{log}");
+}

@@ -122,7 +122,7 @@ impl Dialer {
         Self {
             resolver,
             resolver_on_demand,
-            options,
+            options: options.bounded(),
             chatter: Chatter::new(),
             no_stamps: Once::default(),
             no_dscp: Once::default(),

@@ -23,6 +23,19 @@ pub struct Options {
     pub reconnect_max: Duration,
 }
 
+/// The longest duration that is used, so that no sum of moments comes near the end of the
+/// clock.
+pub(crate) const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+impl Options {
+    /// As they are used: with durations of 10 years at most.
+    pub(crate) fn bounded(mut self) -> Self {
+        self.dns_refresh = self.dns_refresh.min(LONGEST);
+        self.reconnect_max = self.reconnect_max.min(LONGEST);
+        self
+    }
+}
+
 impl Default for Options {
     /// Any address, the kernel's stamps where they are to be had, a look-up every
     /// 30 s, a second between attempts at most.

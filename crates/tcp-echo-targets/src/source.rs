@@ -67,6 +67,10 @@ pub struct Config {
 /// The shortest time between two looks at the files or at names.
 const SHORTEST: Duration = Duration::from_millis(10);
 
+/// The longest duration of any kind, so that no sum of moments comes near the end of the
+/// clock.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
 impl Config {
     /// How many targets of one name are taken, by default.
     pub const DNS_MAX: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
@@ -142,14 +146,14 @@ impl Source {
         let settings = Settings {
             resolver: config.resolver,
             ip: config.ip,
-            refresh: config.dns_refresh.max(SHORTEST),
-            stale: config.dns_stale,
+            refresh: config.dns_refresh.clamp(SHORTEST, LONGEST),
+            stale: config.dns_stale.min(LONGEST),
         };
         let mut source = Self {
             specs: loaded.specs,
             current: TargetSet::default(),
             expansion: Expansion::new(config.shard, config.dns_max),
-            poll: config.poll.max(SHORTEST),
+            poll: config.poll.clamp(SHORTEST, LONGEST),
             loader: Loader::new(files, follows),
             told: BTreeSet::new(),
             discovery: Discovery::new(settings, sources.clone()),

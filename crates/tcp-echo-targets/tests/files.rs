@@ -397,3 +397,18 @@ async fn a_fifo_in_the_place_of_a_file_hangs_nothing() {
     replace(&file, &list(&["b:1"]));
     assert_eq!(names(&running.next().await), ["b:1"]);
 }
+
+#[tokio::test]
+async fn no_duration_is_too_long() {
+    let (_directory, file) = directory("targets.yml", &["a:1", "dns+localhost:1"]);
+    let mut config = of([file.clone()]);
+    config.poll = Duration::MAX;
+    (config.dns_refresh, config.dns_stale) = (Duration::MAX, Duration::MAX);
+    let mut running = Running::start(config).unwrap();
+    let found = running.next().await;
+    assert!(found.len() > 1, "{:?}", names(&found));
+    // Only a reload looks at the file, and it does.
+    fs::write(&file, list(&["b:1"])).unwrap();
+    running.handle.reload().await.unwrap();
+    assert_eq!(names(&running.next().await), ["b:1"]);
+}

@@ -165,7 +165,9 @@ impl Watch {
     }
 
     async fn done(&mut self) -> Ended {
-        let end = self.config.duration.map(|duration| self.began + duration);
+        let end = self.config.duration;
+        // One beyond the end of the clock never comes.
+        let end = end.and_then(|duration| self.began.checked_add(duration));
         let mut ticks = tokio::time::interval(bar::EVERY);
         loop {
             tokio::select! {
