@@ -1,9 +1,12 @@
 //! Who asks.
 
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+};
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{ConnectInfo, FromRequestParts},
     http::{HeaderMap, request::Parts},
 };
 
@@ -16,6 +19,8 @@ pub(crate) struct Client {
     pub(crate) headers: HeaderMap,
     /// Nothing where another program serves the endpoints and has limits of its own.
     pub(crate) share: Option<Share>,
+    /// Nothing where a server other than [`Exporter`](crate::Exporter) does not say it.
+    pub(crate) address: Option<IpAddr>,
 }
 
 impl<S: Sync> FromRequestParts<S> for Client {
@@ -25,6 +30,10 @@ impl<S: Sync> FromRequestParts<S> for Client {
         Ok(Self {
             headers: parts.headers.clone(),
             share: parts.extensions.get::<Share>().cloned(),
+            address: parts
+                .extensions
+                .get::<ConnectInfo<SocketAddr>>()
+                .map(|peer| peer.0.ip()),
         })
     }
 }

@@ -60,18 +60,23 @@
 //! series alone, in the same formats. The series of targets that were asked for are
 //! there and not at `/metrics`, where they would be scraped a second time; page and API
 //! have them. A name that the prober was given itself answers with that target's
-//! series. The first answer waits for a second at most until the target was connected
-//! to, or could not be; with nothing known by then, it is all at 0.
+//! series, and so does one that is probed already, whatever `interval`, `timeout` or
+//! `window` is asked for. The first answer waits until the target was connected to, or could
+//! not be: for a second at most, or half a second less than the scrape's timeout that
+//! Prometheus says in `X-Prometheus-Scrape-Timeout-Seconds`. With nothing known by then, it
+//! is all at 0. A client's address has a share of the targets that may be asked for
+//! ([`OnDemandLimits::most`](tcp_echo_prober::OnDemandLimits::most)).
 //!
 //! | status | |
 //! |---|---|
 //! | 200 | the series |
-//! | 400 | the question can't be understood; it says what is accepted |
+//! | 400 | the question, or that header, can't be understood; it says what is accepted |
 //! | 403 | none of the target's addresses is in the networks that are allowed |
 //! | 404 | nothing may be asked for here |
-//! | 409 | the target is probed with other parameters, until nobody asks for that any more |
+//! | 429 | the client has begun as many targets as its share allows |
 //! | 502 | the target's name can't be looked up |
 //! | 503 | as many targets as may be are probed on demand, or too many are being looked up |
+//! | 504 | the target's name was not looked up within the scrape's timeout |
 //!
 //! # `/api/v1/targets`
 //!

@@ -1,6 +1,10 @@
 //! Targets that are asked for.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
@@ -10,6 +14,7 @@ use axum::{
     routing::get,
 };
 use tcp_echo_prober::{AskError, OnDemand, SessionConfig};
+use tokio::time::timeout;
 
 use crate::{
     client::Client,
@@ -18,6 +23,7 @@ use crate::{
 };
 
 mod question;
+mod scrape_timeout;
 
 use question::Question;
 
@@ -25,7 +31,8 @@ use question::Question;
 /// sentence.
 pub type ParseDuration = fn(&str) -> Result<Duration, String>;
 
-/// How long the first answer waits for a connection, or for its failure.
+/// How long the first answer waits for a connection, or for its failure, where the request
+/// doesn't say how long it may.
 const FIRST: Duration = Duration::from_secs(1);
 
 /// What `/probe` may be asked for, and how that is probed.
@@ -64,18 +71,33 @@ async fn probe(State(app): State<Arc<App>>, RawQuery(query): RawQuery, client: C
         Ok(question) => question,
         Err(error) => return refused(StatusCode::BAD_REQUEST, error),
     };
+    let patience = match scrape_timeout::patience(&client.headers) {
+        Ok(patience) => patience,
+        Err(error) => return refused(StatusCode::BAD_REQUEST, error),
+    };
+    let begun = Instant::now();
     let name = question.target.clone();
     if !probe.on_demand.is_listed(&name) {
         let asked = match question.understand(&probe.session, probe.parse_duration) {
             Ok(asked) => asked,
             Err(error) => return refused(StatusCode::BAD_REQUEST, error),
         };
-        if let Err(error) = probe.on_demand.ask(asked.address, asked.session).await {
+        let asking = probe
+            .on_demand
+            .ask(asked.address, asked.session, client.address);
+        // Without a word of how long it may take, a look-up takes as long as it does.
+        let asked = timeout(patience.unwrap_or(Duration::MAX), asking).await;
+        if let Ok(Err(error)) = asked {
             let error_status = status(&error);
             return refused(error_status, format_args!("target {name:?}: {error}"));
         }
+        if asked.is_err() {
+            let late = format_args!("target {name:?}: its name is still being looked up");
+            return refused(StatusCode::GATEWAY_TIMEOUT, late);
+        }
     }
-    targets.tried(&name, FIRST).await;
+    let left = patience.map(|patience| patience.saturating_sub(begun.elapsed()));
+    targets.tried(&name, left.unwrap_or(FIRST)).await;
     // It is there unless it is going, or its thread has not come to it yet.
     if !targets.has(&name) {
         let busy = format_args!("target {name:?}: it is not probed yet");
@@ -92,7 +114,7 @@ fn status(error: &AskError) -> StatusCode {
     match error {
         AskError::NotAllowed => StatusCode::FORBIDDEN,
         AskError::LookUp(_) => StatusCode::BAD_GATEWAY,
-        AskError::Differs => StatusCode::CONFLICT,
+        AskError::Share { .. } => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

@@ -5,11 +5,14 @@ mod common;
 
 use std::{io::Read as _, net::SocketAddr, time::Duration};
 
-use common::{BUILD, Response, get, request, serve};
+use common::{BUILD, Response, get, request, request_on, serve};
 use tcp_echo_exporter::{Endpoints, Probe, TargetMetrics};
 use tcp_echo_prober::{Handle, OnDemand, OnDemandLimits, Prober, SessionConfig, Target, TargetSet};
 use tcp_echo_server::{Server, ServerConfig};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinSet,
+};
 
 /// A prober with endpoints, and an echo server as its peer.
 struct Parts {
@@ -227,15 +230,6 @@ async fn who_is_refused_is_told_why() {
 
     assert_eq!(probe(&parts, &format!("target={peer}")).await.status, 200);
     check(
-        &format!("target={peer}&interval=1000ms"),
-        409,
-        &format!(
-            "target \"{peer}\": it is probed with another interval, timeout or window, until \
-             nobody asks for that\n"
-        ),
-    )
-    .await;
-    check(
         "target=127.0.0.1:1",
         503,
         "target \"127.0.0.1:1\": 1 targets are probed on demand, which is the limit\n",
@@ -252,6 +246,96 @@ async fn who_is_refused_is_told_why() {
     let json = get(parts.endpoints, "/api/v1/targets").await;
     let json: serde_json::Value = serde_json::from_slice(&json.body).unwrap();
     assert_eq!(json["targets"].as_array().unwrap().len(), 2, "{json}");
+}
+
+#[tokio::test]
+async fn who_asks_with_other_settings_gets_what_is_probed() {
+    let parts = start("127.0.0.0/8", 10).await;
+    let peer = parts.peer;
+    let first = probe(&parts, &format!("target={peer}&interval=1000ms")).await;
+    assert_eq!(first.status, 200, "{}", first.text());
+    let connects = format!("tcp_echo_connects_total{{target=\"{peer}\"}}");
+    for other in ["", "&interval=20ms", "&timeout=5ms", "&window=7"] {
+        let answer = probe(&parts, &format!("target={peer}{other}")).await;
+        assert_eq!(answer.status, 200, "{other}: {}", answer.text());
+        assert_eq!(sample(answer.text(), &connects), Some(1.0), "{other}");
+    }
+    // What can't be asked for at all is refused as ever.
+    let answer = probe(&parts, &format!("target={peer}&interval=1ms")).await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+}
+
+// Only Linux has every address of 127.0.0.0/8 by itself.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn one_client_leaves_places_for_others() {
+    let parts = start("127.0.0.0/8", 4).await;
+    let ask = async |client: &str, port: u16| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket
+            .bind(SocketAddr::new(client.parse().unwrap(), 0))
+            .unwrap();
+        let stream = socket.connect(parts.endpoints).await.unwrap();
+        let path = format!("/probe?target=127.0.0.1:{port}");
+        let answer = request_on(stream, "GET", &path, &[]).await;
+        (answer.status, answer.text().to_owned())
+    };
+    for port in 1..=3 {
+        assert_eq!(ask("127.0.0.1", port).await.0, 200);
+    }
+    let refused = "target \"127.0.0.1:4\": 4 targets may be probed on demand, and this client \
+                   has its share of them\n";
+    assert_eq!(ask("127.0.0.1", 4).await, (429, refused.to_owned()));
+    assert_eq!(ask("127.0.0.2", 4).await.0, 200);
+    // It has all that is probed, whoever has begun it.
+    for port in 1..=4 {
+        assert_eq!(ask("127.0.0.1", port).await.0, 200);
+    }
+    let full = "target \"127.0.0.1:5\": 4 targets are probed on demand, which is the limit\n";
+    assert_eq!(ask("127.0.0.3", 5).await, (503, full.to_owned()));
+}
+
+/// A peer that answers no handshake: the queue of its listener is full.
+#[cfg(target_os = "linux")]
+async fn silent_peer() -> (SocketAddr, Vec<std::net::TcpStream>, TcpListener) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let connect = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(300));
+    let waiting = std::iter::from_fn(|| connect().ok()).take(10).collect();
+    (address, waiting, listener)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_first_answer_waits_as_long_as_the_scrape_lets_it() {
+    let parts = start("127.0.0.0/8", 10).await;
+    let ask = async |target: SocketAddr, seconds: &str| {
+        // The handshake is given two seconds.
+        let path = format!("/probe?target={target}&interval=2000ms&timeout=2000ms");
+        let header = format!("X-Prometheus-Scrape-Timeout-Seconds: {seconds}");
+        request(parts.endpoints, "GET", &path, &[&header]).await
+    };
+    let failed = |target: SocketAddr, answer: &Response| {
+        let failures =
+            format!("tcp_echo_connect_failures_total{{target=\"{target}\",reason=\"timeout\"}}");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        sample(answer.text(), &failures)
+    };
+    let (target, _waiting, _listener) = silent_peer().await;
+    let answer = ask(target, "0.5").await;
+    assert_eq!(failed(target, &answer), Some(0.0));
+    let (target, _waiting, _listener) = silent_peer().await;
+    let answer = ask(target, "30").await;
+    assert!(failed(target, &answer) >= Some(1.0));
+    // It knows the target by now, and waits for nothing.
+    let answer = ask(target, "30").await;
+    assert!(failed(target, &answer) >= Some(1.0));
+    let answer = ask(target, "soon").await;
+    let wrong = "X-Prometheus-Scrape-Timeout-Seconds \"soon\": use a number of seconds, as in 10 \
+                 or 2.5\n";
+    assert_eq!((answer.status, answer.text()), (400, wrong));
 }
 
 #[tokio::test]

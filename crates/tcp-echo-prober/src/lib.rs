@@ -95,6 +95,7 @@ mod orders;
 mod probed;
 mod prober;
 mod set;
+mod shares;
 mod target;
 mod timer;
 mod worker;

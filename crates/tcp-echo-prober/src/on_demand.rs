@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     fmt, io,
+    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -10,16 +11,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{
-    sync::{Notify, Semaphore},
-    time::sleep_until,
-};
+use tokio::{sync::Notify, time::sleep_until};
 use tracing::{debug, warn};
 
 use crate::{
     Address, Networks, SessionConfig, Target,
     dial::{DialError, Dialer},
+    options::LONGEST,
     probed::{Answer, Probed},
+    shares::{Refusal, Shares},
 };
 
 /// Questions that wait for a look-up at once; further ones are refused.
@@ -31,9 +31,10 @@ pub struct OnDemandLimits {
     /// Where connections may be made to. Each address is checked after it was looked
     /// up, before each attempt to connect.
     pub networks: Networks,
-    /// For how long a target is probed after it was last asked for.
+    /// For how long a target is probed after it was last asked for; 10 years at most.
     pub idle: Duration,
-    /// How many are probed at once.
+    /// How many are probed at once. A client may begin one more while it has begun fewer
+    /// than three times as many as can still be begun, so one alone three quarters.
     pub most: usize,
 }
 
@@ -62,8 +63,9 @@ pub struct OnDemandLimits {
 /// let ending = tokio::spawn(async move { ending.run().await });
 ///
 /// let session = SessionConfig::new(Duration::from_millis(200), Duration::from_millis(800))?;
-/// on_demand.ask("127.0.0.1:4000".parse()?, session.clone()).await?;
-/// let refused = on_demand.ask("192.0.2.1:4000".parse()?, session).await;
+/// let client = Some("192.0.2.7".parse()?);
+/// on_demand.ask("127.0.0.1:4000".parse()?, session.clone(), client).await?;
+/// let refused = on_demand.ask("192.0.2.1:4000".parse()?, session, client).await;
 /// assert!(matches!(refused, Err(AskError::NotAllowed)));
 /// # ending.abort();
 /// # prober.stop()?;
@@ -77,7 +79,8 @@ pub struct OnDemand(Arc<Shared>);
 struct Shared {
     limits: OnDemandLimits,
     prober: Mutex<Option<Link>>,
-    waiting: Semaphore,
+    /// Places of questions that wait for a look-up.
+    waiting: Mutex<Shares>,
     begun: Notify,
     /// Whether it was said that there are no more places.
     said_full: AtomicBool,
@@ -100,16 +103,19 @@ pub enum AskError {
     /// Its name can't be looked up.
     #[error("it can't be looked up: {0}")]
     LookUp(io::Error),
-    /// It is probed already, and otherwise than is asked for.
-    #[error("it is probed with another interval, timeout or window, until nobody asks for that")]
-    Differs,
     /// There are as many as the limits allow.
     #[error("{most} targets are probed on demand, which is the limit")]
     Full {
         /// How many that is.
         most: usize,
     },
-    /// Too many names are being looked up for others who ask.
+    /// The client has begun as many as its share allows.
+    #[error("{most} targets may be probed on demand, and this client has its share of them")]
+    Share {
+        /// How many may be probed, of all clients.
+        most: usize,
+    },
+    /// Too many names are being looked up, for all who ask or for this client.
     #[error("too many names are being looked up")]
     Busy,
     /// There is no prober at work.
@@ -119,11 +125,12 @@ pub enum AskError {
 
 impl OnDemand {
     /// Within these limits, for a prober that is yet to be built.
-    pub fn new(limits: OnDemandLimits) -> Self {
+    pub fn new(mut limits: OnDemandLimits) -> Self {
+        limits.idle = limits.idle.min(LONGEST);
         Self(Arc::new(Shared {
             limits,
             prober: Mutex::default(),
-            waiting: Semaphore::new(MOST_WAITING),
+            waiting: Mutex::default(),
             begun: Notify::new(),
             said_full: AtomicBool::new(false),
         }))
@@ -141,31 +148,42 @@ impl OnDemand {
     }
 
     /// Asks for the target at this address, which is named by it as written. Where one
-    /// of the name is in the prober's own set, that is the one; else it is probed from
-    /// now on, with this session, or goes on to be.
+    /// of the name is in the prober's own set, or was asked for before, that is the one,
+    /// with the session that it has; else it is probed from now on, with this session.
+    ///
+    /// `client` is the address of who asks, where that is somebody who need not be trusted:
+    /// an IPv4 address, or the /64 of an IPv6 one, has a share of the places. A place is
+    /// that of the client who began the target, for as long as it asks for it; then of
+    /// the next one who asks.
     ///
     /// A name is looked up the first time, which takes a few seconds at most and needs a
     /// tokio runtime.
     ///
     /// # Errors
     /// [`AskError`]; nothing was begun.
-    pub async fn ask(&self, address: Address, session: SessionConfig) -> Result<(), AskError> {
+    pub async fn ask(
+        &self,
+        address: Address,
+        session: SessionConfig,
+        client: Option<IpAddr>,
+    ) -> Result<(), AskError> {
         let limits = &self.0.limits;
         let target = Target::new(address, session).on_demand(limits.networks.clone());
         let link = self.0.lock().clone().ok_or(AskError::Ended)?;
-        if !self.is_new(link.lock().ask(&target, Instant::now(), limits.most))? {
+        let answer = link.lock().ask(&target, client, Instant::now(), limits);
+        if !self.is_new(answer)? {
             return Ok(());
         }
         {
-            let _place = self.0.waiting.try_acquire().map_err(|_| AskError::Busy)?;
+            let _waiting = Waiting::new(&self.0.waiting, client).ok_or(AskError::Busy)?;
             link.dialer.resolve(&target).await?;
         }
         // Meanwhile others have asked too.
         let now = Instant::now();
         let mut probed = link.lock();
-        if self.is_new(probed.ask(&target, now, limits.most))? {
+        if self.is_new(probed.ask(&target, client, now, limits))? {
             debug!(target = %target.name(), "asked for: probing begins");
-            probed.begin(target, now);
+            probed.begin(target, client, now);
             self.0.begun.notify_one();
         }
         Ok(())
@@ -197,19 +215,46 @@ impl OnDemand {
         match answer {
             Answer::New => Ok(true),
             Answer::Probed => Ok(false),
-            Answer::Differs => Err(AskError::Differs),
             Answer::Ended => Err(AskError::Ended),
-            Answer::Full => {
+            Answer::Refused(refusal) => {
                 let most = self.0.limits.most;
                 if !self.0.said_full.swap(true, Ordering::Relaxed) {
                     warn!(
                         most,
-                        "more targets are asked for than may be probed on demand"
+                        "more targets are asked for than may be probed on demand, of all clients \
+                         or of one"
                     );
                 }
-                Err(AskError::Full { most })
+                Err(match refusal {
+                    Refusal::Full => AskError::Full { most },
+                    Refusal::Share => AskError::Share { most },
+                })
             }
         }
+    }
+}
+
+/// A place among the questions that wait for a look-up.
+struct Waiting<'a> {
+    shares: &'a Mutex<Shares>,
+    client: Option<IpAddr>,
+}
+
+impl<'a> Waiting<'a> {
+    /// None where there is no place for `client`.
+    fn new(shares: &'a Mutex<Shares>, client: Option<IpAddr>) -> Option<Self> {
+        let mut places = shares.lock().unwrap_or_else(PoisonError::into_inner);
+        places.check(client, MOST_WAITING).ok()?;
+        places.take(client);
+        Some(Self { shares, client })
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let places = self.shares.lock();
+        let mut places = places.unwrap_or_else(PoisonError::into_inner);
+        places.give_back(self.client);
     }
 }
 

@@ -3,13 +3,15 @@
 use std::{
     collections::BTreeMap,
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use crate::{
-    Changes, Target, TargetSet,
+    Changes, OnDemandLimits, Target, TargetSet,
     orders::{Order, Orders},
+    shares::{Refusal, Shares},
 };
 
 /// The targets of a prober, and the workers that have them. No name is in the set and
@@ -18,25 +20,28 @@ use crate::{
 pub(crate) struct Probed {
     set: TargetSet,
     asked: BTreeMap<Arc<str>, Asked>,
+    /// Whose these are.
+    shares: Shares,
     /// Without any nothing is probed: the prober has ended.
     workers: Vec<Arc<Orders>>,
 }
 
 #[derive(Debug)]
 struct Asked {
-    target: Target,
     last: Instant,
+    /// Who has asked for it first, or for the longest time alone.
+    client: Option<IpAddr>,
+    /// When that one did so last.
+    client_last: Instant,
 }
 
 /// What becomes of a target that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// There is one of its name already: of the set, or the same that was asked for.
+    /// There is one of its name already, of the set or asked for.
     Probed,
-    /// One of its name was asked for that is probed in another way.
-    Differs,
-    /// As many as may be asked for are.
-    Full,
+    /// There is no place for it.
+    Refused(Refusal),
     /// It would be new.
     New,
     /// The prober has ended.
@@ -63,7 +68,9 @@ impl Probed {
         let mut orders: Vec<Order> = removed.collect();
         for target in &changes.added {
             let name = target.name();
-            self.asked.remove(name);
+            if let Some(asked) = self.asked.remove(name) {
+                self.shares.give_back(asked.client);
+            }
             // Of two orders for one name the later one counts.
             orders.push((name.clone(), Some(target.clone())));
         }
@@ -71,31 +78,52 @@ impl Probed {
         changes
     }
 
-    /// Whether a target may be asked for; one that is probed is noted as asked for.
-    pub(crate) fn ask(&mut self, target: &Target, now: Instant, most: usize) -> Answer {
+    /// Whether a target may be asked for by `client`; one that is probed is noted as asked
+    /// for.
+    pub(crate) fn ask(
+        &mut self,
+        target: &Target,
+        client: Option<IpAddr>,
+        now: Instant,
+        limits: &OnDemandLimits,
+    ) -> Answer {
         if self.workers.is_empty() {
             return Answer::Ended;
         }
         if self.set.contains(target.name()) {
             return Answer::Probed;
         }
-        let is_full = self.asked.len() >= most;
-        match self.asked.get_mut(target.name()) {
-            Some(asked) if asked.target == *target => {
-                asked.last = now;
-                Answer::Probed
-            }
-            Some(_) => Answer::Differs,
-            None if is_full => Answer::Full,
-            None => Answer::New,
+        let Some(asked) = self.asked.get_mut(target.name()) else {
+            let may = self.shares.check(client, limits.most);
+            return may.map_or_else(Answer::Refused, |()| Answer::New);
+        };
+        asked.last = now;
+        // Who no longer asks has no part in what others keep up.
+        let is_left = now.saturating_duration_since(asked.client_last) >= limits.idle;
+        if is_left && asked.client != client {
+            self.shares.give_back(asked.client);
+            self.shares.take(client);
+            asked.client = client;
         }
+        if asked.client == client {
+            asked.client_last = now;
+        }
+        Answer::Probed
     }
 
     /// Probes a target of which [`ask`](Self::ask) has said that it would be new.
-    pub(crate) fn begin(&mut self, target: Target, now: Instant) {
+    pub(crate) fn begin(&mut self, target: Target, client: Option<IpAddr>, now: Instant) {
         let name = target.name().clone();
-        self.tell(vec![(name.clone(), Some(target.clone()))]);
-        self.asked.insert(name, Asked { target, last: now });
+        self.tell(vec![(name.clone(), Some(target))]);
+        let asked = Asked {
+            last: now,
+            client,
+            client_last: now,
+        };
+        self.shares.take(client);
+        if let Some(before) = self.asked.insert(name, asked) {
+            self.shares.give_back(before.client);
+        }
     }
 
     /// Ends what was not asked for since `idle` ago. Gives how many ended, and when the
@@ -106,6 +134,9 @@ impl Probed {
         let (ended, kept): (BTreeMap<_, _>, _) =
             all.into_iter().partition(|(_, asked)| is_idle(asked));
         self.asked = kept;
+        for asked in ended.values() {
+            self.shares.give_back(asked.client);
+        }
         self.tell(ended.keys().map(|name| (name.clone(), None)).collect());
         let oldest = self.asked.values().map(|asked| asked.last).min();
         (ended.len(), oldest.map(|oldest| oldest + idle))
@@ -152,6 +183,14 @@ mod tests {
         Target::new("127.0.0.1:1".parse().unwrap(), session).named(name)
     }
 
+    fn limits(most: usize) -> OnDemandLimits {
+        OnDemandLimits {
+            networks: "127.0.0.0/8".parse().unwrap(),
+            idle: 2 * SECOND,
+            most,
+        }
+    }
+
     fn asked(name: &str) -> Target {
         target(name, 1).on_demand("127.0.0.0/8".parse().unwrap())
     }
@@ -188,15 +227,21 @@ mod tests {
         let now = Instant::now();
         let set = |names: &[&str]| TargetSet::new(names.iter().map(|n| target(n, 1))).unwrap();
         let _ = probed.apply(set(&["a", "b"]));
-        assert_eq!(probed.ask(&asked("c"), now, 9), Answer::New);
-        probed.begin(asked("c"), now);
+        assert_eq!(probed.ask(&asked("c"), None, now, &limits(9)), Answer::New);
+        probed.begin(asked("c"), None, now);
         assert_eq!(told(&orders), ["+a", "+b", "+c"]);
 
         let _ = probed.apply(set(&["a", "d"]));
         assert_eq!(told(&orders), ["-b", "+d"]);
-        assert_eq!(probed.ask(&asked("c"), now, 9), Answer::Probed);
-        assert_eq!(probed.ask(&asked("a"), now, 9), Answer::Probed);
-        assert_eq!(probed.ask(&asked("b"), now, 9), Answer::New);
+        assert_eq!(
+            probed.ask(&asked("c"), None, now, &limits(9)),
+            Answer::Probed
+        );
+        assert_eq!(
+            probed.ask(&asked("a"), None, now, &limits(9)),
+            Answer::Probed
+        );
+        assert_eq!(probed.ask(&asked("b"), None, now, &limits(9)), Answer::New);
 
         assert_eq!(probed.end_idle(now + SECOND, SECOND), (1, None));
         assert_eq!(told(&orders), ["-c"]);
@@ -206,25 +251,31 @@ mod tests {
     fn a_name_that_comes_into_the_set_is_the_sets() {
         let (mut probed, orders) = probed();
         let now = Instant::now();
-        probed.begin(asked("a"), now);
+        probed.begin(asked("a"), None, now);
         let set = TargetSet::new([target("a", 1)]).unwrap();
         let _ = probed.apply(set);
         assert_eq!(told(&orders), ["+a"]);
         assert_eq!(probed.end_idle(now + SECOND, SECOND), (0, None));
-        assert_eq!(probed.ask(&asked("a"), now, 0), Answer::Probed);
+        assert_eq!(
+            probed.ask(&asked("a"), None, now, &limits(0)),
+            Answer::Probed
+        );
         let _ = probed.apply(TargetSet::default());
         assert_eq!(told(&orders), ["-a"]);
-        assert_eq!(probed.ask(&asked("a"), now, 1), Answer::New);
+        assert_eq!(probed.ask(&asked("a"), None, now, &limits(1)), Answer::New);
     }
 
     #[test]
     fn what_is_asked_for_again_stays() {
         let (mut probed, orders) = probed();
         let now = Instant::now();
-        probed.begin(asked("a"), now);
-        probed.begin(asked("b"), now);
+        probed.begin(asked("a"), None, now);
+        probed.begin(asked("b"), None, now);
         let later = now + SECOND;
-        assert_eq!(probed.ask(&asked("a"), later, 2), Answer::Probed);
+        assert_eq!(
+            probed.ask(&asked("a"), None, later, &limits(2)),
+            Answer::Probed
+        );
         let (ended, next) = probed.end_idle(now + 2 * SECOND, 2 * SECOND);
         assert_eq!((ended, next), (1, Some(later + 2 * SECOND)));
         assert_eq!(told(&orders), ["+a", "-b"]);
@@ -234,15 +285,68 @@ mod tests {
 
     #[test]
     fn there_is_a_bound_and_one_way_to_probe_a_name() {
-        let (mut probed, _orders) = probed();
+        let (mut probed, orders) = probed();
         let now = Instant::now();
-        probed.begin(asked("a"), now);
-        assert_eq!(probed.ask(&asked("b"), now, 1), Answer::Full);
+        probed.begin(asked("a"), None, now);
+        let full = Answer::Refused(Refusal::Full);
+        assert_eq!(probed.ask(&asked("b"), None, now, &limits(1)), full);
+        // Who asks for another interval gets what there is, and keeps it up.
         let slower = target("a", 2).on_demand("127.0.0.0/8".parse().unwrap());
-        assert_eq!(probed.ask(&slower, now + SECOND, 1), Answer::Differs);
-        // Who is refused has not asked for the other one.
-        assert_eq!(probed.end_idle(now + SECOND, SECOND), (1, None));
+        let later = now + SECOND;
+        assert_eq!(probed.ask(&slower, None, later, &limits(1)), Answer::Probed);
+        assert_eq!(probed.end_idle(later, SECOND), (0, Some(later + SECOND)));
+        assert_eq!(told(&orders), ["+a"]);
         probed.end();
-        assert_eq!(probed.ask(&asked("b"), now, 1), Answer::Ended);
+        assert_eq!(
+            probed.ask(&asked("b"), None, now, &limits(1)),
+            Answer::Ended
+        );
+    }
+
+    #[test]
+    fn a_client_has_its_share_and_gets_all_that_is_probed() {
+        let (mut probed, _orders) = probed();
+        let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|ip| Some(ip.parse().unwrap()));
+        let (now, limits) = (Instant::now(), limits(4));
+        for name in ["a", "b", "c"] {
+            assert_eq!(probed.ask(&asked(name), one, now, &limits), Answer::New);
+            probed.begin(asked(name), one, now);
+        }
+        let share = Answer::Refused(Refusal::Share);
+        assert_eq!(probed.ask(&asked("d"), one, now, &limits), share);
+        assert_eq!(probed.ask(&asked("a"), one, now, &limits), Answer::Probed);
+        assert_eq!(probed.ask(&asked("a"), other, now, &limits), Answer::Probed);
+        assert_eq!(probed.ask(&asked("d"), other, now, &limits), Answer::New);
+        // Whose set has a name needs no place for it.
+        let _ = probed.apply(TargetSet::new([target("a", 1)]).unwrap());
+        assert_eq!(probed.ask(&asked("d"), one, now, &limits), Answer::New);
+    }
+
+    #[test]
+    fn a_place_is_that_of_the_client_who_goes_on_asking() {
+        let (mut probed, _orders) = probed();
+        let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|ip| Some(ip.parse().unwrap()));
+        let (now, limits) = (Instant::now(), limits(4));
+        for name in ["a", "b", "c"] {
+            probed.begin(asked(name), one, now);
+        }
+        let later = now + SECOND;
+        assert_eq!(probed.ask(&asked("a"), one, later, &limits), Answer::Probed);
+        for at in [now + SECOND, now + 2 * SECOND] {
+            for name in ["a", "b", "c"] {
+                assert_eq!(probed.ask(&asked(name), other, at, &limits), Answer::Probed);
+            }
+        }
+        // The first client has asked for one of them since, so the others are the other's.
+        let at = now + 2 * SECOND;
+        assert_eq!(probed.ask(&asked("d"), one, at, &limits), Answer::New);
+        probed.begin(asked("d"), one, at);
+        let full = Answer::Refused(Refusal::Full);
+        assert_eq!(probed.ask(&asked("e"), one, at, &limits), full);
+        // All places come back in the end.
+        assert_eq!(probed.end_idle(at + 2 * SECOND, 2 * SECOND), (4, None));
+        for client in [one, other] {
+            assert_eq!(probed.ask(&asked("e"), client, at, &limits), Answer::New);
+        }
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use common::{Log, echo, ms, peer};
 use tcp_echo_prober::{
-    AskError, Event, Handle, OnDemand, OnDemandLimits, Prober, SessionConfig, Target, TargetSet,
+    AskError, Event, Handle, OnDemand, OnDemandLimits, Options, Prober, SessionConfig, Target,
+    TargetSet,
 };
 use tokio::net::TcpListener;
 
@@ -37,7 +38,7 @@ fn start(on_demand: &OnDemand, log: &Log, targets: TargetSet) -> Handle {
 
 async fn ask(on_demand: &OnDemand, address: impl ToString) -> Result<(), AskError> {
     let address = address.to_string().parse().unwrap();
-    on_demand.ask(address, session()).await
+    on_demand.ask(address, session(), None).await
 }
 
 fn connected(event: &Event) -> bool {
@@ -142,10 +143,9 @@ async fn another_set_leaves_what_was_asked_for() {
         Err(AskError::Full { most: 1 })
     ));
     let slower = SessionConfig::new(ms(10), ms(20)).unwrap();
-    let differs = on_demand
-        .ask(asked.to_string().parse().unwrap(), slower)
-        .await;
-    assert!(matches!(differs, Err(AskError::Differs)), "{differs:?}");
+    let asked_again = asked.to_string().parse().unwrap();
+    // It is probed as it was.
+    on_demand.ask(asked_again, slower, None).await.unwrap();
 
     let target = |address: std::net::SocketAddr| {
         Target::new(address.to_string().parse().unwrap(), session())
@@ -196,4 +196,32 @@ async fn it_works_inside_the_runtime_too() {
         ask(&on_demand, address).await,
         Err(AskError::Ended)
     ));
+}
+
+#[tokio::test]
+async fn no_duration_is_too_long() {
+    let address = peer(|stream, _| echo(stream)).await;
+    let on_demand = on_demand("127.0.0.1,::1", Duration::MAX, 10);
+    let mut options = Options::default();
+    (options.dns_refresh, options.reconnect_max) = (Duration::MAX, Duration::MAX);
+    let log = Log::default();
+    let prober = Prober::builder()
+        .observer(log.clone())
+        .options(options)
+        .on_demand(on_demand.clone())
+        .start()
+        .unwrap();
+    let ending = tokio::spawn({
+        let on_demand = on_demand.clone();
+        async move { on_demand.run().await }
+    });
+    let by_name = format!("localhost:{}", address.port());
+    for target in [address.to_string(), by_name, "127.0.0.1:1".to_owned()] {
+        ask(&on_demand, target).await.unwrap();
+    }
+    log.until("replies", |seen| seen.counts.received > 3).await;
+    assert!(!ending.is_finished(), "{:?}", ending.await);
+    ending.abort();
+    prober.stop().unwrap();
+    log.see(|seen| assert_eq!((seen.attached, seen.detached), (3, 3)));
 }

@@ -13,6 +13,7 @@ fn of(share: Option<&Share>) -> Client {
     Client {
         headers: HeaderMap::new(),
         share: share.cloned(),
+        address: None,
     }
 }
 

@@ -154,13 +154,23 @@ pub(crate) async fn request(
     path: &str,
     headers: &[&str],
 ) -> Response {
+    let client = TcpStream::connect(address).await.unwrap();
+    request_on(client, method, path, headers).await
+}
+
+/// A request on a connection of the test's own.
+pub(crate) async fn request_on(
+    mut client: TcpStream,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+) -> Response {
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
     for header in headers {
         request += header;
         request += "\r\n";
     }
     request += "\r\n";
-    let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     client.read_to_end(&mut answer).await.unwrap();
