@@ -8,6 +8,7 @@ use super::runner::Scenario;
 
 mod artifacts;
 mod blackhole;
+mod certificates;
 mod chaos;
 mod dashboards;
 mod endings;
@@ -29,6 +30,7 @@ mod peer_death;
 mod prometheus;
 mod promtool;
 mod reloads;
+mod shares;
 mod soak;
 mod socat;
 mod start;
@@ -55,6 +57,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         nameservers::SCENARIOS,
         on_demand::SCENARIOS,
         web_config::SCENARIOS,
+        certificates::SCENARIOS,
+        shares::SCENARIOS,
         files::SCENARIOS,
         idle::SCENARIOS,
         flood::SCENARIOS,

@@ -29,7 +29,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
 const SOON: Duration = Duration::from_secs(20);
 
 /// The password `secret`, at a cost that a busy machine bears.
-const HASH: &str = "$2b$08$abcdefghijklmnopqrstuuKxCcvB7KZ7.BpDoK0bh6qM7Dl1/xiJa";
+pub(super) const HASH: &str = "$2b$08$abcdefghijklmnopqrstuuKxCcvB7KZ7.BpDoK0bh6qM7Dl1/xiJa";
 const LOGIN: &[&str] = &["--user", "alice:secret"];
 
 /// What the log says of a file that can't be used.
@@ -202,7 +202,7 @@ fn certificate(
     Ok(Identity { cert, key })
 }
 
-fn path(path: &std::path::Path) -> Result<&str> {
+pub(super) fn path(path: &std::path::Path) -> Result<&str> {
     path.to_str().context("a path that is no UTF-8")
 }
 
