@@ -297,7 +297,7 @@ async fn one_client_leaves_places_for_others() {
 
 /// A peer that answers no handshake: the queue of its listener is full.
 #[cfg(target_os = "linux")]
-async fn silent_peer() -> (SocketAddr, Vec<std::net::TcpStream>, TcpListener) {
+fn silent_peer() -> (SocketAddr, Vec<std::net::TcpStream>, TcpListener) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
@@ -323,10 +323,10 @@ async fn the_first_answer_waits_as_long_as_the_scrape_lets_it() {
         assert_eq!(answer.status, 200, "{}", answer.text());
         sample(answer.text(), &failures)
     };
-    let (target, _waiting, _listener) = silent_peer().await;
+    let (target, _waiting, _listener) = silent_peer();
     let answer = ask(target, "0.5").await;
     assert_eq!(failed(target, &answer), Some(0.0));
-    let (target, _waiting, _listener) = silent_peer().await;
+    let (target, _waiting, _listener) = silent_peer();
     let answer = ask(target, "30").await;
     assert!(failed(target, &answer) >= Some(1.0));
     // It knows the target by now, and waits for nothing.

@@ -294,8 +294,8 @@ fn no_duration_is_too_long() {
         .assert()
         .get_output()
         .clone();
-    let log = String::from_utf8_lossy(&output.stderr);
-    assert!(!log.contains("panic"), "{log}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!stderr.contains("panic"), "{stderr}");
     let report = String::from_utf8_lossy(&output.stdout);
-    assert!(report.contains("127.0.0.1:1"), "{report}{log}");
+    assert!(report.contains("127.0.0.1:1"), "{report}{stderr}");
 }

@@ -70,13 +70,14 @@ impl Shares {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "as it is passed on")]
     fn ip(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
     }
 
     /// How many of `most` places a client can still take.
     fn take_all(shares: &mut Shares, client: Option<IpAddr>, most: usize) -> usize {
-        (0..)
+        (0..=most)
             .take_while(|_| {
                 let may = shares.check(client, most).is_ok();
                 if may {

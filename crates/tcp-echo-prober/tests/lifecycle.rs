@@ -1,4 +1,5 @@
 //! Beginning, replacing and ending targets, and what comes of a sensor that panics.
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
 
 use std::{
     collections::HashSet,

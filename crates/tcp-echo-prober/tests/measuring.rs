@@ -218,7 +218,7 @@ async fn a_target_that_comes_later_has_its_first_handshake_free() {
         queue.push(stream);
     }
     let log = Log::default();
-    let mut prober = Prober::builder().observer(log.clone()).start().unwrap();
+    let prober = Prober::builder().observer(log.clone()).start().unwrap();
     sleep(TIMEOUT + ms(100)).await;
     let session = SessionConfig::new(ms(10), TIMEOUT).unwrap();
     let target = Target::new(address.to_string().parse().unwrap(), session);

@@ -38,7 +38,7 @@ enum Operation {
 }
 
 fn nanos(span: Duration) -> i64 {
-    span.as_nanos().try_into().unwrap()
+    i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -102,7 +102,8 @@ proptest! {
                     driver.elapsed += span;
                     let polled = driver.now();
                     let unread = unread.min(driver.elapsed);
-                    let (read, read_wall) = (polled.at - unread, nanos(driver.elapsed - unread));
+                    let read = polled.at.checked_sub(unread).unwrap();
+                    let read_wall = nanos(driver.elapsed.saturating_sub(unread));
                     loop {
                         match driver.session.poll_read_until(polled, read) {
                             Output::Transmit(transmit) => {

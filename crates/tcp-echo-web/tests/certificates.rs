@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
 
 use std::{
-    fmt, fs,
+    fmt,
+    fmt::Write as _,
+    fs,
     path::Path,
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -31,7 +33,8 @@ struct Text(String);
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0 += &format!("{}={value:?} ", field.name());
+        // A string takes all that is written to it.
+        let _ = write!(self.0, "{}={value:?} ", field.name());
     }
 }
 

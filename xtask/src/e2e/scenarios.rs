@@ -20,6 +20,7 @@ mod generated;
 mod idle;
 mod link;
 mod many;
+mod measuring;
 mod names;
 mod nameservers;
 mod on_demand;
@@ -67,6 +68,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         stopped_readers::SCENARIOS,
         reloads::SCENARIOS,
         many::SCENARIOS,
+        measuring::SCENARIOS,
         peer_death::SCENARIOS,
         faults::SCENARIOS,
         link::SCENARIOS,

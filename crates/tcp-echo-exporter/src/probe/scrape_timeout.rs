@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 /// In which Prometheus says after how many seconds it gives a scrape up.
 const HEADER: &str = "x-prometheus-scrape-timeout-seconds";
 
-/// What is left of that for the answer and its way, as blackbox_exporter leaves it.
+/// What is left of that for the answer and its way, as `blackbox_exporter` leaves it.
 const OFFSET: Duration = Duration::from_millis(500);
 
 /// Nobody is waited for any longer: a connection has its end, too.
@@ -34,7 +34,7 @@ pub(super) fn patience(headers: &HeaderMap) -> Result<Option<Duration>, ScrapeTi
     }
     let timeout = Duration::from_secs_f64(seconds.min(LONGEST.as_secs_f64()));
     // Of a short one half is left.
-    Ok(Some(timeout - OFFSET.min(timeout / 2)))
+    Ok(Some(timeout.saturating_sub(OFFSET.min(timeout / 2))))
 }
 
 #[cfg(test)]

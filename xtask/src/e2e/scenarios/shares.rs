@@ -122,7 +122,7 @@ fn passwords(context: &Context) -> Result<()> {
                     }
                     // Another password each time, in Base64 of its own: its last group has
                     // neither a colon nor anything after it to break.
-                    let header = format!("Basic YWxpY2U6{:0>4}{:0>8}", task, guess);
+                    let header = format!("Basic YWxpY2U6{task:0>4}{guess:0>8}");
                     let headers = [("Authorization", &*header)];
                     let answer = endpoint.request("GET", "/metrics", &headers);
                     let is_checked = answer.is_ok_and(|answer| answer.status == 401);
