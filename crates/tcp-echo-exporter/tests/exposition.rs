@@ -138,7 +138,7 @@ async fn protobuf_carries_a_native_histogram_too() {
     let ours = families
         .iter()
         .filter(|family| !family.name.starts_with("process_"));
-    assert_eq!(ours.count(), 38);
+    assert_eq!(ours.count(), 39);
 }
 
 #[tokio::test]

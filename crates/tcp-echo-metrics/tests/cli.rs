@@ -282,12 +282,10 @@ fn no_duration_is_too_long() {
         "reconnect-max",
         "idle-timeout",
         "slow-reader-timeout",
-        "web.probe-idle",
     ];
     let long = long.map(|flag| format!("-{flag}={LONGEST}"));
     let output = binary()
         .args(["-mode=both", "-listen=127.0.0.1:0", "-metrics=127.0.0.1:0"])
-        .args(["-web.enable-probe", "-web.probe-allow=127.0.0.1"])
         // Nobody listens there, so it connects again and again.
         .args(["-target=127.0.0.1:1", "-interval=20ms", "-count=30"])
         .args(long)
