@@ -17,7 +17,7 @@ use std::{
 
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use futures_core::Stream;
@@ -95,8 +95,13 @@ impl Live {
             task,
             _place: place,
         });
-        let kind = HeaderValue::from_static("text/event-stream");
-        ([(header::CONTENT_TYPE, kind)], body).into_response()
+        let headers = [
+            (header::CONTENT_TYPE, "text/event-stream"),
+            // nginx would else keep events until they fill a buffer
+            // (ngx_http_proxy_module, `proxy_buffering`).
+            (HeaderName::from_static("x-accel-buffering"), "no"),
+        ];
+        (headers, body).into_response()
     }
 }
 

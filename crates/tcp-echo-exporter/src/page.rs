@@ -2,6 +2,8 @@
 //!
 //! It is whole without its script: a table that is loaded again every ten seconds,
 //! and a form for the search. The script keeps it up to date in between.
+//!
+//! All its references are relative, so that a proxy can serve it below any path.
 
 use std::time::Duration;
 
@@ -39,21 +41,21 @@ fn page(build: &BuildInfo, history: Option<&History>, choice: &Choice) -> Markup
                 meta name="color-scheme" content="light dark";
                 noscript { meta http-equiv="refresh" content=(REFRESH); }
                 link rel="icon" href="data:,";
-                link rel="stylesheet" href="/static/page.css";
-                script src="/static/page.js" defer {}
+                link rel="stylesheet" href="static/page.css";
+                script src="static/page.js" defer {}
                 title { @if let Some(name) = title { (name) " – " } "TCP echo metrics" }
             }
             body {
                 header {
                     @if title.is_some() {
-                        p.brand { a href="/" { "TCP echo metrics" } }
+                        p.brand { a href="./" { "TCP echo metrics" } }
                     } @else {
                         h1.brand { "TCP echo metrics" }
                     }
                     nav aria-label="Endpoints" {
-                        a href="/metrics" { "Metrics" }
-                        a href="/api/v1/targets" { "JSON" }
-                        a href="/-/ready" { "Readiness" }
+                        a href="metrics" { "Metrics" }
+                        a href="api/v1/targets" { "JSON" }
+                        a href="-/ready" { "Readiness" }
                     }
                 }
                 main { (main) }
@@ -80,7 +82,7 @@ fn overview(history: &History, choice: &Choice) -> Markup {
                     " "
                 }
             }
-            form.search action="/" role="search" {
+            form.search action="./" role="search" {
                 label for="search" { "Search" }
                 input #search type="search" name="search" value=(choice.search)
                     placeholder="name, address, label, state" autocomplete="off" spellcheck="false";
@@ -154,7 +156,7 @@ fn line(row: &Row) -> Markup {
 
 /// The view of one target.
 fn link(name: &str) -> String {
-    format!("/?{}", query("target", name))
+    format!("?{}", query("target", name))
 }
 
 /// `key=value` with everything but letters and digits escaped.

@@ -192,7 +192,7 @@ async fn the_page_runs_nothing_and_escapes_everything() {
     assert!(!policy.contains("unsafe"), "{policy}");
     let text = page.text();
     assert_eq!(text.matches("<script").count(), 1, "{text}");
-    assert!(text.contains("<script src=\"/static/page.js\" defer></script>"));
+    assert!(text.contains("<script src=\"static/page.js\" defer></script>"));
     assert!(!text.contains("<img"), "{text}");
     assert!(!text.contains("style="), "{text}");
     assert!(text.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;'&amp;"));
@@ -202,7 +202,7 @@ async fn the_page_runs_nothing_and_escapes_everything() {
         assert!(text.contains(shown), "{shown}");
     }
 
-    let link = text.split("<a href=\"/?target=").nth(1).unwrap();
+    let link = text.split("<a href=\"?target=").nth(1).unwrap();
     let link = link.split('"').next().unwrap();
     let detail = get(address, &format!("/?target={link}")).await;
     assert_eq!(detail.status, 200);
@@ -221,6 +221,25 @@ async fn the_page_runs_nothing_and_escapes_everything() {
         plot.text()
             .contains("&lt;script&gt;alert(1)&lt;/script&gt;")
     );
+}
+
+/// Below whatever path a proxy has it.
+#[tokio::test]
+async fn the_page_refers_to_nothing_by_its_place() {
+    let metrics = TargetMetrics::new();
+    let _driven = Driven::attach(&metrics, &target("h:1").named("a"));
+    let (address, _tasks) = serve(Endpoints::new(BUILD).with_targets(metrics)).await;
+    for path in ["/", "/?target=a", "/?target=none"] {
+        let page = get(address, path).await;
+        for attribute in ["href", "src", "srcset", "action"] {
+            let absolute = format!("{attribute}=\"/");
+            assert!(!page.text().contains(&absolute), "{path}: {}", page.text());
+        }
+    }
+    let script = get(address, "/static/page.js").await;
+    for quote in ["'/", "\"/", "`/"] {
+        assert!(!script.text().contains(quote), "{quote}");
+    }
 }
 
 #[tokio::test]

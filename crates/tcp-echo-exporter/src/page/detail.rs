@@ -20,7 +20,7 @@ pub(super) fn detail(history: &History, name: &str) -> Markup {
     let (Some(plotted), Some(target)) = (plotted, target) else {
         return html! {
             h1 { "No such target" }
-            p { "Nothing of the name " b { (name) } " is probed. " a href="/" { "All targets" } }
+            p { "Nothing of the name " b { (name) } " is probed. " a href="./" { "All targets" } }
         };
     };
     let span = history.span();
@@ -82,7 +82,7 @@ fn positive(seconds: f64) -> Option<f64> {
 }
 
 fn picture(name: &str, facts: &[(&str, String)], span: Duration) -> Markup {
-    let plot = format!("/api/v1/plot?{}", query("target", name));
+    let plot = format!("api/v1/plot?{}", query("target", name));
     let numbers: Vec<String> = facts[..4]
         .iter()
         .map(|(term, value)| format!("{term} {value}"))

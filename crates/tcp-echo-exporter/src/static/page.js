@@ -11,7 +11,7 @@ const say = (fresh, text) => {
   if (live.textContent !== text) live.textContent = text;
 };
 
-const link = (name) => '/?target=' + encodeURIComponent(name);
+const link = (name) => '?target=' + encodeURIComponent(name);
 
 function make(tag, className, text) {
   const node = document.createElement(tag);
@@ -113,7 +113,7 @@ function overview() {
     clearTimeout(retry);
     stream?.close();
     const query = new URLSearchParams({ search: search.value, limit: table.dataset.limit });
-    stream = new EventSource('/api/v1/events?' + query);
+    stream = new EventSource('api/v1/events?' + query);
     stream.onmessage = (event) => {
       heard = Date.now();
       update(JSON.parse(event.data));

@@ -17,6 +17,9 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// Where the programs of the administrator are, also where a user's path leaves them out.
 const SBIN: [&str; 2] = ["/usr/sbin", "/sbin"];
 
+/// Packages that may start a service, which nobody here asked for.
+const SERVICES: [(&str, &str); 2] = [("nginx-light", "nginx"), ("prometheus", "prometheus")];
+
 /// Installs those that are missing, where that can be done. It is no failure
 /// where it can't: each scenario says what it lacks.
 pub(crate) fn install<'a>(tools: impl Iterator<Item = &'a Tool>) -> Result<()> {
@@ -47,13 +50,14 @@ pub(crate) fn install<'a>(tools: impl Iterator<Item = &'a Tool>) -> Result<()> {
     {
         return skip(format!("cannot be installed: {list}"));
     }
-    if packages.contains("prometheus") {
-        stop_service("prometheus");
+    for (package, service) in SERVICES {
+        if packages.contains(package) {
+            stop_service(service);
+        }
     }
     Ok(())
 }
 
-/// The package may start a service, which nobody here asked for.
 fn stop_service(name: &str) {
     let systemd = Path::new("/run/systemd/system").exists() && has("systemctl");
     let stopped = if systemd {

@@ -14,6 +14,7 @@ use crate::shell::{SHORT, has, program, root, run as run_command};
 
 mod browser;
 mod pictures;
+mod proxy;
 
 pub(in crate::e2e) use pictures::PICTURES;
 
@@ -24,6 +25,16 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "the status page in a browser",
         tools: CHROMIUM,
         run,
+        ..PLAIN
+    },
+    Scenario {
+        name: "the status page behind a proxy",
+        tools: &[
+            ("chromium", "chromium"),
+            ("chromedriver", "chromium-driver"),
+            ("nginx", "nginx-light"),
+        ],
+        run: proxy::run,
         ..PLAIN
     },
     Scenario {
