@@ -168,8 +168,8 @@ fn why_no_pair(error: &rustls::Error, cert: &Pem) -> String {
             )
         }
         error => format!(
-            "{error}: keys of RSA (2048 to 8192 bits), ECDSA P-256 and P-384, and Ed25519 \
-             are accepted"
+            "{error}: X.509 certificates of version 3 with keys of RSA (2048 to 8192 bits), ECDSA \
+             P-256 and P-384, and Ed25519 are accepted"
         ),
     }
 }
