@@ -37,8 +37,11 @@ serial = serial
 default_md = sha256
 policy = names
 unique_subject = no
+x509_extensions = extensions
 [names]
 commonName = supplied
+[extensions]
+basicConstraints = CA:FALSE
 ";
 
 fn run(context: &Context) -> Result<()> {
@@ -109,8 +112,8 @@ fn run(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// What `/metrics` says.
-fn curl(address: SocketAddr) -> String {
+/// What `/metrics` says by TLS.
+pub(super) fn curl(address: SocketAddr) -> String {
     let asked = Command::new("curl")
         .args(["--silent", "--insecure", "--max-time", "10"])
         .arg(format!("https://{address}/metrics"))

@@ -3,17 +3,22 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::SocketAddr;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
+use super::certificates::curl;
 use super::prometheus::Prometheus;
+use super::web_config::certificate;
 use crate::dashboards::queries::{Query, metrics, of_board, of_markdown};
 use crate::dashboards::{boards, names, rules};
 use crate::e2e::harness::context::Context;
 use crate::e2e::harness::echo::Echo;
 use crate::e2e::harness::exposition::Scrape;
+use crate::e2e::harness::process::Process;
 use crate::e2e::harness::{ports, wait};
 use crate::e2e::runner::{PLAIN, Scenario};
 use crate::shell::root;
@@ -23,7 +28,12 @@ mod lossy;
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "dashboards, rules and documented queries",
-    tools: &[("prometheus", "prometheus"), ("promtool", "prometheus")],
+    tools: &[
+        ("prometheus", "prometheus"),
+        ("promtool", "prometheus"),
+        ("curl", "curl"),
+        ("openssl", "openssl"),
+    ],
     run,
     ..PLAIN
 }];
@@ -40,38 +50,63 @@ const SCRAPES: f64 = 20.0;
 fn run(context: &Context) -> Result<()> {
     let lossy = LossyPeer::start()?;
     let (listen, dead) = (ports::free()?, ports::free()?);
+    let list = context.file("targets.json", "[]")?;
     let flags = [
         "-mode=both".to_owned(),
         format!("-listen={listen}"),
         format!("-target=db={listen}"),
         format!("-target=web={}", lossy.address),
         format!("-target=old={dead}"),
+        format!("-targets={}", list.display()),
         "-interval=20ms".to_owned(),
         "-timeout=200ms".to_owned(),
     ];
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let echo = Echo::start(context, &flags)?;
-    let live = Live::start(context, &echo)?;
-    let scrape = echo.scrape()?;
+    let (secure, _process) = secure(context)?;
+    let live = Live::start(context, &echo, secure)?;
+    let scrapes = [echo.scrape()?, Scrape::parse(&curl(secure))?];
 
     let mut asked = 0;
     for (_, board) in boards() {
         for query in of_board(&board) {
-            exist(&query, &scrape)?;
+            exist(&query, &scrapes)?;
             asked += live.panel(&query)?;
         }
     }
     let documented = fs::read_to_string(root().join(names::DOCUMENTED))?;
     for query in of_markdown(&documented)? {
-        exist(&query, &scrape)?;
+        exist(&query, &scrapes)?;
         let found = live.classic.data(&query.expr)? + live.native.data(&query.expr)?;
         has_data(&query.place, &query.expr, found)?;
         asked += 1;
     }
-    asked += live.rules(&scrape)?;
+    asked += live.rules(&scrapes)?;
     live.alerts()?;
     context.note(format!("{asked} queries have data"));
     Ok(())
+}
+
+/// A server whose endpoints have a certificate, which no other of its metrics tells of.
+fn secure(context: &Context) -> Result<(SocketAddr, Process)> {
+    let address = ports::free()?;
+    let identity = certificate(context, "secure", address, None)?;
+    let config = format!(
+        "tls_server_config: {{cert_file: '{}', key_file: '{}'}}",
+        identity.cert.display(),
+        identity.key.display()
+    );
+    let config = context.file("web.yml", &config)?;
+    let mut command = Command::new(context.binary());
+    command
+        .args(["-mode=server", "-listen=127.0.0.1:0"])
+        .arg(format!("-metrics={address}"))
+        .arg(format!("-web.config.file={}", config.display()));
+    let process = Process::spawn(context, "secure", &mut command)?;
+    wait::until("an answer by TLS", Duration::from_secs(10), || {
+        (!curl(address).is_empty()).then_some(())
+    })?;
+    Ok((address, process))
 }
 
 /// Two of them, as one of this version keeps either sort of histogram.
@@ -82,13 +117,16 @@ struct Live {
 }
 
 impl Live {
-    fn start(context: &Context, echo: &Echo) -> Result<Self> {
+    fn start(context: &Context, echo: &Echo, secure: SocketAddr) -> Result<Self> {
         let instance = echo.metrics.address.to_string();
         let config = |rules: &str| {
             format!(
                 "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\n\
                  rule_files: [{rules}]\n\
-                 scrape_configs: [{{job_name: tcp-echo, static_configs: [{{targets: ['{instance}']}}]}}]\n"
+                 scrape_configs:\n\
+                 - {{job_name: tcp-echo, static_configs: [{{targets: ['{instance}']}}]}}\n\
+                 - {{job_name: secure, scheme: https, tls_config: {{insecure_skip_verify: true}}, \
+                    static_configs: [{{targets: ['{secure}']}}]}}\n"
             )
         };
         let classic = config(&hasty_rules(context)?);
@@ -97,7 +135,7 @@ impl Live {
         let native = Prometheus::start_with(context, "native", &config(""), &features)?;
         for prometheus in [&classic, &native] {
             let scraped = || {
-                let scrapes = prometheus.value("count_over_time(up[5m])").ok()?;
+                let scrapes = prometheus.value("min(count_over_time(up[5m]))").ok()?;
                 (scrapes >= SCRAPES).then_some(())
             };
             wait::until("scrapes", Duration::from_secs(60), scraped)?;
@@ -140,7 +178,7 @@ impl Live {
     }
 
     /// Every rule works; what it records is there, and what an alert compares is there.
-    fn rules(&self, scrape: &Scrape) -> Result<usize> {
+    fn rules(&self, scrapes: &[Scrape]) -> Result<usize> {
         let answer = self.classic.json("/api/v1/rules")?;
         let groups = answer["data"]["groups"].as_array().context("no groups")?;
         let mut asked = 0;
@@ -159,7 +197,7 @@ impl Live {
                 .to_owned();
             ensure!(rule["health"] == "ok", "{place}: {rule}");
             let query = Query { place, expr };
-            exist(&query, scrape)?;
+            exist(&query, scrapes)?;
             has_data(
                 &query.place,
                 &query.expr,
@@ -253,20 +291,26 @@ fn substitute(expr: &str, values: &[(&str, &str)]) -> String {
     text
 }
 
-/// The query with 0 or 1 for what a comparison would leave out, or leave in.
+/// The query with 0 or 1 for what a comparison would leave out, or leave in. What follows
+/// `unless` stays: a 0 would leave out as much as a 1.
 fn uncut(expr: &str) -> String {
-    [">", "<", "=="].iter().fold(expr.to_owned(), |expr, sign| {
+    let (kept, left_out) = match expr.split_once(" unless ") {
+        Some((kept, left_out)) => (kept, format!(" unless {left_out}")),
+        None => (expr, String::new()),
+    };
+    let kept = [">", "<", "=="].iter().fold(kept.to_owned(), |expr, sign| {
         expr.replace(&format!(" {sign} "), &format!(" {sign} bool "))
             .replace(" bool bool ", " bool ")
-    })
+    });
+    kept + &left_out
 }
 
 /// The program has every metric that is named.
-fn exist(query: &Query, scrape: &Scrape) -> Result<()> {
+fn exist(query: &Query, scrapes: &[Scrape]) -> Result<()> {
     let place = &query.place;
     for metric in metrics(&query.expr) {
         ensure!(
-            scrape.kind(metric).is_some() || may_be_empty(place),
+            scrapes.iter().any(|scrape| scrape.kind(metric).is_some()) || may_be_empty(place),
             "{place}: there is no metric {metric}"
         );
     }
@@ -300,5 +344,6 @@ mod tests {
     fn comparisons_leave_nothing_out() {
         assert_eq!(uncut("a > 1 and b == 0"), "a > bool 1 and b == bool 0");
         assert_eq!(uncut("a > bool 1 or b >= 0"), "a > bool 1 or b >= 0");
+        assert_eq!(uncut("a > 1 unless b > 2"), "a > bool 1 unless b > 2");
     }
 }

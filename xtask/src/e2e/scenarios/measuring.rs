@@ -1,7 +1,6 @@
 //! What the prober's own host does to it, and what it must not make of that: a process that is
 //! stopped, a socket that is its own peer, durations that ask for too much.
 
-use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
@@ -11,8 +10,9 @@ use rustix::process::Signal;
 use crate::e2e::harness::context::Context;
 use crate::e2e::harness::echo::{Echo, EchoServer};
 use crate::e2e::harness::netns::Namespace;
+use crate::e2e::harness::process::Process;
 use crate::e2e::harness::relay::{Manner, Relay};
-use crate::e2e::harness::wait;
+use crate::e2e::harness::{ports, wait};
 use crate::e2e::runner::{PLAIN, Scenario};
 use crate::shell::{output, program};
 
@@ -83,9 +83,12 @@ fn stopped(context: &Context) -> Result<()> {
 fn itself(context: &Context) -> Result<()> {
     const PORT: u16 = 40_000;
     let host = Namespace::new()?;
-    let range = format!("net.ipv4.ip_local_port_range={PORT} {PORT}");
-    let exec = ["netns", "exec", host.name(), "sysctl", "-q", "-w", &range];
-    output(&mut program("ip", &exec))?;
+    let set_ports = |first: u16| -> Result<()> {
+        let range = format!("net.ipv4.ip_local_port_range={first} {PORT}");
+        let exec = ["netns", "exec", host.name(), "sysctl", "-q", "-w", &range];
+        output(&mut program("ip", &exec)).map(drop)
+    };
+    set_ports(PORT)?;
 
     let target = format!("-target=127.0.0.1:{PORT}");
     let flags = ["-mode=client", &target, "-interval=10ms", "-window=10"];
@@ -100,12 +103,25 @@ fn itself(context: &Context) -> Result<()> {
     ensure!(scrape.sum("tcp_echo_loss_ratio", &[]) == 1.0, "no loss");
 
     // Its attempts leave the port to a server that comes.
-    let address = SocketAddr::from(([127, 0, 0, 1], PORT));
-    let listen = format!("-listen={address}");
-    let mut server = None;
+    let listen = format!("-listen=127.0.0.1:{PORT}");
+    let metrics = format!("-metrics={}", ports::free()?);
+    let start = || {
+        let mut command = host.inside().command(context.binary());
+        command.args(["-mode=server", &listen, &metrics]);
+        Process::spawn(context, "server", &mut command)
+    };
+    let mut server = start()?;
     wait::until("a server at the port", LIMIT, || {
-        server = Echo::start_in(context, &host.inside(), &["-mode=server", &listen]).ok();
-        server.as_ref().map(|_| ())
+        if server.ended().is_some() {
+            // An attempt had the port just then.
+            server = start().ok()?;
+        }
+        server.log().contains("echo server listens").then_some(())
+    })?;
+    // It has the only port, so there must be others to connect from.
+    set_ports(PORT - 1000)?;
+    echo.until("the server is probed", LIMIT, |scrape| {
+        scrape.sum("tcp_echo_received_total", &[]) > 0.0
     })?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Whoever stops reading what the program writes costs what is written, and nothing else.
+//! A reader that stops costs what the program writes to it, and nothing else.
 
 use std::io::{self, PipeReader, PipeWriter, Write as _, pipe};
 use std::os::unix::net::UnixDatagram;
@@ -16,39 +16,41 @@ use crate::e2e::harness::netns::Inside;
 use crate::e2e::harness::{ports, wait};
 use crate::e2e::runner::{PLAIN, Scenario};
 
-pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
-    name: "readers that stop",
-    run: stopped,
-    ..PLAIN
-}];
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "readers that stop",
+        run: stopped,
+        ..PLAIN
+    },
+    Scenario {
+        name: "readers that stop, of a report",
+        run: stopped_in_foreground,
+        ..PLAIN
+    },
+];
 
 /// A pipe takes as much before somebody has to read.
 const PIPE: usize = 64 * 1024;
+const RECEIVED: &str = "tcp_echo_received_total";
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How soon a signal ends it, whoever reads.
 const END: Duration = Duration::from_secs(2);
 
+/// A program that runs for good: nobody reads its log, nor what it tells its manager.
 fn stopped(context: &Context) -> Result<()> {
     let server = EchoServer::start(context, &[])?;
-    let target = format!("-target=echo={}", server.address);
     let list = context.file("targets.yml", "[]")?;
     let notify = context.folder().join("notify");
     let _manager = full_socket(&notify)?;
     let (_reader, stderr) = full_pipe()?;
-    let (_other, stdout) = full_pipe()?;
-    let mut command = Command::new(context.binary());
+    let mut command = probing(context, &server);
     command
-        .args(["-mode=client", "-interval=10ms", "-v", &target])
         .arg(format!("-targets={}", list.display()))
         .env("NOTIFY_SOCKET", &notify)
         .env("WATCHDOG_USEC", "60000")
-        .stdin(Stdio::null())
-        .stdout(stdout)
         .stderr(stderr);
     let mut program = Program::start(&mut command)?;
-    program.until("probes", |scrape| {
-        scrape.sum("tcp_echo_received_total", &[]) >= 50.0
-    })?;
+    program.until_received(50.0)?;
     // A list that can't be used is worth a line, and one with a long name a long one.
     let name = "n".repeat(20_000);
     let entry = format!("- targets: ['127.0.0.1:9']\n  labels: {{target: '{name}'}}\n");
@@ -58,20 +60,40 @@ fn stopped(context: &Context) -> Result<()> {
         let _ = metrics.request("POST", "/-/reload", &[]);
         scrape.sum("tcp_echo_log_lines_dropped_total", &[]) >= 1.0
     })?;
-    let received = scrape.sum("tcp_echo_received_total", &[]);
-    program.until("further probes", |scrape| {
-        scrape.sum("tcp_echo_received_total", &[]) >= received + 50.0
-    })?;
-    kill_process(Pid::from_child(&program.child), Signal::TERM)?;
-    let (_, took) = wait::until("its end", PATIENCE, || {
-        program.child.try_wait().ok().flatten()
-    })?;
+    program.until_received(scrape.sum(RECEIVED, &[]) + 50.0)?;
+    let took = program.terminate()?;
     context.note(format!(
-        "with standard error, standard output and the manager's socket unread, SIGTERM takes {} ms",
+        "with standard error and the manager's socket unread, SIGTERM takes {} ms",
         took.as_millis()
     ));
-    ensure!(took <= END, "it took {} ms to end", took.as_millis());
     Ok(())
+}
+
+/// A program that a person runs: nobody reads its report, nor a line for each reply.
+fn stopped_in_foreground(context: &Context) -> Result<()> {
+    let server = EchoServer::start(context, &[])?;
+    let (_reader, stderr) = full_pipe()?;
+    let (_other, stdout) = full_pipe()?;
+    let mut command = probing(context, &server);
+    command.arg("-v").stderr(stderr).stdout(stdout);
+    let mut program = Program::start(&mut command)?;
+    // More lines than any buffer on their way holds.
+    program.until_received(1000.0)?;
+    let took = program.terminate()?;
+    context.note(format!(
+        "with standard error and standard output unread, SIGTERM takes {} ms",
+        took.as_millis()
+    ));
+    Ok(())
+}
+
+fn probing(context: &Context, server: &EchoServer) -> Command {
+    let mut command = Command::new(context.binary());
+    command
+        .args(["-mode=client", "-interval=5ms"])
+        .arg(format!("-target=echo={}", server.address))
+        .stdin(Stdio::null());
+    command
 }
 
 /// The program, with outputs of its own.
@@ -97,6 +119,22 @@ impl Program {
             Scrape::parse(&text).ok().filter(|scrape| look(scrape))
         })?;
         Ok(scrape)
+    }
+}
+
+impl Program {
+    fn until_received(&mut self, replies: f64) -> Result<()> {
+        let what = format!("{replies} replies");
+        self.until(&what, |scrape| scrape.sum(RECEIVED, &[]) >= replies)
+            .map(drop)
+    }
+
+    /// Tells it to end, which it does in time; gives how long that takes.
+    fn terminate(&mut self) -> Result<Duration> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        let (_, took) = wait::until("its end", PATIENCE, || self.child.try_wait().ok().flatten())?;
+        ensure!(took <= END, "it took {} ms to end", took.as_millis());
+        Ok(took)
     }
 }
 

@@ -174,13 +174,13 @@ fn prometheus_config(
 }
 
 /// A certificate and its key.
-struct Identity {
-    cert: PathBuf,
-    key: PathBuf,
+pub(super) struct Identity {
+    pub(super) cert: PathBuf,
+    pub(super) key: PathBuf,
 }
 
 /// One that `by` vouches for, or else it itself.
-fn certificate(
+pub(super) fn certificate(
     context: &Context,
     name: &str,
     address: SocketAddr,
