@@ -19,12 +19,12 @@ pub(crate) const BUFFER: usize = 2 * 1024;
 /// of what comes next. On Windows only a read that finds nothing makes it do so.
 const SHORT_READ_IS_LAST: bool = cfg!(not(windows));
 
-/// How much a connection has to echo, as far as one knows.
+/// How much a connection has to echo, by what it had last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Load {
     /// Less than [`BUFFER`], as probes are.
     Light,
-    /// More than was read at once.
+    /// More, or more than the peer's socket took.
     Heavy,
 }
 
@@ -58,6 +58,9 @@ pub(crate) struct Connection {
     stream: TcpStream,
     client: ClientId,
     last_traffic: Instant,
+    load: Load,
+    /// What was read since the socket was last empty.
+    burst: usize,
     /// When the loop looks whether it has to end.
     pub(crate) deadline: Option<Instant>,
     /// What the peer's socket has not taken yet. Nothing is read while there is any.
@@ -92,6 +95,8 @@ impl Connection {
             stream,
             client,
             last_traffic: now,
+            load: Load::Light,
+            burst: 0,
             deadline: None,
             unsent: None,
             is_read_closed: false,
@@ -102,6 +107,11 @@ impl Connection {
 
     pub(crate) const fn client(&self) -> ClientId {
         self.client
+    }
+
+    /// How much it is likely to have next.
+    pub(crate) const fn load(&self) -> Load {
+        self.load
     }
 
     /// Whether the peer's socket has not taken all that was read.
@@ -151,7 +161,20 @@ impl Connection {
     /// Echoes what there is, up to what its load allows at a time.
     pub(crate) fn serve(
         &mut self,
-        load: Load,
+        buffer: &mut [u8; BUFFER],
+        now: Instant,
+        stats: &ServerStats,
+    ) -> io::Result<Served> {
+        let served = self.echo(buffer, now, stats)?;
+        self.load = match served {
+            Served::All if std::mem::take(&mut self.burst) < BUFFER => Load::Light,
+            _ => Load::Heavy,
+        };
+        Ok(served)
+    }
+
+    fn echo(
+        &mut self,
         buffer: &mut [u8; BUFFER],
         now: Instant,
         stats: &ServerStats,
@@ -159,7 +182,7 @@ impl Connection {
         if !self.flush(now, stats)? {
             return Ok(Served::Blocked);
         }
-        for _ in 0..load.reads() {
+        for _ in 0..self.load.reads() {
             let read = match self.stream.read(buffer) {
                 Ok(0) => return Ok(Served::End),
                 Ok(read) => read,
@@ -168,6 +191,7 @@ impl Connection {
                 Err(error) => return Err(error),
             };
             self.last_traffic = now;
+            self.burst = self.burst.saturating_add(read);
             let written = write(&mut self.stream, &buffer[..read])?;
             stats.on_echoed(written);
             if written < read {
@@ -179,7 +203,7 @@ impl Connection {
                 return Ok(Served::Blocked);
             }
             if read == BUFFER {
-                if load == Load::Light {
+                if self.load == Load::Light {
                     break;
                 }
             } else if SHORT_READ_IS_LAST && !self.is_read_closed {

@@ -37,9 +37,9 @@ const FIRST_LISTENER: usize = 1 << 31;
 /// Accepts, echoes and closes, all on one thread.
 ///
 /// Each turn looks at the poller once and serves a few connections, client by client
-/// ([`FairQueue`]). Connections with much to echo wait in a queue of their own, of which one is
-/// served in a turn, and so is one that is accepted: whatever they are many of, a probe waits for
-/// one of them.
+/// ([`FairQueue`]). Connections with much to echo, now or the last time, wait in a queue of their
+/// own, of which one is served in a turn, and so is one that is accepted: whatever they are many
+/// of, a probe waits for one of them.
 #[derive(Debug)]
 pub(crate) struct EventLoop {
     poll: Poll,
@@ -115,10 +115,10 @@ impl EventLoop {
         };
         for _ in 0..quantum {
             let Some(key) = self.light.pop() else { break };
-            self.serve(key, Load::Light);
+            self.serve(key);
         }
         if let Some(key) = self.heavy.pop() {
-            self.serve(key, Load::Heavy);
+            self.serve(key);
         }
         self.accept();
         Ok(())
@@ -150,10 +150,9 @@ impl EventLoop {
                 connection.on_read_closed();
             }
             if !std::mem::replace(&mut connection.is_queued, true) {
-                let queue = if connection.is_blocked() {
-                    &mut self.heavy
-                } else {
-                    &mut self.light
+                let queue = match connection.load() {
+                    Load::Light => &mut self.light,
+                    Load::Heavy => &mut self.heavy,
                 };
                 queue.push(connection.client(), token.0);
             }
@@ -180,11 +179,11 @@ impl EventLoop {
         }
     }
 
-    fn serve(&mut self, key: usize, load: Load) {
+    fn serve(&mut self, key: usize) {
         let connection = &mut self.connections[key];
         connection.is_queued = false;
         let was_blocked = connection.is_blocked();
-        match connection.serve(load, &mut self.buffer, self.now, &self.stats) {
+        match connection.serve(&mut self.buffer, self.now, &self.stats) {
             Ok(Served::All | Served::Blocked) => {}
             Ok(Served::Part) => {
                 connection.is_queued = true;

@@ -139,6 +139,42 @@ fn few_bytes_go_before_many() {
     assert!(server.event_loop.heavy.is_empty());
 }
 
+/// One that sends much again and again is known by what it sent before.
+#[test]
+fn few_bytes_go_before_many_that_come_again() {
+    const PIECE: usize = 4 * BUFFER;
+    let mut server = Server::new(ServerConfig::default());
+    let mut heavy: Vec<_> = (0..20).map(|_| server.accept([127, 0, 0, 1])).collect();
+    let mut light = server.accept([127, 0, 0, 1]);
+    let mut sent = 0;
+    for _ in 0..2 {
+        for peer in &mut heavy {
+            peer.write_all(&[1; PIECE]).unwrap();
+            sent += PIECE as u64;
+        }
+        server.turns_until("all of it", |server| server.stats.echoed_bytes() == sent);
+        server.turns_until("no more of it", |server| server.event_loop.heavy.is_empty());
+        for peer in &mut heavy {
+            let mut left = PIECE;
+            server.turns_until("all back", |_| {
+                left -= read(peer).len();
+                left == 0
+            });
+        }
+    }
+    for peer in &mut heavy {
+        peer.write_all(&[1; PIECE]).unwrap();
+    }
+    light.write_all(b"few").unwrap();
+    let mut back = Vec::new();
+    server.turns_until("the few", |_| {
+        back.extend(read(&mut light));
+        back == b"few"
+    });
+    let meanwhile = server.stats.echoed_bytes() - sent;
+    assert!(meanwhile <= 2 * PIECE as u64 + 3, "{meanwhile} bytes");
+}
+
 #[test]
 fn no_more_is_kept_than_one_buffer() {
     let mut server = Server::new(ServerConfig::default());
