@@ -145,6 +145,7 @@ fn make(
         report.add(&name, outcome, start.elapsed());
     }
     report.step(&entry(digest::SUMS), || {
+        fs::create_dir_all(&workshop.release.out)?;
         digest::write_sums(&workshop.release.out, PACKAGE)?;
         workshop.show(&made)
     });

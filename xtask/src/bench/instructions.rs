@@ -13,7 +13,8 @@ use crate::shell::{has, root};
 
 /// What may come of another compiler.
 const MARGIN: f64 = 1.1;
-/// The bounds that hold, in instructions.
+/// The bounds that hold, in instructions, by cargo's profile: what crosses crates is inlined in
+/// one and called in the other.
 const BOUNDS: &str = "benches/instructions.json";
 
 pub(super) fn count(quick: bool) -> Result<Group> {
@@ -21,12 +22,16 @@ pub(super) fn count(quick: bool) -> Result<Group> {
         return skip("valgrind is not installed: instructions are not counted");
     }
     let text = fs::read_to_string(root().join(BOUNDS)).context(BOUNDS)?;
-    let bounds: BTreeMap<String, f64> = serde_json::from_str(&text).context(BOUNDS)?;
+    let mut bounds: BTreeMap<String, BTreeMap<String, f64>> =
+        serde_json::from_str(&text).context(BOUNDS)?;
+    let bounds = bounds
+        .remove(folder())
+        .with_context(|| format!("{BOUNDS}: no bounds for the profile {}", folder()))?;
     let times: u32 = if quick { 2000 } else { 20_000 };
     let mut group = Group {
         title: "Instructions",
         text: "Of one operation, in virtual time: what 2N of them take less what N take, by N. \
-               The target is the figure in `benches/instructions.json` and a tenth more.",
+               The target is the figure of the profile in `benches/instructions.json` and a tenth more.",
         command: format!(
             "valgrind --tool=callgrind target/{}/instructions WORK {times}",
             folder()

@@ -7,6 +7,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 
+use crate::report::skip;
+
 /// What the file is called, as `sha256sum --check` takes it.
 pub(super) const SUMS: &str = "SHA256SUMS";
 
@@ -21,7 +23,8 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
 }
 
 /// Writes the checksums of the files in `folder` whose names begin with `prefix`, also
-/// of those that an earlier run or another machine has made.
+/// of those that an earlier run or another machine has made. Without any there is nothing
+/// to check: that is a reason to skip.
 pub(super) fn write_sums(folder: &Path, prefix: &str) -> Result<()> {
     let mut names = Vec::new();
     for file in fs::read_dir(folder)? {
@@ -30,6 +33,9 @@ pub(super) fn write_sums(folder: &Path, prefix: &str) -> Result<()> {
         if name.starts_with(prefix) && file.path().is_file() {
             names.push(name);
         }
+    }
+    if names.is_empty() {
+        return skip("no artifact was made");
     }
     names.sort();
     let mut text = String::new();
@@ -55,6 +61,8 @@ mod tests {
     fn sums_are_sorted_and_of_our_files_only() {
         let folder = std::env::temp_dir().join(format!("sums-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
+        write_sums(&folder, "x-").unwrap_err();
+        assert!(!folder.join(SUMS).exists(), "sums of nothing");
         for (name, text) in [("x-2", "abc"), ("x-1", ""), ("y", "")] {
             fs::write(folder.join(name), text).unwrap();
         }
