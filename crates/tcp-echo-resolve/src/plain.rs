@@ -52,15 +52,16 @@ impl OneName {
     }
 
     /// Asks for both families in one, which is what keeps to the system's rules: a name
-    /// in the list of hosts is not asked for elsewhere. Where that takes long or has come
-    /// to nothing for want of an answer, it asks for each by itself besides, and tells
-    /// what there is. It ends when all have ended, so that nothing hangs twice.
+    /// in the list of hosts is not asked for elsewhere. Where that takes long, or failed
+    /// without saying that there is nothing (for the system, one family that fails is a
+    /// failure of both), it asks for each by itself besides, and tells what there is. It
+    /// ends when all have ended, so that nothing hangs twice.
     async fn both(&self) {
         let mut any = pin!(self.call(IpVersion::Auto, false));
         let mut parts = Parts::default();
         tokio::select! {
             found = &mut any => match found {
-                Err(Failure::NoAnswer) => parts.any = Some(found),
+                Err(Failure::NoAnswer | Failure::Server) => parts.any = Some(found),
                 found => return self.waiting.tell(found),
             },
             () = async { self.waiting.urgent().await; sleep(PROMPT).await } => {}

@@ -181,6 +181,36 @@ async fn one_family_that_is_not_answered_for_blocks_nothing() {
     assert_eq!(last, Some(Ok(both)));
 }
 
+/// A server, or a firewall, that refuses to be asked for one family; for the system that is a
+/// failure of both.
+#[tokio::test]
+async fn one_family_that_is_refused_blocks_nothing() {
+    for (refused, found) in [
+        (IpVersion::V6, "192.0.2.1:0"),
+        (IpVersion::V4, "[2001:db8::1]:0"),
+    ] {
+        let ask = move |_: &str, ip| -> Found {
+            if ip == IpVersion::Auto || ip == refused {
+                return Err(Failure::Server);
+            }
+            Ok(addresses(&[found]))
+        };
+        let resolver = Resolver::builder().system(ask).build();
+        let mut look_up = resolver.look_up("web", IpVersion::Auto, true);
+        let mut last = None;
+        while let Some(found) = soon(look_up.next()).await {
+            last = Some(found);
+        }
+        assert_eq!(last, Some(Ok(addresses(&[found]))));
+    }
+    let resolver = Resolver::builder()
+        .system(|_: &str, _| -> Found { Err(Failure::Server) })
+        .build();
+    let mut look_up = resolver.look_up("web", IpVersion::Auto, true);
+    assert_eq!(soon(look_up.next()).await, Some(Err(Failure::Server)));
+    assert_eq!(soon(look_up.next()).await, None);
+}
+
 /// An answer that comes when those who wait were told that there is none yet. The time is
 /// the real one: what answers is a thread that blocks.
 #[tokio::test]
