@@ -2,10 +2,12 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
+use serde_json::{Value, json};
 
 use crate::e2e::harness::context::Context;
 use crate::e2e::harness::echo::Echo;
@@ -25,6 +27,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "forty names whose nameserver never answers",
         run: many_hang,
+        ..SERVED
+    },
+    Scenario {
+        name: "a thousand names that hang beside a thousand targets",
+        alone: true,
+        run: thousands,
         ..SERVED
     },
     Scenario {
@@ -222,6 +230,103 @@ fn many_hang(context: &Context) -> Result<()> {
     let took = echo.end_by(Signal::TERM)?;
     context.note(format!("ended after {} ms", took.as_millis()));
     Ok(())
+}
+
+const THOUSAND: usize = 1000;
+/// What is compared with and without names that hang.
+const SPAN: Duration = Duration::from_secs(10);
+/// Of one target.
+const INTERVAL: Duration = Duration::from_millis(500);
+/// How many of the slots that the targets have must be sent.
+const LEAST_SENT: f64 = 0.99;
+/// How long a scrape may take longer with them, and how many times as long.
+const SCRAPE: (Duration, f64) = (Duration::from_millis(100), 3.0);
+
+/// A thousand names that nobody answers for cost the running targets no probe.
+fn thousands(context: &Context) -> Result<()> {
+    let served = Served::start(
+        context,
+        "nameserver 127.0.0.1\noptions timeout:5 attempts:2\n",
+    )?;
+    let entry = |name: String, address: String| json!({"name": name, "address": address});
+    let running: Vec<_> = (0..THOUSAND)
+        .map(|n| entry(format!("good-{n}"), served.at("127.0.0.1")))
+        .collect();
+    let hanging =
+        (0..THOUSAND).map(|n| entry(format!("bad-{n}"), served.at(&format!("n{n}.hang.test"))));
+    let all: Vec<_> = running.iter().cloned().chain(hanging).collect();
+    let file = context.file("targets.json", &Value::from(running).to_string())?;
+    let file = format!("-targets={}", file.display());
+    let interval = format!("-interval={}ms", INTERVAL.as_millis());
+    let flags = [&file, &interval, "-max-connections-per-ip=0"];
+    let echo = served.probe(context, &[], &flags)?;
+    let connected = THOUSAND as f64;
+    echo.until("all running", LONG, |scrape| {
+        scrape.sum("tcp_echo_connected", &[]) == connected
+    })?;
+
+    let (before, alone) = span(&echo)?;
+    context.file("targets.json", &Value::from(all).to_string())?;
+    echo.until("names that hang", LONG, |scrape| {
+        scrape.matching("tcp_echo_connected", &[]).count() == 2 * THOUSAND
+    })?;
+    let (counted, beside) = span(&echo)?;
+    context.note(format!(
+        "beside {THOUSAND} names that hang: {:.2} % of the slots sent, without them {:.2} %, {} lost; a \
+         scrape of twice as many targets takes {} ms at most, without them {} ms",
+        counted.sent * 100.0,
+        before.sent * 100.0,
+        counted.lost,
+        beside.as_millis(),
+        alone.as_millis(),
+    ));
+    ensure!(counted.sent >= LEAST_SENT, "{} sent", counted.sent);
+    ensure!(counted.lost == 0.0, "{} probes lost", counted.lost);
+    let (more, times) = SCRAPE;
+    ensure!(
+        beside <= alone + more || beside <= alone.mul_f64(times),
+        "a scrape takes {beside:?}, without them {alone:?}"
+    );
+    let scrape = echo.scrape()?;
+    ensure!(
+        scrape.sum("tcp_echo_connected", &[]) == connected,
+        "connections were given up"
+    );
+    let took = echo.end_by(Signal::TERM)?;
+    context.note(format!("ended after {} ms", took.as_millis()));
+    Ok(())
+}
+
+/// What became of the running targets' slots.
+struct Counted {
+    /// A ratio.
+    sent: f64,
+    lost: f64,
+}
+
+/// Scrapes for a while; gives what was counted, and how long the longest scrape took.
+fn span(echo: &Echo) -> Result<(Counted, Duration)> {
+    let mut longest = Duration::ZERO;
+    let mut scrape = || -> Result<(Instant, String)> {
+        let asked = Instant::now();
+        let text = echo.metrics.get("/metrics")?;
+        longest = longest.max(asked.elapsed());
+        Ok((asked, text))
+    };
+    let (start, before) = scrape()?;
+    let (mut end, mut after) = (start, String::new());
+    while end.duration_since(start) < SPAN {
+        thread::sleep(Duration::from_millis(500));
+        (end, after) = scrape()?;
+    }
+    let (before, after) = (Scrape::parse(&before)?, Scrape::parse(&after)?);
+    let slots = THOUSAND as f64 * (end - start).as_secs_f64() / INTERVAL.as_secs_f64();
+    let rise = |name: &str| after.sum(name, &[]) - before.sum(name, &[]);
+    let counted = Counted {
+        sent: rise("tcp_echo_sent_total") / slots,
+        lost: rise("tcp_echo_timeouts_total"),
+    };
+    Ok((counted, longest))
 }
 
 /// Packets that ask for AAAA of web.test., or for A, are dropped before they arrive: what the other family has
