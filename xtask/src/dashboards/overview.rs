@@ -4,6 +4,8 @@ use super::board::{Board, Row};
 use super::expr::{Of, limits};
 use super::panel::{Kind, Panel};
 
+mod names;
+
 pub(super) const UID: &str = "tcp-echo-overview";
 const OF: Of = Of { many: true };
 const LEGEND: &str = "{{instance}} → {{target}}";
@@ -47,7 +49,15 @@ pub(super) fn board() -> Board {
                 "{{instance}}: RTTs are not to be trusted here",
             ),
         ],
-        rows: vec![now(), loss(), rtt(), connections(), host(), server()],
+        rows: vec![
+            now(),
+            loss(),
+            rtt(),
+            connections(),
+            names::row(),
+            host(),
+            server(),
+        ],
     }
 }
 

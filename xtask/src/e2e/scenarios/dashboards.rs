@@ -54,11 +54,12 @@ fn run(context: &Context) -> Result<()> {
     let flags = [
         "-mode=both".to_owned(),
         format!("-listen={listen}"),
-        format!("-target=db={listen}"),
+        format!("-target=db=localhost:{}", listen.port()),
         format!("-target=web={}", lossy.address),
         format!("-target=old={dead}"),
         format!("-targets={}", list.display()),
         "-interval=20ms".to_owned(),
+        "-dns-refresh=500ms".to_owned(),
         "-timeout=200ms".to_owned(),
     ];
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
