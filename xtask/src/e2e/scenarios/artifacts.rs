@@ -3,14 +3,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::dist;
 use crate::e2e::harness::context::Context;
-use crate::e2e::harness::ports;
+use crate::e2e::harness::process::Process;
 use crate::e2e::harness::wine::Wine;
+use crate::e2e::harness::{ports, wait};
 use crate::e2e::runner::{PLAIN, Scenario};
 use crate::report::skip;
 use crate::shell::{output, program};
@@ -56,6 +59,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 ];
 
 const COUNT: u64 = 50;
+const START: Duration = Duration::from_secs(10);
+const AT_REST_KIB: u64 = 8 * 1024;
 /// Below cargo's folder.
 const FOLDERS: [&str; 2] = [dist::WHOLE, dist::BRIEF];
 
@@ -75,6 +80,7 @@ fn here(context: &Context) -> Result<()> {
     }
     let binary = unpacked.join("tcp-echo-metrics");
     is_static_and_movable(&binary)?;
+    takes_little(context, &binary)?;
     probes_itself(context, Command::new(binary), "x86_64")
 }
 
@@ -92,6 +98,28 @@ fn windows(context: &Context) -> Result<()> {
     let prefix = context.folder().join("wine");
     let wine = Wine::new(prefix, &unpacked.join("tcp-echo-metrics.exe"))?;
     probes_itself(context, wine.program(), "Windows by wine")
+}
+
+/// A server at rest is small, with all that is in memory of its file.
+fn takes_little(context: &Context, binary: &Path) -> Result<()> {
+    let mut command = Command::new(binary);
+    command.args([
+        "-mode=server",
+        "-listen=127.0.0.1:0",
+        "-metrics=127.0.0.1:0",
+    ]);
+    let server = Process::spawn(context, "static", &mut command)?;
+    wait::until("a server", START, || {
+        server
+            .log()
+            .contains("metrics endpoint listens")
+            .then_some(())
+    })?;
+    thread::sleep(Duration::from_secs(1));
+    let memory = server.memory_kib("VmRSS")?;
+    context.note(format!("a server at rest: {memory} KiB"));
+    ensure!(memory <= AT_REST_KIB, "a server at rest: {memory} KiB");
+    Ok(())
 }
 
 /// It needs no library and no loader, and the system puts it at another address each time.

@@ -24,7 +24,9 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-const AT_REST_KIB: u64 = 8 * 1024;
+/// Of what it has for itself. How much of its file is in memory depends on how that was built, and
+/// is bounded for the one that is released.
+const AT_REST_KIB: u64 = 2 * 1024;
 /// Four times what the original needs; this is a gate against accidents.
 const CONNECTION_KIB: f64 = 16.0;
 const CONNECTIONS: usize = 1000;
@@ -33,9 +35,12 @@ const TOO_MANY: usize = 20;
 fn at_rest(context: &Context) -> Result<()> {
     let server = EchoServer::start(context, &[])?;
     thread::sleep(Duration::from_secs(1));
-    let memory = server.echo.process.memory_kib("VmRSS")?;
-    context.note(format!("a server at rest: {memory} KiB"));
-    ensure!(memory <= AT_REST_KIB, "{memory} KiB");
+    let memory = |field: &str| server.echo.process.memory_kib(field);
+    let (own, all) = (memory("RssAnon")?, memory("VmRSS")?);
+    context.note(format!(
+        "a server at rest: {own} KiB, {all} KiB with what is in memory of its file"
+    ));
+    ensure!(own <= AT_REST_KIB, "{own} KiB");
     Ok(())
 }
 
