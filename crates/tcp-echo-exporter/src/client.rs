@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
 };
 
 use axum::{
@@ -10,17 +11,16 @@ use axum::{
     http::{HeaderMap, request::Parts},
 };
 
-use crate::peers::Share;
+use crate::connections::Connection;
 
-/// What an answer depends on besides the question: what the client takes, and what it
-/// has already.
+/// What an answer depends on besides the question: what the client takes, and who it is.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) headers: HeaderMap,
-    /// Nothing where another program serves the endpoints and has limits of its own.
-    pub(crate) share: Option<Share>,
     /// Nothing where a server other than [`Exporter`](crate::Exporter) does not say it.
     pub(crate) address: Option<IpAddr>,
+    /// Nothing where another server has the connections.
+    pub(crate) connection: Option<Arc<Connection>>,
 }
 
 impl<S: Sync> FromRequestParts<S> for Client {
@@ -29,11 +29,11 @@ impl<S: Sync> FromRequestParts<S> for Client {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(Self {
             headers: parts.headers.clone(),
-            share: parts.extensions.get::<Share>().cloned(),
             address: parts
                 .extensions
                 .get::<ConnectInfo<SocketAddr>>()
                 .map(|peer| peer.0.ip()),
+            connection: parts.extensions.get::<Arc<Connection>>().cloned(),
         })
     }
 }

@@ -1,41 +1,43 @@
 //! Serving the endpoints.
 
 use std::{
-    fmt,
     future::Future,
     io,
     net::SocketAddr,
-    pin::{Pin, pin},
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use axum::{Extension, Router};
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use axum::Router;
 use tcp_echo_server::{Address, BindError, adopt, listen};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::watch,
     task::JoinSet,
-    time::{sleep, timeout},
+    time::timeout,
 };
 
-mod door;
+use crate::connections::Connections;
 
-use door::{Door, Guest};
+mod connection;
+mod listeners;
+mod stream;
+
+use connection::Acceptor;
+use listeners::Listeners;
+use stream::Stream;
 
 /// What keeps slow or silent clients from holding the endpoints.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
-    /// How many connections are served at once; others wait to be accepted.
+    /// How many connections are served at once. Of each client up to half of what the
+    /// others leave; for more, others are closed.
     connections: usize,
-    /// How many of one address, so that it keeps nobody else out; more are closed.
-    connections_per_ip: usize,
+    /// How long nothing is accepted when the system is short of something, unless a
+    /// connection ends before.
+    accept_pause: Duration,
     /// How long a request's head may be, in bytes.
     head_size: usize,
     /// How long a connection may take to send a request's head, or idle before it.
@@ -48,7 +50,7 @@ struct Limits {
 
 const LIMITS: Limits = Limits {
     connections: 256,
-    connections_per_ip: 64,
+    accept_pause: Duration::from_millis(100),
     head_size: 32 * 1024,
     head: Duration::from_secs(20),
     age: Duration::from_secs(60),
@@ -59,6 +61,10 @@ const LIMITS: Limits = Limits {
 const GRACE: Duration = Duration::from_millis(500);
 
 /// Bound HTTP endpoints, ready to [`serve`](Self::serve).
+///
+/// 256 connections are served at once, of one client (an IPv4 address or the /64 of an IPv6
+/// one) up to half of what the others leave. A new one is always accepted: for one beyond
+/// the limit another one is closed, the oldest idle one as a rule.
 #[derive(Debug)]
 pub struct Exporter {
     listeners: Vec<TcpListener>,
@@ -125,7 +131,7 @@ impl Exporter {
     {
         self.acceptor = Some(Acceptor(Arc::new(move |stream| {
             let accepted = accept(stream);
-            Box::pin(async move { Ok(Box::new(accepted.await?) as Stream) })
+            Box::pin(async move { Ok(Stream::Other(Box::new(accepted.await?))) })
         })));
         self
     }
@@ -142,124 +148,42 @@ impl Exporter {
     /// # Panics
     /// In a tokio runtime without time enabled.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let permits = Arc::new(Semaphore::new(self.limits.connections));
-        let mut door = Door::new(self.listeners, self.limits.connections_per_ip);
+        let limits = self.limits;
+        let mut listeners = Listeners::new(self.listeners, limits.accept_pause);
+        let connections = Connections::new(limits.connections);
         let (stop, stopped) = watch::channel(());
-        let mut connections = JoinSet::new();
+        let mut tasks = JoinSet::new();
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
-                Some(ended) = connections.join_next() => {
+                Some(ended) = tasks.join_next() => {
+                    listeners.on_closed();
                     if let Err(error) = ended {
                         tracing::error!(%error, "a connection to the endpoints has failed");
                     }
                 }
-                Ok((permit, guest)) = async {
-                    let permit = Arc::clone(&permits).acquire_owned().await?;
-                    Ok::<_, tokio::sync::AcquireError>((permit, door.accept().await))
-                } => {
-                    let acceptor = self.acceptor.clone();
-                    let (router, limits) = (self.router.clone(), self.limits);
-                    let mut stopped = stopped.clone();
-                    connections.spawn(async move {
-                        let router = guest.introduced_to(router);
-                        let Guest { stream, place, .. } = guest;
-                        if let Some(stream) = accept(acceptor, stream, limits, &mut stopped).await {
-                            serve_connection(stream, router, limits, stopped).await;
-                        }
-                        drop((permit, place));
-                    });
+                accepted = listeners.accept() => {
+                    let Some((stream, peer)) = accepted else {
+                        connections.close_idle();
+                        continue;
+                    };
+                    let closes_at = Instant::now() + limits.age + limits.last_request;
+                    let admitted = connections.admit(peer, closes_at);
+                    let (acceptor, router) = (self.acceptor.clone(), self.router.clone());
+                    let stopped = stopped.clone();
+                    tasks.spawn(connection::serve(
+                        stream, admitted, acceptor, router, limits, stopped,
+                    ));
                 }
             }
         }
-        drop((door, stop));
-        let ended = async { while connections.join_next().await.is_some() {} };
+        drop((listeners, stop));
+        let ended = async { while tasks.join_next().await.is_some() {} };
         if timeout(GRACE, ended).await.is_err() {
-            connections.shutdown().await;
+            tasks.shutdown().await;
         }
-    }
-}
-
-/// When a request's connection is closed, whatever it does; an extension of every
-/// request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Closes(pub(crate) Instant);
-
-/// What HTTP is spoken on.
-trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
-
-type Stream = Box<dyn Connection>;
-
-type Accepting = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
-
-/// What is made of a TCP connection before HTTP is spoken.
-#[derive(Clone)]
-struct Acceptor(Arc<dyn Fn(TcpStream) -> Accepting + Send + Sync>);
-
-impl fmt::Debug for Acceptor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Acceptor")
-    }
-}
-
-/// What there is to serve, if anything comes of a connection in time.
-async fn accept(
-    acceptor: Option<Acceptor>,
-    stream: TcpStream,
-    limits: Limits,
-    stopped: &mut watch::Receiver<()>,
-) -> Option<Stream> {
-    // Only the answer's latency is at stake.
-    let _ = stream.set_nodelay(true);
-    let Some(Acceptor(accept)) = acceptor else {
-        return Some(Box::new(stream));
-    };
-    let accepted = tokio::select! {
-        accepted = timeout(limits.head, accept(stream)) => accepted,
-        _ = stopped.changed() => return None,
-    };
-    let accepted = accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-    match accepted {
-        Ok(stream) => Some(stream),
-        Err(error) => {
-            tracing::debug!(%error, "a connection to the endpoints was not accepted");
-            None
-        }
-    }
-}
-
-async fn serve_connection(
-    stream: Stream,
-    router: Router,
-    limits: Limits,
-    mut stopped: watch::Receiver<()>,
-) {
-    let closes = Closes(Instant::now() + limits.age + limits.last_request);
-    let router = router.layer(Extension(closes));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
-        .max_buf_size(limits.head_size)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => Some(ended),
-        _ = stopped.changed() => None,
-        () = sleep(limits.age) => None,
-    };
-    let ended = if let Some(ended) = ended {
-        ended
-    } else {
-        connection.as_mut().graceful_shutdown();
-        let last = timeout(limits.last_request, connection);
-        last.await.unwrap_or(Ok(()))
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection to the endpoints ended");
     }
 }
 

@@ -4,7 +4,7 @@
 //! - [`Endpoints`] say what is shown: targets, an echo server's counts, look-ups and
 //!   where targets come from, the build, how the last reload went. Its [router](Endpoints::router) can be served by itself or
 //!   as a part of another program.
-//! - [`Exporter`] listens and serves, and doesn't let slow clients hold it.
+//! - [`Exporter`] listens and serves, and doesn't let slow or many clients hold it.
 //!
 //! ```
 //! use std::time::Duration;
@@ -99,11 +99,13 @@
 #![deny(missing_docs)]
 
 mod about;
+mod answers;
 mod buckets;
 mod buffers;
 mod cells;
 mod client;
 mod collect;
+mod connections;
 mod discovery;
 mod encode;
 mod endpoints;
@@ -114,15 +116,16 @@ mod labels;
 mod layout;
 mod lifecycle;
 mod live;
+mod log_limiter;
 mod native;
 mod negotiate;
 mod page;
-mod peers;
 mod pieces;
 mod plot;
 mod probe;
 mod process;
 mod query;
+mod quota;
 mod readiness;
 mod respond;
 mod server;

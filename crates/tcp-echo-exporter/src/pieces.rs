@@ -4,6 +4,7 @@ use std::{
     io::{self, Write},
     mem,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -19,6 +20,8 @@ use tokio::{
     time::Instant,
 };
 
+use crate::answers::Place;
+
 /// How many bytes are handed on at a time.
 const PIECE: usize = 64 * 1024;
 
@@ -26,17 +29,20 @@ const PIECE: usize = 64 * 1024;
 /// much of an answer is in memory at once, however long it is.
 const AHEAD: usize = 4;
 
-/// A channel for one answer, which may take so long to be read. This has to be called in
-/// a tokio runtime with time enabled, which has to run while the answer is written.
-pub(crate) fn channel(reading: Duration) -> (Pieces, Rest) {
+/// A channel for one answer, which may take so long to be read, and holds its place until
+/// it was. This has to be called in a tokio runtime with time enabled, which has to run
+/// while the answer is written.
+pub(crate) fn channel(place: Place, reading: Duration) -> (Pieces, Rest) {
     let (sender, receiver) = mpsc::channel(AHEAD);
+    let place = Arc::new(place);
     let pieces = Pieces {
         filling: Vec::new(),
         sender,
         until: Instant::now() + reading,
         runtime: Handle::current(),
+        place: Arc::clone(&place),
     };
-    (pieces, Rest { receiver })
+    (pieces, Rest { receiver, place })
 }
 
 /// Where an answer is written, on a thread that may wait.
@@ -47,6 +53,7 @@ pub(crate) struct Pieces {
     /// By when all of it has to be taken, but for what may wait.
     until: Instant,
     runtime: Handle,
+    place: Arc<Place>,
 }
 
 impl Pieces {
@@ -58,7 +65,15 @@ impl Pieces {
             Err(TrySendError::Full(piece)) => piece,
         };
         let left = self.until.saturating_duration_since(Instant::now());
-        let sent = self.runtime.block_on(self.sender.send_timeout(piece, left));
+        let reader = self.place.reader();
+        reader.set_awaited(true);
+        let sent = self.runtime.block_on(async {
+            tokio::select! {
+                sent = self.sender.send_timeout(piece, left) => sent,
+                () = reader.dropped() => Err(SendTimeoutError::Closed(Ok(Bytes::new()))),
+            }
+        });
+        reader.set_awaited(false);
         sent.map_err(|error| match error {
             SendTimeoutError::Closed(_) => io::ErrorKind::BrokenPipe.into(),
             SendTimeoutError::Timeout(_) => io::ErrorKind::TimedOut.into(),
@@ -70,6 +85,7 @@ impl Pieces {
     pub(crate) fn finish(mut self, written: io::Result<()>) {
         let last = written.map(|()| mem::take(&mut self.filling).into());
         let _ = self.send(last);
+        self.place.reader().set_awaited(true);
     }
 }
 
@@ -97,6 +113,7 @@ impl Write for Pieces {
 #[derive(Debug)]
 pub(crate) struct Rest {
     receiver: mpsc::Receiver<io::Result<Bytes>>,
+    place: Arc<Place>,
 }
 
 impl Rest {
@@ -116,6 +133,7 @@ impl Rest {
             first: Some(first),
             rest: self.receiver,
             ended: false,
+            place: self.place,
         }
     }
 }
@@ -127,6 +145,7 @@ pub(crate) struct Whole {
     rest: mpsc::Receiver<io::Result<Bytes>>,
     /// Whether the last piece was given, or an error. Only the last one is short.
     ended: bool,
+    place: Arc<Place>,
 }
 
 impl Stream for Whole {
@@ -134,6 +153,7 @@ impl Stream for Whole {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some(first) = self.first.take() {
+            self.place.reader().on_taken(first.len());
             return Poll::Ready(Some(Ok(first)));
         }
         let Poll::Ready(next) = self.rest.poll_recv(context) else {
@@ -144,6 +164,9 @@ impl Stream for Whole {
             None if !self.ended => Some(Err(io::ErrorKind::UnexpectedEof.into())),
             next => next,
         };
+        if let Some(Ok(piece)) = &next {
+            self.place.reader().on_taken(piece.len());
+        }
         self.ended |= next.as_ref().is_none_or(|next| match next {
             Ok(piece) => piece.len() < PIECE,
             Err(_) => true,
@@ -156,9 +179,21 @@ impl Stream for Whole {
 mod tests {
     use std::{pin::pin, thread};
 
+    use axum::http::HeaderMap;
+
     use super::*;
+    use crate::{answers::Answers, client::Client};
 
     const LONG: Duration = Duration::from_secs(60);
+
+    async fn place() -> Place {
+        let client = Client {
+            headers: HeaderMap::new(),
+            address: None,
+            connection: None,
+        };
+        Answers::new(1).place(&client, LONG).await.unwrap()
+    }
 
     async fn next(whole: &mut Pin<&mut Whole>) -> Option<io::Result<Bytes>> {
         std::future::poll_fn(|context| whole.as_mut().poll_next(context)).await
@@ -166,7 +201,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_long_answer_comes_whole_while_little_of_it_is_held() {
-        let (mut pieces, mut rest) = channel(LONG);
+        let (mut pieces, mut rest) = channel(place().await, LONG);
         let sent: Vec<u8> = (0..=250).cycle().take(10 * PIECE + 7).collect();
         let bytes = sent.clone();
         let writer = thread::spawn(move || {
@@ -189,7 +224,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_short_answer_is_one_piece() {
-        let (mut pieces, mut rest) = channel(LONG);
+        let (mut pieces, mut rest) = channel(place().await, LONG);
         thread::spawn(move || {
             let written = pieces.write_all(b"short");
             pieces.finish(written);
@@ -200,7 +235,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_of_just_one_piece_ends_with_an_empty_one() {
-        let (mut pieces, mut rest) = channel(LONG);
+        let (mut pieces, mut rest) = channel(place().await, LONG);
         thread::spawn(move || {
             let written = pieces.write_all(&vec![1; PIECE]);
             pieces.finish(written);
@@ -215,7 +250,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_breaks_off_ends_in_an_error() {
-        let (mut pieces, mut rest) = channel(LONG);
+        let (mut pieces, mut rest) = channel(place().await, LONG);
         thread::spawn(move || {
             let written = pieces.write_all(&vec![1; PIECE + 1]);
             pieces.finish(written.and(Err(io::Error::other("no more"))));
@@ -228,7 +263,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_whose_writer_is_gone_is_not_taken_for_whole() {
-        let (mut pieces, mut rest) = channel(LONG);
+        let (mut pieces, mut rest) = channel(place().await, LONG);
         let writer = thread::spawn(move || pieces.write_all(&vec![1; PIECE + 1]));
         let (first, _) = rest.first().await.unwrap().unwrap();
         writer.join().unwrap().unwrap();
@@ -240,7 +275,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_writes_learns_that_nobody_reads() {
-        let (mut pieces, rest) = channel(LONG);
+        let (mut pieces, rest) = channel(place().await, LONG);
         drop(rest);
         let writer = thread::spawn(move || pieces.write_all(&vec![1; PIECE]));
         let error = writer.join().unwrap().unwrap_err();

@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, BufWriter, Write},
-    sync::Arc,
     time::Duration,
 };
 
@@ -12,18 +11,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use flate2::{Compression, write::GzEncoder};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
 
 use crate::{
+    answers::Answers,
     client::Client,
     negotiate,
     pieces::{self, Pieces},
 };
 
-/// How many answers are made at once; others wait. Two Prometheus servers and a
+/// How many answers are in memory at once; others wait. Two Prometheus servers and a
 /// person don't.
 const MOST: usize = 4;
 
@@ -38,7 +34,7 @@ const GZIP_INPUT: usize = 16 * 1024;
 
 /// Makes answers away from the runtime's own threads, few at once.
 pub(crate) struct Renderer {
-    permits: Arc<Semaphore>,
+    answers: Answers,
     patience: Duration,
     reading: Duration,
 }
@@ -46,7 +42,7 @@ pub(crate) struct Renderer {
 impl Default for Renderer {
     fn default() -> Self {
         Self {
-            permits: Arc::new(Semaphore::new(MOST)),
+            answers: Answers::new(MOST),
             patience: PATIENCE,
             reading: READING,
         }
@@ -63,10 +59,10 @@ impl Renderer {
         render: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
     ) -> Response {
         let gzip = negotiate::gzip(&client.headers);
-        let Ok(Some(permits)) = timeout(self.patience, self.permits(client)).await else {
+        let Some(place) = self.answers.place(client, self.patience).await else {
             return busy();
         };
-        let (mut pieces, mut rest) = pieces::channel(self.reading);
+        let (mut pieces, mut rest) = pieces::channel(place, self.reading);
         tokio::task::spawn_blocking(move || {
             let written = if gzip {
                 compressed(render, &mut pieces)
@@ -74,7 +70,6 @@ impl Renderer {
                 render(&mut pieces)
             };
             pieces.finish(written);
-            drop(permits);
         });
         let body = match rest.first().await {
             Some(Ok((whole, true))) => Body::from(whole),
@@ -92,17 +87,6 @@ impl Renderer {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
         response
-    }
-
-    /// The right to one more answer. The client's own comes first, so that whoever waits
-    /// for that keeps nobody else from theirs.
-    async fn permits(&self, client: &Client) -> Option<[Option<OwnedSemaphorePermit>; 2]> {
-        let own = match &client.share {
-            Some(share) => Some(share.answer().await?),
-            None => None,
-        };
-        let common = Arc::clone(&self.permits).acquire_owned().await.ok()?;
-        Some([own, Some(common)])
     }
 }
 

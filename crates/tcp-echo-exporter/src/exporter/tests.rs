@@ -51,6 +51,14 @@ async fn closed(mut client: TcpStream) {
     let _ = timeout(MOST, client.read_to_end(&mut rest)).await.unwrap();
 }
 
+/// Reads the beginning of a good answer.
+async fn answered(mut client: TcpStream) {
+    let mut answer = [0; 15];
+    let read = timeout(MOST, client.read_exact(&mut answer)).await;
+    read.unwrap().unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+}
+
 #[tokio::test]
 async fn shutdown_waits_neither_for_idle_nor_for_busy_clients() {
     let (address, stop, mut tasks) = start(LIMITS).await;
@@ -80,57 +88,103 @@ async fn a_client_that_sends_no_request_is_dropped() {
 }
 
 #[tokio::test]
-async fn clients_that_hold_every_connection_give_way() {
+async fn a_connection_ends_at_its_age_whatever_its_client_does() {
     let limits = Limits {
-        connections: 2,
         age: Duration::from_millis(50),
         last_request: Duration::from_millis(50),
         ..LIMITS
     };
     let (address, _stop, _tasks) = start(limits).await;
-    let _stuck = request(address, "/large").await;
-    let _slow = request(address, "/slow").await;
-    let mut third = request(address, "/").await;
-    let mut answer = [0; 15];
-    let read = timeout(MOST, third.read_exact(&mut answer)).await;
-    read.unwrap().unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    let slow = request(address, "/slow").await;
+    let stuck = request(address, "/large").await;
+    closed(slow).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    closed(stuck).await;
+}
+
+#[tokio::test]
+async fn clients_that_hold_every_connection_give_way() {
+    let limits = Limits {
+        connections: 4,
+        ..LIMITS
+    };
+    let (address, _stop, _tasks) = start(limits).await;
+    for path in ["/large", "/slow"] {
+        let mut held = Vec::new();
+        for _ in 0..6 {
+            held.push(request(address, path).await);
+            answered(request(address, "/").await).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn idle_connections_give_way_and_busy_ones_do_not() {
+    let limits = Limits {
+        connections: 4,
+        ..LIMITS
+    };
+    let (address, _stop, _tasks) = start(limits).await;
+    let mut busy = request(address, "/slow").await;
+    let mut kept = request(address, "/").await;
+    let mut first = [0; 15];
+    kept.read_exact(&mut first).await.unwrap();
+    for _ in 0..10 {
+        // One that has asked half a question is idle, too.
+        let mut idle = TcpStream::connect(address).await.unwrap();
+        idle.write_all(b"GET / HTTP/1.1\r\nHos").await.unwrap();
+        answered(request(address, "/").await).await;
+        closed(idle).await;
+    }
+    closed(kept).await;
+    let read = timeout(Duration::from_millis(50), busy.read(&mut first)).await;
+    assert!(read.is_err(), "the busy one has ended: {read:?}");
+}
+
+#[tokio::test]
+async fn a_slow_reader_is_reset_for_a_new_connection() {
+    let limits = Limits {
+        connections: 2,
+        ..LIMITS
+    };
+    let (address, _stop, _tasks) = start(limits).await;
+    let mut stuck = request(address, "/large").await;
+    let mut head = [0; 15];
+    stuck.read_exact(&mut head).await.unwrap();
+    // Its socket takes some megabytes before it is full.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    answered(request(address, "/").await).await;
+    let mut rest = Vec::new();
+    let read = timeout(MOST, stuck.read_to_end(&mut rest)).await.unwrap();
+    assert_eq!(read.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
 }
 
 // Elsewhere a host has one loopback address as a rule.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn one_address_does_not_take_every_connection() {
+async fn one_address_has_half_of_what_the_others_leave() {
     let limits = Limits {
-        connections_per_ip: 2,
+        connections: 4,
         ..LIMITS
     };
     let (address, _stop, _tasks) = start(limits).await;
-    let first = request(address, "/slow").await;
-    let _second = request(address, "/slow").await;
-    closed(TcpStream::connect(address).await.unwrap()).await;
+    let mut first = request(address, "/slow").await;
+    let mut second = request(address, "/slow").await;
     // Another address of this host is another client.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
     let mut other = socket.connect(address).await.unwrap();
-    other
-        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        .await
-        .unwrap();
-    let mut answer = [0; 15];
-    let read = timeout(MOST, other.read_exact(&mut answer)).await;
-    read.unwrap().unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 200 OK");
-    drop(first);
-    let again = async {
-        loop {
-            let mut client = request(address, "/").await;
-            if client.read_exact(&mut answer).await.is_ok() {
-                break;
-            }
-        }
-    };
-    timeout(MOST, again).await.unwrap();
+    let question = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n";
+    other.write_all(question).await.unwrap();
+    // A third one of the first client costs another of its own.
+    answered(request(address, "/").await).await;
+    let mut byte = [0];
+    let ends = timeout(MOST, first.read(&mut byte)).await.unwrap();
+    assert_eq!(ends.unwrap_or(0), 0);
+    for stays in [&mut second, &mut other] {
+        let read = timeout(Duration::from_millis(50), stays.read(&mut byte)).await;
+        assert!(read.is_err(), "{read:?}");
+    }
 }
 
 #[tokio::test]

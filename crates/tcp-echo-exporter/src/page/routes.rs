@@ -3,7 +3,7 @@
 use std::{collections::HashMap, io::Write, sync::Arc, time::Instant};
 
 use axum::{
-    Extension, Router,
+    Router,
     extract::{Query, State, rejection::QueryRejection},
     http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
@@ -13,7 +13,6 @@ use axum::{
 use crate::{
     client::Client,
     endpoints::{App, set},
-    exporter::Closes,
     history::History,
     plot::{self, Plotted},
     query::{Choice, Picture},
@@ -161,11 +160,7 @@ async fn picture(State(app): State<Arc<App>>, asked: Asked<Picture>, client: Cli
     response
 }
 
-async fn events(
-    State(app): State<Arc<App>>,
-    closes: Option<Extension<Closes>>,
-    asked: Asked<Choice>,
-) -> Response {
+async fn events(State(app): State<Arc<App>>, asked: Asked<Choice>, client: Client) -> Response {
     let Query(choice) = match asked {
         Ok(choice) => choice,
         Err(rejection) => return rejection.into_response(),
@@ -173,7 +168,8 @@ async fn events(
     let Some(live) = &app.live else {
         return (StatusCode::NOT_FOUND, "nothing is probed here\n").into_response();
     };
-    live.stream(choice, closes.map(|Extension(Closes(at))| at))
+    let closes_at = client.connection.map(|connection| connection.closes_at());
+    live.stream(choice, closes_at)
 }
 
 fn kind(response: &mut Response, kind: &'static str) {

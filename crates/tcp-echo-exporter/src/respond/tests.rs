@@ -1,68 +1,95 @@
 //! Clients that take their time.
 
 use axum::{body::to_bytes, http::HeaderMap};
-use tokio::time::Instant;
+use tokio::time::timeout;
 
 use super::*;
-use crate::peers::{Peers, Share};
 
 /// Longer than what may wait of it.
 const LONG: usize = 4 << 20;
 
-fn of(share: Option<&Share>) -> Client {
+/// Long against what a test machine does to a timer.
+const MOST_TIME: Duration = Duration::from_secs(10);
+
+fn client(last: u8) -> Client {
     Client {
         headers: HeaderMap::new(),
-        share: share.cloned(),
-        address: None,
+        address: Some([192, 0, 2, last].into()),
+        connection: None,
     }
 }
 
-async fn long(renderer: &Renderer, client: &Client) -> Response {
-    let render = |out: &mut dyn Write| out.write_all(&vec![b'x'; LONG]);
-    renderer.render(client, render).await
-}
-
-async fn short(renderer: &Renderer, client: &Client) -> Response {
-    let render = |out: &mut dyn Write| out.write_all(b"short");
+async fn answer(renderer: &Renderer, client: &Client, len: usize) -> Response {
+    let render = move |out: &mut dyn Write| out.write_all(&vec![b'x'; len]);
     renderer.render(client, render).await
 }
 
 #[tokio::test]
 async fn an_answer_that_nobody_reads_ends() {
     let renderer = Renderer {
+        answers: Answers::new(1),
         reading: Duration::from_millis(50),
         ..Renderer::default()
     };
-    let stuck = long(&renderer, &of(None)).await;
-    let most = u32::try_from(MOST).unwrap();
-    let all = renderer.permits.acquire_many(most);
-    let all = timeout(Duration::from_secs(10), all).await;
-    drop(all.unwrap().unwrap());
+    let stuck = answer(&renderer, &client(1), LONG).await;
+    // It is not whole by then, so it must not look so.
+    tokio::time::sleep(Duration::from_millis(200)).await;
     let read = to_bytes(stuck.into_body(), usize::MAX).await;
-    // What was made of it must not look whole.
     read.unwrap_err();
+    let answered = timeout(MOST_TIME, answer(&renderer, &client(1), 5)).await;
+    assert_eq!(answered.unwrap().status(), StatusCode::OK);
 }
 
 #[tokio::test]
-async fn who_reads_nothing_keeps_another_address_from_nothing() {
-    let patience = Duration::from_millis(50);
+async fn an_answer_has_its_place_until_it_is_read() {
     let renderer = Renderer {
-        patience,
+        answers: Answers::new(1),
+        patience: Duration::ZERO,
         ..Renderer::default()
     };
-    let mut peers = Peers::new(9);
-    let (slow, _place) = peers.admit("192.0.2.1".parse().unwrap()).unwrap();
-    let (good, _place) = peers.admit("192.0.2.2".parse().unwrap()).unwrap();
-    let (slow, good) = (of(Some(&slow)), of(Some(&good)));
-    let mut stuck = Vec::new();
-    for _ in 0..2 {
-        stuck.push(long(&renderer, &slow).await);
-    }
-    let before = Instant::now();
-    let refused = long(&renderer, &slow).await;
+    // All of it may wait, so its writer is done.
+    let unread = answer(&renderer, &client(1), 200_000).await;
+    let refused = answer(&renderer, &client(2), 5).await;
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
-    assert!(before.elapsed() >= patience);
-    let answered = short(&renderer, &good).await;
+    to_bytes(unread.into_body(), usize::MAX).await.unwrap();
+    let answered = answer(&renderer, &client(2), 5).await;
     assert_eq!(answered.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_keeps_another_one_from_nothing() {
+    let renderer = Renderer {
+        patience: Duration::from_millis(50),
+        ..Renderer::default()
+    };
+    let mut stuck = Vec::new();
+    for _ in 0..2 {
+        stuck.push(answer(&renderer, &client(1), LONG).await);
+    }
+    let refused = answer(&renderer, &client(1), LONG).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let answered = answer(&renderer, &client(2), 5).await;
+    assert_eq!(answered.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn clients_that_read_nothing_give_way_when_all_places_are_theirs() {
+    let renderer = Renderer::default();
+    let mut stuck = Vec::new();
+    for last in [1, 1, 2, 3] {
+        stuck.push(answer(&renderer, &client(last), LONG).await);
+    }
+    for last in 4..20 {
+        let client = client(last);
+        let answered = timeout(Duration::from_secs(2), answer(&renderer, &client, 5));
+        assert_eq!(answered.await.unwrap().status(), StatusCode::OK);
+    }
+    // One was enough, and the others are read in the end.
+    let mut whole = 0;
+    for stuck in stuck {
+        let read = to_bytes(stuck.into_body(), usize::MAX).await;
+        whole += usize::from(read.is_ok());
+    }
+    assert_eq!(whole, 3);
 }

@@ -1,0 +1,134 @@
+//! Accepting connections.
+
+use std::{future::poll_fn, io, net::SocketAddr, task::Poll, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::{Instant, sleep_until},
+};
+
+/// Accepts connections, and pauses where the system is short of what a connection needs,
+/// which are file descriptors as a rule.
+pub(super) struct Listeners {
+    sockets: Vec<TcpListener>,
+    /// How long a pause is, unless a connection ends before.
+    pause: Duration,
+    paused_until: Option<Instant>,
+    /// Whether the log says that it fails.
+    failing: bool,
+}
+
+impl Listeners {
+    pub(super) const fn new(sockets: Vec<TcpListener>, pause: Duration) -> Self {
+        Self {
+            sockets,
+            pause,
+            paused_until: None,
+            failing: false,
+        }
+    }
+
+    /// The next connection, after the pause if there is one; nothing where a pause begins.
+    pub(super) async fn accept(&mut self) -> Option<(TcpStream, SocketAddr)> {
+        if let Some(until) = self.paused_until {
+            sleep_until(until).await;
+            self.paused_until = None;
+        }
+        loop {
+            let sockets = &self.sockets;
+            let accepted = poll_fn(|context| {
+                let mut ready = sockets.iter().map(|one| one.poll_accept(context));
+                ready.find(Poll::is_ready).unwrap_or(Poll::Pending)
+            });
+            match accepted.await {
+                Ok(accepted) => {
+                    self.failing = false;
+                    return Some(accepted);
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    self.on_error(&error);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// A connection has ended, so there is a file descriptor for another one.
+    pub(super) const fn on_closed(&mut self) {
+        self.paused_until = None;
+    }
+
+    fn on_error(&mut self, error: &io::Error) {
+        if !std::mem::replace(&mut self.failing, true) {
+            tracing::warn!(%error, "can't accept connections to the endpoints");
+        }
+        self.paused_until = Some(Instant::now() + self.pause);
+    }
+}
+
+/// Whether the failure took one waiting connection with it, so that the next one may be
+/// accepted at once. Linux reports an error that is pending on the new socket in this way
+/// (accept(2)). Any other failure would most likely come again at once, and be a busy loop.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionAborted
+            | Kind::ConnectionReset
+            | Kind::ConnectionRefused
+            | Kind::HostUnreachable
+            | Kind::NetworkUnreachable
+            | Kind::NetworkDown
+            | Kind::TimedOut
+            | Kind::Interrupted
+    )
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// EMFILE and ENFILE have the same numbers on every Unix.
+    const OUT_OF_FILES: [i32; 2] = [24, 23];
+
+    #[tokio::test]
+    async fn the_pause_lasts_until_its_end_or_until_a_connection_ends() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let hour = Duration::from_secs(3600);
+        let mut listeners = Listeners::new(vec![listener], hour);
+        let _clients = [
+            TcpStream::connect(address).await.unwrap(),
+            TcpStream::connect(address).await.unwrap(),
+        ];
+        let out_of_files = io::Error::from_raw_os_error(OUT_OF_FILES[0]);
+        listeners.on_error(&out_of_files);
+        let early = timeout(Duration::from_millis(50), listeners.accept()).await;
+        assert!(early.is_err());
+        listeners.on_closed();
+        let soon = Duration::from_secs(10);
+        let accepted = timeout(soon, listeners.accept()).await;
+        assert!(accepted.unwrap().is_some());
+        assert!(!listeners.failing);
+
+        listeners.pause = Duration::from_millis(50);
+        listeners.on_error(&out_of_files);
+        let before = Instant::now();
+        let accepted = timeout(soon, listeners.accept()).await;
+        assert!(accepted.unwrap().is_some());
+        assert!(before.elapsed() >= listeners.pause);
+    }
+
+    #[test]
+    fn what_runs_out_is_no_matter_of_one_connection() {
+        for number in OUT_OF_FILES {
+            assert!(!is_of_one_connection(&io::Error::from_raw_os_error(number)));
+        }
+        assert!(is_of_one_connection(
+            &io::ErrorKind::ConnectionAborted.into()
+        ));
+    }
+}
