@@ -206,9 +206,13 @@ impl Endpoints {
     /// of another program's. It wants a tokio runtime with time enabled, in which a
     /// task keeps the targets' history until the router and its clones are dropped.
     pub fn router(self) -> Router {
+        routes(self.app())
+    }
+
+    pub(crate) fn app(self) -> Arc<App> {
         let history = self.targets.clone();
         let history = history.map(|targets| Arc::new(History::new(targets, self.history_limit)));
-        let app = Arc::new(App {
+        Arc::new(App {
             ready: Ready {
                 started: self.readiness.clone(),
                 ..Ready::default()
@@ -218,19 +222,7 @@ impl Endpoints {
             live: history.clone().map(Live::start),
             history,
             endpoints: self,
-        });
-        let probe = app.endpoints.probe.is_some();
-        let probe = probe.then(probe::routes).unwrap_or_default();
-        Router::new()
-            .route("/metrics", get(metrics))
-            .merge(probe)
-            .merge(page_routes())
-            .route("/-/healthy", get(async || "healthy\n"))
-            .route("/-/ready", get(ready))
-            .route("/-/reload", post(reload))
-            .fallback(async || (StatusCode::NOT_FOUND, "not found\n"))
-            .layer(map_response(harden))
-            .with_state(app)
+        })
     }
 
     /// Everything of `/metrics`, all targets that are listed taken at once.
@@ -276,6 +268,21 @@ pub(crate) struct App {
     /// Where there are targets.
     pub(crate) history: Option<Arc<History>>,
     pub(crate) live: Option<Live>,
+}
+
+pub(crate) fn routes(app: Arc<App>) -> Router {
+    let probe = app.endpoints.probe.is_some();
+    let probe = probe.then(probe::routes).unwrap_or_default();
+    Router::new()
+        .route("/metrics", get(metrics))
+        .merge(probe)
+        .merge(page_routes())
+        .route("/-/healthy", get(async || "healthy\n"))
+        .route("/-/ready", get(ready))
+        .route("/-/reload", post(reload))
+        .fallback(async || (StatusCode::NOT_FOUND, "not found\n"))
+        .layer(map_response(harden))
+        .with_state(app)
 }
 
 /// Everything of these targets.

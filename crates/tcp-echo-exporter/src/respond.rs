@@ -74,6 +74,10 @@ impl Renderer {
         let body = match rest.first().await {
             Some(Ok((whole, true))) => Body::from(whole),
             Some(Ok((first, false))) => Body::from_stream(rest.after(first)),
+            // It was there when it was asked for, and is no more.
+            Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+                return (StatusCode::NOT_FOUND, "not found\n").into_response();
+            }
             failed => {
                 let error = failed.and_then(Result::err);
                 tracing::error!(error = ?error, "an answer could not be written");

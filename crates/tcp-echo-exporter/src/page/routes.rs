@@ -1,6 +1,11 @@
 //! The status page's part of the endpoints.
 
-use std::{collections::HashMap, io::Write, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    io::{self, Write},
+    sync::Arc,
+    time::Instant,
+};
 
 use axum::{
     Router,
@@ -65,10 +70,10 @@ async fn page(State(app): State<Arc<App>>, asked: Asked<Choice>, client: Client)
         out.write_all(page.into_string().as_bytes())
     };
     let mut response = app.renderer.render(&client, render).await;
+    kind(&mut response, "text/html; charset=utf-8");
     if response.status() == StatusCode::OK {
         *response.status_mut() = status;
     }
-    kind(&mut response, "text/html; charset=utf-8");
     set(&mut response, header::CONTENT_SECURITY_POLICY, POLICY);
     set(&mut response, header::REFERRER_POLICY, "no-referrer");
     response
@@ -106,7 +111,7 @@ async fn targets(State(app): State<Arc<App>>, asked: Asked<Choice>, client: Clie
     response
 }
 
-fn write_targets(history: &History, choice: &Choice, out: &mut dyn Write) -> std::io::Result<()> {
+fn write_targets(history: &History, choice: &Choice, out: &mut dyn Write) -> io::Result<()> {
     let some = choice.limit.is_some() || !choice.search.is_empty();
     let view = some.then(|| View::of(history));
     if view.is_none() {
@@ -141,13 +146,15 @@ async fn picture(State(app): State<Arc<App>>, asked: Asked<Picture>, client: Cli
         Ok(picture) => picture,
         Err(rejection) => return rejection.into_response(),
     };
-    let history = app.history.as_deref();
-    let Some(plotted) = history.and_then(|history| Plotted::find(history, &picture.target)) else {
+    let history = app.history.clone();
+    let Some(history) = history.filter(|history| history.has(&picture.target)) else {
         return (StatusCode::NOT_FOUND, "no such target\n").into_response();
     };
+    // All of it is work that other requests must not wait for.
     let render = move |out: &mut dyn Write| {
-        let svg = plot::svg(&plotted, &picture)
-            .map_err(|error| std::io::Error::other(error.to_string()))?;
+        let plotted = Plotted::find(&history, &picture.target).ok_or(io::ErrorKind::NotFound)?;
+        let svg =
+            plot::svg(&plotted, &picture).map_err(|error| io::Error::other(error.to_string()))?;
         out.write_all(svg.as_bytes())
     };
     let mut response = app.renderer.render(&client, render).await;
@@ -172,9 +179,13 @@ async fn events(State(app): State<Arc<App>>, asked: Asked<Choice>, client: Clien
     live.stream(choice, closes_at)
 }
 
+/// Says of what type a good answer is; others are text.
 fn kind(response: &mut Response, kind: &'static str) {
     const NAME: HeaderName = header::CONTENT_TYPE;
-    if response.status() != StatusCode::INTERNAL_SERVER_ERROR {
+    if response.status() == StatusCode::OK {
         set(response, NAME, kind);
     }
 }
+
+#[cfg(test)]
+mod tests;
