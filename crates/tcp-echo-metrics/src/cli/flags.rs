@@ -1,4 +1,5 @@
-//! Every flag, once: its name, its help, its default and how its value is read.
+//! Every flag, once: its name, its help, its default and how its value is read. Those of the
+//! endpoints have a file of their own.
 //!
 //! To add a flag, add a field here and what it becomes to
 //! [`Config`](super::config::Config), and the compiler asks for the line that joins them. Environment variable, Go's spelling,
@@ -16,7 +17,6 @@
 
 use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser};
@@ -32,6 +32,9 @@ use crate::logging::{LogFormat, LogLevel};
 use crate::version;
 
 mod together;
+mod web;
+
+use web::WebFlags;
 
 /// A count without a limit when it is 0.
 type Limit = Option<NonZeroUsize>;
@@ -86,10 +89,6 @@ be repeated, commas: TCP_ECHO_TARGET=a=10.0.0.5:4000,b=10.0.0.6:4000.";
     no_binary_name = true,
     override_usage = "tcp-echo-metrics [FLAGS]",
     term_width = 80,
-)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag of its own, on or off"
 )]
 pub(super) struct Flags {
     /// What to run. server echoes probes, client sends them, both does both.
@@ -291,54 +290,8 @@ pub(super) struct Flags {
     #[arg(action = ArgAction::Set, hide_possible_values = true, help_heading = "Report")]
     live: bool,
 
-    /// Where Prometheus finds the metrics, at /metrics.
-    #[arg(long, value_name = "[HOST]:PORT", default_value = ":2112")]
-    #[arg(help_heading = "Metrics endpoint")]
-    metrics: Address,
-
-    /// Serve them as this file says: TLS, client certificates, basic auth and headers,
-    /// in the format of Prometheus's exporter toolkit. It is followed when it changes.
-    #[arg(long = "web.config.file", value_name = "FILE")]
-    #[arg(help_heading = "Metrics endpoint")]
-    web_config: Option<PathBuf>,
-
-    /// Let anyone who reaches the endpoints POST, which is to have the targets files read
-    /// again at /-/reload; false lets nobody. Without this flag it is who is on this host.
-    #[arg(long = "web.enable-lifecycle", value_name = "true|false")]
-    #[arg(default_missing_value = "true", num_args = 0..=1, require_equals = true)]
-    #[arg(action = ArgAction::Set, hide_possible_values = true)]
-    #[arg(help_heading = "Metrics endpoint")]
-    enable_lifecycle: Option<bool>,
-
-    /// Let Prometheus ask for targets at /probe?target=HOST:PORT. Each is probed from
-    /// then on until it is no longer asked for. Needs web.probe-allow.
-    #[arg(
-        long = "web.enable-probe",
-        value_name = "true|false",
-        default_value = "false"
-    )]
-    #[arg(default_missing_value = "true", num_args = 0..=1, require_equals = true)]
-    #[arg(action = ArgAction::Set, hide_possible_values = true)]
-    #[arg(help_heading = "Metrics endpoint")]
-    enable_probe: bool,
-
-    /// The networks in which targets may be asked for, with commas between, as in
-    /// 10.0.0.0/8,192.168.0.0/16; repeat it for more. It is the addresses connected to
-    /// that count, whatever their names.
-    #[arg(long = "web.probe-allow", value_name = "NETWORKS")]
-    #[arg(help_heading = "Metrics endpoint")]
-    probe_allow: Vec<Networks>,
-
-    /// For how long a target is probed after it was last asked for. Longer than the
-    /// interval of the scrapes.
-    #[arg(long = "web.probe-idle", value_name = "DURATION", default_value = "5m")]
-    #[arg(value_parser = duration::positive, help_heading = "Metrics endpoint")]
-    probe_idle: Duration,
-
-    /// How many targets are probed at once because they were asked for.
-    #[arg(long = "web.probe-max", value_name = "COUNT", default_value = "1000")]
-    #[arg(value_parser = values::targets, help_heading = "Metrics endpoint")]
-    probe_max: NonZeroUsize,
+    #[command(flatten)]
+    web: WebFlags,
 
     /// Install this program as a service of the system with the other flags given
     /// here, remove it, start or stop it, or say how it is. run is what the system

@@ -23,7 +23,7 @@ impl Flags {
         origin: impl Fn(&str) -> String,
     ) -> Result<Config, UsageError> {
         // The default is for those who name nothing at all.
-        let names_none = self.targets.is_empty() && !self.enable_probe;
+        let names_none = self.targets.is_empty() && !self.web.enable_probe;
         let named = names_none || is_among(&given, "target");
         let targets = if named {
             self.target.clone()
@@ -75,9 +75,9 @@ impl Flags {
                 interface: self.interface,
                 dscp: self.dscp,
             },
-            metrics: self.metrics,
-            web_config: self.web_config,
-            lifecycle: match self.enable_lifecycle {
+            metrics: self.web.metrics,
+            web_config: self.web.web_config,
+            lifecycle: match self.web.enable_lifecycle {
                 None => Lifecycle::ThisHost,
                 Some(true) => Lifecycle::Anyone,
                 Some(false) => Lifecycle::Nobody,
@@ -165,10 +165,10 @@ impl Flags {
         is_watched: bool,
         origin: impl Fn(&str) -> String,
     ) -> Result<Option<OnDemandLimits>, UsageError> {
-        if !self.enable_probe {
+        if !self.web.enable_probe {
             return Ok(None);
         }
-        let networks: Networks = self.probe_allow.iter().cloned().collect();
+        let networks: Networks = self.web.probe_allow.iter().cloned().collect();
         let reason = if !self.mode.probes() {
             format!("{} is server, not client or both", origin("mode"))
         } else if is_watched {
@@ -181,8 +181,8 @@ impl Flags {
         } else {
             return Ok(Some(OnDemandLimits {
                 networks,
-                idle: self.probe_idle,
-                most: self.probe_max.get(),
+                idle: self.web.probe_idle,
+                most: self.web.probe_max.get(),
             }));
         };
         Err(UsageError::InvalidValue {
