@@ -1,14 +1,15 @@
 //! Requests to the endpoints: whatever is asked for, the status is one of the documented,
-//! a page has the elements that it has when nothing is asked for, and no others.
+//! a page has the elements that it has when nothing is asked for, and no others. Under a name
+//! that is not this host's there is no page.
 
 use std::{cell::OnceCell, collections::BTreeSet, time::Duration};
 
 use axum::{
     Router,
     body::Body,
-    http::{HeaderName, HeaderValue, Method, Request, Uri},
+    http::{HeaderName, HeaderValue, Method, Request, Uri, header::HOST},
 };
-use tcp_echo_exporter::{Endpoints, TargetMetrics, TargetSensor};
+use tcp_echo_exporter::{AllowedHosts, Endpoints, TargetMetrics, TargetSensor};
 use tcp_echo_prober::{Observer as _, SessionConfig, Target};
 
 use crate::endpoints::{Answer, BUILD, ask, block_on};
@@ -22,6 +23,8 @@ const NAMES: [&str; 3] = [
 
 struct Site {
     router: Router,
+    /// The same for the names of loopback alone.
+    guarded: Router,
     /// The elements and attributes of its pages and pictures.
     markup: BTreeSet<String>,
     _sensors: Vec<TargetSensor>,
@@ -37,9 +40,28 @@ pub fn run(data: &[u8]) {
     };
     SITE.with(|site| {
         let site = site.get_or_init(|| block_on(site_of_names()));
+        let is_local = is_local(&request);
+        if let Some(again) = self::request(data) {
+            let guarded = block_on(ask(&site.guarded, again));
+            assert!(is_local || guarded.status == 403, "{}", guarded.status);
+            check(site, &guarded);
+        }
         let answer = block_on(ask(&site.router, request));
         check(site, &answer);
     });
+}
+
+/// Whether it may be a request under a name of loopback, or one that needs none.
+fn is_local(request: &Request<Body>) -> bool {
+    let hosts = request.headers().get_all(HOST).iter();
+    let mut hosts = hosts.map(|host| String::from_utf8_lossy(host.as_bytes()).to_lowercase());
+    let is_loopback = |host: String| {
+        host.contains("localhost") || host.starts_with("127.") || host.starts_with('[')
+    };
+    let in_uri = request.uri().host().map(str::to_lowercase);
+    ["/metrics", "/-/healthy", "/-/ready"].contains(&request.uri().path())
+        || in_uri.is_some_and(is_loopback)
+        || hosts.any(is_loopback)
 }
 
 fn request(data: &[u8]) -> Option<Request<Body>> {
@@ -70,8 +92,10 @@ async fn site_of_names() -> Site {
         let target = target.named(name).with_label("<b>", name);
         metrics.attach(&target)
     });
+    let router = Endpoints::new(BUILD).with_targets(metrics).router();
     let mut site = Site {
-        router: Endpoints::new(BUILD).with_targets(metrics).router(),
+        guarded: AllowedHosts::loopback().protect(router.clone()),
+        router,
         markup: BTreeSet::new(),
         _sensors: sensors.into(),
     };

@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::connections::Connections;
+use crate::{allowed_hosts::AllowedHosts, connections::Connections};
 
 mod connection;
 mod listeners;
@@ -134,6 +134,23 @@ impl Exporter {
             Box::pin(async move { Ok(Stream::Other(Box::new(accepted.await?))) })
         })));
         self
+    }
+
+    /// Answers under these host names alone, but for what is answered under any. Without
+    /// this all is.
+    #[must_use]
+    pub fn with_allowed_hosts(mut self, hosts: AllowedHosts) -> Self {
+        self.router = hosts.protect(self.router);
+        self
+    }
+
+    /// Whether it can be reached from its own host alone, since all that it listens on are
+    /// loopback addresses.
+    pub fn is_on_loopback(&self) -> bool {
+        self.listeners.iter().all(|listener| {
+            let address = listener.local_addr();
+            address.is_ok_and(|address| address.ip().to_canonical().is_loopback())
+        })
     }
 
     /// The address it listens on, with the port that the system chose where it was

@@ -99,6 +99,7 @@
 #![deny(missing_docs)]
 
 mod about;
+mod allowed_hosts;
 mod answers;
 mod buckets;
 mod buffers;
@@ -138,6 +139,7 @@ mod text;
 mod view;
 
 pub use about::{BuildInfo, ReloadStatus};
+pub use allowed_hosts::{AllowedHosts, AllowedHostsError};
 pub use buckets::{Buckets, BucketsError};
 pub use discovery::SourceStatus;
 pub use endpoints::{Endpoints, ReloadError};

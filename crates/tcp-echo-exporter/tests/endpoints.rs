@@ -13,7 +13,7 @@ use std::{
 };
 
 use common::{BUILD, Driven, get, request, serve, target};
-use tcp_echo_exporter::{Endpoints, Lifecycle, Readiness, TargetMetrics};
+use tcp_echo_exporter::{AllowedHosts, Endpoints, Exporter, Lifecycle, Readiness, TargetMetrics};
 use tcp_echo_prober::{ConnectFailure, Event, Observer as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -365,4 +365,35 @@ async fn the_api_says_what_the_page_shows() {
         },
     ]});
     assert_eq!(json, expected);
+}
+
+#[tokio::test]
+async fn a_name_that_resolves_to_this_host_gets_the_metrics_alone() {
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let exporter = Exporter::bind(&listen, Endpoints::new(BUILD).router());
+    let exporter = exporter.await.unwrap();
+    assert!(exporter.is_on_loopback());
+    let address = exporter.local_addr();
+    let exporter = exporter.with_allowed_hosts(AllowedHosts::loopback());
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(exporter.serve(std::future::pending()));
+    for (version, host, path, status) in [
+        ("1.1", "Host: evil.example\r\n", "/", "403"),
+        ("1.1", "Host: evil.example\r\n", "/api/v1/targets", "403"),
+        ("1.1", "Host: evil.example\r\n", "/metrics", "200"),
+        ("1.1", "Host: evil.example\r\n", "/-/healthy", "200"),
+        ("1.1", "Host: localhost:2112\r\n", "/", "200"),
+        ("1.0", "", "/metrics", "200"),
+        ("1.0", "", "/", "403"),
+    ] {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let question = format!("GET {path} HTTP/{version}\r\n{host}Connection: close\r\n\r\n");
+        client.write_all(question.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(&answer[9..12], status, "{question}");
+    }
+    let listen = ":0".parse().unwrap();
+    let everywhere = Exporter::bind(&listen, Endpoints::new(BUILD).router());
+    assert!(!everywhere.await.unwrap().is_on_loopback());
 }

@@ -200,8 +200,8 @@ async fn run_until_told(
     }
     let mut exporter = None;
     if config.serves_metrics() || !sockets.metrics.is_empty() {
-        let (address, web) = (&config.metrics, web.as_ref());
-        let started = endpoints::start(address, sockets.metrics, endpoints, web).await?;
+        let listeners = sockets.metrics;
+        let started = endpoints::start(config, listeners, endpoints, web.as_ref()).await?;
         exporter = Some(started);
     }
 

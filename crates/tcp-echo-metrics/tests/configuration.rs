@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tcp_echo_address::Host;
-use tcp_echo_exporter::Lifecycle;
+use tcp_echo_exporter::{AllowedHosts, Lifecycle};
 use tcp_echo_metrics::cli::{
     self, Config, IpFamily, Mode, ServiceAction, Stop, Timestamps, UsageError,
 };
@@ -382,6 +382,23 @@ fn who_may_post_is_this_host_unless_it_is_said() {
     let environment = [("TCP_ECHO_WEB_ENABLE_LIFECYCLE", "true")];
     let config = parse_with(&[], &environment).unwrap();
     assert_eq!(config.lifecycle, Lifecycle::Anyone);
+}
+
+#[test]
+fn hosts_are_a_list_of_which_the_last_one_holds() {
+    let hosts = |args: &[&str]| parse(args).unwrap().allowed_hosts;
+    assert_eq!(hosts(&[]), None);
+    let list = |text: &str| Some(text.parse::<AllowedHosts>().unwrap());
+    let given = [
+        "-web.allowed-hosts=*",
+        "-web.allowed-hosts",
+        "A.example,::1",
+    ];
+    assert_eq!(hosts(&given), list("a.example,[::1]"));
+    assert_eq!(hosts(&given[..1]), Some(AllowedHosts::any()));
+    let environment = [("TCP_ECHO_WEB_ALLOWED_HOSTS", "a.example,b.example")];
+    let config = parse_with(&[], &environment).unwrap();
+    assert_eq!(config.allowed_hosts, list("a.example,b.example"));
 }
 
 #[test]

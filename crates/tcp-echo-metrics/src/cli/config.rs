@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tcp_echo_address::Address;
-use tcp_echo_exporter::Lifecycle;
+use tcp_echo_exporter::{AllowedHosts, Lifecycle};
 use tcp_echo_prober::{Dscp, Networks, OnDemandLimits};
 
 use tcp_echo_targets::{FilePattern, Shard};
@@ -27,6 +27,9 @@ pub struct Config {
     pub metrics: Address,
     /// The file that says how: with TLS, for whom.
     pub web_config: Option<PathBuf>,
+    /// The host names under which they are; `None` is any, or those of loopback where they are
+    /// on loopback.
+    pub allowed_hosts: Option<AllowedHosts>,
     /// Who may have the configuration loaded again there.
     pub lifecycle: Lifecycle,
     /// Which targets may be asked for there, if any.

@@ -2,8 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use tcp_echo_address::Address;
-use tcp_echo_exporter::{Endpoints, Exporter};
+use tcp_echo_exporter::{AllowedHosts, Endpoints, Exporter};
 use tcp_echo_metrics::cli::{Config, GoDuration};
 use tcp_echo_web::Web;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -24,9 +23,9 @@ pub(super) fn web(config: &Config) -> Result<Option<Web>, RunError> {
     Ok(config.web_config.as_ref().map(load).transpose()?)
 }
 
-/// Lets them run, on `listeners` if there are any, else on `address`.
+/// Lets them run, on `listeners` if there are any, else on the address of the configuration.
 pub(super) async fn start(
-    address: &Address,
+    config: &Config,
     listeners: Vec<TcpListener>,
     mut endpoints: Endpoints,
     web: Option<&Web>,
@@ -39,13 +38,19 @@ pub(super) async fn start(
         router = web.protect(router);
     }
     let mut exporter = if listeners.is_empty() {
-        Exporter::bind(address, router).await?
+        Exporter::bind(&config.metrics, router).await?
     } else {
         Exporter::from_listeners(listeners, router).map_err(|error| RunError::Start {
             part: "endpoints",
             error,
         })?
     };
+    let hosts = match &config.allowed_hosts {
+        Some(hosts) => hosts.clone(),
+        None if exporter.is_on_loopback() => AllowedHosts::loopback(),
+        None => AllowedHosts::any(),
+    };
+    exporter = exporter.with_allowed_hosts(hosts);
     let tls = web.and_then(Web::tls_acceptor);
     let (is_tls, has_users) = (tls.is_some(), web.is_some_and(Web::has_users));
     if let Some(tls) = tls {

@@ -77,6 +77,7 @@ impl Flags {
             },
             metrics: self.web.metrics,
             web_config: self.web.web_config,
+            allowed_hosts: self.web.allowed_hosts,
             lifecycle: match self.web.enable_lifecycle {
                 None => Lifecycle::ThisHost,
                 Some(true) => Lifecycle::Anyone,

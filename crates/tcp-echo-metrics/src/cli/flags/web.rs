@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args};
 use tcp_echo_address::Address;
+use tcp_echo_exporter::AllowedHosts;
 use tcp_echo_prober::Networks;
 
 use crate::cli::{duration, values};
@@ -23,6 +24,14 @@ pub(super) struct WebFlags {
     #[arg(long = "web.config.file", value_name = "FILE")]
     #[arg(help_heading = "Metrics endpoint")]
     pub(super) web_config: Option<PathBuf>,
+
+    /// The host names and addresses under which all but /metrics, /-/healthy and /-/ready
+    /// is answered, without ports and with commas between, as in
+    /// echo.example.com,10.0.0.5; * stands for any [default: any; loopback names alone, as
+    /// localhost, where metrics is on loopback].
+    #[arg(long = "web.allowed-hosts", value_name = "LIST")]
+    #[arg(help_heading = "Metrics endpoint")]
+    pub(super) allowed_hosts: Option<AllowedHosts>,
 
     /// Let anyone who reaches the endpoints POST, which is to have the targets files read
     /// again at /-/reload; false lets nobody. Without this flag it is who is on this host.

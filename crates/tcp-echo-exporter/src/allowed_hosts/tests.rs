@@ -1,0 +1,163 @@
+//! Who is admitted under which name.
+
+use axum::{body::Body, routing::get};
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+
+use super::*;
+
+fn list(text: &str) -> AllowedHosts {
+    text.parse().unwrap()
+}
+
+fn admits(hosts: &AllowedHosts, path: &str, host: &[&str]) -> bool {
+    let mut headers = HeaderMap::new();
+    for host in host {
+        headers.append(header::HOST, host.parse().unwrap());
+    }
+    hosts.admits(&path.parse().unwrap(), &headers)
+}
+
+#[test]
+fn on_loopback_the_names_of_this_host_are_admitted() {
+    let hosts = AllowedHosts::loopback();
+    for host in [
+        "localhost",
+        "LOCALHOST:2112",
+        "localhost.",
+        "a.b.localhost:1",
+        "127.0.0.1",
+        "127.255.0.3:2112",
+        "[::1]",
+        "[::1]:2112",
+        "[0:0::1]:1",
+        "[::ffff:127.0.0.1]",
+    ] {
+        assert!(admits(&hosts, "/", &[host]), "{host}");
+    }
+    for host in [
+        "",
+        "evil.example",
+        "evil.example:2112",
+        "localhost.evil.example",
+        "evillocalhost",
+        "127.0.0.1.evil.example",
+        "127.1",
+        "0.0.0.0",
+        "[::]",
+        "10.0.0.1",
+        "::1",
+        "localhost@evil.example",
+        "evil.example@localhost",
+        "localhost:evil",
+        "localhost evil.example",
+        "localhost,evil.example",
+        "..localhost",
+    ] {
+        assert!(!admits(&hosts, "/", &[host]), "{host}");
+    }
+}
+
+#[test]
+fn a_list_admits_what_it_names() {
+    let hosts = list("Echo.Example.com., 10.0.0.5,2001:db8::5,bücher.example");
+    for host in [
+        "echo.example.com",
+        "ECHO.example.com.:80",
+        "10.0.0.5:2112",
+        "[::ffff:10.0.0.5]",
+        "[2001:DB8::5]:1",
+        "xn--bcher-kva.example",
+    ] {
+        assert!(admits(&hosts, "/api/v1/targets", &[host]), "{host}");
+    }
+    for host in [
+        "localhost",
+        "127.0.0.1",
+        "example.com",
+        "a.echo.example.com",
+    ] {
+        assert!(!admits(&hosts, "/api/v1/targets", &[host]), "{host}");
+    }
+}
+
+#[test]
+fn metrics_and_health_are_for_any_host_and_none() {
+    for hosts in [AllowedHosts::loopback(), list("echo.example.com")] {
+        for path in ["/metrics", "/metrics?x=1", "/-/healthy", "/-/ready"] {
+            assert!(admits(&hosts, path, &["evil.example"]), "{path}");
+            assert!(admits(&hosts, path, &[]), "{path}");
+        }
+        for path in [
+            "/",
+            "/metrics/",
+            "//metrics",
+            "/probe",
+            "/-/reload",
+            "/nothing",
+        ] {
+            assert!(!admits(&hosts, path, &["evil.example"]), "{path}");
+            assert!(!admits(&hosts, path, &[]), "{path}");
+        }
+    }
+    let any = AllowedHosts::any();
+    assert!(admits(&any, "/", &["evil.example"]) && admits(&any, "/", &[]));
+}
+
+#[test]
+fn every_host_that_is_named_has_to_be_allowed() {
+    let hosts = AllowedHosts::loopback();
+    assert!(!admits(&hosts, "/", &["localhost", "evil.example"]));
+    assert!(!admits(&hosts, "/", &["evil.example", "localhost"]));
+    assert!(!admits(&hosts, "http://evil.example/", &["localhost"]));
+    assert!(!admits(&hosts, "http://localhost/", &["evil.example"]));
+    assert!(admits(&hosts, "http://localhost/", &["localhost"]));
+    assert!(admits(&hosts, "http://localhost:1/", &[]));
+}
+
+#[test]
+fn what_is_no_list_says_why() {
+    for (text, error) in [
+        ("", AllowedHostsError::Empty),
+        ("a,,b", AllowedHostsError::Empty),
+        ("a,*", AllowedHostsError::Any),
+        ("a:80", AllowedHostsError::Port("a:80".into())),
+        ("[::1]:80", AllowedHostsError::Port("[::1]:80".into())),
+        (
+            "*.example.com",
+            AllowedHostsError::Host("*.example.com".into(), HostNameError::Character('*')),
+        ),
+        (
+            "http://a",
+            AllowedHostsError::Host("http://a".into(), HostNameError::Character(':')),
+        ),
+        (&"a,".repeat(1001), AllowedHostsError::TooMany),
+    ] {
+        assert_eq!(text.parse::<AllowedHosts>(), Err(error), "{text:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_refused_is_told_of_the_flag() {
+    let router = Router::new().route("/", get(async || "hello"));
+    let router = TowerToHyperService::new(AllowedHosts::loopback().protect(router));
+    for (path, host, status) in [
+        ("/", "localhost", 200),
+        ("/nothing", "localhost", 404),
+        ("/", "evil.example", 403),
+        ("/nothing", "evil.example", 403),
+    ] {
+        let request = Request::get(path).header(header::HOST, host);
+        let request = request.body(Body::empty()).unwrap();
+        let answer = router.call(request).await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{path} at {host}");
+        if status == 403 {
+            assert_eq!(answer.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+            let body = axum::body::to_bytes(answer.into_body(), 1000)
+                .await
+                .unwrap();
+            let body = String::from_utf8(body.into()).unwrap();
+            assert!(body.contains("-web.allowed-hosts"), "{body}");
+        }
+    }
+}
