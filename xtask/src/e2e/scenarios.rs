@@ -10,6 +10,7 @@ mod artifacts;
 mod blackhole;
 mod certificates;
 mod chaos;
+mod crowded;
 mod dashboards;
 mod endings;
 mod endpoints;
@@ -17,6 +18,7 @@ mod faults;
 mod files;
 mod flood;
 mod generated;
+mod hosts;
 mod idle;
 mod link;
 mod many;
@@ -60,6 +62,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         web_config::SCENARIOS,
         certificates::SCENARIOS,
         shares::SCENARIOS,
+        crowded::SCENARIOS,
+        hosts::SCENARIOS,
         files::SCENARIOS,
         idle::SCENARIOS,
         flood::SCENARIOS,
