@@ -22,40 +22,14 @@ use tokio::{
 use crate::{allowed_hosts::AllowedHosts, connections::Connections};
 
 mod connection;
+mod limits;
 mod listeners;
 mod stream;
 
 use connection::Acceptor;
+use limits::{LIMITS, Limits};
 use listeners::Listeners;
 use stream::Stream;
-
-/// What keeps slow or silent clients from holding the endpoints.
-#[derive(Clone, Copy, Debug)]
-struct Limits {
-    /// How many connections are served at once. Of each client up to half of what the
-    /// others leave; for more, others are closed.
-    connections: usize,
-    /// How long nothing is accepted when the system is short of something, unless a
-    /// connection ends before.
-    accept_pause: Duration,
-    /// How long a request's head may be, in bytes.
-    head_size: usize,
-    /// How long a connection may take to send a request's head, or idle before it.
-    head: Duration,
-    /// After how long a connection takes no further request.
-    age: Duration,
-    /// How long its last request may then take, reading the answer included.
-    last_request: Duration,
-}
-
-const LIMITS: Limits = Limits {
-    connections: 256,
-    accept_pause: Duration::from_millis(100),
-    head_size: 32 * 1024,
-    head: Duration::from_secs(20),
-    age: Duration::from_secs(60),
-    last_request: Duration::from_secs(10),
-};
 
 /// How long requests under way may take at shutdown.
 const GRACE: Duration = Duration::from_millis(500);

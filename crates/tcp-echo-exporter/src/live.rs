@@ -9,6 +9,7 @@
 use std::{
     collections::{HashMap, HashSet},
     convert::Infallible,
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -23,7 +24,7 @@ use axum::{
 use futures_core::Stream;
 use serde::Serialize;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
+    sync::{mpsc, watch},
     task::JoinHandle,
     time::{MissedTickBehavior, interval, timeout_at},
 };
@@ -33,6 +34,10 @@ use crate::{
     query::Choice,
     view::{Health, Row, View},
 };
+
+mod viewers;
+
+use viewers::{Viewer, Viewers};
 
 /// How often pages are brought up to date.
 const EVERY: Duration = Duration::from_secs(2);
@@ -51,7 +56,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Live {
     views: watch::Sender<Option<Arc<View>>>,
-    places: Arc<Semaphore>,
+    viewers: Viewers,
     task: Option<JoinHandle<()>>,
 }
 
@@ -72,28 +77,33 @@ impl Live {
         let task = runtime.map(|runtime| runtime.spawn(keep(history, views.clone())));
         Self {
             views,
-            places: Arc::new(Semaphore::new(STREAMS)),
+            viewers: Viewers::new(STREAMS),
             task: task.ok(),
         }
     }
 
-    /// The answer with a stream of what the page shows, on a connection that is closed
-    /// at that time.
-    pub(crate) fn stream(&self, choice: Choice, closes: Option<Instant>) -> Response {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            let retry = [(header::RETRY_AFTER, HeaderValue::from_static("10"))];
-            return (StatusCode::SERVICE_UNAVAILABLE, retry, "too many viewers\n").into_response();
-        };
+    /// The answer with a stream of what the page of `client` shows, on a connection that is
+    /// closed at that time.
+    pub(crate) fn stream(
+        &self,
+        choice: Choice,
+        client: Option<IpAddr>,
+        closes: Option<Instant>,
+    ) -> Response {
         let (sender, receiver) = mpsc::channel(1);
         let lasts = Instant::now() + LASTS;
         let end = closes
             .and_then(|closes| closes.checked_sub(MARGIN))
             .map_or(lasts, |closes| closes.min(lasts));
-        let task = tokio::spawn(feed(self.views.subscribe(), choice, sender, end));
+        let views = self.views.subscribe();
+        let start = || tokio::spawn(feed(views, choice, sender, end));
+        let Some(viewer) = self.viewers.admit(client, start) else {
+            let retry = [(header::RETRY_AFTER, HeaderValue::from_static("10"))];
+            return (StatusCode::SERVICE_UNAVAILABLE, retry, "too many viewers\n").into_response();
+        };
         let body = Body::from_stream(Events {
             receiver,
-            task,
-            _place: place,
+            _viewer: viewer,
         });
         let headers = [
             (header::CONTENT_TYPE, "text/event-stream"),
@@ -171,8 +181,7 @@ async fn feed(
 /// The events of one stream; its task ends with it.
 struct Events {
     receiver: mpsc::Receiver<Bytes>,
-    task: JoinHandle<()>,
-    _place: OwnedSemaphorePermit,
+    _viewer: Viewer,
 }
 
 impl Stream for Events {
@@ -180,12 +189,6 @@ impl Stream for Events {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.receiver.poll_recv(context).map(|next| next.map(Ok))
-    }
-}
-
-impl Drop for Events {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use super::{
-    Limits,
+    limits::Limits,
     stream::{Metered, Stream},
 };
 use crate::connections::{Admitted, Connection, RequestUnderWay};

@@ -94,13 +94,24 @@ fn a_stream_shows_what_was_asked_for() {
 async fn streams_are_few_and_their_places_come_back() {
     let history = Arc::new(History::new(TargetMetrics::new(), 1 << 20));
     let live = Live::start(history);
-    let streams: Vec<_> = (0..STREAMS)
-        .map(|_| live.stream(Choice::default(), None))
-        .collect();
+    let stream = |client: &str| {
+        let client = client.parse().unwrap();
+        live.stream(Choice::default(), Some(client), None)
+    };
+    let mut streams: Vec<_> = (0..STREAMS).map(|_| stream("192.0.2.1")).collect();
     assert!(streams.iter().all(|stream| stream.status() == 200));
-    assert_eq!(live.stream(Choice::default(), None).status(), 503);
+    assert_eq!(stream("192.0.2.1").status(), 503);
+    // Another client has the place of the oldest, which ends in good order.
+    let other = stream("192.0.2.2");
+    assert_eq!(other.status(), 200);
+    let first = streams.remove(0);
+    let read = axum::body::to_bytes(first.into_body(), 1 << 20);
+    let read = tokio::time::timeout(Duration::from_secs(10), read).await;
+    read.unwrap().unwrap();
+    assert_eq!(stream("192.0.2.1").status(), 503);
     drop(streams);
-    assert_eq!(live.stream(Choice::default(), None).status(), 200);
+    assert_eq!(stream("192.0.2.1").status(), 200);
+    assert_eq!(live.stream(Choice::default(), None, None).status(), 200);
 }
 
 #[tokio::test]
@@ -108,7 +119,7 @@ async fn a_stream_ends_before_its_connection() {
     let history = Arc::new(History::new(TargetMetrics::new(), 1 << 20));
     let live = Live::start(history);
     let closes = Instant::now() + MARGIN + Duration::from_millis(20);
-    let stream = live.stream(Choice::default(), Some(closes));
+    let stream = live.stream(Choice::default(), None, Some(closes));
     let body = axum::body::to_bytes(stream.into_body(), 1 << 20);
     let body = tokio::time::timeout(Duration::from_secs(10), body).await;
     assert!(body.unwrap().unwrap().starts_with(b"retry: 1000\n\n"));

@@ -176,7 +176,7 @@ async fn events(State(app): State<Arc<App>>, asked: Asked<Choice>, client: Clien
         return (StatusCode::NOT_FOUND, "nothing is probed here\n").into_response();
     };
     let closes_at = client.connection.map(|connection| connection.closes_at());
-    live.stream(choice, closes_at)
+    live.stream(choice, client.address, closes_at)
 }
 
 /// Says of what type a good answer is; others are text.
