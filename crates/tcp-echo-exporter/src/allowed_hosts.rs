@@ -10,7 +10,7 @@ use std::{
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header, uri::Authority},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, Version, header, uri::Authority},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
@@ -30,7 +30,8 @@ const MAX_HOSTS: usize = 1000;
 /// browser the endpoints are then that site's, and its script reads and uses them. The
 /// header still has that site's name.
 ///
-/// `/metrics`, `/-/healthy` and `/-/ready` are answered under any name.
+/// `/metrics`, `/-/healthy` and `/-/ready` are answered under any name, and without one. All
+/// else is refused without one, but by HTTP/1.0 under [`loopback`](Self::loopback).
 ///
 /// ```
 /// use tcp_echo_exporter::AllowedHosts;
@@ -113,15 +114,19 @@ impl AllowedHosts {
         }
     }
 
-    /// Whether a request may be answered. One that names no host may not: no list has it.
-    fn admits(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+    /// Whether a request may be answered.
+    fn admits(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
         if self.0 == Rule::Any || ALWAYS.contains(&uri.path()) {
             return true;
         }
         let asked = headers.get_all(header::HOST).iter().map(asked);
         let in_uri = uri.authority().map(AllowedHost::asked);
         let mut all = asked.chain(in_uri).peekable();
-        all.peek().is_some() && all.all(|host| host.is_some_and(|host| self.allows(&host)))
+        if all.peek().is_none() {
+            // Scripts that speak HTTP/1.0 need none, and no browser leaves it out.
+            return self.0 == Rule::Loopback && version <= Version::HTTP_10;
+        }
+        all.all(|host| host.is_some_and(|host| self.allows(&host)))
     }
 }
 
@@ -223,7 +228,7 @@ fn parse_one(text: &str) -> Result<AllowedHost, AllowedHostsError> {
 }
 
 async fn check(State(hosts): State<AllowedHosts>, request: Request, next: Next) -> Response {
-    if hosts.admits(request.uri(), request.headers()) {
+    if hosts.admits(request.version(), request.uri(), request.headers()) {
         return next.run(request).await;
     }
     let host = request.headers().get(header::HOST);

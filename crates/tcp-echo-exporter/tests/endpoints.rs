@@ -384,7 +384,9 @@ async fn a_name_that_resolves_to_this_host_gets_the_metrics_alone() {
         ("1.1", "Host: evil.example\r\n", "/-/healthy", "200"),
         ("1.1", "Host: localhost:2112\r\n", "/", "200"),
         ("1.0", "", "/metrics", "200"),
-        ("1.0", "", "/", "403"),
+        ("1.0", "", "/", "200"),
+        ("1.0", "Host: evil.example\r\n", "/", "403"),
+        ("1.1", "", "/", "403"),
     ] {
         let mut client = TcpStream::connect(address).await.unwrap();
         let question = format!("GET {path} HTTP/{version}\r\n{host}Connection: close\r\n\r\n");

@@ -15,7 +15,7 @@ fn admits(hosts: &AllowedHosts, path: &str, host: &[&str]) -> bool {
     for host in host {
         headers.append(header::HOST, host.parse().unwrap());
     }
-    hosts.admits(&path.parse().unwrap(), &headers)
+    hosts.admits(Version::HTTP_11, &path.parse().unwrap(), &headers)
 }
 
 #[test]
@@ -102,6 +102,20 @@ fn metrics_and_health_are_for_any_host_and_none() {
     }
     let any = AllowedHosts::any();
     assert!(admits(&any, "/", &["evil.example"]) && admits(&any, "/", &[]));
+}
+
+#[test]
+fn scripts_of_this_host_that_name_none_are_admitted_unless_there_is_a_list() {
+    let none = HeaderMap::new();
+    let page = Uri::from_static("/");
+    for (hosts, version, admitted) in [
+        (AllowedHosts::loopback(), Version::HTTP_10, true),
+        (AllowedHosts::loopback(), Version::HTTP_09, true),
+        (AllowedHosts::loopback(), Version::HTTP_11, false),
+        (list("localhost"), Version::HTTP_10, false),
+    ] {
+        assert_eq!(hosts.admits(version, &page, &none), admitted, "{hosts}");
+    }
 }
 
 #[test]
