@@ -111,7 +111,7 @@ impl Reader {
         self.dropped.notified().await;
     }
 
-    fn drop_it(&self) {
+    fn stop(&self) {
         self.dropped.notify_one();
         // Its writer is told, but what is in memory of the answer goes with the connection.
         if let Some(connection) = &self.connection {
@@ -240,7 +240,7 @@ impl Answers {
                 "too many answers are read slowly, the slowest readers are dropped"
             );
         }
-        reader.drop_it();
+        reader.stop();
         grant(&self.0);
     }
 }
@@ -294,7 +294,8 @@ impl Table {
         dropped.is_some_and(|dropped| now.duration_since(*dropped) < LAST_FOR)
     }
 
-    /// Who waits and may have a place: of the clients with the fewest the first to come.
+    /// The next request that may have a place: of clients that were not slow, with the fewest
+    /// answers, the first one.
     fn next(&mut self) -> Option<Waiting> {
         self.waiting.retain(|waiting| !waiting.granted.is_closed());
         let now = Instant::now();

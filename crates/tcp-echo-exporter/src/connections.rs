@@ -177,12 +177,12 @@ impl Connection {
         self.closes_at
     }
 
-    /// Has it closed.
+    /// Tells its task to close it.
     pub(crate) fn close(&self) {
         self.closed.notify_one();
     }
 
-    /// Waits until it is to be closed. For one task.
+    /// Waits until it has to close. For one task.
     pub(crate) async fn closed(&self) {
         self.closed.notified().await;
     }

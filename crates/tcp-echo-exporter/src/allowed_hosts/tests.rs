@@ -1,4 +1,4 @@
-//! Who is admitted under which name.
+//! Which requests are admitted under which name.
 
 use axum::{body::Body, routing::get};
 use hyper::service::Service as _;
@@ -152,7 +152,7 @@ fn what_is_no_list_says_why() {
 }
 
 #[tokio::test]
-async fn who_is_refused_is_told_of_the_flag() {
+async fn a_refusal_names_the_flag() {
     let router = Router::new().route("/", get(async || "hello"));
     let router = TowerToHyperService::new(AllowedHosts::loopback().protect(router));
     for (path, host, status) in [

@@ -92,7 +92,7 @@ async fn a_client_waits_for_its_own_readers_unless_they_have_stalled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_the_fewest_comes_first_and_then_who_came_first() {
+async fn the_client_with_the_fewest_answers_comes_first() {
     let answers = Arc::new(Answers::new(4));
     let mut held = Vec::new();
     for last in [1, 1, 2, 3] {
@@ -129,7 +129,7 @@ async fn who_has_the_fewest_comes_first_and_then_who_came_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_was_slow_is_the_last_and_pushes_nobody_out() {
+async fn a_slow_client_comes_last_and_has_nobody_dropped() {
     let answers = Arc::new(Answers::new(1));
     let slow = place(&answers, 1).await.unwrap();
     slow.reader().set_awaited(true);
@@ -151,7 +151,7 @@ async fn who_was_slow_is_the_last_and_pushes_nobody_out() {
     assert_eq!(first, 3);
     assert!(at - before <= SLOW_AFTER + CHECK);
     assert!(is_dropped(&second).await);
-    // It gets the place of one that has stalled, as its own clients do.
+    // It gets the place of a reader that has stalled.
     let (last, then, _) = order.recv().await.unwrap();
     assert_eq!(last, 1);
     assert!(then - at >= STALLED_AFTER);
