@@ -11,7 +11,7 @@ use tcp_echo_session::{Decoder, DisconnectReason, FRAME_LEN, Probe, Stamp, Time,
 use tcp_echo_socket::Received;
 use tokio::{io::Interest, net::TcpStream};
 
-use crate::clock;
+use crate::{clock, sockets::Permit};
 
 /// Reads of one connection before the other tasks of its thread have their turn.
 pub(crate) const READS_IN_TURN: usize = 16;
@@ -30,6 +30,8 @@ pub(crate) struct Connection {
     read_until: Instant,
     /// What is read in turns until then.
     backlog: Option<Backlog>,
+    /// For the socket of the stream, and so dropped after it.
+    _permit: Permit,
 }
 
 /// What lay in the socket at a moment, and was not read yet.
@@ -51,7 +53,7 @@ pub(crate) enum Written {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, address: SocketAddr) -> Self {
+    pub(crate) fn new(stream: TcpStream, address: SocketAddr, permit: Permit) -> Self {
         Self {
             stream,
             address,
@@ -59,6 +61,7 @@ impl Connection {
             partial: None,
             read_until: Instant::now(),
             backlog: None,
+            _permit: permit,
         }
     }
 

@@ -19,10 +19,11 @@ use tokio::{
 use tracing::warn;
 
 use crate::{
-    Host, Options, Target, Timestamps,
+    Host, Options, SocketStats, Target, Timestamps,
     chatter::{Chatter, Once},
     link_local,
     names::{Name, in_turn, this_host},
+    sockets::{Permit, Sockets},
 };
 
 /// The least time that a handshake is given, however short the probes' timeout: a
@@ -59,6 +60,7 @@ pub(crate) struct Dialer {
     pub(crate) options: Options,
     resolver: Resolver,
     resolver_on_demand: Resolver,
+    pub(crate) sockets: Sockets,
     /// How much is said of single targets.
     pub(crate) chatter: Chatter,
     no_stamps: Once,
@@ -70,6 +72,7 @@ pub(crate) struct Connected {
     pub(crate) stream: TcpStream,
     pub(crate) address: SocketAddr,
     pub(crate) handshake: Duration,
+    pub(crate) permit: Permit,
 }
 
 /// Why an attempt failed.
@@ -93,6 +96,16 @@ pub(crate) enum DialError {
 }
 
 impl DialError {
+    /// Whether this host has no descriptor or memory for a socket: that says nothing of the
+    /// peer.
+    pub(crate) fn is_out_of_resources(&self) -> bool {
+        match self {
+            Self::Open(error) => error.is_out_of_resources(),
+            Self::Connect { error, .. } => tcp_echo_socket::is_out_of_resources(error),
+            _ => false,
+        }
+    }
+
     pub(crate) fn reason(&self) -> ConnectFailure {
         use io::ErrorKind as Kind;
         match self {
@@ -114,7 +127,7 @@ impl DialError {
 }
 
 impl Dialer {
-    pub(crate) fn new(options: Options, resolver: Resolver) -> Self {
+    pub(crate) fn new(options: Options, resolver: Resolver, stats: SocketStats) -> Self {
         let resolver_on_demand = Resolver::builder()
             .limits(LOOKUPS_ON_DEMAND)
             .stats(resolver.stats().clone())
@@ -122,6 +135,7 @@ impl Dialer {
         Self {
             resolver,
             resolver_on_demand,
+            sockets: Sockets::new(options.max_sockets, stats),
             options: options.bounded(),
             chatter: Chatter::new(),
             no_stamps: Once::default(),
@@ -188,22 +202,25 @@ impl Dialer {
         self.usable(target, found)
     }
 
-    /// Connects to one of the addresses of `target`.
+    /// Connects to one of the addresses of `target`: to one at a time, where there is no
+    /// other permit than this.
     pub(crate) async fn dial(
         self: Arc<Self>,
         target: Arc<Target>,
         addresses: Vec<SocketAddr>,
+        permit: Permit,
     ) -> Result<Connected, DialError> {
         let patience = target.session().timeout().max(LEAST_PATIENCE);
-        self.race_within(patience, addresses).await
+        self.race_within(patience, addresses, permit).await
     }
 
     async fn race_within(
         self: Arc<Self>,
         patience: Duration,
         addresses: Vec<SocketAddr>,
+        permit: Permit,
     ) -> Result<Connected, DialError> {
-        let mut race = pin!(self.race(addresses));
+        let mut race = pin!(self.race(addresses, permit));
         if let Ok(ended) = timeout(patience, &mut race).await {
             return ended;
         }
@@ -212,14 +229,21 @@ impl Dialer {
     }
 
     /// Connects to the address that answers first (RFC 8305).
-    async fn race(self: Arc<Self>, addresses: Vec<SocketAddr>) -> Result<Connected, DialError> {
+    async fn race(
+        self: Arc<Self>,
+        addresses: Vec<SocketAddr>,
+        permit: Permit,
+    ) -> Result<Connected, DialError> {
         let mut attempts = JoinSet::new();
         let mut addresses = addresses.into_iter().take(MOST_ADDRESSES);
         let mut failure = None;
+        let mut permit = Some(permit);
         loop {
-            let more = addresses.next();
-            if let Some(address) = more {
-                attempts.spawn(self.clone().connect(address));
+            if addresses.len() > 0
+                && let Some(permit) = permit.take().or_else(|| self.sockets.try_permit())
+                && let Some(address) = addresses.next()
+            {
+                attempts.spawn(self.clone().connect(address, permit));
             }
             let ended = if addresses.len() > 0 {
                 tokio::select! {
@@ -231,7 +255,13 @@ impl Dialer {
             };
             match ended {
                 Some(Ok(Ok(connected))) => return Ok(connected),
-                Some(Ok(Err(error))) => failure = Some(error),
+                Some(Ok(Err((error, given_back)))) => {
+                    permit = Some(given_back);
+                    // What a peer says goes before what this host lacks for another try.
+                    if failure.is_none() || !error.is_out_of_resources() {
+                        failure = Some(error);
+                    }
+                }
                 // It was told to end, with the runtime.
                 Some(Err(_)) => {}
                 None => {
@@ -241,7 +271,25 @@ impl Dialer {
         }
     }
 
-    async fn connect(self: Arc<Self>, address: SocketAddr) -> Result<Connected, DialError> {
+    /// Connects to this address; where that fails, gives the permit back.
+    async fn connect(
+        self: Arc<Self>,
+        address: SocketAddr,
+        permit: Permit,
+    ) -> Result<Connected, (DialError, Permit)> {
+        match self.stream(address).await {
+            Ok((stream, handshake)) => Ok(Connected {
+                stream,
+                address,
+                handshake,
+                permit,
+            }),
+            Err(error) => Err((error, permit)),
+        }
+    }
+
+    /// A stream to this address, and how long its handshake took.
+    async fn stream(&self, address: SocketAddr) -> Result<(TcpStream, Duration), DialError> {
         let failed = |error| DialError::Connect { address, error };
         let opened = tcp_echo_socket::open(address, &self.options.socket)?;
         if let Some(warning) = opened.warning
@@ -265,11 +313,7 @@ impl Dialer {
         // A stream that refuses an option, mostly because the peer has reset it by
         // now, says so when it is used.
         let _ = tcp_echo_socket::configure_stream(&stream);
-        Ok(Connected {
-            stream,
-            address,
-            handshake,
-        })
+        Ok((stream, handshake))
     }
 }
 
@@ -300,7 +344,11 @@ mod tests {
         let second = Duration::from_secs(1);
         let session = SessionConfig::new(second, second).unwrap();
         let target = Target::new("localhost:4000".parse().unwrap(), session);
-        let dialer = Dialer::new(Options::default(), Resolver::default());
+        let dialer = Dialer::new(
+            Options::default(),
+            Resolver::default(),
+            SocketStats::default(),
+        );
         let target = |networks: &str| target.clone().on_demand(networks.parse().unwrap());
         let found = dialer.resolve(&target("127.0.0.1")).await.unwrap();
         assert_eq!(found, ["127.0.0.1:4000".parse().unwrap()]);

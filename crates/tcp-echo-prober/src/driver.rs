@@ -24,6 +24,7 @@ use crate::{
     connection::{Connection, disconnect_reason},
     dial::{Connected, DialError, Dialer},
     names::Name,
+    sockets::{Permit, Without},
     timer::Sleeper,
 };
 
@@ -49,6 +50,8 @@ pub(crate) struct Driver<S> {
     next_tcp_info: Instant,
     /// When a reply was read last, since the session was last polled.
     read: Option<Time>,
+    /// Without a socket, since there is none, until the next attempt's outcome.
+    without: Option<Without>,
     /// What was logged last of failing to connect: logs speak on change.
     logged: Option<String>,
 }
@@ -61,6 +64,8 @@ enum Link {
         started: Instant,
         until: Option<Pin<Box<Sleep>>>,
     },
+    /// Waiting for a socket.
+    Waiting(Boxed<Permit>),
     Dialing {
         started: Instant,
         attempt: Boxed<Result<Connected, DialError>>,
@@ -94,6 +99,7 @@ impl<S: Sensor> Driver<S> {
             addresses: Vec::new(),
             next_tcp_info: Instant::now(),
             read: None,
+            without: None,
             logged: None,
         };
         driver.dial();
@@ -133,6 +139,12 @@ impl<S: Sensor> Driver<S> {
                     let started = *started;
                     self.connect(started);
                 }
+                Link::Waiting(permit) => match permit.as_mut().poll(cx) {
+                    // The name may have lost its addresses meanwhile.
+                    Poll::Ready(_) if self.addresses.is_empty() => self.dial(),
+                    Poll::Ready(permit) => self.connect_with(Instant::now(), permit),
+                    Poll::Pending => return,
+                },
                 Link::Dialing { started, attempt } => match attempt.as_mut().poll(cx) {
                     Poll::Ready(dialed) => {
                         let started = *started;
@@ -167,10 +179,23 @@ impl<S: Sensor> Driver<S> {
         }
     }
 
-    /// Connects to the addresses that there are.
+    /// Connects to the addresses that there are, as soon as there is a socket.
     fn connect(&mut self, started: Instant) {
-        let dialer = self.dialer.clone();
-        let attempt = dialer.dial(self.target.clone(), self.addresses.clone());
+        let sockets = &self.dialer.sockets;
+        if let Some(permit) = sockets.try_permit() {
+            self.connect_with(started, permit);
+            return;
+        }
+        if self.without.is_none() {
+            self.without = Some(sockets.shortage());
+        }
+        self.link = Link::Waiting(Box::pin(sockets.permit()));
+        self.session.handle_out_of_resources(Instant::now());
+    }
+
+    fn connect_with(&mut self, started: Instant, permit: Permit) {
+        let (target, addresses) = (self.target.clone(), self.addresses.clone());
+        let attempt = self.dialer.clone().dial(target, addresses, permit);
         self.link = Link::Dialing {
             started,
             attempt: Box::pin(attempt),
@@ -181,6 +206,13 @@ impl<S: Sensor> Driver<S> {
         let now = Instant::now();
         match dialed {
             Ok(connected) => self.connected(now, connected),
+            Err(error) if error.is_out_of_resources() => {
+                if self.without.is_none() {
+                    self.without = Some(self.dialer.sockets.refusal(&error));
+                }
+                self.session.handle_out_of_resources(now);
+                self.down(now, started);
+            }
             Err(error) => {
                 self.failed(now, &error);
                 self.down(now, started);
@@ -201,12 +233,14 @@ impl<S: Sensor> Driver<S> {
             stream,
             address,
             handshake,
+            permit,
         } = connected;
         if self.dialer.chatter.allows() {
             info!(target = %self.target.name(), %address, ?handshake, "connected");
         }
         self.logged = None;
-        self.link = Link::Up(Connection::new(stream, address));
+        self.without = None;
+        self.link = Link::Up(Connection::new(stream, address, permit));
         self.next_tcp_info = now;
         let event = self.session.handle_connected(now, address, handshake);
         self.tell(&event);
@@ -223,6 +257,7 @@ impl<S: Sensor> Driver<S> {
             }
             self.logged = Some(text);
         }
+        self.without = None;
         let event = self.session.handle_connect_failed(now, error.reason());
         self.tell(&event);
     }

@@ -9,7 +9,7 @@
 //! - [`Target`] and [`TargetSet`] say what is probed and how; [`SessionConfig`] holds
 //!   interval, timeout, loss window and stall limit.
 //! - [`Options`] say how all targets are reached: source, interface, DSCP, address
-//!   family, look-ups, reconnects, timestamps.
+//!   family, look-ups, reconnects, timestamps, and how many sockets there may be.
 //! - [`Observer`] and [`Sensor`] listen. An event comes with the target's [`Session`],
 //!   which knows counts, probes in flight, loss window and jitter.
 //! - [`Handle`] changes the set of a prober at work, stops it, and tells when it has
@@ -96,6 +96,7 @@ mod probed;
 mod prober;
 mod set;
 mod shares;
+mod sockets;
 mod target;
 mod timer;
 mod worker;
@@ -106,6 +107,7 @@ pub use on_demand::{AskError, OnDemand, OnDemandLimits};
 pub use options::{Dscp, Options, ParseDscpError, SocketOptions, Timestamps};
 pub use prober::{Builder, Handle, Prober};
 pub use set::{Changes, DuplicateName, TargetSet};
+pub use sockets::SocketStats;
 pub use target::Target;
 pub use tcp_echo_address::{
     Address, AddressError, Host, HostName, HostNameError, LinkLocal, Networks, NetworksError,

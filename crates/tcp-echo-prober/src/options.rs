@@ -1,6 +1,6 @@
 //! How all targets of a prober are reached.
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
 use tcp_echo_resolve::IpVersion;
 pub use tcp_echo_socket::{ConnectOptions as SocketOptions, Dscp, ParseDscpError};
@@ -21,6 +21,15 @@ pub struct Options {
     pub dns_refresh: Duration,
     /// The cap of the reconnect delay, which starts at 100 ms and doubles.
     pub reconnect_max: Duration,
+    /// How many sockets may be open at once, for attempts to connect as for connections, of
+    /// the set as of what was asked for; `None` is as many as the system gives. A target
+    /// without one waits until one is free, in the order in which targets came. Until then
+    /// its slots are [`UnsentReason::Resources`](crate::UnsentReason::Resources), as they
+    /// are where the system refuses a socket. [`SocketStats`](crate::SocketStats) counts
+    /// such targets.
+    ///
+    /// So a process keeps descriptors for what it does besides.
+    pub max_sockets: Option<NonZeroUsize>,
 }
 
 /// The longest duration that is used, so that no sum of moments comes near the end of the
@@ -38,7 +47,7 @@ impl Options {
 
 impl Default for Options {
     /// Any address, the kernel's stamps where they are to be had, a look-up every
-    /// 30 s, a second between attempts at most.
+    /// 30 s, a second between attempts at most, as many sockets as the system gives.
     fn default() -> Self {
         Self {
             socket: SocketOptions::default(),
@@ -46,6 +55,7 @@ impl Default for Options {
             timestamps: Timestamps::Auto,
             dns_refresh: Duration::from_secs(30),
             reconnect_max: Duration::from_secs(1),
+            max_sockets: None,
         }
     }
 }

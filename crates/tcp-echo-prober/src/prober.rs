@@ -14,7 +14,7 @@ use tokio::{runtime::Runtime, sync::watch};
 use tracing::error;
 
 use crate::{
-    Changes, Observer, OnDemand, Options, ProberError, Resolver, TargetSet,
+    Changes, Observer, OnDemand, Options, ProberError, Resolver, SocketStats, TargetSet,
     dial::Dialer,
     error::message,
     on_demand::Link,
@@ -43,6 +43,7 @@ pub struct Builder<O = ()> {
     threads: NonZeroUsize,
     on_demand: Option<OnDemand>,
     resolver: Resolver,
+    socket_stats: SocketStats,
 }
 
 impl Prober {
@@ -55,6 +56,7 @@ impl Prober {
             threads: NonZeroUsize::MIN,
             on_demand: None,
             resolver: Resolver::default(),
+            socket_stats: SocketStats::default(),
         }
     }
 }
@@ -70,6 +72,7 @@ impl<O: Observer> Builder<O> {
             threads: self.threads,
             on_demand: self.on_demand,
             resolver: self.resolver,
+            socket_stats: self.socket_stats,
         }
     }
 
@@ -103,6 +106,13 @@ impl<O: Observer> Builder<O> {
         self
     }
 
+    /// Sets what counts the targets without a socket.
+    #[must_use]
+    pub fn socket_stats(mut self, stats: SocketStats) -> Self {
+        self.socket_stats = stats;
+        self
+    }
+
     /// Lets targets be asked for, besides those of the set.
     #[must_use]
     pub fn on_demand(mut self, on_demand: OnDemand) -> Self {
@@ -115,7 +125,8 @@ impl<O: Observer> Builder<O> {
     /// # Errors
     /// Where the system gives no thread, no event queue or no timer.
     pub fn start(self) -> io::Result<Handle> {
-        let shared = shared(self.observer, self.options, self.resolver);
+        let dialer = Dialer::new(self.options, self.resolver, self.socket_stats);
+        let shared = shared(self.observer, dialer);
         let runtimes = (0..self.threads.get()).map(|_| Own::new());
         let runtimes = runtimes.collect::<io::Result<Vec<_>>>()?;
         let orders: Vec<_> = runtimes.iter().map(|_| Arc::default()).collect();
@@ -162,7 +173,8 @@ impl<O: Observer> Builder<O> {
     /// # Errors
     /// Where the system gives no timer, and where a sensor panics.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ProberError> {
-        let shared = shared(self.observer, self.options, self.resolver);
+        let dialer = Dialer::new(self.options, self.resolver, self.socket_stats);
+        let shared = shared(self.observer, dialer);
         let timer = Timer::new().map_err(ProberError::timer)?;
         let orders = Arc::<Orders>::default();
         let on_demand = self.on_demand.as_ref();
@@ -238,10 +250,10 @@ fn begin(
     Ending(probed)
 }
 
-fn shared<O>(observer: O, options: Options, resolver: Resolver) -> Arc<Shared<O>> {
+fn shared<O>(observer: O, dialer: Dialer) -> Arc<Shared<O>> {
     Arc::new(Shared {
         observer,
-        dialer: Arc::new(Dialer::new(options, resolver)),
+        dialer: Arc::new(dialer),
         epoch: Instant::now(),
         begun: AtomicU64::new(0),
     })

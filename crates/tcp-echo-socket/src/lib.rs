@@ -2,6 +2,7 @@
 //! options, kernel receive timestamps, `TCP_INFO` and a precise timer.
 //!
 //! - [`open`] gives a socket with source address, interface and [`Dscp`] set, ready to connect.
+//!   [`is_out_of_resources`] tells a failure for want of descriptors or memory from others.
 //! - [`configure_stream`] makes a stream prompt and kept alive; [`abort`] ends one with a reset;
 //!   [`is_self_connected`] tells that there is no peer. [`set_quickack`] and [`set_busy_poll`] trade CPU for latency.
 //! - [`enable_receive_timestamps`] and [`recv`] tell when bytes reached the host, whenever the
@@ -126,7 +127,7 @@ mod timestamp;
 pub use socket2::{SockRef, Socket};
 
 pub use crate::dscp::{Dscp, ParseDscpError};
-pub use crate::open::{ConnectOptions, DscpError, OpenError, Opened, open};
+pub use crate::open::{ConnectOptions, DscpError, OpenError, Opened, is_out_of_resources, open};
 pub use crate::stream::{
     KEEPALIVE, abort, configure_stream, is_self_connected, set_busy_poll, set_quickack,
 };

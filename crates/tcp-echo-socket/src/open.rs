@@ -72,6 +72,39 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether the system has no descriptor or memory for it, rather than a reason that a
+    /// later attempt meets again; see [`is_out_of_resources`].
+    pub fn is_out_of_resources(&self) -> bool {
+        match self {
+            Self::Socket { error, .. }
+            | Self::Source { error, .. }
+            | Self::Interface { error, .. } => is_out_of_resources(error),
+            Self::SourceFamily { .. } => false,
+        }
+    }
+}
+
+/// Whether a call on a socket has failed for want of file descriptors, of this process or of
+/// all, or of memory: `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`, or Windows' words for them.
+pub fn is_out_of_resources(error: &io::Error) -> bool {
+    error
+        .raw_os_error()
+        .is_some_and(|code| OUT_OF_RESOURCES.contains(&code))
+}
+
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+const OUT_OF_RESOURCES: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+
+/// `WSA_NOT_ENOUGH_MEMORY` and `ERROR_OUTOFMEMORY`,
+/// `WSAEMFILE` and `WSAENOBUFS`.
+#[cfg(windows)]
+const OUT_OF_RESOURCES: [i32; 4] = [8, 14, 10_024, 10_055];
+
+/// Of these, `EMFILE`, `ENFILE` and `ENOMEM` have the same numbers on every Unix.
+#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
+const OUT_OF_RESOURCES: [i32; 3] = [24, 23, 12];
+
 /// Packets go unmarked.
 #[derive(Debug, Error)]
 #[error("cannot mark packets with DSCP {dscp}: {error}")]
@@ -203,4 +236,27 @@ fn mark(socket: &Socket, target: SocketAddr, dscp: Dscp) -> io::Result<()> {
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 fn mark(_: &Socket, _: SocketAddr, _: Dscp) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(all(test, any(target_os = "linux", target_os = "macos")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn want_of_resources_is_told_from_other_refusals() {
+        let target = SocketAddr::from(([127, 0, 0, 1], 4000));
+        let refused = |code| {
+            let error = io::Error::from_raw_os_error(code);
+            OpenError::Socket { target, error }.is_out_of_resources()
+        };
+        assert!(
+            [libc::EMFILE, libc::ENFILE, libc::ENOMEM]
+                .iter()
+                .all(|code| refused(*code))
+        );
+        assert!(!refused(libc::EACCES) && !refused(libc::EAFNOSUPPORT));
+        assert!(!is_out_of_resources(&io::ErrorKind::OutOfMemory.into()));
+        let address = [0; 16].into();
+        assert!(!OpenError::SourceFamily { address, target }.is_out_of_resources());
+    }
 }

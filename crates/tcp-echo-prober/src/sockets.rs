@@ -1,0 +1,217 @@
+//! How many sockets a prober may have open, and which targets are without one.
+
+use std::{
+    fmt::Display,
+    future::Future,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::{info, warn};
+
+/// It is warned of a shortage this often at most: one that comes and goes is one line.
+const WARN_EVERY: Duration = Duration::from_secs(60);
+
+/// The sockets that all attempts and connections of a prober share.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    max: Option<NonZeroUsize>,
+    /// None where there is no limit.
+    free: Option<Arc<Semaphore>>,
+    stats: SocketStats,
+}
+
+/// The right to have one socket open: it is given back when this is dropped, after the
+/// socket.
+#[derive(Debug)]
+pub(crate) struct Permit(#[expect(dead_code, reason = "it is held")] Option<OwnedSemaphorePermit>);
+
+impl Sockets {
+    pub(crate) fn new(max: Option<NonZeroUsize>, stats: SocketStats) -> Self {
+        let permits = |max: NonZeroUsize| max.get().min(Semaphore::MAX_PERMITS);
+        Self {
+            max,
+            free: max.map(|max| Arc::new(Semaphore::new(permits(max)))),
+            stats,
+        }
+    }
+
+    /// A permit, if one is free that nobody waits for.
+    pub(crate) fn try_permit(&self) -> Option<Permit> {
+        let Some(free) = &self.free else {
+            return Some(Permit(None));
+        };
+        Some(Permit(Some(free.clone().try_acquire_owned().ok()?)))
+    }
+
+    /// Waits for a permit: who came first has the first one.
+    pub(crate) fn permit(&self) -> impl Future<Output = Permit> + Send + use<> {
+        let free = self.free.clone();
+        async move {
+            match free {
+                // It is never closed.
+                Some(free) => Permit(free.acquire_owned().await.ok()),
+                None => Permit(None),
+            }
+        }
+    }
+
+    /// A target is without a socket, since the limit is reached.
+    pub(crate) fn shortage(&self) -> Without {
+        let max = self.max.map_or(usize::MAX, NonZeroUsize::get);
+        self.stats.begin(&format_args!("all {max} are in use"))
+    }
+
+    /// A target is without a socket, since the system has none for it.
+    pub(crate) fn refusal(&self, error: &dyn Display) -> Without {
+        self.stats.begin(error)
+    }
+}
+
+/// How many targets of a prober have no socket, for want of file descriptors or memory.
+/// Clones are handles to the same.
+///
+/// ```
+/// use tcp_echo_prober::{Options, Prober, SocketStats};
+///
+/// let mut options = Options::default();
+/// options.max_sockets = std::num::NonZeroUsize::new(768);
+/// let stats = SocketStats::default();
+/// let prober = Prober::builder()
+///     .options(options)
+///     .socket_stats(stats.clone())
+///     .start()?;
+/// assert_eq!(stats.targets_without_socket(), 0);
+/// # prober.stop().unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct SocketStats(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    without: usize,
+    /// Whether it was said that there are any.
+    said: bool,
+    /// When that was, last.
+    warned: Option<Instant>,
+}
+
+impl SocketStats {
+    /// Targets without a socket at the moment, each of which is to have one. Their slots are
+    /// [`UnsentReason::Resources`](crate::UnsentReason::Resources).
+    pub fn targets_without_socket(&self) -> usize {
+        self.lock().without
+    }
+
+    /// For a program that has told the reader of its log that sockets won't suffice: the
+    /// prober does not say so once more, only when they do.
+    pub fn shortage_was_told(&self) {
+        self.lock().said = true;
+    }
+
+    fn begin(&self, reason: &dyn Display) -> Without {
+        if self.lock().begin(Instant::now()) {
+            warn!(
+                %reason,
+                "no socket for a target; its slots count as unsent, reason resources: \
+                 raise the limit of open files, as with `ulimit -n` or LimitNOFILE"
+            );
+        }
+        Without(self.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// One more target is without; gives whether to say so.
+    fn begin(&mut self, now: Instant) -> bool {
+        self.without += 1;
+        let lately = |at| now.saturating_duration_since(at) < WARN_EVERY;
+        if self.said || self.warned.is_some_and(lately) {
+            return false;
+        }
+        self.said = true;
+        self.warned = Some(now);
+        true
+    }
+
+    /// One of them has a socket or is gone; gives whether to say that it was the last one.
+    fn end(&mut self) -> bool {
+        self.without -= 1;
+        self.without == 0 && std::mem::take(&mut self.said)
+    }
+}
+
+/// A target without a socket, for as long as this is not dropped.
+#[derive(Debug)]
+pub(crate) struct Without(SocketStats);
+
+impl Drop for Without {
+    fn drop(&mut self) {
+        if self.0.lock().end() {
+            info!("there is a socket for every target again");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortage_is_said_when_it_begins_and_when_it_is_over() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut state = State::default();
+        assert!(state.begin(at(0)));
+        assert!(!state.begin(at(0)), "once, not for each target");
+        assert!(!state.end());
+        assert!(state.end());
+
+        assert!(!state.begin(at(59)), "it comes and goes");
+        assert!(!state.end(), "and nothing was said that is over now");
+        assert!(state.begin(at(60)));
+        assert!(state.end());
+    }
+
+    #[test]
+    fn a_shortage_that_was_told_is_not_said_again() {
+        let stats = SocketStats::default();
+        stats.shortage_was_told();
+        assert!(!stats.lock().begin(Instant::now()));
+        assert!(stats.lock().end());
+        assert!(stats.lock().begin(Instant::now()));
+    }
+
+    #[tokio::test]
+    async fn a_permit_goes_to_who_waits_before_who_comes() {
+        let sockets = Sockets::new(NonZeroUsize::new(1), SocketStats::default());
+        let first = sockets.try_permit().unwrap();
+        assert!(sockets.try_permit().is_none());
+        let mut waiting = std::pin::pin!(sockets.permit());
+        tokio::select! {
+            biased;
+            _ = &mut waiting => panic!("there was one more"),
+            () = std::future::ready(()) => {}
+        }
+        drop(first);
+        assert!(sockets.try_permit().is_none(), "it has an owner already");
+        drop(waiting.await);
+        assert!(sockets.try_permit().is_some());
+    }
+
+    #[tokio::test]
+    async fn without_a_limit_there_is_always_one() {
+        let sockets = Sockets::new(None, SocketStats::default());
+        let _permits: Vec<_> = (0..1000).map(|_| sockets.try_permit().unwrap()).collect();
+        drop(sockets.permit().await);
+        let most = Sockets::new(Some(NonZeroUsize::MAX), SocketStats::default());
+        assert!(most.try_permit().is_some());
+    }
+}
