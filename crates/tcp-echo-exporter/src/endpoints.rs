@@ -11,6 +11,7 @@ use axum::{
     routing::{get, post},
 };
 use prometheus_client::collector::Collector;
+use tcp_echo_prober::SocketStats;
 use tcp_echo_resolve::LookupStats;
 use tcp_echo_server::ServerStats;
 
@@ -32,6 +33,7 @@ use crate::{
     respond::Renderer,
     server::ServerCollector,
     snapshot::Snapshots,
+    sockets::SocketCollector,
     targets::TargetMetrics,
 };
 
@@ -68,6 +70,7 @@ pub struct Endpoints {
     pub(crate) targets: Option<TargetMetrics>,
     server: Option<Arc<ServerStats>>,
     lookups: Option<Arc<LookupStats>>,
+    sockets: Option<SocketStats>,
     sources: Option<Arc<SourcesHook>>,
     readiness: Option<Readiness>,
     reload_status: Option<ReloadStatus>,
@@ -87,6 +90,7 @@ impl Endpoints {
             targets: None,
             server: None,
             lookups: None,
+            sockets: None,
             sources: None,
             readiness: None,
             reload_status: None,
@@ -135,6 +139,13 @@ impl Endpoints {
     #[must_use]
     pub fn with_lookups(mut self, stats: Arc<LookupStats>) -> Self {
         self.lookups = Some(stats);
+        self
+    }
+
+    /// Shows how many targets of a prober are without a socket.
+    #[must_use]
+    pub fn with_sockets(mut self, stats: SocketStats) -> Self {
+        self.sockets = Some(stats);
         self
     }
 
@@ -235,6 +246,9 @@ impl Endpoints {
         })];
         if let Some(targets) = &self.targets {
             collectors.extend(of_targets(targets.listed(format == Format::Protobuf)));
+        }
+        if let Some(stats) = &self.sockets {
+            collectors.push(Box::new(SocketCollector(stats.clone())));
         }
         if let Some(stats) = &self.server {
             collectors.push(Box::new(ServerCollector(Arc::clone(stats))));

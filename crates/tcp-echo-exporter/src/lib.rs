@@ -132,6 +132,7 @@ mod respond;
 mod server;
 mod single;
 mod snapshot;
+mod sockets;
 mod status;
 mod sync;
 mod targets;

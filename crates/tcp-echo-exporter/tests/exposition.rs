@@ -9,7 +9,7 @@ use tcp_echo_exporter::{
     Buckets, Endpoints, LookupStats, ReloadStatus, SourceStatus, TargetMetrics,
 };
 use tcp_echo_prober::{
-    ConnectFailure, DisconnectReason, Event, Observer as _, TcpInfo, UnsentReason,
+    ConnectFailure, DisconnectReason, Event, Observer as _, SocketStats, TcpInfo, UnsentReason,
 };
 use tcp_echo_server::ServerStats;
 
@@ -53,6 +53,7 @@ fn without_process(text: &str) -> String {
 fn full(metrics: &TargetMetrics) -> Endpoints {
     Endpoints::new(BUILD)
         .with_targets(metrics.clone())
+        .with_sockets(SocketStats::default())
         .with_server(Arc::new(ServerStats::default()))
         .with_lookups(Arc::new(LookupStats::default()))
         .with_tls_cert_expiry(|| Some(std::time::UNIX_EPOCH + Duration::from_secs(1_800_000_000)))
@@ -138,7 +139,7 @@ async fn protobuf_carries_a_native_histogram_too() {
     let ours = families
         .iter()
         .filter(|family| !family.name.starts_with("process_"));
-    assert_eq!(ours.count(), 39);
+    assert_eq!(ours.count(), 40);
 }
 
 #[tokio::test]

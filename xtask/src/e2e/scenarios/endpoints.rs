@@ -133,7 +133,7 @@ fn types(scrape: &Scrape) -> Result<()> {
     let gauges = "connected up last_rtt_seconds loss_percent in_flight loss_ratio jitter_seconds \
         tcp_srtt_seconds tcp_rttvar_seconds tcp_min_rtt_seconds target_info \
         config_last_reload_successful config_last_reload_success_timestamp_seconds build_info \
-        server_connections";
+        targets_without_socket server_connections";
     let histograms =
         "rtt_seconds connect_duration_seconds send_lateness_seconds host_delay_seconds";
     for (names, kind) in [
