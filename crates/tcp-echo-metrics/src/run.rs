@@ -2,7 +2,6 @@
 
 mod client;
 mod endpoints;
-#[cfg(unix)]
 mod files;
 mod pulse;
 mod reload;
@@ -31,6 +30,7 @@ use tokio::task::{JoinError, JoinSet};
 use tracing::{info, warn};
 
 use client::Client;
+use files::Budget;
 use pulse::Pulses;
 use reload::Reload;
 use server::EchoServer;
@@ -180,11 +180,9 @@ async fn run_until_told(
         endpoints = reload.show(endpoints);
     }
     let probe = client::on_demand(config)?;
-    let most = targets.len() + config.on_demand.as_ref().map_or(0, |limits| limits.most);
-    #[cfg(unix)]
-    files::raise_limit(config, most);
+    let budget = files::budget(config, targets.len());
 
-    let mut server = serve(config, sockets.echo).await?;
+    let mut server = serve(config, &budget, sockets.echo).await?;
     if let Some(server) = &server {
         endpoints = endpoints.with_server(Arc::clone(server.stats()));
     }
@@ -192,6 +190,7 @@ async fn run_until_told(
     if config.mode.probes() {
         endpoints = endpoints
             .with_targets(metrics.clone())
+            .with_sockets(budget.socket_stats.clone())
             .with_lookups(resolver.stats().clone());
     }
     let on_demand = probe.as_ref().map(|probe| probe.on_demand.clone());
@@ -213,9 +212,9 @@ async fn run_until_told(
             error,
         })?;
         let observer = ((metrics, pulses.clone()), watcher);
-        let (client_config, on_demand) = (&config.client, on_demand.as_ref());
-        let started = Client::start(client_config, &targets, most, on_demand, resolver, observer)?;
-        client = Some(started);
+        let prober = client::prober(&config.client, budget, on_demand.as_ref());
+        let prober = prober.resolver(resolver).targets(targets.clone());
+        client = Some(Client::start(prober.observer(observer))?);
     }
     // A run that is watched is over a set of targets that stays.
     let apply = |client: &Client| client.apply(&targets, &readiness);
@@ -266,6 +265,7 @@ async fn run_until_told(
 /// Lets the echo server run where the mode has one.
 async fn serve(
     config: &Config,
+    budget: &Budget,
     listeners: Vec<TcpListener>,
 ) -> Result<Option<EchoServer>, RunError> {
     if !config.mode.serves() {
@@ -274,7 +274,7 @@ async fn serve(
         }
         return Ok(None);
     }
-    let started = EchoServer::start(&config.server, listeners).await?;
+    let started = EchoServer::start(&config.server, budget, listeners).await?;
     info!(address = %started.local_addr(), "echo server listens");
     Ok(Some(started))
 }

@@ -212,9 +212,10 @@ async fn with_one_socket_addresses_are_tried_one_by_one() {
     let resolver = Resolver::builder().system(answer).build();
     let (seen, stats) = <(Seen, SocketStats)>::default();
     let name = format!("name.test:{}", listening.port());
-    // It always wants the socket, too, and must not come between the two addresses.
+    // Some of these always wait for the socket, and must not come between the two addresses.
     let dead = refusing().await;
-    let targets = [target("name", &name), target("refusing", &dead)];
+    let others = (0..50).map(|n| target(&format!("refusing-{n}"), &dead));
+    let targets = others.chain([target("name", &name)]);
     let prober = prober(1, &seen, &stats)
         .resolver(resolver)
         .targets(TargetSet::new(targets).unwrap())

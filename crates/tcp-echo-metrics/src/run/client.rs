@@ -5,12 +5,12 @@ use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism};
 use tcp_echo_exporter::{Buckets, Probe, Readiness, TargetMetrics};
 use tcp_echo_metrics::cli::{ClientConfig, Config, GoDuration, IpFamily, TargetSpec, Timestamps};
 use tcp_echo_prober::{
-    Handle, IpVersion, Observer, OnDemand, Options, Prober, Resolver, SessionConfig, SocketOptions,
-    TargetSet,
+    Builder, Handle, IpVersion, Observer, OnDemand, Options, Prober, Resolver, SessionConfig,
+    SocketOptions, TargetSet,
 };
 use tcp_echo_targets::{Defaults, Source, Spec};
 
-use super::RunError;
+use super::{RunError, files::Budget};
 
 /// One thread probes as many targets without showing it.
 const TARGETS_A_THREAD: usize = 5_000;
@@ -90,25 +90,27 @@ fn source(config: &ClientConfig, resolver: &Resolver) -> Result<Source, RunError
     Ok(Source::load(list)?)
 }
 
+/// A prober as the flags want it, within its share of the files.
+pub(super) fn prober(
+    config: &ClientConfig,
+    budget: Budget,
+    on_demand: Option<&OnDemand>,
+) -> Builder {
+    let mut options = options(config);
+    options.max_sockets = budget.probing;
+    let prober = Prober::builder()
+        .options(options)
+        .socket_stats(budget.socket_stats)
+        .threads(config.threads.unwrap_or_else(|| threads(budget.targets)));
+    match on_demand {
+        Some(on_demand) => prober.on_demand(on_demand.clone()),
+        None => prober,
+    }
+}
+
 impl Client {
-    /// Begins to probe; of `most` targets at once, with those that may be asked for.
-    pub(super) fn start(
-        config: &ClientConfig,
-        targets: &TargetSet,
-        most: usize,
-        on_demand: Option<&OnDemand>,
-        resolver: Resolver,
-        observer: impl Observer,
-    ) -> Result<Self, RunError> {
-        let mut prober = Prober::builder()
-            .observer(observer)
-            .options(options(config))
-            .resolver(resolver)
-            .targets(targets.clone())
-            .threads(config.threads.unwrap_or_else(|| threads(most)));
-        if let Some(on_demand) = on_demand {
-            prober = prober.on_demand(on_demand.clone());
-        }
+    /// Begins to probe.
+    pub(super) fn start(prober: Builder<impl Observer>) -> Result<Self, RunError> {
         let handle = prober.start().map_err(|error| RunError::Start {
             part: "prober",
             error,

@@ -4,6 +4,7 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    num::NonZeroUsize,
     sync::Arc,
     thread::{self, JoinHandle},
 };
@@ -12,7 +13,7 @@ use tcp_echo_metrics::cli;
 use tcp_echo_server::{Address, Server, ServerConfig, ServerHandle, ServerStats};
 use tokio::sync::oneshot;
 
-use super::RunError;
+use super::{RunError, files::Budget};
 
 /// What the part is called in messages.
 const PART: &str = "echo server";
@@ -27,13 +28,15 @@ pub(super) struct EchoServer {
 }
 
 impl EchoServer {
-    /// Lets it run, on `listeners` if there are any, else on its own address.
+    /// Lets it run, on `listeners` if there are any, else on its own address; with no more
+    /// connections than its share of the files.
     pub(super) async fn start(
         config: &cli::ServerConfig,
+        budget: &Budget,
         listeners: Vec<TcpListener>,
     ) -> Result<Self, RunError> {
         let mut limits = ServerConfig::default();
-        limits.max_connections = config.max_connections;
+        limits.max_connections = least(config.max_connections, budget.serving);
         limits.max_connections_per_ip = config.max_connections_per_ip;
         limits.idle_timeout = config.idle_timeout;
         limits.slow_reader_timeout = config.slow_reader_timeout;
@@ -86,6 +89,11 @@ impl EchoServer {
         let thread = self.thread;
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
     }
+}
+
+/// The lesser of two limits.
+fn least(one: Option<NonZeroUsize>, other: Option<NonZeroUsize>) -> Option<NonZeroUsize> {
+    [one, other].into_iter().flatten().min()
 }
 
 async fn serve(
