@@ -21,6 +21,7 @@ mod generated;
 mod hosts;
 mod idle;
 mod link;
+mod load;
 mod many;
 mod measuring;
 mod names;
@@ -72,6 +73,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         stopped_readers::SCENARIOS,
         reloads::SCENARIOS,
         many::SCENARIOS,
+        load::SCENARIOS,
         measuring::SCENARIOS,
         peer_death::SCENARIOS,
         faults::SCENARIOS,
