@@ -251,6 +251,9 @@ async fn run_until_told(
         }
     };
     supervisor.stopping();
+    if ended.is_ok() && may_end_at_once(config) {
+        end_process(exporter).await;
+    }
     drop((watchdog, following));
     // The last replies are awaited, and who reads the report, until the next signal.
     let at_once = signals::listen().map_err(no_signals)?;
@@ -260,6 +263,22 @@ async fn run_until_told(
     stop(client, server, exporter).await;
     let reported = foreground.finish(at_once).await.map_err(RunError::Report);
     ended.and(reported)
+}
+
+/// Whether the process may end while its parts are at work: nobody waits for a report, nor for
+/// word of the end, as Windows does of a service.
+fn may_end_at_once(config: &Config) -> bool {
+    config.watch.is_none() && !(cfg!(windows) && config.service.is_some())
+}
+
+/// Ends the process once the last scrape is answered. The system takes connections and memory
+/// back in a fraction of the time that it takes to free what a hundred thousand targets have.
+async fn end_process(mut exporter: Option<endpoints::Running>) -> ! {
+    if let Some(exporter) = &mut exporter {
+        exporter.stop().await;
+    }
+    logging::flush();
+    std::process::exit(0);
 }
 
 /// Lets the echo server run where the mode has one.
@@ -340,7 +359,7 @@ async fn stop(
     exporter: Option<endpoints::Running>,
 ) {
     let client = client.map(|client| tokio::task::spawn_blocking(move || client.stop()));
-    if let Some(exporter) = exporter {
+    if let Some(mut exporter) = exporter {
         exporter.stop().await;
     }
     if let Some(client) = client {

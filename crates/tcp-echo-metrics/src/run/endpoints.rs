@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 
+use axum::Router;
 use tcp_echo_exporter::{AllowedHosts, Endpoints, Exporter};
 use tcp_echo_metrics::cli::{Config, GoDuration};
 use tcp_echo_web::Web;
@@ -13,8 +14,10 @@ use super::RunError;
 /// Running endpoints.
 pub(super) struct Running {
     local_addr: SocketAddr,
-    stop: oneshot::Sender<()>,
+    stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
+    /// With the targets' numbers, which are freed when this is dropped and not when the task ends.
+    _router: Router,
 }
 
 /// Who may come and how, if there is a file about it.
@@ -37,6 +40,7 @@ pub(super) async fn start(
     if let Some(web) = web {
         router = web.protect(router);
     }
+    let kept = router.clone();
     let mut exporter = if listeners.is_empty() {
         Exporter::bind(&config.metrics, router).await?
     } else {
@@ -69,8 +73,9 @@ pub(super) async fn start(
     let task = tokio::spawn(exporter.serve(async { stopped.await.unwrap_or(()) }));
     Ok(Running {
         local_addr,
-        stop,
+        stop: Some(stop),
         task,
+        _router: kept,
     })
 }
 
@@ -85,10 +90,11 @@ impl Running {
     }
 
     /// Ends them, and waits until they have.
-    pub(super) async fn stop(self) {
-        let _ = self.stop.send(());
+    pub(super) async fn stop(&mut self) {
+        // All that waits for it ends when it is gone.
+        drop(self.stop.take());
         if !self.task.is_finished() {
-            let _ = self.task.await;
+            let _ = (&mut self.task).await;
         }
     }
 }
