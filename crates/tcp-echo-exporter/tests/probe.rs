@@ -5,14 +5,11 @@ mod common;
 
 use std::{io::Read as _, net::SocketAddr, time::Duration};
 
-use common::{BUILD, Response, get, request, request_on, serve};
+use common::{BUILD, Response, get, request, serve};
 use tcp_echo_exporter::{Endpoints, Probe, TargetMetrics};
 use tcp_echo_prober::{Handle, OnDemand, OnDemandLimits, Prober, SessionConfig, Target, TargetSet};
 use tcp_echo_server::{Server, ServerConfig};
-use tokio::{
-    net::{TcpListener, TcpSocket},
-    task::JoinSet,
-};
+use tokio::{net::TcpListener, task::JoinSet};
 
 /// A prober with endpoints, and an echo server as its peer.
 struct Parts {
@@ -271,13 +268,13 @@ async fn who_asks_with_other_settings_gets_what_is_probed() {
 async fn one_client_leaves_places_for_others() {
     let parts = start("127.0.0.0/8", 4).await;
     let ask = async |client: &str, port: u16| {
-        let socket = TcpSocket::new_v4().unwrap();
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket
             .bind(SocketAddr::new(client.parse().unwrap(), 0))
             .unwrap();
         let stream = socket.connect(parts.endpoints).await.unwrap();
         let path = format!("/probe?target=127.0.0.1:{port}");
-        let answer = request_on(stream, "GET", &path, &[]).await;
+        let answer = common::request_on(stream, "GET", &path, &[]).await;
         (answer.status, answer.text().to_owned())
     };
     for port in 1..=3 {
@@ -298,7 +295,7 @@ async fn one_client_leaves_places_for_others() {
 /// A peer that answers no handshake: the queue of its listener is full.
 #[cfg(target_os = "linux")]
 fn silent_peer() -> (SocketAddr, Vec<std::net::TcpStream>, TcpListener) {
-    let socket = TcpSocket::new_v4().unwrap();
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
     let address = listener.local_addr().unwrap();

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{EventLoop, QUANTUM};
+use super::EventLoop;
 use crate::connection::BUFFER;
 use crate::{ServerConfig, ServerStats};
 
@@ -97,7 +97,7 @@ fn a_client_with_many_connections_delays_another_one_by_few_echoes() {
         back.len() == FRAME.len()
     });
     let meanwhile = echoes(&server) - before;
-    assert!(meanwhile <= 2 * QUANTUM as u64, "{meanwhile} echoes");
+    assert!(meanwhile <= 2 * super::QUANTUM as u64, "{meanwhile} echoes");
 
     // Nor does the crowd go without.
     server.turns_until("all echoed", |server| echoes(server) == CROWD + 1);

@@ -2,9 +2,7 @@ use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tcp_echo_socket::{
-    SockRef, abort, configure_stream, is_self_connected, set_busy_poll, set_quickack,
-};
+use tcp_echo_socket::{SockRef, abort, configure_stream, set_busy_poll, set_quickack};
 
 use crate::pair;
 
@@ -41,15 +39,18 @@ fn a_socket_that_connects_to_itself_is_known() {
         }
         let own = socket.local_addr().unwrap();
         socket.connect(&own).unwrap();
-        assert!(is_self_connected(&socket).unwrap(), "{any}");
+        assert!(
+            tcp_echo_socket::is_self_connected(&socket).unwrap(),
+            "{any}"
+        );
         abort(socket).unwrap();
     }
 
     let (near, far) = pair();
-    assert!(!is_self_connected(&near).unwrap());
-    assert!(!is_self_connected(&far).unwrap());
+    assert!(!tcp_echo_socket::is_self_connected(&near).unwrap());
+    assert!(!tcp_echo_socket::is_self_connected(&far).unwrap());
     let unconnected = open(([127, 0, 0, 1], 9).into(), &ConnectOptions::default()).unwrap();
-    assert!(is_self_connected(&unconnected.socket).is_err());
+    assert!(tcp_echo_socket::is_self_connected(&unconnected.socket).is_err());
 }
 
 #[test]
