@@ -13,9 +13,11 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
+mod client_counts;
 mod host;
 mod networks;
 
+pub use client_counts::ClientCounts;
 pub use host::{Host, HostName, HostNameError, LinkLocal};
 pub use networks::{Networks, NetworksError, client_network};
 

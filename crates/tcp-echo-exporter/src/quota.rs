@@ -1,8 +1,8 @@
 //! How many of a limited number of things each client holds.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::net::IpAddr;
 
-use tcp_echo_address::client_network;
+use tcp_echo_address::ClientCounts;
 
 /// Counts what each client holds. A client is an IPv4 address, or the /64 of an IPv6 one.
 ///
@@ -12,8 +12,7 @@ use tcp_echo_address::client_network;
 #[derive(Debug)]
 pub(crate) struct Quota {
     limit: usize,
-    held: usize,
-    by_client: HashMap<IpAddr, usize>,
+    held: ClientCounts,
 }
 
 /// Whether a client may take one more, and what has to be given back before.
@@ -31,28 +30,23 @@ impl Quota {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
-            held: 0,
-            by_client: HashMap::new(),
+            held: ClientCounts::default(),
         }
     }
 
     /// How many `client` holds. Those of unknown clients count as one client each.
     pub(crate) fn of(&self, client: Option<IpAddr>) -> usize {
-        client.map_or(1, |client| {
-            let network = client_network(client);
-            self.by_client.get(&network).copied().unwrap_or(0)
-        })
+        client.map_or(1, |client| self.held.of(client))
     }
 
     /// Whether `client` may take one more.
     pub(crate) fn room(&self, client: Option<IpAddr>) -> Room {
-        let free = self.limit.saturating_sub(self.held);
-        let own = client.map_or(0, |client| self.of(Some(client)));
+        let free = self.limit.saturating_sub(self.held.all());
+        let own = client.map_or(0, |client| self.held.of(client));
         if own < free {
             return Room::Free;
         }
-        // Those of unknown clients are not in the map.
-        let largest = self.by_client.values().copied().max().unwrap_or(1);
+        let largest = self.held.largest().unwrap_or(1);
         if free == 0 && largest > own {
             Room::Largest(largest)
         } else {
@@ -62,24 +56,12 @@ impl Quota {
 
     /// Counts one more.
     pub(crate) fn take(&mut self, client: Option<IpAddr>) {
-        self.held += 1;
-        if let Some(client) = client {
-            *self.by_client.entry(client_network(client)).or_default() += 1;
-        }
+        self.held.take(client);
     }
 
     /// Counts one less of a client that holds one.
     pub(crate) fn release(&mut self, client: Option<IpAddr>) {
-        self.held = self.held.saturating_sub(1);
-        let Some(network) = client.map(client_network) else {
-            return;
-        };
-        if let Some(own) = self.by_client.get_mut(&network) {
-            *own -= 1;
-            if *own == 0 {
-                self.by_client.remove(&network);
-            }
-        }
+        self.held.release(client);
     }
 }
 
@@ -154,7 +136,6 @@ mod tests {
             quota.take(client);
             quota.release(client);
         }
-        assert!(quota.by_client.is_empty());
-        assert_eq!(quota.held, 0);
+        assert_eq!((quota.held.all(), quota.held.largest()), (0, None));
     }
 }

@@ -149,7 +149,7 @@ impl OnDemand {
 
     /// Asks for the target at this address, which is named by it as written. Where one
     /// of the name is in the prober's own set, or was asked for before, that is the one,
-    /// with the session that it has; else it is probed from now on, with this session.
+    /// with the session that it has; else it is probed from now on, with the one given here.
     ///
     /// `client` is the address of who asks, where that is somebody who need not be trusted:
     /// an IPv4 address, or the /64 of an IPv6 one, has a share of the places. A place is

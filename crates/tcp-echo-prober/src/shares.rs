@@ -1,8 +1,8 @@
 //! Places that clients share.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::net::IpAddr;
 
-use tcp_echo_address::client_network;
+use tcp_echo_address::ClientCounts;
 
 /// Who has how many of a number of places. A client is an address, or the /64 of an IPv6
 /// one.
@@ -12,8 +12,7 @@ use tcp_echo_address::client_network;
 /// that take much come to a balance, and there is always something left for another.
 #[derive(Debug, Default)]
 pub(crate) struct Shares {
-    taken: usize,
-    by_client: HashMap<IpAddr, usize>,
+    taken: ClientCounts,
 }
 
 /// For how many of its own a place has to be left.
@@ -32,12 +31,12 @@ impl Shares {
     /// Whether `client` may take one of the places, of which there are `most`. Who is no
     /// client may have all.
     pub(crate) fn check(&self, client: Option<IpAddr>, most: usize) -> Result<(), Refusal> {
-        let free = most.saturating_sub(self.taken);
+        let free = most.saturating_sub(self.taken.all());
         if free == 0 {
             return Err(Refusal::Full);
         }
-        let own = client.and_then(|client| self.by_client.get(&client_network(client)));
-        if own.is_some_and(|own| *own >= free.saturating_mul(OWN_PER_FREE)) {
+        let own = client.map(|client| self.taken.of(client));
+        if own.is_some_and(|own| own >= free.saturating_mul(OWN_PER_FREE)) {
             return Err(Refusal::Share);
         }
         Ok(())
@@ -45,24 +44,12 @@ impl Shares {
 
     /// Gives `client` a place.
     pub(crate) fn take(&mut self, client: Option<IpAddr>) {
-        self.taken += 1;
-        if let Some(client) = client {
-            *self.by_client.entry(client_network(client)).or_default() += 1;
-        }
+        self.taken.take(client);
     }
 
     /// Takes a place back from `client`, which has one.
     pub(crate) fn give_back(&mut self, client: Option<IpAddr>) {
-        self.taken = self.taken.saturating_sub(1);
-        let Some(client) = client.map(client_network) else {
-            return;
-        };
-        if let Some(own) = self.by_client.get_mut(&client) {
-            *own -= 1;
-            if *own == 0 {
-                self.by_client.remove(&client);
-            }
-        }
+        self.taken.release(client);
     }
 }
 
@@ -125,7 +112,7 @@ mod tests {
             ] {
                 shares.give_back(ip(client));
             }
-            assert_eq!((shares.taken, shares.by_client.len()), (0, 0));
+            assert_eq!((shares.taken.all(), shares.taken.largest()), (0, None));
         }
     }
 }

@@ -8,7 +8,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 
 use crate::episode::Episode;
-use crate::{RejectReason, ServerStats, options};
+use crate::{RejectReason, ServerStats, is_connection_error, options};
 
 /// How long to wait before accepting again when the system has run out of something, unless a
 /// connection ends before.
@@ -139,7 +139,7 @@ impl Acceptor {
 
     fn on_error(&mut self, error: &io::Error, now: Instant, stats: &ServerStats) {
         stats.on_accept_error();
-        if is_of_one_connection(error) {
+        if is_connection_error(error) {
             tracing::debug!(%error, "a connection was gone before it was accepted");
             return;
         }
@@ -159,24 +159,6 @@ impl Acceptor {
     }
 }
 
-/// Whether the failure took one waiting connection with it, so that the next may be accepted at
-/// once. Linux reports an error that is pending on the new socket in this way (accept(2)).
-/// Any other failure would most likely come again at once, and be a busy loop.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind as Kind;
-    matches!(
-        error.kind(),
-        Kind::ConnectionAborted
-            | Kind::ConnectionReset
-            | Kind::ConnectionRefused
-            | Kind::HostUnreachable
-            | Kind::NetworkUnreachable
-            | Kind::NetworkDown
-            | Kind::TimedOut
-            | Kind::Interrupted
-    )
-}
-
 #[cfg(all(test, unix))]
 mod tests {
     use std::io;
@@ -185,8 +167,9 @@ mod tests {
 
     use mio::{Poll, Token};
 
-    use super::{Acceptor, BACKOFF, is_of_one_connection};
+    use super::{Acceptor, BACKOFF};
     use crate::ServerStats;
+    use crate::is_connection_error;
 
     /// EMFILE and ENFILE have the same numbers on every Unix.
     const OUT_OF_FILES: [i32; 2] = [24, 23];
@@ -194,10 +177,10 @@ mod tests {
     #[test]
     fn what_runs_out_is_no_matter_of_one_connection() {
         for number in OUT_OF_FILES {
-            assert!(!is_of_one_connection(&io::Error::from_raw_os_error(number)));
+            assert!(!is_connection_error(&io::Error::from_raw_os_error(number)));
         }
-        assert!(!is_of_one_connection(&io::ErrorKind::OutOfMemory.into()));
-        assert!(is_of_one_connection(
+        assert!(!is_connection_error(&io::ErrorKind::OutOfMemory.into()));
+        assert!(is_connection_error(
             &io::ErrorKind::ConnectionAborted.into()
         ));
     }

@@ -83,7 +83,7 @@ mod stats;
 
 pub use config::ServerConfig;
 pub use control::ServerHandle;
-pub use listen::{BindError, adopt, listen};
+pub use listen::{BindError, adopt, is_connection_error, listen};
 pub use server::Server;
 pub use stats::{CloseReason, RejectReason, ServerStats};
 pub use tcp_echo_address::{Address, AddressError, Networks, NetworksError};

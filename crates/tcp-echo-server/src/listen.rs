@@ -1,4 +1,4 @@
-//! Binding.
+//! Binding, and what errors of accepting mean.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -103,6 +103,32 @@ pub fn adopt(
         TcpListener::from_std(listener)
     };
     listeners.into_iter().map(adopt_one).collect()
+}
+
+/// Whether `accept` failed for the one connection that it took from the queue, so that the next
+/// may be accepted at once. Linux reports an error that is pending on the new socket in this way
+/// (accept(2)). Any other failure would most likely come again at once, and be a busy loop.
+///
+/// ```
+/// use std::io::{Error, ErrorKind};
+/// use tcp_echo_server::is_connection_error;
+///
+/// assert!(is_connection_error(&ErrorKind::ConnectionAborted.into()));
+/// assert!(!is_connection_error(&ErrorKind::OutOfMemory.into()));
+/// ```
+pub fn is_connection_error(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionAborted
+            | Kind::ConnectionReset
+            | Kind::ConnectionRefused
+            | Kind::HostUnreachable
+            | Kind::NetworkUnreachable
+            | Kind::NetworkDown
+            | Kind::TimedOut
+            | Kind::Interrupted
+    )
 }
 
 /// Listens on the first address that works, IPv4 before IPv6.

@@ -1,0 +1,69 @@
+//! How many of something each client holds.
+
+use std::{collections::HashMap, net::IpAddr};
+
+use crate::client_network;
+
+/// Counts what clients hold of something that is limited. A client is what
+/// [`client_network`] says; what is held by none that is known counts among all alone.
+///
+/// Nothing is kept of a client that holds nothing.
+///
+/// ```
+/// use tcp_echo_address::ClientCounts;
+///
+/// let mut counts = ClientCounts::default();
+/// let client = Some("2001:db8::1".parse()?);
+/// counts.take(client);
+/// counts.take(None);
+/// assert_eq!(counts.of("2001:db8::2".parse()?), 1);
+/// assert_eq!(counts.all(), 2);
+/// counts.release(client);
+/// assert_eq!((counts.of("2001:db8::2".parse()?), counts.all()), (0, 1));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ClientCounts {
+    all: usize,
+    by_client: HashMap<IpAddr, usize>,
+}
+
+impl ClientCounts {
+    /// How many are held by all.
+    pub const fn all(&self) -> usize {
+        self.all
+    }
+
+    /// How many the client with this address holds.
+    pub fn of(&self, client: IpAddr) -> usize {
+        let network = client_network(client);
+        self.by_client.get(&network).copied().unwrap_or(0)
+    }
+
+    /// The most that one client holds, if any that is known holds one.
+    pub fn largest(&self) -> Option<usize> {
+        self.by_client.values().copied().max()
+    }
+
+    /// Counts one more.
+    pub fn take(&mut self, client: Option<IpAddr>) {
+        self.all += 1;
+        if let Some(client) = client {
+            *self.by_client.entry(client_network(client)).or_default() += 1;
+        }
+    }
+
+    /// Counts one less of a client that holds one.
+    pub fn release(&mut self, client: Option<IpAddr>) {
+        self.all = self.all.saturating_sub(1);
+        let Some(network) = client.map(client_network) else {
+            return;
+        };
+        if let Some(own) = self.by_client.get_mut(&network) {
+            *own -= 1;
+            if *own == 0 {
+                self.by_client.remove(&network);
+            }
+        }
+    }
+}
