@@ -27,7 +27,7 @@ pub struct BuildInfo {
 /// How the last reload of the configuration went, for the metrics
 /// `tcp_echo_config_last_reload_*`. Clones are handles to the same.
 ///
-/// Whoever reloads tells it, whatever the reload's cause: a changed file, a signal
+/// The code that reloads reports the result, whatever the cause: a changed file, a signal
 /// or a request.
 #[derive(Clone, Debug)]
 pub struct ReloadStatus(Arc<Reloads>);

@@ -60,7 +60,7 @@ type ReloadHook = dyn Fn() -> Result<(), ReloadError> + Send + Sync;
 /// | `/api/v1/events` | GET | what keeps the page up to date; of this version's page only |
 /// | `/-/healthy` | GET | 200, always |
 /// | `/-/ready` | GET | 200 once started and every target was tried, before that 503 and why |
-/// | `/-/reload` | POST | 200 once the configuration was loaded again, 500 and why it could not; 200 as well where there is nothing to reload, since what is in force is what there is; 403 for whoever [may not](Self::with_lifecycle) |
+/// | `/-/reload` | POST | 200 once the configuration was loaded again, 500 and why it could not; 200 as well where there is nothing to reload, since what is in force is what there is; 403 for clients that [may not](Self::with_lifecycle) |
 ///
 /// HEAD goes wherever GET does; anything else is 404, a wrong method 405. Ready is
 /// for good: targets that a reload brings don't take the program out of service.

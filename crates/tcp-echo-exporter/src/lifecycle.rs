@@ -14,15 +14,15 @@ use axum::{
 /// reverse proxy on the same host every client has one: choose [`Nobody`](Self::Nobody) there, or
 /// let the proxy keep clients from posting.
 ///
-/// A request that a web page makes (one with an `Origin`) is refused whoever is allowed: no page
-/// posts here, so another site's would be what does.
+/// A request that a web page makes (one with an `Origin`) is always refused: this page posts
+/// nothing, so the request comes from another site.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Lifecycle {
-    /// Whoever is on this host. A program that serves the router itself has to provide
+    /// Clients on this host. A program that serves the router itself has to provide
     /// [`ConnectInfo`] of a `SocketAddr`; without it nobody is known to be on this host.
     #[default]
     ThisHost,
-    /// Whoever the endpoints can be reached by.
+    /// Any client.
     Anyone,
     /// Nobody.
     Nobody,
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_another_site_may_not_whoever_opened_it() {
+    fn a_page_of_another_site_never_may() {
         for lifecycle in [Lifecycle::ThisHost, Lifecycle::Anyone, Lifecycle::Nobody] {
             assert_eq!(status(lifecycle, Some("127.0.0.1:9"), true), 403);
         }

@@ -180,7 +180,7 @@ impl TargetMetrics {
                 next.await;
             }
         };
-        // Whoever asked gets what there is.
+        // The client gets what there is.
         let _ = timeout(patience, tried).await;
     }
 }
@@ -243,7 +243,7 @@ pub struct TargetSensor {
     len: usize,
     layout: Arc<Layout>,
     series: Arc<Series>,
-    /// Whether it was tried, and whoever waits for it was told.
+    /// Whether it was tried, and those that wait for it were notified.
     tried: bool,
     shared: Arc<Shared>,
 }

@@ -160,7 +160,7 @@ async fn reload_calls_the_hook_and_says_how_it_went() {
 }
 
 #[tokio::test]
-async fn whoever_may_not_reload_does_not() {
+async fn reload_is_refused_where_nobody_may() {
     let endpoints = Endpoints::new(BUILD)
         .with_reload(|| Err("it was called".into()))
         .with_lifecycle(Lifecycle::Nobody);

@@ -40,9 +40,8 @@ const LAST_LOOK: Duration = Duration::from_millis(20);
 /// (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Look-ups under way at once for those targets that were asked for. They have places of
-/// their own, so that names that hang, asked for by whoever likes, hold up none of the
-/// others.
+/// Concurrent look-ups for targets that clients ask for. They have a limit of their own, so
+/// that names that hang delay no other target.
 const LOOKUPS_ON_DEMAND: Limits = Limits {
     prompt: 8,
     slow: 4,

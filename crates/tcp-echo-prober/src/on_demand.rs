@@ -43,8 +43,8 @@ pub struct OnDemandLimits {
 /// the same.
 ///
 /// It belongs to the prober that is [built](crate::Builder::on_demand) with it, to the
-/// last one where there were several, and serves from its start to its end. Whoever asks
-/// need not be trusted with more than to ask within the [limits](OnDemandLimits).
+/// last one where there were several, and serves from its start to its end. Clients
+/// need not be trusted: they can ask only within the [limits](OnDemandLimits).
 ///
 /// ```
 /// use std::time::Duration;

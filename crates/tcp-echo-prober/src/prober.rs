@@ -280,7 +280,7 @@ struct Threads {
     ended: Receiver<Result<(), ProberError>>,
 }
 
-/// What is probed, until this is dropped: whoever else has it then finds nothing.
+/// The active targets, until this is dropped: other handles to them then find none.
 #[derive(Debug)]
 struct Ending(Arc<Mutex<Probed>>);
 

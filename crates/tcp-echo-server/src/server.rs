@@ -26,8 +26,8 @@ pub struct Server {
 impl Server {
     /// Listens on `address`, inside a tokio runtime, which looks names up.
     ///
-    /// An address without a host, as `:4000`, is every address of this host: whoever can reach any
-    /// of them is served, from the internet too where one of them is public. Where that is not
+    /// An address without a host, as `:4000`, is every address of this host: clients that can
+    /// reach any of them are served, from the internet too where one of them is public. Where that is not
     /// meant, name the address of the network that is, or the peers by
     /// [`ServerConfig::allow`].
     ///

@@ -142,7 +142,7 @@ impl Discovery {
             tokio::select! {
                 Some(joined) = self.asking.join_next() => match joined {
                     Ok((question, asked)) => return self.take(question, asked),
-                    Err(error) => warn!(%error, "a look-up has come to nothing"),
+                    Err(error) => warn!(%error, "DNS lookup task failed"),
                 },
                 () = async { match due {
                     Some(due) => sleep_until(due).await,

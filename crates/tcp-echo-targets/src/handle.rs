@@ -91,7 +91,7 @@ impl Handle {
         self.status.borrow_and_update().clone()
     }
 
-    /// How the last load went, whoever asked for it.
+    /// The result of the last load, whatever its cause.
     pub fn status(&self) -> Status {
         self.status.borrow().clone()
     }

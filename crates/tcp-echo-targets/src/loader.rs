@@ -73,7 +73,7 @@ impl Loader {
         self.task = None;
         let mut served = take(&mut self.served);
         let loaded = joined.unwrap_or_else(|error| {
-            error!(%error, "loading the targets files has come to nothing");
+            error!(%error, "the task that loads the targets files failed");
             // They are told by being dropped.
             served.clear();
             None

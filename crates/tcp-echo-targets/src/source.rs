@@ -248,7 +248,7 @@ impl Source {
             }
         };
         for waiting in waiting {
-            // Whoever asked may have gone.
+            // The caller may have gone.
             let _ = waiting.send(result.clone());
         }
     }

@@ -34,7 +34,7 @@ impl TlsAcceptor {
 
     /// The handshake on one connection, with the configuration of that moment. It takes
     /// 10 seconds at most, and should not be waited for where connections are
-    /// accepted; how many are under way is for whoever accepts them to limit.
+    /// accepted; the caller limits how many are under way.
     ///
     /// Who speaks HTTP without TLS is told so.
     ///

@@ -68,8 +68,8 @@
 //! | `client_auth_type` | without one | with one |
 //! |---|---|---|
 //! | `NoClientCert` | served | not asked for |
-//! | `RequestClientCert` | served | served, whoever signed it |
-//! | `RequireAnyClientCert` | refused | served, whoever signed it |
+//! | `RequestClientCert` | served | served, any signer |
+//! | `RequireAnyClientCert` | refused | served, any signer |
 //! | `VerifyClientCertIfGiven` | served | served if it is of the client CA |
 //! | `RequireAndVerifyClientCert` | refused | served if it is of the client CA |
 //!

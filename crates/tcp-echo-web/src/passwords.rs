@@ -66,9 +66,8 @@ impl Passwords {
 
     /// Who sent a request with such headers from `client`'s address, where that is known.
     ///
-    /// Whoever is no user learns it after the time of the highest cost among the
-    /// users' hashes, whether there is such a user or not; and at once where the same
-    /// was asked before.
+    /// A refusal takes the time of the highest cost among the users' hashes, whether the user
+    /// exists or not. A password that was checked before is answered at once.
     pub(crate) async fn check(
         &self,
         users: &Users,

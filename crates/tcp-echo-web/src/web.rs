@@ -23,7 +23,7 @@ use crate::{
 /// How often the files are looked at, at most; and only when somebody comes.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// How long whoever comes waits for that, should a file system hang.
+/// How long a connection waits for that, should a file system hang.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A web configuration that follows its files. Clones share everything.

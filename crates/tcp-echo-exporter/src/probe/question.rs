@@ -1,4 +1,4 @@
-//! What is asked for after `/probe?`, by whoever likes.
+//! The query of `/probe?`, which any client may send.
 
 use std::{num::NonZeroU32, time::Duration};
 

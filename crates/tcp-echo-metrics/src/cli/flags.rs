@@ -128,8 +128,7 @@ pub(super) struct Flags {
     slow_reader_timeout: Switchable,
 
     /// The networks whose hosts are served, with commas between, as in
-    /// 10.0.0.0/8,192.168.0.0/16; repeat it for more. Without it whoever can reach an
-    /// address of listen is.
+    /// 10.0.0.0/8,192.168.0.0/16; repeat it for more [default: any client]
     #[arg(long, value_name = "NETWORKS", help_heading = "Server")]
     allow: Vec<Networks>,
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 /// Lines that wait for the thread that writes them.
 ///
-/// Whoever logs never waits for the reader: with so many bytes waiting, further lines
-/// are dropped and counted, and the reader is told at their place how many they were.
+/// Logging never waits for the reader: while the queue is full, further lines are dropped and
+/// counted, and a line in their place says how many they were.
 #[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,

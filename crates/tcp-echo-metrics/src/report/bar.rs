@@ -29,8 +29,7 @@ pub(super) enum Progress {
 
 /// The bar, until it is dropped. Log lines go above it.
 ///
-/// A thread of its own draws it: a terminal that is stopped holds up whoever writes to
-/// it.
+/// A thread of its own draws it: a terminal that is stopped blocks the thread that writes.
 #[derive(Debug)]
 pub(super) struct Bar {
     progress: Arc<Mutex<Progress>>,

@@ -23,7 +23,7 @@ const WAITING: usize = 8;
 /// How long the last message is waited for.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Tells systemd, on a thread of its own: a manager that doesn't read holds up whoever
+/// Notifies systemd on a thread of its own: a manager that doesn't read blocks the thread that
 /// writes to its socket.
 #[derive(Debug)]
 pub(super) struct Notifier {

@@ -23,9 +23,9 @@ use crate::{WebConfigError, section::Section};
 pub(super) enum ClientAuth {
     /// Nothing.
     No,
-    /// A certificate, if they have one, whoever signed it.
+    /// A certificate of any signer, if they have one.
     Request,
-    /// A certificate, whoever signed it.
+    /// A certificate of any signer.
     RequireAny,
     /// A certificate of the client CA, if they have one.
     VerifyIfGiven,

@@ -159,7 +159,7 @@ impl Stream for Whole {
         let Poll::Ready(next) = self.rest.poll_recv(context) else {
             return Poll::Pending;
         };
-        // Whoever writes and comes to grief must not leave what looks whole.
+        // A writer that fails must not leave an answer that looks whole.
         let next = match next {
             None if !self.ended => Some(Err(io::ErrorKind::UnexpectedEof.into())),
             next => next,

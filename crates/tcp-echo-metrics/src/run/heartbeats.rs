@@ -15,7 +15,7 @@ const INTERVALS: u32 = 3;
 /// … and how late at least, whatever the interval.
 const LEAST: Duration = Duration::from_secs(5);
 
-/// Feels the pulse of all targets. Clones feel the same.
+/// Detects targets whose schedule has stopped. Clones are handles to the same.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pulses(Arc<Mutex<Vec<Watched>>>);
 
