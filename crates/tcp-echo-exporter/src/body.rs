@@ -32,10 +32,10 @@ const AHEAD: usize = 4;
 /// A channel for one answer, which may take so long to be read, and holds its place until
 /// it was. This has to be called in a tokio runtime with time enabled, which has to run
 /// while the answer is written.
-pub(crate) fn channel(place: Place, reading: Duration) -> (Pieces, Rest) {
+pub(crate) fn channel(place: Place, reading: Duration) -> (BodyWriter, Rest) {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let place = Arc::new(place);
-    let pieces = Pieces {
+    let pieces = BodyWriter {
         filling: Vec::new(),
         sender,
         until: Instant::now() + reading,
@@ -47,7 +47,7 @@ pub(crate) fn channel(place: Place, reading: Duration) -> (Pieces, Rest) {
 
 /// Where an answer is written, on a thread that may wait.
 #[derive(Debug)]
-pub(crate) struct Pieces {
+pub(crate) struct BodyWriter {
     filling: Vec<u8>,
     sender: mpsc::Sender<io::Result<Bytes>>,
     /// By when all of it has to be taken, but for what may wait.
@@ -56,7 +56,7 @@ pub(crate) struct Pieces {
     place: Arc<Place>,
 }
 
-impl Pieces {
+impl BodyWriter {
     /// Hands on a piece, and waits while too many do.
     fn send(&self, piece: io::Result<Bytes>) -> io::Result<()> {
         let piece = match self.sender.try_send(piece) {
@@ -89,7 +89,7 @@ impl Pieces {
     }
 }
 
-impl Write for Pieces {
+impl Write for BodyWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.filling.capacity() == 0 {
             self.filling.reserve_exact(PIECE);

@@ -101,6 +101,7 @@
 mod about;
 mod allowed_hosts;
 mod answers;
+mod body;
 mod buckets;
 mod buffers;
 mod cells;
@@ -121,7 +122,6 @@ mod log_limiter;
 mod native;
 mod negotiate;
 mod page;
-mod pieces;
 mod plot;
 mod probe;
 mod process;

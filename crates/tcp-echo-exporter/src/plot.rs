@@ -10,10 +10,10 @@ use crate::{
 };
 
 mod colors;
-mod pens;
+mod painter;
 
 use colors::Colors;
-use pens::{Drawn, Pens};
+use painter::{Drawn, Painter};
 
 /// Everything is drawn in units of a quarter of a pixel: the library's are whole.
 const FINE: i32 = 4;
@@ -82,7 +82,7 @@ pub(crate) fn svg(plotted: &Plotted, picture: &Picture) -> Drawn<String> {
     let mut svg = String::new();
     let size = (u32::try_from(width * FINE)?, u32::try_from(height * FINE)?);
     let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-    let pens = Pens {
+    let pens = Painter {
         plotted,
         colors: &Colors::of(picture.theme),
         width,

@@ -14,9 +14,9 @@ use flate2::{Compression, write::GzEncoder};
 
 use crate::{
     answers::Answers,
+    body::{self, BodyWriter},
     client::Client,
     negotiate,
-    pieces::{self, Pieces},
 };
 
 /// How many answers are in memory at once; others wait. Two Prometheus servers and a
@@ -62,7 +62,7 @@ impl Renderer {
         let Some(place) = self.answers.place(client, self.patience).await else {
             return busy();
         };
-        let (mut pieces, mut rest) = pieces::channel(place, self.reading);
+        let (mut pieces, mut rest) = body::channel(place, self.reading);
         tokio::task::spawn_blocking(move || {
             let written = if gzip {
                 compressed(render, &mut pieces)
@@ -102,7 +102,7 @@ fn busy() -> Response {
 
 fn compressed(
     render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-    pieces: &mut Pieces,
+    pieces: &mut BodyWriter,
 ) -> io::Result<()> {
     let gzip = GzEncoder::new(pieces, Compression::fast());
     let mut input = BufWriter::with_capacity(GZIP_INPUT, gzip);

@@ -3,7 +3,7 @@
 mod client;
 mod endpoints;
 mod files;
-mod pulse;
+mod heartbeats;
 mod reload;
 mod server;
 mod signals;
@@ -31,7 +31,7 @@ use tracing::{info, warn};
 
 use client::Client;
 use files::Budget;
-use pulse::Pulses;
+use heartbeats::Heartbeats;
 use reload::Reload;
 use server::EchoServer;
 
@@ -204,14 +204,14 @@ async fn run_until_told(
         exporter = Some(started);
     }
 
-    let pulses = Pulses::default();
+    let heartbeats = Heartbeats::default();
     let mut client = None;
     if config.mode.probes() {
         let watcher = foreground.begin().map_err(|error| RunError::Start {
             part: "view",
             error,
         })?;
-        let observer = ((metrics, pulses.clone()), watcher);
+        let observer = ((metrics, heartbeats.clone()), watcher);
         let prober = client::prober(&config.client, budget, on_demand.as_ref());
         let prober = prober.resolver(resolver).targets(targets.clone());
         client = Some(Client::start(prober.observer(observer))?);
@@ -226,7 +226,7 @@ async fn run_until_told(
         Some(exporter) => format!("metrics at {}", exporter.local_addr()),
         None => "probing".to_owned(),
     });
-    let watchdog = watchdog::start(&supervisor, server.as_ref(), pulses);
+    let watchdog = watchdog::start(&supervisor, server.as_ref(), heartbeats);
 
     let ended = loop {
         tokio::select! {

@@ -10,20 +10,20 @@ use std::{
 
 use crate::{
     Changes, OnDemandLimits, Target, TargetSet,
-    orders::{Order, Orders},
-    shares::{Refusal, Shares},
+    client_quotas::{ClientQuotas, Refusal},
+    commands::{Command, Commands},
 };
 
 /// The targets of a prober, and the workers that have them. No name is in the set and
 /// among the asked for at once.
 #[derive(Debug, Default)]
-pub(crate) struct Probed {
+pub(crate) struct ActiveTargets {
     set: TargetSet,
     asked: BTreeMap<Arc<str>, Asked>,
     /// Whose these are.
-    shares: Shares,
+    quotas: ClientQuotas,
     /// Without any nothing is probed: the prober has ended.
-    workers: Vec<Arc<Orders>>,
+    workers: Vec<Arc<Commands>>,
 }
 
 #[derive(Debug)]
@@ -39,7 +39,7 @@ struct Asked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// There is one of its name already, of the set or asked for.
-    Probed,
+    Active,
     /// There is no place for it.
     Refused(Refusal),
     /// It would be new.
@@ -48,8 +48,8 @@ pub(crate) enum Answer {
     Ended,
 }
 
-impl Probed {
-    pub(crate) fn new(workers: Vec<Arc<Orders>>) -> Self {
+impl ActiveTargets {
+    pub(crate) fn new(workers: Vec<Arc<Commands>>) -> Self {
         Self {
             workers,
             ..Self::default()
@@ -65,16 +65,16 @@ impl Probed {
     pub(crate) fn apply(&mut self, new: TargetSet) -> Changes {
         let changes = self.set.apply(new);
         let removed = changes.removed.iter().map(|name| (name.clone(), None));
-        let mut orders: Vec<Order> = removed.collect();
+        let mut commands: Vec<Command> = removed.collect();
         for target in &changes.added {
             let name = target.name();
             if let Some(asked) = self.asked.remove(name) {
-                self.shares.give_back(asked.client);
+                self.quotas.give_back(asked.client);
             }
-            // Of two orders for one name the later one counts.
-            orders.push((name.clone(), Some(target.clone())));
+            // Of two commands for one name the later one counts.
+            commands.push((name.clone(), Some(target.clone())));
         }
-        self.tell(orders);
+        self.tell(commands);
         changes
     }
 
@@ -91,24 +91,24 @@ impl Probed {
             return Answer::Ended;
         }
         if self.set.contains(target.name()) {
-            return Answer::Probed;
+            return Answer::Active;
         }
         let Some(asked) = self.asked.get_mut(target.name()) else {
-            let may = self.shares.check(client, limits.most);
+            let may = self.quotas.check(client, limits.most);
             return may.map_or_else(Answer::Refused, |()| Answer::New);
         };
         asked.last = now;
         // Who no longer asks has no part in what others keep up.
         let is_left = now.saturating_duration_since(asked.client_last) >= limits.idle;
         if is_left && asked.client != client {
-            self.shares.give_back(asked.client);
-            self.shares.take(client);
+            self.quotas.give_back(asked.client);
+            self.quotas.take(client);
             asked.client = client;
         }
         if asked.client == client {
             asked.client_last = now;
         }
-        Answer::Probed
+        Answer::Active
     }
 
     /// Probes a target of which [`ask`](Self::ask) has said that it would be new.
@@ -120,9 +120,9 @@ impl Probed {
             client,
             client_last: now,
         };
-        self.shares.take(client);
+        self.quotas.take(client);
         if let Some(before) = self.asked.insert(name, asked) {
-            self.shares.give_back(before.client);
+            self.quotas.give_back(before.client);
         }
     }
 
@@ -135,7 +135,7 @@ impl Probed {
             all.into_iter().partition(|(_, asked)| is_idle(asked));
         self.asked = kept;
         for asked in ended.values() {
-            self.shares.give_back(asked.client);
+            self.quotas.give_back(asked.client);
         }
         self.tell(ended.keys().map(|name| (name.clone(), None)).collect());
         let oldest = self.asked.values().map(|asked| asked.last).min();
@@ -151,17 +151,17 @@ impl Probed {
     }
 
     /// Tells each worker at once what concerns the names that are its own.
-    fn tell(&self, orders: Vec<Order>) {
+    fn tell(&self, commands: Vec<Command>) {
         if let [worker] = &*self.workers {
-            return worker.give(orders);
+            return worker.give(commands);
         }
-        let mut shares: Vec<Vec<Order>> = self.workers.iter().map(|_| Vec::new()).collect();
-        for order in orders {
-            let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&order.0);
+        let mut shares: Vec<Vec<Command>> = self.workers.iter().map(|_| Vec::new()).collect();
+        for command in commands {
+            let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&command.0);
             let share = hash.checked_rem(self.workers.len() as u64);
             let share = share.and_then(|share| usize::try_from(share).ok());
             if let Some(share) = share.and_then(|share| shares.get_mut(share)) {
-                share.push(order);
+                share.push(command);
             }
         }
         for (worker, share) in self.workers.iter().zip(shares) {
@@ -196,157 +196,157 @@ mod tests {
     }
 
     /// What a worker was told: `+` and `-` before the names, in their order.
-    fn told(orders: &Orders) -> Vec<String> {
-        let taken = orders.take(usize::MAX).unwrap();
-        let sign = |order: &Order| if order.1.is_some() { '+' } else { '-' };
-        let text = |order: Order| format!("{}{}", sign(&order), order.0);
+    fn told(commands: &Commands) -> Vec<String> {
+        let taken = commands.take(usize::MAX).unwrap();
+        let sign = |command: &Command| if command.1.is_some() { '+' } else { '-' };
+        let text = |command: Command| format!("{}{}", sign(&command), command.0);
         taken.into_iter().map(text).collect()
     }
 
-    fn probed() -> (Probed, Arc<Orders>) {
-        let orders = Arc::new(Orders::default());
-        (Probed::new(vec![orders.clone()]), orders)
+    fn active() -> (ActiveTargets, Arc<Commands>) {
+        let commands = Arc::new(Commands::default());
+        (ActiveTargets::new(vec![commands.clone()]), commands)
     }
 
     #[test]
     fn what_was_not_taken_yet_is_replaced() {
-        let (mut probed, orders) = probed();
+        let (mut active, commands) = active();
         for interval in 1..100 {
-            let _ = probed.apply(TargetSet::new([target("a", interval)]).unwrap());
+            let _ = active.apply(TargetSet::new([target("a", interval)]).unwrap());
         }
-        let taken = orders.take(usize::MAX).unwrap();
+        let taken = commands.take(usize::MAX).unwrap();
         assert_eq!(taken, [("a".into(), Some(target("a", 99)))]);
-        let _ = probed.apply(TargetSet::default());
-        probed.end();
-        assert!(orders.take(usize::MAX).is_none());
+        let _ = active.apply(TargetSet::default());
+        active.end();
+        assert!(commands.take(usize::MAX).is_none());
     }
 
     #[test]
     fn set_and_asked_for_leave_each_other_alone() {
-        let (mut probed, orders) = probed();
+        let (mut active, commands) = active();
         let now = Instant::now();
         let set = |names: &[&str]| TargetSet::new(names.iter().map(|n| target(n, 1))).unwrap();
-        let _ = probed.apply(set(&["a", "b"]));
-        assert_eq!(probed.ask(&asked("c"), None, now, &limits(9)), Answer::New);
-        probed.begin(asked("c"), None, now);
-        assert_eq!(told(&orders), ["+a", "+b", "+c"]);
+        let _ = active.apply(set(&["a", "b"]));
+        assert_eq!(active.ask(&asked("c"), None, now, &limits(9)), Answer::New);
+        active.begin(asked("c"), None, now);
+        assert_eq!(told(&commands), ["+a", "+b", "+c"]);
 
-        let _ = probed.apply(set(&["a", "d"]));
-        assert_eq!(told(&orders), ["-b", "+d"]);
+        let _ = active.apply(set(&["a", "d"]));
+        assert_eq!(told(&commands), ["-b", "+d"]);
         assert_eq!(
-            probed.ask(&asked("c"), None, now, &limits(9)),
-            Answer::Probed
+            active.ask(&asked("c"), None, now, &limits(9)),
+            Answer::Active
         );
         assert_eq!(
-            probed.ask(&asked("a"), None, now, &limits(9)),
-            Answer::Probed
+            active.ask(&asked("a"), None, now, &limits(9)),
+            Answer::Active
         );
-        assert_eq!(probed.ask(&asked("b"), None, now, &limits(9)), Answer::New);
+        assert_eq!(active.ask(&asked("b"), None, now, &limits(9)), Answer::New);
 
-        assert_eq!(probed.end_idle(now + SECOND, SECOND), (1, None));
-        assert_eq!(told(&orders), ["-c"]);
+        assert_eq!(active.end_idle(now + SECOND, SECOND), (1, None));
+        assert_eq!(told(&commands), ["-c"]);
     }
 
     #[test]
     fn a_name_that_comes_into_the_set_is_the_sets() {
-        let (mut probed, orders) = probed();
+        let (mut active, commands) = active();
         let now = Instant::now();
-        probed.begin(asked("a"), None, now);
+        active.begin(asked("a"), None, now);
         let set = TargetSet::new([target("a", 1)]).unwrap();
-        let _ = probed.apply(set);
-        assert_eq!(told(&orders), ["+a"]);
-        assert_eq!(probed.end_idle(now + SECOND, SECOND), (0, None));
+        let _ = active.apply(set);
+        assert_eq!(told(&commands), ["+a"]);
+        assert_eq!(active.end_idle(now + SECOND, SECOND), (0, None));
         assert_eq!(
-            probed.ask(&asked("a"), None, now, &limits(0)),
-            Answer::Probed
+            active.ask(&asked("a"), None, now, &limits(0)),
+            Answer::Active
         );
-        let _ = probed.apply(TargetSet::default());
-        assert_eq!(told(&orders), ["-a"]);
-        assert_eq!(probed.ask(&asked("a"), None, now, &limits(1)), Answer::New);
+        let _ = active.apply(TargetSet::default());
+        assert_eq!(told(&commands), ["-a"]);
+        assert_eq!(active.ask(&asked("a"), None, now, &limits(1)), Answer::New);
     }
 
     #[test]
     fn what_is_asked_for_again_stays() {
-        let (mut probed, orders) = probed();
+        let (mut active, commands) = active();
         let now = Instant::now();
-        probed.begin(asked("a"), None, now);
-        probed.begin(asked("b"), None, now);
+        active.begin(asked("a"), None, now);
+        active.begin(asked("b"), None, now);
         let later = now + SECOND;
         assert_eq!(
-            probed.ask(&asked("a"), None, later, &limits(2)),
-            Answer::Probed
+            active.ask(&asked("a"), None, later, &limits(2)),
+            Answer::Active
         );
-        let (ended, next) = probed.end_idle(now + 2 * SECOND, 2 * SECOND);
+        let (ended, next) = active.end_idle(now + 2 * SECOND, 2 * SECOND);
         assert_eq!((ended, next), (1, Some(later + 2 * SECOND)));
-        assert_eq!(told(&orders), ["+a", "-b"]);
-        let (ended, next) = probed.end_idle(later + 2 * SECOND, 2 * SECOND);
+        assert_eq!(told(&commands), ["+a", "-b"]);
+        let (ended, next) = active.end_idle(later + 2 * SECOND, 2 * SECOND);
         assert_eq!((ended, next), (1, None));
     }
 
     #[test]
     fn there_is_a_bound_and_one_way_to_probe_a_name() {
-        let (mut probed, orders) = probed();
+        let (mut active, commands) = active();
         let now = Instant::now();
-        probed.begin(asked("a"), None, now);
+        active.begin(asked("a"), None, now);
         let full = Answer::Refused(Refusal::Full);
-        assert_eq!(probed.ask(&asked("b"), None, now, &limits(1)), full);
+        assert_eq!(active.ask(&asked("b"), None, now, &limits(1)), full);
         // Who asks for another interval gets what there is, and keeps it up.
         let slower = target("a", 2).on_demand("127.0.0.0/8".parse().unwrap());
         let later = now + SECOND;
-        assert_eq!(probed.ask(&slower, None, later, &limits(1)), Answer::Probed);
-        assert_eq!(probed.end_idle(later, SECOND), (0, Some(later + SECOND)));
-        assert_eq!(told(&orders), ["+a"]);
-        probed.end();
+        assert_eq!(active.ask(&slower, None, later, &limits(1)), Answer::Active);
+        assert_eq!(active.end_idle(later, SECOND), (0, Some(later + SECOND)));
+        assert_eq!(told(&commands), ["+a"]);
+        active.end();
         assert_eq!(
-            probed.ask(&asked("b"), None, now, &limits(1)),
+            active.ask(&asked("b"), None, now, &limits(1)),
             Answer::Ended
         );
     }
 
     #[test]
     fn a_client_has_its_share_and_gets_all_that_is_probed() {
-        let (mut probed, _orders) = probed();
+        let (mut active, _commands) = active();
         let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|ip| Some(ip.parse().unwrap()));
         let (now, limits) = (Instant::now(), limits(4));
         for name in ["a", "b", "c"] {
-            assert_eq!(probed.ask(&asked(name), one, now, &limits), Answer::New);
-            probed.begin(asked(name), one, now);
+            assert_eq!(active.ask(&asked(name), one, now, &limits), Answer::New);
+            active.begin(asked(name), one, now);
         }
         let share = Answer::Refused(Refusal::Share);
-        assert_eq!(probed.ask(&asked("d"), one, now, &limits), share);
-        assert_eq!(probed.ask(&asked("a"), one, now, &limits), Answer::Probed);
-        assert_eq!(probed.ask(&asked("a"), other, now, &limits), Answer::Probed);
-        assert_eq!(probed.ask(&asked("d"), other, now, &limits), Answer::New);
+        assert_eq!(active.ask(&asked("d"), one, now, &limits), share);
+        assert_eq!(active.ask(&asked("a"), one, now, &limits), Answer::Active);
+        assert_eq!(active.ask(&asked("a"), other, now, &limits), Answer::Active);
+        assert_eq!(active.ask(&asked("d"), other, now, &limits), Answer::New);
         // Whose set has a name needs no place for it.
-        let _ = probed.apply(TargetSet::new([target("a", 1)]).unwrap());
-        assert_eq!(probed.ask(&asked("d"), one, now, &limits), Answer::New);
+        let _ = active.apply(TargetSet::new([target("a", 1)]).unwrap());
+        assert_eq!(active.ask(&asked("d"), one, now, &limits), Answer::New);
     }
 
     #[test]
     fn a_place_is_that_of_the_client_who_goes_on_asking() {
-        let (mut probed, _orders) = probed();
+        let (mut active, _commands) = active();
         let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|ip| Some(ip.parse().unwrap()));
         let (now, limits) = (Instant::now(), limits(4));
         for name in ["a", "b", "c"] {
-            probed.begin(asked(name), one, now);
+            active.begin(asked(name), one, now);
         }
         let later = now + SECOND;
-        assert_eq!(probed.ask(&asked("a"), one, later, &limits), Answer::Probed);
+        assert_eq!(active.ask(&asked("a"), one, later, &limits), Answer::Active);
         for at in [now + SECOND, now + 2 * SECOND] {
             for name in ["a", "b", "c"] {
-                assert_eq!(probed.ask(&asked(name), other, at, &limits), Answer::Probed);
+                assert_eq!(active.ask(&asked(name), other, at, &limits), Answer::Active);
             }
         }
         // The first client has asked for one of them since, so the others are the other's.
         let at = now + 2 * SECOND;
-        assert_eq!(probed.ask(&asked("d"), one, at, &limits), Answer::New);
-        probed.begin(asked("d"), one, at);
+        assert_eq!(active.ask(&asked("d"), one, at, &limits), Answer::New);
+        active.begin(asked("d"), one, at);
         let full = Answer::Refused(Refusal::Full);
-        assert_eq!(probed.ask(&asked("e"), one, at, &limits), full);
+        assert_eq!(active.ask(&asked("e"), one, at, &limits), full);
         // All places come back in the end.
-        assert_eq!(probed.end_idle(at + 2 * SECOND, 2 * SECOND), (4, None));
+        assert_eq!(active.end_idle(at + 2 * SECOND, 2 * SECOND), (4, None));
         for client in [one, other] {
-            assert_eq!(probed.ask(&asked("e"), client, at, &limits), Answer::New);
+            assert_eq!(active.ask(&asked("e"), client, at, &limits), Answer::New);
         }
     }
 }

@@ -11,7 +11,7 @@ use tcp_echo_address::ClientCounts;
 /// one alone gets three quarters of all, and the next one three quarters of the rest; those
 /// that take much come to a balance, and there is always something left for another.
 #[derive(Debug, Default)]
-pub(crate) struct Shares {
+pub(crate) struct ClientQuotas {
     taken: ClientCounts,
 }
 
@@ -27,7 +27,7 @@ pub(crate) enum Refusal {
     Share,
 }
 
-impl Shares {
+impl ClientQuotas {
     /// Whether `client` may take one of the places, of which there are `most`. Who is no
     /// client may have all.
     pub(crate) fn check(&self, client: Option<IpAddr>, most: usize) -> Result<(), Refusal> {
@@ -63,12 +63,12 @@ mod tests {
     }
 
     /// How many of `most` places a client can still take.
-    fn take_all(shares: &mut Shares, client: Option<IpAddr>, most: usize) -> usize {
+    fn take_all(quotas: &mut ClientQuotas, client: Option<IpAddr>, most: usize) -> usize {
         (0..=most)
             .take_while(|_| {
-                let may = shares.check(client, most).is_ok();
+                let may = quotas.check(client, most).is_ok();
                 if may {
-                    shares.take(client);
+                    quotas.take(client);
                 }
                 may
             })
@@ -77,42 +77,42 @@ mod tests {
 
     #[test]
     fn there_is_something_left_for_another() {
-        let mut shares = Shares::default();
+        let mut quotas = ClientQuotas::default();
         let mut clients = (1..).map(|n| ip(&format!("192.0.2.{n}")));
-        let mut next = || take_all(&mut shares, clients.next().unwrap(), 1000);
+        let mut next = || take_all(&mut quotas, clients.next().unwrap(), 1000);
         assert_eq!([next(), next(), next(), next()], [750, 188, 47, 12]);
         assert_eq!([next(), next(), next(), next()], [3, 0, 0, 0]);
-        let refused = shares.check(ip("192.0.2.1"), 1000);
+        let refused = quotas.check(ip("192.0.2.1"), 1000);
         assert_eq!(refused, Err(Refusal::Full));
-        assert_eq!(shares.check(None, 1001), Ok(()));
-        assert_eq!(shares.check(ip("192.0.2.1"), 1001), Err(Refusal::Share));
+        assert_eq!(quotas.check(None, 1001), Ok(()));
+        assert_eq!(quotas.check(ip("192.0.2.1"), 1001), Err(Refusal::Share));
     }
 
     #[test]
     fn few_places_are_of_use_too() {
         for (most, alone) in [(0, 0), (1, 1), (2, 2), (3, 3), (4, 3), (8, 6)] {
-            let mut shares = Shares::default();
-            assert_eq!(take_all(&mut shares, ip("::1"), most), alone, "{most}");
-            assert_eq!(take_all(&mut shares, None, most), most - alone, "{most}");
+            let mut quotas = ClientQuotas::default();
+            assert_eq!(take_all(&mut quotas, ip("::1"), most), alone, "{most}");
+            assert_eq!(take_all(&mut quotas, None, most), most - alone, "{most}");
         }
     }
 
     #[test]
     fn a_host_of_ipv6_is_one_client_and_what_is_given_back_is_forgotten() {
-        let mut shares = Shares::default();
+        let mut quotas = ClientQuotas::default();
         for _ in 0..2 {
-            assert_eq!(take_all(&mut shares, ip("2001:db8::1"), 4), 3);
-            assert_eq!(take_all(&mut shares, ip("2001:db8::2"), 4), 0);
-            assert_eq!(take_all(&mut shares, ip("2001:db8:0:1::1"), 4), 1);
+            assert_eq!(take_all(&mut quotas, ip("2001:db8::1"), 4), 3);
+            assert_eq!(take_all(&mut quotas, ip("2001:db8::2"), 4), 0);
+            assert_eq!(take_all(&mut quotas, ip("2001:db8:0:1::1"), 4), 1);
             for client in [
                 "2001:db8::1",
                 "2001:db8::2",
                 "2001:db8::3",
                 "2001:db8:0:1::1",
             ] {
-                shares.give_back(ip(client));
+                quotas.give_back(ip(client));
             }
-            assert_eq!((shares.taken.all(), shares.taken.largest()), (0, None));
+            assert_eq!((quotas.taken.all(), quotas.taken.largest()), (0, None));
         }
     }
 }

@@ -10,12 +10,12 @@ use tokio::sync::Notify;
 use crate::Target;
 
 /// What is wanted of one name: to be probed as this target, anew, or not at all.
-pub(crate) type Order = (Arc<str>, Option<Target>);
+pub(crate) type Command = (Arc<str>, Option<Target>);
 
-/// The orders of one worker, at most one for a name: a later one replaces one that was
+/// The commands for one worker, at most one for a name: a later one replaces one that was
 /// not taken yet, so however often the list changes, no more than the list is kept.
 #[derive(Debug, Default)]
-pub(crate) struct Orders {
+pub(crate) struct Commands {
     state: Mutex<State>,
     changed: Notify,
 }
@@ -26,10 +26,10 @@ struct State {
     is_closed: bool,
 }
 
-impl Orders {
+impl Commands {
     /// Gives all of them at once.
-    pub(crate) fn give(&self, orders: impl IntoIterator<Item = Order>) {
-        self.lock().wanted.extend(orders);
+    pub(crate) fn give(&self, commands: impl IntoIterator<Item = Command>) {
+        self.lock().wanted.extend(commands);
         self.changed.notify_one();
     }
 
@@ -45,7 +45,7 @@ impl Orders {
     }
 
     /// Takes so many; nothing where the worker is to end.
-    pub(crate) fn take(&self, most: usize) -> Option<Vec<Order>> {
+    pub(crate) fn take(&self, most: usize) -> Option<Vec<Command>> {
         let mut state = self.lock();
         if state.is_closed {
             return None;

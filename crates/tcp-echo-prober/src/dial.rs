@@ -19,9 +19,8 @@ use tokio::{
 use tracing::warn;
 
 use crate::{
-    Host, Options, SocketStats, Target, Timestamps,
-    chatter::{Chatter, Once},
-    link_local,
+    Host, Options, SocketStats, Target, Timestamps, link_local,
+    log_limiter::{LogLimiter, Once},
     names::{Name, in_turn, this_host},
     sockets::{Permit, Sockets},
 };
@@ -61,7 +60,7 @@ pub(crate) struct Dialer {
     resolver_on_demand: Resolver,
     pub(crate) sockets: Sockets,
     /// How much is said of single targets.
-    pub(crate) chatter: Chatter,
+    pub(crate) log_limiter: LogLimiter,
     no_stamps: Once,
     no_dscp: Once,
 }
@@ -136,7 +135,7 @@ impl Dialer {
             resolver_on_demand,
             sockets: Sockets::new(options.max_sockets, stats),
             options: options.bounded(),
-            chatter: Chatter::new(),
+            log_limiter: LogLimiter::new(),
             no_stamps: Once::default(),
             no_dscp: Once::default(),
         }

@@ -79,23 +79,23 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod active_targets;
 mod backoff;
-mod chatter;
+mod client_quotas;
 mod clock;
+mod commands;
 mod connection;
 mod dial;
 mod driver;
 mod error;
 mod link_local;
+mod log_limiter;
 mod names;
 mod observer;
 mod on_demand;
 mod options;
-mod orders;
-mod probed;
 mod prober;
 mod set;
-mod shares;
 mod sockets;
 mod target;
 mod timer;

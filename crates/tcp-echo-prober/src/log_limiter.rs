@@ -19,7 +19,7 @@ const REFILL: Duration = Duration::from_secs(1);
 /// Keeps the log readable where thousands of targets change at once: beyond a burst,
 /// lines about single targets are left out until it has been quiet for a while.
 #[derive(Debug)]
-pub(crate) struct Chatter(Mutex<Bucket>);
+pub(crate) struct LogLimiter(Mutex<Bucket>);
 
 #[derive(Debug)]
 struct Bucket {
@@ -29,7 +29,7 @@ struct Bucket {
     said: bool,
 }
 
-impl Chatter {
+impl LogLimiter {
     pub(crate) fn new() -> Self {
         Self(Mutex::new(Bucket {
             lines: BURST,

@@ -16,10 +16,10 @@ use tracing::{debug, warn};
 
 use crate::{
     Address, Networks, SessionConfig, Target,
+    active_targets::{ActiveTargets, Answer},
+    client_quotas::{ClientQuotas, Refusal},
     dial::{DialError, Dialer},
     options::LONGEST,
-    probed::{Answer, Probed},
-    shares::{Refusal, Shares},
 };
 
 /// Questions that wait for a look-up at once; further ones are refused.
@@ -80,7 +80,7 @@ struct Shared {
     limits: OnDemandLimits,
     prober: Mutex<Option<Link>>,
     /// Places of questions that wait for a look-up.
-    waiting: Mutex<Shares>,
+    waiting: Mutex<ClientQuotas>,
     begun: Notify,
     /// Whether it was said that there are no more places.
     said_full: AtomicBool,
@@ -89,7 +89,7 @@ struct Shared {
 /// What is needed of the prober.
 #[derive(Clone)]
 pub(crate) struct Link {
-    pub(crate) probed: Arc<Mutex<Probed>>,
+    pub(crate) active: Arc<Mutex<ActiveTargets>>,
     pub(crate) dialer: Arc<Dialer>,
 }
 
@@ -180,10 +180,10 @@ impl OnDemand {
         }
         // Meanwhile others have asked too.
         let now = Instant::now();
-        let mut probed = link.lock();
-        if self.is_new(probed.ask(&target, client, now, limits))? {
+        let mut active = link.lock();
+        if self.is_new(active.ask(&target, client, now, limits))? {
             debug!(target = %target.name(), "asked for: probing begins");
-            probed.begin(target, client, now);
+            active.begin(target, client, now);
             self.0.begun.notify_one();
         }
         Ok(())
@@ -214,7 +214,7 @@ impl OnDemand {
     fn is_new(&self, answer: Answer) -> Result<bool, AskError> {
         match answer {
             Answer::New => Ok(true),
-            Answer::Probed => Ok(false),
+            Answer::Active => Ok(false),
             Answer::Ended => Err(AskError::Ended),
             Answer::Refused(refusal) => {
                 let most = self.0.limits.most;
@@ -236,23 +236,23 @@ impl OnDemand {
 
 /// A place among the questions that wait for a look-up.
 struct Waiting<'a> {
-    shares: &'a Mutex<Shares>,
+    quotas: &'a Mutex<ClientQuotas>,
     client: Option<IpAddr>,
 }
 
 impl<'a> Waiting<'a> {
     /// None where there is no place for `client`.
-    fn new(shares: &'a Mutex<Shares>, client: Option<IpAddr>) -> Option<Self> {
-        let mut places = shares.lock().unwrap_or_else(PoisonError::into_inner);
+    fn new(quotas: &'a Mutex<ClientQuotas>, client: Option<IpAddr>) -> Option<Self> {
+        let mut places = quotas.lock().unwrap_or_else(PoisonError::into_inner);
         places.check(client, MOST_WAITING).ok()?;
         places.take(client);
-        Some(Self { shares, client })
+        Some(Self { quotas, client })
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let places = self.shares.lock();
+        let places = self.quotas.lock();
         let mut places = places.unwrap_or_else(PoisonError::into_inner);
         places.give_back(self.client);
     }
@@ -265,8 +265,8 @@ impl Shared {
 }
 
 impl Link {
-    fn lock(&self) -> MutexGuard<'_, Probed> {
-        self.probed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, ActiveTargets> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -15,11 +15,11 @@ use tracing::error;
 
 use crate::{
     Changes, Observer, OnDemand, Options, ProberError, Resolver, SocketStats, TargetSet,
+    active_targets::ActiveTargets,
+    commands::Commands,
     dial::Dialer,
     error::message,
     on_demand::Link,
-    orders::Orders,
-    probed::Probed,
     timer::Timer,
     worker::{self, Shared},
 };
@@ -129,12 +129,12 @@ impl<O: Observer> Builder<O> {
         let shared = shared(self.observer, dialer);
         let runtimes = (0..self.threads.get()).map(|_| Own::new());
         let runtimes = runtimes.collect::<io::Result<Vec<_>>>()?;
-        let orders: Vec<_> = runtimes.iter().map(|_| Arc::default()).collect();
+        let commands: Vec<_> = runtimes.iter().map(|_| Arc::default()).collect();
         let (results, ended) = std::sync::mpsc::channel();
         // It ends what was started where something can't be.
         let handle = Handle {
-            probed: begin(
-                orders.clone(),
+            active: begin(
+                commands.clone(),
                 self.targets,
                 self.on_demand.as_ref(),
                 &shared.dialer,
@@ -145,8 +145,8 @@ impl<O: Observer> Builder<O> {
             }),
             failure: watch::Sender::new(None),
         };
-        for (n, ((runtime, timer), orders)) in runtimes.into_iter().zip(orders).enumerate() {
-            let work = worker::work(shared.clone(), timer, orders);
+        for (n, ((runtime, timer), commands)) in runtimes.into_iter().zip(commands).enumerate() {
+            let work = worker::work(shared.clone(), timer, commands);
             let (failure, results) = (handle.failure.clone(), results.clone());
             let thread = thread::Builder::new().name(format!("prober-{n}"));
             let thread = thread.spawn(move || {
@@ -176,18 +176,18 @@ impl<O: Observer> Builder<O> {
         let dialer = Dialer::new(self.options, self.resolver, self.socket_stats);
         let shared = shared(self.observer, dialer);
         let timer = Timer::new().map_err(ProberError::timer)?;
-        let orders = Arc::<Orders>::default();
+        let commands = Arc::<Commands>::default();
         let on_demand = self.on_demand.as_ref();
-        let probed = begin(
-            vec![orders.clone()],
+        let active = begin(
+            vec![commands.clone()],
             self.targets,
             on_demand,
             &shared.dialer,
         );
-        let work = worker::work(shared, timer, orders);
+        let work = worker::work(shared, timer, commands);
         let stop = async move {
             stop.await;
-            probed.end();
+            active.end();
             std::future::pending().await
         };
         tokio::select! {
@@ -233,21 +233,21 @@ impl Drop for Own {
 
 /// What is probed, and from now on also what is asked for.
 fn begin(
-    orders: Vec<Arc<Orders>>,
+    commands: Vec<Arc<Commands>>,
     targets: TargetSet,
     on_demand: Option<&OnDemand>,
     dialer: &Arc<Dialer>,
-) -> Ending {
-    let mut probed = Probed::new(orders);
-    let _ = probed.apply(targets);
-    let probed = Arc::new(Mutex::new(probed));
+) -> ShutdownGuard {
+    let mut active = ActiveTargets::new(commands);
+    let _ = active.apply(targets);
+    let active = Arc::new(Mutex::new(active));
     if let Some(on_demand) = on_demand {
         on_demand.link(Link {
-            probed: probed.clone(),
+            active: active.clone(),
             dialer: dialer.clone(),
         });
     }
-    Ending(probed)
+    ShutdownGuard(active)
 }
 
 fn shared<O>(observer: O, dialer: Dialer) -> Arc<Shared<O>> {
@@ -267,7 +267,7 @@ fn shared<O>(observer: O, dialer: Dialer) -> Arc<Shared<O>> {
 /// whatever else it waits for.
 #[derive(Debug)]
 pub struct Handle {
-    probed: Ending,
+    active: ShutdownGuard,
     threads: Mutex<Threads>,
     /// Why the last one of the threads that ended by themselves did.
     failure: watch::Sender<Option<ProberError>>,
@@ -282,10 +282,10 @@ struct Threads {
 
 /// The active targets, until this is dropped: other handles to them then find none.
 #[derive(Debug)]
-struct Ending(Arc<Mutex<Probed>>);
+struct ShutdownGuard(Arc<Mutex<ActiveTargets>>);
 
-impl Ending {
-    fn lock(&self) -> MutexGuard<'_, Probed> {
+impl ShutdownGuard {
+    fn lock(&self) -> MutexGuard<'_, ActiveTargets> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -294,7 +294,7 @@ impl Ending {
     }
 }
 
-impl Drop for Ending {
+impl Drop for ShutdownGuard {
     fn drop(&mut self) {
         self.end();
     }
@@ -308,12 +308,12 @@ impl Handle {
     /// It waits for nothing: the threads make the change while they go on probing, and
     /// one that has more to probe than it can gives the change half of its time.
     pub fn apply(&self, new: TargetSet) -> Changes {
-        self.probed.lock().apply(new)
+        self.active.lock().apply(new)
     }
 
     /// What is probed, besides what was asked for.
     pub fn targets(&self) -> TargetSet {
-        self.probed.lock().set().clone()
+        self.active.lock().set().clone()
     }
 
     /// Waits until a thread has ended without having been told to, and gives the
@@ -334,7 +334,7 @@ impl Handle {
     /// Where a thread had ended before, with the reason, or does not end.
     pub fn stop(&self) -> Result<(), ProberError> {
         // All are told before any is waited for.
-        self.probed.end();
+        self.active.end();
         let mut threads = self.threads();
         let running = std::mem::take(&mut threads.running);
         let deadline = Instant::now() + STOP_PATIENCE;

@@ -17,10 +17,10 @@ use tokio::{
 
 use crate::{
     Observer, ProberError, Target,
+    commands::{Command, Commands},
     dial::Dialer,
     driver::Driver,
     error::message,
-    orders::{Order, Orders},
     timer::Timer,
 };
 
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const LEAST_IN_TURN: usize = 32;
 
 /// … or as many as take about as long as the others took: beginning or ending one takes
-/// some 15 µs. So a thread that has more to do than it can still follows its orders.
+/// some 15 µs. So a thread that has more to do than it can still follows its commands.
 const COST: Duration = Duration::from_micros(15);
 
 /// What all workers of a prober share.
@@ -45,11 +45,11 @@ pub(crate) struct Shared<O> {
     pub(crate) begun: AtomicU64,
 }
 
-/// Probes the targets that it is told to, until its orders are closed.
+/// Probes the targets that it is told to, until its commands are closed.
 pub(crate) async fn work<O: Observer>(
     shared: Arc<Shared<O>>,
     timer: Timer,
-    orders: Arc<Orders>,
+    commands: Arc<Commands>,
 ) -> Result<(), ProberError> {
     let mut targets = Targets {
         shared,
@@ -60,7 +60,7 @@ pub(crate) async fn work<O: Observer>(
     let ended = tokio::select! {
         // It ends only by an error.
         ended = timer.run() => ended.map_err(ProberError::timer),
-        ended = targets.follow(&orders) => ended,
+        ended = targets.follow(&commands) => ended,
     };
     ended.and(targets.stop().await)
 }
@@ -85,7 +85,7 @@ struct Running {
 
 impl<O: Observer> Targets<O> {
     /// Does what it is told, until it is told to end or a task has panicked.
-    async fn follow(&mut self, orders: &Orders) -> Result<(), ProberError> {
+    async fn follow(&mut self, commands: &Commands) -> Result<(), ProberError> {
         let mut most = LEAST_IN_TURN;
         loop {
             let mut done = 0;
@@ -95,12 +95,12 @@ impl<O: Observer> Targets<O> {
                 self.ended(ended)?;
                 done += 1;
             }
-            let Some(taken) = orders.take(most - done) else {
+            let Some(taken) = commands.take(most - done) else {
                 return Ok(());
             };
             done += taken.len();
-            for order in taken {
-                self.set(order);
+            for command in taken {
+                self.set(command);
             }
             if done > 0 {
                 let yielded = Instant::now();
@@ -109,14 +109,14 @@ impl<O: Observer> Targets<O> {
                 most = usize::try_from(others).map_or(most, |n| n.max(LEAST_IN_TURN));
             } else {
                 tokio::select! {
-                    () = orders.changed() => {}
+                    () = commands.changed() => {}
                     Some(ended) = self.tasks.join_next_with_id() => self.ended(ended)?,
                 }
             }
         }
     }
 
-    fn set(&mut self, (name, target): Order) {
+    fn set(&mut self, (name, target): Command) {
         match (self.running.get_mut(&name), target) {
             (Some(running), next) => {
                 running.stop();

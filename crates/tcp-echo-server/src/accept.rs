@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 
-use crate::episode::Episode;
+use crate::log_throttle::LogThrottle;
 use crate::{RejectReason, ServerStats, is_connection_error, options};
 
 /// How long to wait before accepting again when the system has run out of something, unless a
@@ -21,8 +21,8 @@ pub(crate) struct Acceptor {
     /// The listener whose turn it is.
     next: usize,
     retry_at: Option<Instant>,
-    failing: Episode,
-    rejecting: [Episode; RejectReason::ALL.len()],
+    failing: LogThrottle,
+    rejecting: [LogThrottle; RejectReason::ALL.len()],
     options_failed: bool,
 }
 
@@ -44,7 +44,7 @@ impl Acceptor {
             listeners: Vec::with_capacity(listeners.len()),
             next: 0,
             retry_at: None,
-            failing: Episode::default(),
+            failing: LogThrottle::default(),
             rejecting: Default::default(),
             options_failed: false,
         };

@@ -10,11 +10,11 @@ const QUIET: Duration = Duration::from_secs(10);
 /// At a limit, failures and successes alternate quickly; a log that spoke at each turn would
 /// speak for ever. So it speaks when an episode begins and when one is found to have ended.
 #[derive(Debug, Default)]
-pub(crate) struct Episode {
+pub(crate) struct LogThrottle {
     last: Option<Instant>,
 }
 
-impl Episode {
+impl LogThrottle {
     /// Notes an event at `now` and returns whether it begins an episode.
     pub(crate) fn event(&mut self, now: Instant) -> bool {
         let ended = self.ended(now);
@@ -33,13 +33,13 @@ impl Episode {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Episode, QUIET};
+    use super::{LogThrottle, QUIET};
 
     #[test]
     fn it_begins_once_and_ends_once() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut episode = Episode::default();
+        let mut episode = LogThrottle::default();
         assert!(!episode.ended(at(0)));
         assert!(episode.event(at(0)));
         assert!(!episode.event(at(9)));
@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn an_event_after_quiet_begins_another() {
         let start = Instant::now();
-        let mut episode = Episode::default();
+        let mut episode = LogThrottle::default();
         assert!(episode.event(start));
         assert!(episode.event(start + QUIET + Duration::from_secs(1)));
     }

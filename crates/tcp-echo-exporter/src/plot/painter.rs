@@ -23,7 +23,7 @@ fn font(pixels: i32) -> (&'static str, i32) {
 }
 
 /// What draws one picture.
-pub(super) struct Pens<'a> {
+pub(super) struct Painter<'a> {
     pub(super) plotted: &'a Plotted,
     pub(super) colors: &'a Colors,
     pub(super) width: i32,
@@ -31,7 +31,7 @@ pub(super) struct Pens<'a> {
 
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-impl Pens<'_> {
+impl Painter<'_> {
     /// The whole picture.
     pub(super) fn all(&self, root: &Area<'_>) -> Drawn {
         root.fill(&self.colors.ground)?;

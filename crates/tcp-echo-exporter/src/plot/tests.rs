@@ -1,4 +1,4 @@
-use super::{pens::linear_ticks, *};
+use super::{painter::linear_ticks, *};
 use crate::history::step::Counted;
 
 fn plotted(name: &str, steps: usize) -> Plotted {

@@ -17,7 +17,7 @@ const LEAST: Duration = Duration::from_secs(5);
 
 /// Detects targets whose schedule has stopped. Clones are handles to the same.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pulses(Arc<Mutex<Vec<Watched>>>);
+pub(super) struct Heartbeats(Arc<Mutex<Vec<Watched>>>);
 
 #[derive(Debug)]
 struct Watched {
@@ -30,12 +30,12 @@ struct Watched {
 
 /// Counts the slots of one target.
 #[derive(Debug)]
-pub(super) struct Pulse(Arc<AtomicU64>);
+pub(super) struct Heartbeat(Arc<AtomicU64>);
 
-impl Observer for Pulses {
-    type Sensor = Pulse;
+impl Observer for Heartbeats {
+    type Sensor = Heartbeat;
 
-    fn attach(&self, target: &Target) -> Pulse {
+    fn attach(&self, target: &Target) -> Heartbeat {
         let slots = Arc::new(AtomicU64::new(0));
         let watched = Watched {
             name: Arc::clone(target.name()),
@@ -53,11 +53,11 @@ impl Observer for Pulses {
             targets.reserve(spare);
         }
         targets.push(watched);
-        Pulse(slots)
+        Heartbeat(slots)
     }
 }
 
-impl Sensor for Pulse {
+impl Sensor for Heartbeat {
     #[inline]
     fn on_event(&mut self, event: &Event, _session: &Session) {
         if matches!(event, Event::Sent { .. } | Event::Unsent { .. }) {
@@ -74,7 +74,7 @@ impl Watched {
     }
 }
 
-impl Pulses {
+impl Heartbeats {
     /// The name of a target whose slots don't go on, if there is one.
     pub(super) fn missing(&self, now: Instant) -> Option<Arc<str>> {
         let mut targets = self.lock();
@@ -104,43 +104,43 @@ mod tests {
 
     use super::*;
 
-    fn attach(pulses: &Pulses, name: &str, interval: Duration) -> Pulse {
+    fn attach(heartbeats: &Heartbeats, name: &str, interval: Duration) -> Heartbeat {
         let session = SessionConfig::new(interval, Duration::from_secs(1)).unwrap();
-        pulses.attach(&Target::new("[::1]:1".parse().unwrap(), session).named(name))
+        heartbeats.attach(&Target::new("[::1]:1".parse().unwrap(), session).named(name))
     }
 
     #[test]
     fn a_target_is_missed_when_its_slots_stop_and_until_they_go_on() {
-        let pulses = Pulses::default();
-        let quick = attach(&pulses, "quick", Duration::from_millis(10));
-        let _slow = attach(&pulses, "slow", Duration::from_secs(60));
+        let heartbeats = Heartbeats::default();
+        let quick = attach(&heartbeats, "quick", Duration::from_millis(10));
+        let _slow = attach(&heartbeats, "slow", Duration::from_secs(60));
         let after = |seconds| Instant::now() + Duration::from_secs(seconds);
-        assert_eq!(pulses.missing(after(4)), None);
-        assert_eq!(pulses.missing(after(6)).as_deref(), Some("quick"));
+        assert_eq!(heartbeats.missing(after(4)), None);
+        assert_eq!(heartbeats.missing(after(6)).as_deref(), Some("quick"));
         quick.0.store(1, Ordering::Relaxed);
-        assert_eq!(pulses.missing(after(8)), None);
-        assert_eq!(pulses.missing(after(12)), None);
-        assert_eq!(pulses.missing(after(14)).as_deref(), Some("quick"));
+        assert_eq!(heartbeats.missing(after(8)), None);
+        assert_eq!(heartbeats.missing(after(12)), None);
+        assert_eq!(heartbeats.missing(after(14)).as_deref(), Some("quick"));
     }
 
     #[test]
     fn targets_that_come_and_go_are_not_kept() {
-        let pulses = Pulses::default();
-        let _stays = attach(&pulses, "stays", Duration::from_millis(10));
+        let heartbeats = Heartbeats::default();
+        let _stays = attach(&heartbeats, "stays", Duration::from_millis(10));
         for _ in 0..1000 {
-            drop(attach(&pulses, "goes", Duration::from_millis(10)));
+            drop(attach(&heartbeats, "goes", Duration::from_millis(10)));
         }
-        assert!(pulses.lock().len() < 20);
+        assert!(heartbeats.lock().len() < 20);
     }
 
     #[test]
     fn a_target_that_is_gone_is_not_missed() {
-        let pulses = Pulses::default();
-        drop(attach(&pulses, "gone", Duration::from_millis(10)));
+        let heartbeats = Heartbeats::default();
+        drop(attach(&heartbeats, "gone", Duration::from_millis(10)));
         assert_eq!(
-            pulses.missing(Instant::now() + Duration::from_secs(100)),
+            heartbeats.missing(Instant::now() + Duration::from_secs(100)),
             None
         );
-        assert!(pulses.lock().is_empty());
+        assert!(heartbeats.lock().is_empty());
     }
 }

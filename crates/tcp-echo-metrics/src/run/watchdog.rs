@@ -15,7 +15,7 @@ use tokio::{
 };
 use tracing::warn;
 
-use super::{pulse::Pulses, server::EchoServer};
+use super::{heartbeats::Heartbeats, server::EchoServer};
 
 /// How many signs are given in the time in which one is wanted.
 const SIGNS: u32 = 3;
@@ -35,7 +35,7 @@ impl Drop for Watchdog {
 pub(super) fn start(
     supervisor: &Supervisor,
     server: Option<&EchoServer>,
-    pulses: Pulses,
+    heartbeats: Heartbeats,
 ) -> Watchdog {
     let Some(limit) = supervisor.watchdog() else {
         return Watchdog(None);
@@ -49,7 +49,7 @@ pub(super) fn start(
         let mut said = false;
         loop {
             ticks.tick().await;
-            match hung(server.as_ref(), &pulses, every).await {
+            match hung(server.as_ref(), &heartbeats, every).await {
                 None => {
                     said = false;
                     alive();
@@ -69,12 +69,16 @@ pub(super) fn start(
 }
 
 /// What hangs, if anything does.
-async fn hung(server: Option<&ServerHandle>, pulses: &Pulses, limit: Duration) -> Option<String> {
+async fn hung(
+    server: Option<&ServerHandle>,
+    heartbeats: &Heartbeats,
+    limit: Duration,
+) -> Option<String> {
     if let Some(server) = server
         && !timeout(limit, server.ping()).await.unwrap_or(false)
     {
         return Some("echo server".to_owned());
     }
-    let target = pulses.missing(Instant::now())?;
+    let target = heartbeats.missing(Instant::now())?;
     Some(format!("prober, at target {target}"))
 }

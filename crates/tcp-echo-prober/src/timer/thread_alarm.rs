@@ -27,13 +27,13 @@ pub(super) struct ThreadAlarm {
 
 #[derive(Default)]
 struct Shared {
-    order: Mutex<Order>,
+    command: Mutex<Command>,
     changed: Condvar,
     rang: Notify,
 }
 
 #[derive(Clone, Copy, Default)]
-enum Order {
+enum Command {
     #[default]
     Idle,
     RingAt(Instant),
@@ -52,7 +52,7 @@ impl ThreadAlarm {
 
     /// Lets it ring at `at`, in place of any other moment.
     pub(super) fn set(&self, at: Instant) {
-        self.shared.give(Order::RingAt(at));
+        self.shared.give(Command::RingAt(at));
     }
 
     /// Waits until it has rung.
@@ -64,44 +64,44 @@ impl ThreadAlarm {
 
 impl Drop for ThreadAlarm {
     fn drop(&mut self) {
-        self.shared.give(Order::End);
+        self.shared.give(Command::End);
     }
 }
 
 impl Shared {
-    fn order(&self) -> MutexGuard<'_, Order> {
-        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    fn command(&self) -> MutexGuard<'_, Command> {
+        self.command.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn give(&self, order: Order) {
-        *self.order() = order;
+    fn give(&self, command: Command) {
+        *self.command() = command;
         self.changed.notify_one();
     }
 
     /// The thread: waits, and rings.
     fn keep(&self) {
-        let mut order = self.order();
+        let mut command = self.command();
         loop {
-            let at = match *order {
-                Order::End => return,
-                Order::Idle => {
-                    let woken = self.changed.wait(order);
-                    order = woken.unwrap_or_else(PoisonError::into_inner);
+            let at = match *command {
+                Command::End => return,
+                Command::Idle => {
+                    let woken = self.changed.wait(command);
+                    command = woken.unwrap_or_else(PoisonError::into_inner);
                     continue;
                 }
-                Order::RingAt(at) => at,
+                Command::RingAt(at) => at,
             };
             let left = at.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                *order = Order::Idle;
+                *command = Command::Idle;
                 self.rang.notify_one();
             } else if let Some(coarse) = left.checked_sub(FINE).filter(|wait| !wait.is_zero()) {
-                let woken = self.changed.wait_timeout(order, coarse);
-                order = woken.unwrap_or_else(PoisonError::into_inner).0;
+                let woken = self.changed.wait_timeout(command, coarse);
+                command = woken.unwrap_or_else(PoisonError::into_inner).0;
             } else {
-                drop(order);
+                drop(command);
                 thread::sleep(left.min(SLICE));
-                order = self.order();
+                command = self.command();
             }
         }
     }
