@@ -252,7 +252,7 @@ async fn run_until_told(
     };
     supervisor.stopping();
     if ended.is_ok() && may_end_at_once(config) {
-        end_process(exporter).await;
+        end_process(supervisor, exporter).await;
     }
     drop((watchdog, following));
     // The last replies are awaited, and who reads the report, until the next signal.
@@ -273,10 +273,12 @@ fn may_end_at_once(config: &Config) -> bool {
 
 /// Ends the process once the last scrape is answered. The system takes connections and memory
 /// back in a fraction of the time that it takes to free what a hundred thousand targets have.
-async fn end_process(mut exporter: Option<endpoints::Running>) -> ! {
+async fn end_process(supervisor: Supervisor, mut exporter: Option<endpoints::Running>) -> ! {
     if let Some(exporter) = &mut exporter {
         exporter.stop().await;
     }
+    // It waits until the manager has read that this ends.
+    drop(supervisor);
     logging::flush();
     std::process::exit(0);
 }
