@@ -32,7 +32,7 @@ const AHEAD: usize = 4;
 /// A channel for one answer, which may take so long to be read, and holds its place until
 /// it was. This has to be called in a tokio runtime with time enabled, which has to run
 /// while the answer is written.
-pub(crate) fn channel(place: Place, reading: Duration) -> (BodyWriter, Rest) {
+pub(crate) fn channel(place: Place, reading: Duration) -> (BodyWriter, BodyReader) {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let place = Arc::new(place);
     let pieces = BodyWriter {
@@ -42,7 +42,7 @@ pub(crate) fn channel(place: Place, reading: Duration) -> (BodyWriter, Rest) {
         runtime: Handle::current(),
         place: Arc::clone(&place),
     };
-    (pieces, Rest { receiver, place })
+    (pieces, BodyReader { receiver, place })
 }
 
 /// Where an answer is written, on a thread that may wait.
@@ -111,12 +111,12 @@ impl Write for BodyWriter {
 
 /// What is still to come of an answer.
 #[derive(Debug)]
-pub(crate) struct Rest {
+pub(crate) struct BodyReader {
     receiver: mpsc::Receiver<io::Result<Bytes>>,
     place: Arc<Place>,
 }
 
-impl Rest {
+impl BodyReader {
     /// The first piece, and whether it is the whole answer. Nothing where it could not
     /// be written at all, without as much as an error.
     pub(crate) async fn first(&mut self) -> Option<io::Result<(Bytes, bool)>> {
@@ -128,8 +128,8 @@ impl Rest {
     }
 
     /// All of it, the piece that was taken included.
-    pub(crate) fn after(self, first: Bytes) -> Whole {
-        Whole {
+    pub(crate) fn after(self, first: Bytes) -> BodyStream {
+        BodyStream {
             first: Some(first),
             rest: self.receiver,
             ended: false,
@@ -140,7 +140,7 @@ impl Rest {
 
 /// The whole of an answer, for a body.
 #[derive(Debug)]
-pub(crate) struct Whole {
+pub(crate) struct BodyStream {
     first: Option<Bytes>,
     rest: mpsc::Receiver<io::Result<Bytes>>,
     /// Whether the last piece was given, or an error. Only the last one is short.
@@ -148,7 +148,7 @@ pub(crate) struct Whole {
     place: Arc<Place>,
 }
 
-impl Stream for Whole {
+impl Stream for BodyStream {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -195,7 +195,7 @@ mod tests {
         Answers::new(1).place(&client, LONG).await.unwrap()
     }
 
-    async fn next(whole: &mut Pin<&mut Whole>) -> Option<io::Result<Bytes>> {
+    async fn next(whole: &mut Pin<&mut BodyStream>) -> Option<io::Result<Bytes>> {
         std::future::poll_fn(|context| whole.as_mut().poll_next(context)).await
     }
 

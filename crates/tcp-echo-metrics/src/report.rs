@@ -1,7 +1,7 @@
 //! Runs that somebody watches: a report at their end, a line for each probe, a bar
 //! that shows how far they are.
 //!
-//! [`Foreground`] is what a run needs to know: it gives the observer, says when the
+//! [`ReportRun`] is what a run needs to know: it gives the observer, says when the
 //! run is over, waits for the replies that are still out, and prints.
 //!
 //! # What counts
@@ -23,20 +23,20 @@
 //! target at the default timeout.
 
 mod bar;
-mod foreground;
 mod format;
 mod histogram;
 mod lines;
 mod print;
+mod report_run;
 mod rtts;
 mod schema;
 mod table;
-mod tallies;
-mod tally;
+mod target_totals;
+mod totals;
 
-pub use foreground::{Foreground, Watcher, WatcherSensor};
 pub use format::Charset;
 pub(crate) use format::{printable, short};
+pub use report_run::{ReportRun, Watcher, WatcherSensor};
 pub use schema::{Report, TargetReport};
 pub use table::render as table;
-pub use tallies::{Tallies, TallySensor};
+pub use totals::{Totals, TotalsSensor};

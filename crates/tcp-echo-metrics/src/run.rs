@@ -18,7 +18,7 @@ use tcp_echo_exporter::{BuildInfo, Endpoints, Readiness};
 use tcp_echo_metrics::{
     cli::{Config, ServiceAction},
     logging,
-    report::Foreground,
+    report::ReportRun,
     service::{self, Sockets, SocketsError, Supervisor},
     version,
 };
@@ -162,7 +162,7 @@ async fn run_until_told(
     let web = endpoints::web(config)?;
     let resolver = Resolver::default();
     let (source, targets) = client::targets(config, &resolver).await?;
-    let mut foreground = Foreground::new(config, targets.len()).map_err(RunError::Usage)?;
+    let mut run = ReportRun::new(config, targets.len()).map_err(RunError::Usage)?;
     let no_signals = |error| RunError::Start {
         part: "signals",
         error,
@@ -207,7 +207,7 @@ async fn run_until_told(
     let heartbeats = Heartbeats::default();
     let mut client = None;
     if config.mode.probes() {
-        let watcher = foreground.begin().map_err(|error| RunError::Start {
+        let watcher = run.begin().map_err(|error| RunError::Start {
             part: "view",
             error,
         })?;
@@ -241,8 +241,8 @@ async fn run_until_told(
             error = ended(server.as_mut(), exporter.as_mut(), client.as_ref(), &mut following) => {
                 break Err(error);
             }
-            () = foreground.done() => break Ok(()),
-            () = reloads.next() => if foreground.has_terminal() {
+            () = run.done() => break Ok(()),
+            () = reloads.next() => if run.has_terminal() {
                 // It is gone: this was no order to reload.
                 break Ok(());
             } else if let Some(reload) = &reload {
@@ -257,11 +257,9 @@ async fn run_until_told(
     drop((watchdog, following));
     // The last replies are awaited, and who reads the report, until the next signal.
     let at_once = signals::listen().map_err(no_signals)?;
-    foreground
-        .settle(signals::listen().map_err(no_signals)?)
-        .await;
+    run.settle(signals::listen().map_err(no_signals)?).await;
     stop(client, server, exporter).await;
-    let reported = foreground.finish(at_once).await.map_err(RunError::Report);
+    let reported = run.finish(at_once).await.map_err(RunError::Report);
     ended.and(reported)
 }
 

@@ -19,14 +19,14 @@ const TICK: Duration = Duration::from_secs(3);
 
 /// Which state of a file was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct Fingerprint {
     len: u64,
     changed: SystemTime,
     identity: [u64; 2],
     settled: bool,
 }
 
-impl Mark {
+impl Fingerprint {
     /// Whether the file at `path` surely is what it was. Links are followed, so what
     /// a link leads to now is what is looked at.
     pub(crate) fn holds(&self, path: &Path) -> bool {
@@ -84,11 +84,11 @@ fn identity(metadata: &Metadata) -> [u64; 2] {
 }
 
 /// The text of the file at `path`, and which state of it that is.
-pub(crate) fn read(path: &Path) -> Result<(String, Mark), ReadError> {
+pub(crate) fn read(path: &Path) -> Result<(String, Fingerprint), ReadError> {
     let Content { bytes, metadata } = tcp_echo_file::read(path, MAX_SIZE)?;
-    let mark = Mark::of(&metadata)?;
+    let fingerprint = Fingerprint::of(&metadata)?;
     match String::from_utf8(bytes) {
-        Ok(text) => Ok((text, mark)),
+        Ok(text) => Ok((text, fingerprint)),
         Err(error) => {
             let valid = error.utf8_error().valid_up_to();
             let bytes = error.as_bytes().iter().take(valid);
@@ -109,11 +109,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("targets");
         std::fs::write(&path, "[]").unwrap();
-        let (_, mark) = read(&path).unwrap();
-        assert!(!mark.holds(&path));
-        let settled = Mark {
+        let (_, fingerprint) = read(&path).unwrap();
+        assert!(!fingerprint.holds(&path));
+        let settled = Fingerprint {
             settled: true,
-            ..mark
+            ..fingerprint
         };
         assert!(settled.holds(&path));
         // The same size and time of modification, and yet another.

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use crate::{
     Defaults, FilePattern, Format, LoadError, ParseDuration, Place, ReadError, Spec,
-    file::{self, Mark},
+    file::{self, Fingerprint},
     list::List,
     parse::parse_placed,
     sources::Sources,
@@ -60,7 +60,7 @@ struct File {
 #[derive(Clone, Debug)]
 enum Seen {
     Nothing,
-    Text { hash: u64, mark: Mark },
+    Text { hash: u64, fingerprint: Fingerprint },
     Failed(String),
 }
 
@@ -84,14 +84,14 @@ impl Loaded {
 }
 
 impl Seen {
-    fn of(read: &Result<(String, Mark), ReadError>) -> Self {
+    fn of(read: &Result<(String, Fingerprint), ReadError>) -> Self {
         match read {
-            Ok((text, mark)) => {
+            Ok((text, fingerprint)) => {
                 let mut hasher = DefaultHasher::new();
                 text.hash(&mut hasher);
                 Self::Text {
                     hash: hasher.finish(),
-                    mark: mark.clone(),
+                    fingerprint: fingerprint.clone(),
                 }
             }
             Err(error) => Self::Failed(error.to_string()),
@@ -100,7 +100,7 @@ impl Seen {
 
     /// Whether there is surely nothing new at `path`.
     fn holds(&self, path: &Path) -> bool {
-        matches!(self, Self::Text { mark, .. } if mark.holds(path))
+        matches!(self, Self::Text { fingerprint, .. } if fingerprint.holds(path))
     }
 
     /// Whether both say the same to the one who reads them.

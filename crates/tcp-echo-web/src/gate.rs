@@ -32,7 +32,7 @@ async fn gate(State(web): State<Web>, request: Request, next: Next) -> Response 
         let client = client(&request);
         let passwords = web.passwords();
         match passwords.check(&now.users, request.headers(), client).await {
-            Verdict::Welcome => next.run(request).await,
+            Verdict::Allowed => next.run(request).await,
             Verdict::Unknown => refuse(
                 StatusCode::UNAUTHORIZED,
                 "a user's name and password are needed\n",

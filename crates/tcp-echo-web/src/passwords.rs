@@ -22,7 +22,7 @@ const KEPT: usize = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// A user, or there are none to be.
-    Welcome,
+    Allowed,
     /// Nobody that is known.
     Unknown,
     /// Too many want to know.
@@ -41,11 +41,11 @@ pub(crate) struct Passwords {
 /// are apart, so that wrong ones can't push them out.
 #[derive(Default)]
 struct Known {
-    right: HashSet<Mark>,
-    wrong: HashSet<Mark>,
+    right: HashSet<Fingerprint>,
+    wrong: HashSet<Fingerprint>,
 }
 
-type Mark = [u8; 32];
+type Fingerprint = [u8; 32];
 
 /// Who a request says it comes from.
 struct Credentials {
@@ -75,7 +75,7 @@ impl Passwords {
         client: Option<IpAddr>,
     ) -> Verdict {
         if users.is_empty() {
-            return Verdict::Welcome;
+            return Verdict::Allowed;
         }
         let Some(Credentials { user, password }) = credentials(headers) else {
             return Verdict::Unknown;
@@ -83,15 +83,15 @@ impl Passwords {
         let found = users.get(&user).cloned();
         let is_user = found.is_some();
         let hash = found.unwrap_or_else(|| Hash::decoy(users.cost()));
-        let mark = self.mark(&user, &hash, &password);
-        if let Some(right) = self.known().get(&mark) {
+        let fingerprint = self.fingerprint(&user, &hash, &password);
+        if let Some(right) = self.known().get(&fingerprint) {
             return verdict(is_user && right);
         }
         let Some(permit) = self.queue.acquire(client).await else {
             return Verdict::Busy;
         };
         // Others may have asked the same meanwhile.
-        if let Some(right) = self.known().get(&mark) {
+        if let Some(right) = self.known().get(&fingerprint) {
             return verdict(is_user && right);
         }
         let cost = users.cost();
@@ -108,7 +108,7 @@ impl Passwords {
             return Verdict::Busy;
         };
         let right = is_user && right;
-        self.known().insert(mark, right);
+        self.known().insert(fingerprint, right);
         verdict(right)
     }
 
@@ -116,36 +116,36 @@ impl Passwords {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn mark(&self, user: &[u8], hash: &Hash, password: &[u8]) -> Mark {
+    fn fingerprint(&self, user: &[u8], hash: &Hash, password: &[u8]) -> Fingerprint {
         let mut context = hmac::Context::with_key(&self.key);
         for part in [user, hash.as_str().as_bytes(), password] {
             // So that no part can run into the next.
             context.update(&(part.len() as u64).to_le_bytes());
             context.update(part);
         }
-        let mut mark = Mark::default();
-        mark.copy_from_slice(context.sign().as_ref());
-        mark
+        let mut fingerprint = Fingerprint::default();
+        fingerprint.copy_from_slice(context.sign().as_ref());
+        fingerprint
     }
 }
 
 fn verdict(right: bool) -> Verdict {
     if right {
-        Verdict::Welcome
+        Verdict::Allowed
     } else {
         Verdict::Unknown
     }
 }
 
 impl Known {
-    fn get(&self, mark: &Mark) -> Option<bool> {
-        if self.right.contains(mark) {
+    fn get(&self, fingerprint: &Fingerprint) -> Option<bool> {
+        if self.right.contains(fingerprint) {
             return Some(true);
         }
-        self.wrong.contains(mark).then_some(false)
+        self.wrong.contains(fingerprint).then_some(false)
     }
 
-    fn insert(&mut self, mark: Mark, right: bool) {
+    fn insert(&mut self, fingerprint: Fingerprint, right: bool) {
         let marks = if right {
             &mut self.right
         } else {
@@ -156,7 +156,7 @@ impl Known {
             let first = marks.iter().next().copied();
             first.and_then(|first| marks.take(&first));
         }
-        marks.insert(mark);
+        marks.insert(fingerprint);
     }
 }
 

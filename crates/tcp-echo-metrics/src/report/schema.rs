@@ -8,8 +8,8 @@ use serde::Serialize;
 use tcp_echo_prober::{ConnectFailure, DisconnectReason, UnsentReason};
 
 use super::histogram::{self, Bucket};
-use super::tallies::{Cell, Tallies};
-use super::tally::Tally;
+use super::target_totals::TargetTotals;
+use super::totals::{Cell, Totals};
 use crate::cli::Percent;
 use crate::version;
 
@@ -143,9 +143,9 @@ pub(super) struct Shown {
 }
 
 impl Report {
-    /// What `tallies` have counted.
-    pub(super) fn new(run: Run, tallies: &Tallies) -> Self {
-        let targets = tallies.targets();
+    /// What `totals` have counted.
+    pub(super) fn new(run: Run, totals: &Totals) -> Self {
+        let targets = totals.targets();
         let targets: Vec<_> = targets
             .iter()
             .map(|cell| TargetReport::new(cell, &cell.lock(), run.max_loss))
@@ -203,54 +203,54 @@ fn all_within(targets: &[TargetReport]) -> Option<bool> {
 }
 
 impl TargetReport {
-    fn new(cell: &Cell, tally: &Tally, max_loss: Percent) -> Self {
+    fn new(cell: &Cell, totals: &TargetTotals, max_loss: Percent) -> Self {
         let (target, session) = (&cell.target, cell.target.session());
-        let rtts = &tally.rtts;
+        let rtts = &totals.rtts;
         let quantiles = [0.5, 0.9, 0.99, 0.999].map(|share| rtts.quantile(share));
         let [p50, p90, p99, p99_9] = quantiles;
         let known = !rtts.is_empty();
         let figures = [rtts.min(), rtts.mean(), p50, p90, p99, p99_9, rtts.max()];
-        let loss_percent = 100.0 * tally.loss_ratio();
-        let jitter = known.then_some(tally.jitter_seconds);
+        let loss_percent = 100.0 * totals.loss_ratio();
+        let jitter = known.then_some(totals.jitter_seconds);
         Self {
             name: target.name().to_string(),
             address: target.address().to_string(),
             labels: target.labels().clone(),
-            peer: tally.peer.map(|peer| peer.to_string()),
+            peer: totals.peer.map(|peer| peer.to_string()),
             interval_seconds: session.interval().as_secs_f64(),
             timeout_seconds: session.timeout().as_secs_f64(),
-            slots: tally.slots(),
-            sent: tally.sent,
-            received: tally.received,
-            timeouts: tally.timeouts,
-            unsent: tally.unsent_total(),
+            slots: totals.slots(),
+            sent: totals.sent,
+            received: totals.received,
+            timeouts: totals.timeouts,
+            unsent: totals.unsent_total(),
             unsent_by_reason: by_reason(UnsentReason::ALL, UnsentReason::as_str, |reason| {
-                tally.unsent(reason)
+                totals.unsent(reason)
             }),
-            missed: tally.missed(),
-            lost: tally.lost(),
-            late: tally.late,
-            unexpected: tally.unexpected,
-            in_flight: tally.in_flight(),
+            missed: totals.missed(),
+            lost: totals.lost(),
+            late: totals.late,
+            unexpected: totals.unexpected,
+            in_flight: totals.in_flight(),
             loss_percent,
-            within_max_loss: match (tally.received, tally.lost()) {
+            within_max_loss: match (totals.received, totals.lost()) {
                 (0, 0) => None,
                 // As ping has it, whatever may be lost.
                 (0, _) => Some(false),
                 _ => Some(loss_percent <= max_loss.get()),
             },
-            connects: tally.connects,
+            connects: totals.connects,
             connect_failures_by_reason: by_reason(
                 ConnectFailure::ALL,
                 ConnectFailure::as_str,
-                |reason| tally.failures(reason),
+                |reason| totals.failures(reason),
             ),
             disconnects_by_reason: by_reason(
                 DisconnectReason::ALL,
                 DisconnectReason::as_str,
-                |reason| tally.disconnects(reason),
+                |reason| totals.disconnects(reason),
             ),
-            retransmits: tally.retransmits,
+            retransmits: totals.retransmits,
             rtt_seconds: known.then(|| RttReport::new(figures)),
             jitter_seconds: jitter,
             host_delay_p50_seconds: rtts.host_delay().map(|delay| delay.as_secs_f64()),
@@ -267,7 +267,7 @@ impl TargetReport {
                 rtts: known.then_some(figures),
                 jitter: jitter.and_then(|jitter| Duration::try_from_secs_f64(jitter).ok()),
                 host_delay: rtts.host_delay(),
-                retransmits: tally.retransmits,
+                retransmits: totals.retransmits,
                 histogram: histogram::fitting(|| rtts.counts(), ROWS),
             },
         }

@@ -218,15 +218,15 @@ mod tests {
         };
 
         use crate::cli::Percent;
-        use crate::report::Tallies;
+        use crate::report::Totals;
         use crate::report::schema::{Ended, Run};
 
         let second = Duration::from_secs(1);
         let config = SessionConfig::new(second, second).unwrap();
-        let tallies = Tallies::new(1, None);
+        let totals = Totals::new(1, None);
         let session = Session::new(&config, Instant::now());
         let target = Target::new("192.0.2.1:1".parse().unwrap(), config);
-        let mut sensor = tallies.attach(&target.named("db"));
+        let mut sensor = totals.attach(&target.named("db"));
         let mut told = |reason, slots| {
             sensor.on_event(&Event::Unsent { reason, slots }, &session);
             let run = Run {
@@ -235,7 +235,7 @@ mod tests {
                 ended: Ended::Count,
                 max_loss: Percent::new(100.0).unwrap(),
             };
-            let report = Report::new(run, &tallies);
+            let report = Report::new(run, &totals);
             (report.targets[0].missed, render(&report, Charset::Ascii))
         };
         let (missed, table) = told(UnsentReason::Disconnected, 2);

@@ -40,8 +40,8 @@ async fn users_with_their_passwords_are_welcome() {
     // The second time from memory.
     for _ in 0..2 {
         for (user, password, verdict) in [
-            ("alice", "secret", Verdict::Welcome),
-            ("bob", "secret", Verdict::Welcome),
+            ("alice", "secret", Verdict::Allowed),
+            ("bob", "secret", Verdict::Allowed),
             ("alice", "Secret", Verdict::Unknown),
             ("alice", "", Verdict::Unknown),
             ("alice", "secret:", Verdict::Unknown),
@@ -59,7 +59,7 @@ async fn users_with_their_passwords_are_welcome() {
     let lower = header(&lower.replace("Basic", "bASIC"));
     assert_eq!(
         passwords.check(&users, &lower, None).await,
-        Verdict::Welcome
+        Verdict::Allowed
     );
     for value in [
         "Basic",
@@ -78,7 +78,7 @@ async fn users_with_their_passwords_are_welcome() {
     let nobody = Users::default();
     assert_eq!(
         passwords.check(&nobody, &HeaderMap::new(), None).await,
-        Verdict::Welcome
+        Verdict::Allowed
     );
 }
 
@@ -89,7 +89,7 @@ async fn a_new_hash_makes_the_old_password_wrong() {
     let before = users(&[("alice", 4)]);
     assert_eq!(
         passwords.check(&before, &request, None).await,
-        Verdict::Welcome
+        Verdict::Allowed
     );
     let text = format!(
         "basic_auth_users: {{alice: {}}}",
@@ -113,18 +113,18 @@ async fn what_is_known_is_bounded_and_right_ones_stay() {
     let users = users(&[("alice", 4)]);
     let passwords = Passwords::new().unwrap();
     let good = request("alice", "secret");
-    assert_eq!(passwords.check(&users, &good, None).await, Verdict::Welcome);
+    assert_eq!(passwords.check(&users, &good, None).await, Verdict::Allowed);
     let mut known = Known::default();
     for index in 0..10_000_u32 {
-        let mut mark = Mark::default();
-        mark[..4].copy_from_slice(&index.to_le_bytes());
-        known.insert(mark, false);
-        passwords.known().insert(mark, false);
+        let mut fingerprint = Fingerprint::default();
+        fingerprint[..4].copy_from_slice(&index.to_le_bytes());
+        known.insert(fingerprint, false);
+        passwords.known().insert(fingerprint, false);
     }
     assert_eq!(known.wrong.len(), KEPT);
     // With nobody's turn, only memory can tell.
     let _permit = passwords.queue.acquire(None).await.unwrap();
-    assert_eq!(passwords.check(&users, &good, None).await, Verdict::Welcome);
+    assert_eq!(passwords.check(&users, &good, None).await, Verdict::Allowed);
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn no_more_wait_than_may() {
     let mut waiting = std::pin::pin!(passwords.check(&users, &good, elsewhere));
     assert!(first_poll(waiting.as_mut()).is_none());
     drop(permit);
-    assert_eq!(waiting.await, Verdict::Welcome);
+    assert_eq!(waiting.await, Verdict::Allowed);
 }
 
 /// What a future gives at its first poll.

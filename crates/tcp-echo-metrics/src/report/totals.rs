@@ -1,4 +1,4 @@
-//! The tallies of all targets: an observer that counts.
+//! The totals of all targets: an observer that counts.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,12 +8,12 @@ use tcp_echo_prober::{Event, Observer, Sensor, Session, Target};
 use tokio::sync::Notify;
 
 use super::lines::Lines;
-use super::tally::Tally;
+use super::target_totals::TargetTotals;
 
 /// Counts what happens to all targets, each up to a number of slots. Clones count the
 /// same.
 #[derive(Clone, Debug)]
-pub struct Tallies(Arc<Shared>);
+pub struct Totals(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -27,23 +27,23 @@ struct Shared {
     all_finished: Notify,
 }
 
-/// One target and its tally.
+/// One target and its totals.
 #[derive(Debug)]
 pub(super) struct Cell {
     pub(super) target: Target,
-    tally: Mutex<Tally>,
+    totals: Mutex<TargetTotals>,
     /// How many slots were counted, for the bar to read without the lock.
     slots: AtomicU64,
 }
 
 /// Counts what happens to one target.
 #[derive(Debug)]
-pub struct TallySensor {
+pub struct TotalsSensor {
     cell: Arc<Cell>,
     shared: Arc<Shared>,
 }
 
-impl Tallies {
+impl Totals {
     /// Counts up to `limit` slots of each of `targets` targets, without a limit where
     /// there is none.
     pub fn new(targets: usize, limit: Option<u64>) -> Self {
@@ -72,10 +72,10 @@ impl Tallies {
     /// Counts no more slots. What is in flight still gets its outcome.
     pub fn close(&self) {
         for cell in self.targets() {
-            let mut tally = cell.lock();
-            let was_complete = tally.is_complete();
-            tally.close();
-            if !was_complete && tally.is_complete() {
+            let mut totals = cell.lock();
+            let was_complete = totals.is_complete();
+            totals.close();
+            if !was_complete && totals.is_complete() {
                 self.0.one_finished();
             }
         }
@@ -119,39 +119,39 @@ impl Shared {
 }
 
 impl Cell {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Tally> {
-        lock(&self.tally)
+    pub(super) fn lock(&self) -> MutexGuard<'_, TargetTotals> {
+        lock(&self.totals)
     }
 }
 
-impl Observer for Tallies {
-    type Sensor = TallySensor;
+impl Observer for Totals {
+    type Sensor = TotalsSensor;
 
-    fn attach(&self, target: &Target) -> TallySensor {
+    fn attach(&self, target: &Target) -> TotalsSensor {
         let cell = Arc::new(Cell {
             target: target.clone(),
-            tally: Mutex::new(Tally::new(target.session(), self.0.limit)),
+            totals: Mutex::new(TargetTotals::new(target.session(), self.0.limit)),
             slots: AtomicU64::new(0),
         });
         let mut targets = lock(&self.0.targets);
         targets.push(Arc::clone(&cell));
         // A list of targets may grow.
         self.0.expected.fetch_max(targets.len(), Ordering::AcqRel);
-        TallySensor {
+        TotalsSensor {
             cell,
             shared: Arc::clone(&self.0),
         }
     }
 }
 
-impl Sensor for TallySensor {
+impl Sensor for TotalsSensor {
     #[inline]
     fn on_event(&mut self, event: &Event, session: &Session) {
-        let mut tally = self.cell.lock();
-        let was_complete = tally.is_complete();
-        let counted = tally.count(event, || session.jitter_seconds());
-        let is_complete = tally.is_complete();
-        drop(tally);
+        let mut totals = self.cell.lock();
+        let was_complete = totals.is_complete();
+        let counted = totals.count(event, || session.jitter_seconds());
+        let is_complete = totals.is_complete();
+        drop(totals);
         let Some(slots) = counted else {
             return;
         };
@@ -170,11 +170,11 @@ impl Sensor for TallySensor {
 }
 
 /// A target that goes away has nothing more to tell.
-impl Drop for TallySensor {
+impl Drop for TotalsSensor {
     fn drop(&mut self) {
-        let mut tally = self.cell.lock();
-        let was_complete = tally.is_complete();
-        tally.abandon();
+        let mut totals = self.cell.lock();
+        let was_complete = totals.is_complete();
+        totals.abandon();
         if !was_complete {
             self.shared.one_finished();
         }

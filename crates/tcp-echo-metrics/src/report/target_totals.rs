@@ -8,7 +8,7 @@ use super::rtts::Rtts;
 
 /// The figures of one target.
 #[derive(Clone, Debug)]
-pub(super) struct Tally {
+pub(super) struct TargetTotals {
     /// How many slots count.
     limit: u64,
     /// Nothing will be told any more.
@@ -31,7 +31,7 @@ pub(super) struct Tally {
     pub(super) retransmits: Option<u64>,
 }
 
-impl Tally {
+impl TargetTotals {
     /// Counts up to `limit` slots of a target that is probed in this way.
     pub(super) fn new(session: &SessionConfig, limit: u64) -> Self {
         Self {
@@ -173,8 +173,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn tally(limit: u64) -> Tally {
-        Tally::new(&SessionConfig::new(SECOND, SECOND).unwrap(), limit)
+    fn totals(limit: u64) -> TargetTotals {
+        TargetTotals::new(&SessionConfig::new(SECOND, SECOND).unwrap(), limit)
     }
 
     fn sent(seq: u64) -> Event {
@@ -200,20 +200,20 @@ mod tests {
     }
 
     /// Counts them, and says which were.
-    fn count(tally: &mut Tally, events: &[Event]) -> Vec<Option<u64>> {
+    fn count(totals: &mut TargetTotals, events: &[Event]) -> Vec<Option<u64>> {
         events
             .iter()
-            .map(|event| tally.count(event, || 0.0))
+            .map(|event| totals.count(event, || 0.0))
             .collect()
     }
 
     #[test]
     fn what_is_beyond_the_last_slot_does_not_count() {
-        let mut tally = tally(3);
+        let mut totals = totals(3);
         let late = Event::Late { seq: Seq(1) };
         let timed_out = Event::TimedOut { seq: Seq(2) };
         let counted = count(
-            &mut tally,
+            &mut totals,
             &[
                 sent(1),
                 sent(2),
@@ -231,55 +231,58 @@ mod tests {
             counted,
             [slot, slot, slot, none, none, none, Some(0), Some(0)]
         );
-        assert!(tally.is_complete());
-        assert_eq!((tally.slots(), tally.sent, tally.lost()), (3, 2, 2));
+        assert!(totals.is_complete());
+        assert_eq!((totals.slots(), totals.sent, totals.lost()), (3, 2, 2));
         // A late reply is told of whenever it comes, what follows is not.
         assert_eq!(
-            count(&mut tally, &[late, Event::Unexpected]),
+            count(&mut totals, &[late, Event::Unexpected]),
             [Some(0), None]
         );
-        assert_eq!((tally.late, tally.unexpected), (1, 0));
+        assert_eq!((totals.late, totals.unexpected), (1, 0));
     }
 
     #[test]
     fn slots_that_pass_at_once_are_counted_up_to_the_limit() {
-        let mut tally = tally(5);
-        assert_eq!(count(&mut tally, &[sent(1), unsent(9)]), [Some(1), Some(4)]);
-        assert_eq!((tally.slots(), tally.in_flight()), (5, 1));
-        assert!(!tally.is_complete());
+        let mut totals = totals(5);
+        assert_eq!(
+            count(&mut totals, &[sent(1), unsent(9)]),
+            [Some(1), Some(4)]
+        );
+        assert_eq!((totals.slots(), totals.in_flight()), (5, 1));
+        assert!(!totals.is_complete());
     }
 
     #[test]
     fn what_is_closed_is_complete_when_nothing_is_in_flight() {
-        let mut tally = tally(u64::MAX);
-        let _ = count(&mut tally, &[sent(1), received(1), sent(2)]);
-        tally.close();
-        assert!(!tally.is_complete());
-        assert_eq!(count(&mut tally, &[sent(3), received(2)]), [None, Some(0)]);
-        assert!(tally.is_complete());
+        let mut totals = totals(u64::MAX);
+        let _ = count(&mut totals, &[sent(1), received(1), sent(2)]);
+        totals.close();
+        assert!(!totals.is_complete());
+        assert_eq!(count(&mut totals, &[sent(3), received(2)]), [None, Some(0)]);
+        assert!(totals.is_complete());
     }
 
     #[test]
     fn what_is_abandoned_tells_what_was_in_flight() {
-        let mut tally = tally(10);
-        let _ = count(&mut tally, &[sent(1)]);
-        tally.abandon();
-        assert!(tally.is_complete());
-        assert_eq!(tally.in_flight(), 1);
+        let mut totals = totals(10);
+        let _ = count(&mut totals, &[sent(1)]);
+        totals.abandon();
+        assert!(totals.is_complete());
+        assert_eq!(totals.in_flight(), 1);
     }
 
     #[test]
     fn loss_is_of_slots_with_an_outcome() {
-        let mut tally = tally(10);
+        let mut totals = totals(10);
         // Never reached.
-        assert!((tally.loss_ratio() - 1.0).abs() < f64::EPSILON);
+        assert!((totals.loss_ratio() - 1.0).abs() < f64::EPSILON);
         let connected = Event::Connected {
             address: ([127, 0, 0, 1], 4000).into(),
             handshake: Duration::ZERO,
         };
-        let _ = count(&mut tally, &[connected, sent(1)]);
-        assert!(tally.loss_ratio().abs() < f64::EPSILON);
-        let _ = count(&mut tally, &[received(1), unsent(3)]);
-        assert!((tally.loss_ratio() - 0.75).abs() < f64::EPSILON);
+        let _ = count(&mut totals, &[connected, sent(1)]);
+        assert!(totals.loss_ratio().abs() < f64::EPSILON);
+        let _ = count(&mut totals, &[received(1), unsent(3)]);
+        assert!((totals.loss_ratio() - 0.75).abs() < f64::EPSILON);
     }
 }

@@ -14,7 +14,7 @@ use super::lines::{self, Writer};
 use super::print::{self, Written};
 use super::schema::{Ended, Report, Run};
 use super::table;
-use super::tallies::{Tallies, TallySensor};
+use super::totals::{Totals, TotalsSensor};
 use crate::cli::{Config, Output, ReportConfig, WatchConfig};
 use crate::live::{Live, LiveSensor, LiveTargets};
 use crate::logging;
@@ -32,7 +32,7 @@ const BEYOND: u8 = 1;
 /// prober starts, [`done`](Self::done) as often as wanted, [`settle`](Self::settle)
 /// before the prober is stopped, [`finish`](Self::finish) after.
 #[derive(Debug, Default)]
-pub struct Foreground(Option<Watch>);
+pub struct ReportRun(Option<Watch>);
 
 #[derive(Debug)]
 struct Watch {
@@ -44,7 +44,7 @@ struct Watch {
     ended: Option<Ended>,
     /// Whether nobody wants to wait any more.
     is_hurried: bool,
-    tallies: Option<Tallies>,
+    totals: Option<Totals>,
     /// What went to standard output.
     written: Written,
     writer: Option<Writer>,
@@ -52,7 +52,7 @@ struct Watch {
     live: Option<Live>,
 }
 
-impl Foreground {
+impl ReportRun {
     /// What `config` asks to be shown, of so many targets at first.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl Foreground {
             began_at: Duration::ZERO,
             ended: None,
             is_hurried: false,
-            tallies: None,
+            totals: None,
             written: Written::default(),
             writer: None,
             bar: None,
@@ -113,11 +113,11 @@ impl Foreground {
             // The terminal is the shell's again while the last replies are awaited.
             watch.live = None;
             watch.bar = None;
-            if let Some(tallies) = &watch.tallies {
-                tallies.close();
-                let patience = tallies.longest_timeout() + GRACE;
+            if let Some(totals) = &watch.totals {
+                totals.close();
+                let patience = totals.longest_timeout() + GRACE;
                 tokio::select! {
-                    _ = timeout(patience, tallies.finished()) => {}
+                    _ = timeout(patience, totals.finished()) => {}
                     _ = at_once => watch.is_hurried = true,
                 }
             }
@@ -149,9 +149,9 @@ impl Watch {
             }
             let lines = self.writer.as_ref().map(Writer::lines);
             let limit = self.config.count.map(u64::from);
-            let tallies = Tallies::with_lines(self.targets, limit, lines);
-            self.tallies = Some(tallies.clone());
-            watcher.tallies = Some(tallies);
+            let totals = Totals::with_lines(self.targets, limit, lines);
+            self.totals = Some(totals.clone());
+            watcher.totals = Some(totals);
         }
         self.began = Instant::now();
         if self.config.live {
@@ -171,11 +171,11 @@ impl Watch {
         let mut ticks = tokio::time::interval(bar::EVERY);
         loop {
             tokio::select! {
-                () = all_finished(self.config.count.is_some(), self.tallies.as_ref()) => {
+                () = all_finished(self.config.count.is_some(), self.totals.as_ref()) => {
                     return Ended::Count;
                 }
                 () = at(end) => return Ended::Duration,
-                () = closed(self.tallies.as_ref()) => return Ended::Closed,
+                () = closed(self.totals.as_ref()) => return Ended::Closed,
                 () = quit(self.live.as_mut()) => return Ended::Quit,
                 _ = ticks.tick(), if self.bar.is_some() => {}
             }
@@ -187,7 +187,7 @@ impl Watch {
     }
 
     fn progress(&self) -> Progress {
-        let slots = self.tallies.as_ref().map_or(0, Tallies::slots);
+        let slots = self.totals.as_ref().map_or(0, Totals::slots);
         match (self.config.count, self.config.duration) {
             (Some(count), _) => Progress::Slots(slots, count.get() * self.targets as u64),
             (None, Some(duration)) => Progress::Time(self.began.elapsed(), duration),
@@ -199,15 +199,15 @@ impl Watch {
         let Self {
             writer, written, ..
         } = self;
-        let (text, status) = match (self.config.report, self.tallies) {
-            (Some(config), Some(tallies)) => {
+        let (text, status) = match (self.config.report, self.totals) {
+            (Some(config), Some(totals)) => {
                 let run = Run {
                     began: self.began_at,
                     took: self.began.elapsed(),
                     ended: self.ended.unwrap_or(Ended::Signal),
                     max_loss: config.max_loss,
                 };
-                let report = Report::new(run, &tallies);
+                let report = Report::new(run, &totals);
                 if let Some(why) = report.nothing_probed() {
                     logging::say(&format!("tcp-echo-metrics: {why}"));
                 }
@@ -265,9 +265,9 @@ fn start_lines(report: ReportConfig, written: &Written) -> io::Result<Writer> {
     }
 }
 
-async fn all_finished(counts: bool, tallies: Option<&Tallies>) {
-    match tallies {
-        Some(tallies) if counts => tallies.finished().await,
+async fn all_finished(counts: bool, totals: Option<&Totals>) {
+    match totals {
+        Some(totals) if counts => totals.finished().await,
         _ => pending().await,
     }
 }
@@ -279,8 +279,8 @@ async fn at(moment: Option<Instant>) {
     }
 }
 
-async fn closed(tallies: Option<&Tallies>) {
-    match tallies.and_then(Tallies::lines) {
+async fn closed(totals: Option<&Totals>) {
+    match totals.and_then(Totals::lines) {
         Some(lines) => lines.closed().await,
         None => pending().await,
     }
@@ -296,14 +296,14 @@ async fn quit(live: Option<&mut Live>) {
 /// Listens to a prober for who watches; to nothing, where nobody does.
 #[derive(Clone, Debug, Default)]
 pub struct Watcher {
-    tallies: Option<Tallies>,
+    totals: Option<Totals>,
     live: Option<LiveTargets>,
 }
 
 /// Listens to one target.
 #[derive(Debug)]
 pub struct WatcherSensor {
-    tally: Option<TallySensor>,
+    totals: Option<TotalsSensor>,
     live: Option<LiveSensor>,
 }
 
@@ -312,7 +312,7 @@ impl Observer for Watcher {
 
     fn attach(&self, target: &Target) -> WatcherSensor {
         WatcherSensor {
-            tally: self.tallies.as_ref().map(|tallies| tallies.attach(target)),
+            totals: self.totals.as_ref().map(|totals| totals.attach(target)),
             live: self.live.as_ref().map(|live| live.attach(target)),
         }
     }
@@ -321,8 +321,8 @@ impl Observer for Watcher {
 impl Sensor for WatcherSensor {
     #[inline]
     fn on_event(&mut self, event: &Event, session: &Session) {
-        if let Some(tally) = &mut self.tally {
-            tally.on_event(event, session);
+        if let Some(totals) = &mut self.totals {
+            totals.on_event(event, session);
         }
         if let Some(live) = &mut self.live {
             live.on_event(event, session);
