@@ -181,12 +181,10 @@ async fn an_unknown_user_costs_what_a_wrong_password_costs() {
             times.push(before.elapsed());
         }
     }
-    let medians = times.map(|mut times| {
-        times.sort();
-        times[ROUNDS / 2].as_secs_f64()
-    });
-    println!("medians of {names:?}: {medians:?} s");
-    let least = medians.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = medians.iter().copied().fold(0.0, f64::max);
-    assert!(most < least * FACTOR, "{names:?}: {medians:?}");
+    // What else the machine does only ever adds to them.
+    let least = times.map(|times| times.into_iter().min().unwrap().as_secs_f64());
+    println!("least of {names:?}: {least:?} s");
+    let shortest = least.iter().copied().fold(f64::INFINITY, f64::min);
+    let longest = least.iter().copied().fold(0.0, f64::max);
+    assert!(longest < shortest * FACTOR, "{names:?}: {least:?}");
 }
