@@ -13,7 +13,7 @@ use axum::{
 
 use crate::connections::Connection;
 
-/// What an answer depends on besides the question: what the client takes, and who it is.
+/// What an answer depends on besides the request: what the client takes, and who it is.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) headers: HeaderMap,

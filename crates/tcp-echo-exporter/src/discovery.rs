@@ -10,7 +10,7 @@ use prometheus_client::{
 };
 use tcp_echo_resolve::{LookupStats, LookupType, Outcome};
 
-use crate::about::unix_seconds;
+use crate::build_info::unix_seconds;
 
 /// How it goes with a source of targets, such as a file or a name.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use tcp_echo_resolve::LookupStats;
 use tcp_echo_server::ServerStats;
 
 use crate::{
-    about::{AboutCollector, BuildInfo, Count, Moment, ReloadStatus},
+    build_info::{BuildInfo, BuildInfoCollector, Count, Moment, ReloadStatus},
     client::Client,
     collect::FamilyCollector,
     discovery::{LookupCollector, SourceCollector, SourceStatus},
@@ -24,7 +24,6 @@ use crate::{
     families::FAMILIES,
     history::History,
     lifecycle::Lifecycle,
-    live::Live,
     negotiate,
     page::routes as page_routes,
     probe::{self, Probe},
@@ -34,6 +33,7 @@ use crate::{
     server::ServerCollector,
     snapshot::Snapshots,
     sockets::SocketCollector,
+    sse::EventStreams,
     targets::TargetMetrics,
 };
 
@@ -230,7 +230,7 @@ impl Endpoints {
             },
             process: ProcessCollector::new(),
             renderer: Renderer::default(),
-            live: history.clone().map(Live::start),
+            live: history.clone().map(EventStreams::start),
             history,
             endpoints: self,
         })
@@ -238,7 +238,7 @@ impl Endpoints {
 
     /// Everything of `/metrics`, all targets that are listed taken at once.
     fn collectors(&self, process: ProcessCollector, format: Format) -> Vec<Box<dyn Collector>> {
-        let mut collectors: Vec<Box<dyn Collector>> = vec![Box::new(AboutCollector {
+        let mut collectors: Vec<Box<dyn Collector>> = vec![Box::new(BuildInfoCollector {
             build: self.build,
             reload: self.reload_status.clone(),
             dropped_log_lines: self.dropped_log_lines.clone(),
@@ -281,7 +281,7 @@ pub(crate) struct App {
     pub(crate) renderer: Renderer,
     /// Where there are targets.
     pub(crate) history: Option<Arc<History>>,
-    pub(crate) live: Option<Live>,
+    pub(crate) live: Option<EventStreams>,
 }
 
 pub(crate) fn routes(app: Arc<App>) -> Router {

@@ -70,7 +70,7 @@
 //! | status | |
 //! |---|---|
 //! | 200 | the series |
-//! | 400 | the question, or that header, can't be understood; it says what is accepted |
+//! | 400 | the query, or that header, can't be understood; it says what is accepted |
 //! | 403 | none of the target's addresses is in the networks that are allowed |
 //! | 404 | nothing may be asked for here |
 //! | 429 | the client has begun as many targets as its share allows |
@@ -98,12 +98,12 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-mod about;
 mod allowed_hosts;
 mod answers;
 mod body;
 mod buckets;
 mod buffers;
+mod build_info;
 mod cells;
 mod client;
 mod collect;
@@ -117,7 +117,6 @@ mod history;
 mod labels;
 mod layout;
 mod lifecycle;
-mod live;
 mod log_limiter;
 mod native;
 mod negotiate;
@@ -129,19 +128,20 @@ mod query;
 mod quota;
 mod readiness;
 mod respond;
+mod scalar;
 mod server;
-mod single;
 mod snapshot;
 mod sockets;
+mod sse;
 mod status;
 mod sync;
 mod targets;
 mod text;
 mod view;
 
-pub use about::{BuildInfo, ReloadStatus};
 pub use allowed_hosts::{AllowedHosts, AllowedHostsError};
 pub use buckets::{Buckets, BucketsError};
+pub use build_info::{BuildInfo, ReloadStatus};
 pub use discovery::SourceStatus;
 pub use endpoints::{Endpoints, ReloadError};
 pub use exporter::Exporter;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use maud::{DOCTYPE, Markup, html};
 
 use crate::{
-    about::BuildInfo,
+    build_info::BuildInfo,
     history::{FEWEST_STEPS, History},
     query::{Choice, MOST_ROWS},
     text::SPARK_HEIGHT,

@@ -22,10 +22,10 @@ use crate::{
     endpoints::{App, exposition, of_targets},
 };
 
-mod question;
+mod query;
 mod scrape_timeout;
 
-use question::Question;
+use query::ProbeQuery;
 
 /// Reads a duration as the user writes it, or says why it is none, in words that end a
 /// sentence.
@@ -40,7 +40,7 @@ const FIRST: Duration = Duration::from_secs(1);
 pub struct Probe {
     /// Of the prober whose targets are shown.
     pub on_demand: OnDemand,
-    /// How targets are probed of which the question says nothing else. It may ask for a
+    /// How targets are probed of which the query says nothing else. It may ask for a
     /// longer interval, up to an hour, but for no shorter one; for a timeout from a
     /// millisecond up to this or the interval asked for; for a loss window up to this or
     /// ten thousand slots.
@@ -67,8 +67,8 @@ async fn probe(State(app): State<Arc<App>>, RawQuery(query): RawQuery, client: C
     let (Some(probe), Some(targets)) = (&endpoints.probe, endpoints.targets.clone()) else {
         return refused(StatusCode::NOT_FOUND, "nothing is probed here");
     };
-    let question = match Question::parse(query.as_deref().unwrap_or_default()) {
-        Ok(question) => question,
+    let query = match ProbeQuery::parse(query.as_deref().unwrap_or_default()) {
+        Ok(query) => query,
         Err(error) => return refused(StatusCode::BAD_REQUEST, error),
     };
     let patience = match scrape_timeout::patience(&client.headers) {
@@ -76,9 +76,9 @@ async fn probe(State(app): State<Arc<App>>, RawQuery(query): RawQuery, client: C
         Err(error) => return refused(StatusCode::BAD_REQUEST, error),
     };
     let begun = Instant::now();
-    let name = question.target.clone();
+    let name = query.target.clone();
     if !probe.on_demand.is_listed(&name) {
-        let asked = match question.understand(&probe.session, probe.parse_duration) {
+        let asked = match query.validate(&probe.session, probe.parse_duration) {
             Ok(asked) => asked,
             Err(error) => return refused(StatusCode::BAD_REQUEST, error),
         };

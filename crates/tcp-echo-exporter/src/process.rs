@@ -48,11 +48,11 @@ mod linux {
     use rustix::process::{Resource, getrlimit};
 
     use super::{Collector, DescriptorEncoder, ProcessCollector, fmt};
-    use crate::single::Singles;
+    use crate::scalar::ScalarEncoder;
 
     impl Collector for ProcessCollector {
         fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-            let mut singles = Singles(&mut encoder);
+            let mut singles = ScalarEncoder(&mut encoder);
             if let Some(stat) = self.0.stat() {
                 encode_stat(&stat, self.0.booted(), &mut singles)?;
             }
@@ -70,7 +70,11 @@ mod linux {
         }
     }
 
-    fn encode_stat(stat: &Stat, booted: Option<u64>, singles: &mut Singles<'_, '_>) -> fmt::Result {
+    fn encode_stat(
+        stat: &Stat,
+        booted: Option<u64>,
+        singles: &mut ScalarEncoder<'_, '_>,
+    ) -> fmt::Result {
         const SECONDS: Option<&Unit> = Some(&Unit::Seconds);
         const BYTES: Option<&Unit> = Some(&Unit::Bytes);
         let seconds = |ticks: u64| ticks as f64 / procfs::ticks_per_second() as f64;

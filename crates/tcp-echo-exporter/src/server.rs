@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, registry::Unit};
 use tcp_echo_server::{CloseReason, RejectReason, ServerStats};
 
-use crate::single::Singles;
+use crate::scalar::ScalarEncoder;
 
 /// Writes the counts of an echo server.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(crate) struct ServerCollector(pub(crate) Arc<ServerStats>);
 impl Collector for ServerCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let stats = &self.0;
-        let mut singles = Singles(&mut encoder);
+        let mut singles = ScalarEncoder(&mut encoder);
         singles.gauge(
             ("tcp_echo_server_connections", None, "Connections open now."),
             stats.connections(),

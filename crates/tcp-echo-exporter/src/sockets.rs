@@ -5,7 +5,7 @@ use std::fmt;
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 use tcp_echo_prober::SocketStats;
 
-use crate::single::Singles;
+use crate::scalar::ScalarEncoder;
 
 /// Writes how many targets are without a socket.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(crate) struct SocketCollector(pub(crate) SocketStats);
 impl Collector for SocketCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let without = self.0.targets_without_socket();
-        Singles(&mut encoder).gauge(
+        ScalarEncoder(&mut encoder).gauge(
             (
                 "tcp_echo_targets_without_socket",
                 None,

@@ -130,7 +130,7 @@ async fn idle_connections_give_way_and_busy_ones_do_not() {
     let mut first = [0; 15];
     kept.read_exact(&mut first).await.unwrap();
     for _ in 0..10 {
-        // One that has asked half a question is idle, too.
+        // One that has sent half a request is idle, too.
         let mut idle = TcpStream::connect(address).await.unwrap();
         idle.write_all(b"GET / HTTP/1.1\r\nHos").await.unwrap();
         answered(request(address, "/").await).await;
@@ -174,8 +174,8 @@ async fn one_address_has_half_of_what_the_others_leave() {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
     let mut other = socket.connect(address).await.unwrap();
-    let question = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n";
-    other.write_all(question).await.unwrap();
+    let request_head = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n";
+    other.write_all(request_head).await.unwrap();
     // A third one of the first client costs another of its own.
     answered(request(address, "/").await).await;
     let mut byte = [0];

@@ -31,7 +31,7 @@ use super::{TargetSpec, duration};
 use crate::logging::{LogFormat, LogLevel};
 use crate::version;
 
-mod together;
+mod validate;
 mod web;
 
 use web::WebFlags;

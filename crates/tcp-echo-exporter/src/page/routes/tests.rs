@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::{
     TargetMetrics,
-    about::BuildInfo,
+    build_info::BuildInfo,
     endpoints::{Endpoints, routes},
 };
 

@@ -1,5 +1,4 @@
-//! What the flags come to together: checks that no flag can make alone, and the parts of
-//! the configuration that its value goes to.
+//! Validates flags against each other, and makes the parts of the configuration of them.
 
 use std::collections::HashSet;
 

@@ -15,7 +15,7 @@ const WINDOW: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
 
 /// The parameters, each as it was written.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Question {
+pub(super) struct ProbeQuery {
     pub(super) target: String,
     interval: Option<String>,
     timeout: Option<String>,
@@ -24,14 +24,14 @@ pub(super) struct Question {
 
 /// A target that may be asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct ProbeTarget {
     pub(super) address: Address,
     pub(super) session: SessionConfig,
 }
 
-/// Why the question can't be answered.
+/// Why the query can't be answered.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum QuestionError {
+pub(super) enum QueryError {
     #[error("the target is missing: ask for /probe?target=host:port")]
     NoTarget,
     #[error("more than one {0}: ask for one target at a time, as in /probe?target=host:port")]
@@ -54,13 +54,13 @@ pub(super) enum QuestionError {
     Window(String, NonZeroU32),
 }
 
-impl Question {
-    pub(super) fn parse(query: &str) -> Result<Self, QuestionError> {
+impl ProbeQuery {
+    pub(super) fn parse(query: &str) -> Result<Self, QueryError> {
         // Pairs rather than fields, so that what comes twice is seen.
         let uri = format!("/?{query}").parse::<Uri>();
-        let uri = uri.map_err(|_| QuestionError::Unreadable)?;
+        let uri = uri.map_err(|_| QueryError::Unreadable)?;
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&uri)
-            .map_err(|_| QuestionError::Unreadable)?;
+            .map_err(|_| QueryError::Unreadable)?;
         let [mut target, mut interval, mut timeout, mut window] = [const { None }; 4];
         for (name, value) in pairs {
             let (name, place) = match &*name {
@@ -68,16 +68,16 @@ impl Question {
                 "interval" => ("interval", &mut interval),
                 "timeout" => ("timeout", &mut timeout),
                 "window" => ("window", &mut window),
-                _ => return Err(QuestionError::Unknown(name)),
+                _ => return Err(QueryError::Unknown(name)),
             };
             if place.replace(value).is_some() {
-                return Err(QuestionError::Twice(name));
+                return Err(QueryError::Twice(name));
             }
         }
         Ok(Self {
             target: target
                 .filter(|target| !target.is_empty())
-                .ok_or(QuestionError::NoTarget)?,
+                .ok_or(QueryError::NoTarget)?,
             interval,
             timeout,
             window,
@@ -85,23 +85,23 @@ impl Question {
     }
 
     /// What it asks for, as far as it may.
-    pub(super) fn understand(
+    pub(super) fn validate(
         self,
         usual: &SessionConfig,
         parse: ParseDuration,
-    ) -> Result<Asked, QuestionError> {
+    ) -> Result<ProbeTarget, QueryError> {
         let target = self.target;
         let address: Address = match target.parse() {
             Ok(address) => address,
-            Err(AddressError::PortRange) => return Err(QuestionError::Port(target)),
-            Err(AddressError::List) => return Err(QuestionError::Twice("target")),
-            Err(error) => return Err(QuestionError::Address(target, error)),
+            Err(AddressError::PortRange) => return Err(QueryError::Port(target)),
+            Err(AddressError::List) => return Err(QueryError::Twice("target")),
+            Err(error) => return Err(QueryError::Address(target, error)),
         };
         if address.host().is_none() {
-            return Err(QuestionError::NoHost(target));
+            return Err(QueryError::NoHost(target));
         }
         if address.port() == 0 {
-            return Err(QuestionError::Port(target));
+            return Err(QueryError::Port(target));
         }
         let longest = LONGEST_INTERVAL.max(usual.interval());
         let interval = self
@@ -120,7 +120,7 @@ impl Question {
             None => usual.window(),
             Some(text) => match text.parse() {
                 Ok(window) if window <= most => window,
-                _ => return Err(QuestionError::Window(text, most)),
+                _ => return Err(QueryError::Window(text, most)),
             },
         };
         let session = usual.clone().with_interval(interval);
@@ -129,7 +129,7 @@ impl Question {
         let session = session
             .unwrap_or_else(|_| usual.clone())
             .with_window(window);
-        Ok(Asked { address, session })
+        Ok(ProbeTarget { address, session })
     }
 }
 
@@ -138,11 +138,11 @@ fn duration(
     text: String,
     parse: ParseDuration,
     [least, most]: [Duration; 2],
-) -> Result<Duration, QuestionError> {
+) -> Result<Duration, QueryError> {
     match parse(&text) {
         Ok(duration) if (least..=most).contains(&duration) => Ok(duration),
-        Ok(_) => Err(QuestionError::Bounds(name, text, least, most)),
-        Err(error) => Err(QuestionError::Duration(name, text, error)),
+        Ok(_) => Err(QueryError::Bounds(name, text, least, most)),
+        Err(error) => Err(QueryError::Duration(name, text, error)),
     }
 }
 
@@ -165,9 +165,9 @@ mod tests {
         millis.map(Duration::from_millis).ok_or("no".to_owned())
     }
 
-    fn asked(query: &str) -> Result<Asked, String> {
-        let question = Question::parse(query);
-        let asked = question.and_then(|question| question.understand(&usual(), parse));
+    fn asked(query: &str) -> Result<ProbeTarget, String> {
+        let query = ProbeQuery::parse(query);
+        let asked = query.and_then(|query| query.validate(&usual(), parse));
         asked.map_err(|error| error.to_string())
     }
 
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_question_says_what_is() {
+    fn an_invalid_query_says_what_is_accepted() {
         for (query, error) in [
             ("", "the target is missing: ask for /probe?target=host:port"),
             (
@@ -297,7 +297,7 @@ mod tests {
             "(&?(target|interval|timeout|window|x)=?(h:1|\\[::1\\]:2|[0-9]{0,5}(ms)?|[ -~]{0,6})){0,5}",
         ]) {
             match asked(&query) {
-                Ok(Asked { address, session }) => {
+                Ok(ProbeTarget { address, session }) => {
                     prop_assert!(address.port() > 0);
                     prop_assert!(session.interval() >= usual().interval());
                     prop_assert!(session.timeout() <= usual().timeout().max(session.interval()));
@@ -312,8 +312,8 @@ mod tests {
     fn what_was_set_short_can_be_asked_for() {
         let micros = Duration::from_micros;
         let usual = SessionConfig::new(micros(500), micros(400)).unwrap();
-        let question = Question::parse("target=a:1").unwrap();
-        let asked = question.understand(&usual, parse).unwrap();
+        let query = ProbeQuery::parse("target=a:1").unwrap();
+        let asked = query.validate(&usual, parse).unwrap();
         assert_eq!(asked.session, usual);
     }
 }

@@ -93,7 +93,7 @@ fn a_stream_shows_what_was_asked_for() {
 #[tokio::test]
 async fn streams_are_few_and_their_places_come_back() {
     let history = Arc::new(History::new(TargetMetrics::new(), 1 << 20));
-    let live = Live::start(history);
+    let live = EventStreams::start(history);
     let stream = |client: &str| {
         let client = client.parse().unwrap();
         live.stream(Choice::default(), Some(client), None)
@@ -117,7 +117,7 @@ async fn streams_are_few_and_their_places_come_back() {
 #[tokio::test]
 async fn a_stream_ends_before_its_connection() {
     let history = Arc::new(History::new(TargetMetrics::new(), 1 << 20));
-    let live = Live::start(history);
+    let live = EventStreams::start(history);
     let closes = Instant::now() + MARGIN + Duration::from_millis(20);
     let stream = live.stream(Choice::default(), None, Some(closes));
     let body = axum::body::to_bytes(stream.into_body(), 1 << 20);

@@ -54,13 +54,13 @@ const MARGIN: Duration = Duration::from_secs(1);
 
 /// Views for everyone who watches.
 #[derive(Debug)]
-pub(crate) struct Live {
+pub(crate) struct EventStreams {
     views: watch::Sender<Option<Arc<View>>>,
     viewers: Viewers,
     task: Option<JoinHandle<()>>,
 }
 
-impl Drop for Live {
+impl Drop for EventStreams {
     fn drop(&mut self) {
         if let Some(task) = &self.task {
             task.abort();
@@ -68,7 +68,7 @@ impl Drop for Live {
     }
 }
 
-impl Live {
+impl EventStreams {
     /// Starts the task, which ends when this is dropped; without a runtime there is
     /// none.
     pub(crate) fn start(history: Arc<History>) -> Self {

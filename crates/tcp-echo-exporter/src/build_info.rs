@@ -1,4 +1,4 @@
-//! What the process tells of itself.
+//! The metrics of the process itself: its build, its reloads, its log, its certificate.
 
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use std::{
 
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, registry::Unit};
 
-use crate::single::Singles;
+use crate::scalar::ScalarEncoder;
 
 /// What the program was built of, for `tcp_echo_build_info`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub(crate) fn unix_seconds(at: SystemTime) -> f64 {
 }
 
 /// Writes them.
-pub(crate) struct AboutCollector {
+pub(crate) struct BuildInfoCollector {
     pub(crate) build: BuildInfo,
     pub(crate) reload: Option<ReloadStatus>,
     pub(crate) dropped_log_lines: Option<Arc<Count>>,
@@ -80,17 +80,17 @@ pub(crate) type Count = dyn Fn() -> u64 + Send + Sync;
 /// Gives a moment whenever it is asked for, if there is one.
 pub(crate) type Moment = dyn Fn() -> Option<SystemTime> + Send + Sync;
 
-impl fmt::Debug for AboutCollector {
+impl fmt::Debug for BuildInfoCollector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AboutCollector")
+        f.debug_struct("BuildInfoCollector")
             .field("build", &self.build)
             .finish_non_exhaustive()
     }
 }
 
-impl Collector for AboutCollector {
+impl Collector for BuildInfoCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut singles = Singles(&mut encoder);
+        let mut singles = ScalarEncoder(&mut encoder);
         singles.gauge(("tcp_echo_up", None, "Whether the exporter is up: 1."), 1)?;
         let build = &self.build;
         singles.info(

@@ -9,12 +9,12 @@ use prometheus_client::{
 };
 
 /// Writes metrics of one or few series.
-pub(crate) struct Singles<'e, 'd>(pub(crate) &'e mut DescriptorEncoder<'d>);
+pub(crate) struct ScalarEncoder<'e, 'd>(pub(crate) &'e mut DescriptorEncoder<'d>);
 
 /// The name without `_total` and unit, the unit, and the help.
 pub(crate) type Name<'a> = (&'a str, Option<&'a Unit>, &'a str);
 
-impl Singles<'_, '_> {
+impl ScalarEncoder<'_, '_> {
     pub(crate) fn gauge(&mut self, (name, unit, help): Name<'_>, value: u64) -> fmt::Result {
         self.0
             .encode_descriptor(name, help, unit, MetricType::Gauge)?
