@@ -50,7 +50,7 @@ impl Timer {
         })
     }
 
-    /// A place in the queue.
+    /// An entry of the queue.
     pub(crate) fn sleeper(&self) -> Sleeper {
         let id = self.shared.state().queue.insert();
         Sleeper {
@@ -99,7 +99,7 @@ impl Shared {
     }
 }
 
-/// One task's place in the queue of its thread's [`Timer`].
+/// One task's entry in the queue of its thread's [`Timer`].
 pub(crate) struct Sleeper {
     shared: Arc<Shared>,
     id: queue::Id,
@@ -108,11 +108,11 @@ pub(crate) struct Sleeper {
 }
 
 impl Sleeper {
-    /// Has `waker` woken at `at`, which lies ahead, in place of any earlier wish.
+    /// Has `waker` woken at `at`, which lies ahead, in place of any earlier deadline.
     pub(crate) fn wake_at(&mut self, at: Instant, waker: &Waker) {
         match &mut self.wake {
-            Some((wished, by)) if by.will_wake(waker) => {
-                if mem::replace(wished, at) == at {
+            Some((deadline, by)) if by.will_wake(waker) => {
+                if mem::replace(deadline, at) == at {
                     return;
                 }
             }
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_earlier_wish_replaces_a_later_one() {
+    async fn an_earlier_deadline_replaces_a_later_one() {
         let timer = Timer::new().unwrap();
         let pacer = tokio::spawn({
             let timer = timer.clone();

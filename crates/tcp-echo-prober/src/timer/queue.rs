@@ -1,82 +1,82 @@
-//! Who wants to be woken when: a binary heap whose entries can be moved.
+//! Wakers by their deadlines: a binary heap whose entries can be moved.
 
 use std::{task::Waker, time::Instant};
 
-/// Names a place in the queue.
+/// Names an entry in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Id(usize);
 
-/// Places, and a heap over those that have a wish, the earliest first. Setting,
-/// moving and removing a wish is O(log n) and allocates nothing once the queue has
+/// Entries, and a heap over those that have a deadline, the earliest first. Setting,
+/// moving and removing a deadline is O(log n) and allocates nothing once the queue has
 /// grown to its size.
 #[derive(Default)]
 pub(super) struct Queue {
-    places: Vec<Place>,
+    entries: Vec<Entry>,
     free: Vec<Id>,
-    heap: Vec<Wish>,
+    heap: Vec<Deadline>,
 }
 
 #[derive(Default)]
-struct Place {
+struct Entry {
     waker: Option<Waker>,
-    /// Where in the heap its wish lies, if it has one.
+    /// Where in the heap its deadline lies, if it has one.
     position: Option<usize>,
 }
 
 #[derive(Clone, Copy)]
-struct Wish {
+struct Deadline {
     at: Instant,
-    place: usize,
+    entry: usize,
 }
 
 impl Queue {
-    /// A new place, without a wish.
+    /// A new entry, without a deadline.
     pub(super) fn insert(&mut self) -> Id {
         self.free.pop().unwrap_or_else(|| {
-            self.places.push(Place::default());
-            Id(self.places.len() - 1)
+            self.entries.push(Entry::default());
+            Id(self.entries.len() - 1)
         })
     }
 
-    /// Gives the place back.
+    /// Removes the entry; its id may be used again.
     pub(super) fn remove(&mut self, id: Id) {
         self.unset(id.0);
-        self.places[id.0].waker = None;
+        self.entries[id.0].waker = None;
         self.free.push(id);
     }
 
-    /// Sets or moves a place's wish.
+    /// Sets or moves an entry's deadline.
     pub(super) fn set(&mut self, id: Id, at: Instant, waker: &Waker) {
-        let place = &mut self.places[id.0];
-        match &mut place.waker {
+        let entry = &mut self.entries[id.0];
+        match &mut entry.waker {
             Some(old) => old.clone_from(waker),
             none => *none = Some(waker.clone()),
         }
-        let wish = Wish { at, place: id.0 };
-        let position = if let Some(position) = place.position {
-            self.heap[position] = wish;
+        let deadline = Deadline { at, entry: id.0 };
+        let position = if let Some(position) = entry.position {
+            self.heap[position] = deadline;
             position
         } else {
-            self.heap.push(wish);
+            self.heap.push(deadline);
             self.heap.len() - 1
         };
         self.settle(position);
     }
 
-    /// The earliest wish.
+    /// The earliest deadline.
     pub(super) fn earliest(&self) -> Option<Instant> {
-        self.heap.first().map(|wish| wish.at)
+        self.heap.first().map(|deadline| deadline.at)
     }
 
-    /// Takes the earliest wish if its moment has come.
+    /// Takes the earliest deadline if it has passed.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<Waker> {
-        let wish = *self.heap.first().filter(|wish| wish.at <= now)?;
-        self.unset(wish.place);
-        self.places[wish.place].waker.clone()
+        let deadline = *self.heap.first().filter(|deadline| deadline.at <= now)?;
+        self.unset(deadline.entry);
+        self.entries[deadline.entry].waker.clone()
     }
 
-    fn unset(&mut self, place: usize) {
-        if let Some(position) = self.places[place].position.take() {
+    fn unset(&mut self, entry: usize) {
+        if let Some(position) = self.entries[entry].position.take() {
             self.heap.swap_remove(position);
             if position < self.heap.len() {
                 self.settle(position);
@@ -84,12 +84,12 @@ impl Queue {
         }
     }
 
-    /// Moves the wish at `position` to where it belongs, and notes where that is.
+    /// Moves the deadline at `position` to where it belongs, and notes where that is.
     fn settle(&mut self, mut position: usize) {
-        let wish = self.heap[position];
+        let deadline = self.heap[position];
         while position > 0 {
             let parent = (position - 1) / 2;
-            if self.heap[parent].at <= wish.at {
+            if self.heap[parent].at <= deadline.at {
                 break;
             }
             self.put(position, self.heap[parent]);
@@ -101,18 +101,18 @@ impl Queue {
             let Some(child) = children.min_by_key(|child| self.heap[*child].at) else {
                 break;
             };
-            if wish.at <= self.heap[child].at {
+            if deadline.at <= self.heap[child].at {
                 break;
             }
             self.put(position, self.heap[child]);
             position = child;
         }
-        self.put(position, wish);
+        self.put(position, deadline);
     }
 
-    fn put(&mut self, position: usize, wish: Wish) {
-        self.heap[position] = wish;
-        self.places[wish.place].position = Some(position);
+    fn put(&mut self, position: usize, deadline: Deadline) {
+        self.heap[position] = deadline;
+        self.entries[deadline.entry].position = Some(position);
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    /// Random wishes against an ordered map.
+    /// Random deadlines against an ordered map.
     #[test]
     fn behaves_as_an_ordered_map() {
         let start = Instant::now();
@@ -146,7 +146,7 @@ mod tests {
                     assert_eq!(due, first.is_some_and(|at| at <= now));
                     if due {
                         // Which of several at one moment is taken, the queue decides.
-                        let gone = |id: &usize| queue.places[*id].position.is_none();
+                        let gone = |id: &usize| queue.entries[*id].position.is_none();
                         let taken = *model.keys().find(|id| gone(id)).unwrap();
                         assert_eq!(model.remove(&taken), first);
                     }
@@ -160,6 +160,6 @@ mod tests {
             assert_eq!(queue.earliest(), model.values().min().copied());
             assert_eq!(queue.heap.len(), model.len());
         }
-        assert_eq!(queue.places.len(), 50, "places are used again");
+        assert_eq!(queue.entries.len(), 50, "entries are used again");
     }
 }
