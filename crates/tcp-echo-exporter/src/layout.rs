@@ -4,7 +4,7 @@ use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use tcp_echo_prober::{ConnectFailure, DisconnectReason, UnsentReason};
 
-use crate::{buckets::Buckets, cells::Change, native};
+use crate::{buckets::Buckets, native, seqlock::Change};
 
 /// A number that every target has once. Durations are in nanoseconds.
 #[derive(Clone, Copy, Debug)]
@@ -162,14 +162,14 @@ fn halves(ip: Ipv6Addr) -> [u64; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cells::Cells;
+    use crate::seqlock::SeqLock;
 
     #[test]
     fn a_peers_address_comes_back_as_it_was() {
-        let (mut writer, cells) = Cells::new(HISTOGRAMS);
+        let (mut writer, seqlock) = SeqLock::new(HISTOGRAMS);
         let read = || {
             let mut words = Vec::new();
-            cells.read(HISTOGRAMS, &mut words);
+            seqlock.read(HISTOGRAMS, &mut words);
             peer(&words)
         };
         assert_eq!(read(), None);

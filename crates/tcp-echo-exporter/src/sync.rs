@@ -1,4 +1,4 @@
-//! What the cells are made of; a model checker puts its own in place of these.
+//! What the sequence lock is made of; a model checker puts its own in place of these.
 
 pub(crate) use std::sync::atomic::{AtomicU64, Ordering, fence};
 

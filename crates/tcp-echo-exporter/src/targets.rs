@@ -13,10 +13,10 @@ use tokio::{sync::Notify, time::timeout};
 use crate::{
     buckets::{Buckets, seconds},
     buffers::Buffers,
-    cells::{Cells, Change, Writer},
     labels::Labels,
     layout::{self, Cell, Histogram, Layout},
     native,
+    seqlock::{Change, SeqLock, Writer},
     snapshot::{Snapshot, Snapshots},
 };
 
@@ -49,14 +49,14 @@ pub(crate) struct Series {
     pub(crate) address: String,
     /// Whether it was asked for, and not listed.
     pub(crate) on_demand: bool,
-    cells: Arc<Cells>,
+    seqlock: Arc<SeqLock>,
 }
 
 impl Series {
     /// How many numbers it has, with those of the native histogram or without.
     fn len(&self, layout: &Layout, native: bool) -> usize {
         if native {
-            self.cells.len()
+            self.seqlock.len()
         } else {
             layout.native()
         }
@@ -67,7 +67,7 @@ impl Series {
     fn is_tried(&self) -> bool {
         let failures = layout::CONNECT_FAILURES..layout::DISCONNECTS;
         let mut tries = failures.chain([Cell::Connects as usize, layout::UNSENT_RESOURCES]);
-        tries.any(|index| self.cells.peek(index) > 0)
+        tries.any(|index| self.seqlock.peek(index) > 0)
     }
 }
 
@@ -119,7 +119,7 @@ impl TargetMetrics {
         let mut words = self.shared.buffers.take(targets.len() * most);
         let mut ends = Vec::with_capacity(targets.len());
         for series in &targets {
-            series.cells.read(series.len(&layout, native), &mut words);
+            series.seqlock.read(series.len(&layout, native), &mut words);
             ends.push(words.len());
         }
         Snapshots {
@@ -137,7 +137,7 @@ impl TargetMetrics {
         let mut words = Vec::new();
         for series in &targets {
             words.clear();
-            series.cells.read(series.cells.len(), &mut words);
+            series.seqlock.read(series.seqlock.len(), &mut words);
             look(Snapshot::new(series, &self.shared.layout, &words));
         }
     }
@@ -214,13 +214,13 @@ impl Observer for TargetMetrics {
     fn attach(&self, target: &Target) -> TargetSensor {
         let layout = Arc::clone(&self.shared.layout);
         let len = layout.native() + native::len(target.session().timeout());
-        let (writer, cells) = Cells::new(len);
+        let (writer, seqlock) = SeqLock::new(len);
         let series = Arc::new(Series {
             name: Arc::clone(target.name()),
             labels: Labels::new(target.series_name(), target.labels()),
             address: target.address().to_string(),
             on_demand: target.is_on_demand(),
-            cells,
+            seqlock,
         });
         let name = Arc::clone(target.name());
         self.shared.lock().insert(name, Arc::clone(&series));

@@ -15,20 +15,20 @@ mod sync {
     }
 }
 
-#[path = "../src/cells.rs"]
-mod cells;
+#[path = "../src/seqlock.rs"]
+mod seqlock;
 
-use cells::Cells;
+use seqlock::SeqLock;
 
 #[test]
 fn a_read_sees_whole_changes_only() {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(2);
     model.check(|| {
-        let (mut writer, cells) = Cells::new(3);
+        let (mut writer, seqlock) = SeqLock::new(3);
         let reader = loom::thread::spawn(move || {
             let mut words = Vec::new();
-            cells.read(3, &mut words);
+            seqlock.read(3, &mut words);
             let [sent, received, in_flight] = words[..] else {
                 panic!("three words were put in");
             };

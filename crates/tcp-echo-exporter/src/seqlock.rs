@@ -21,7 +21,7 @@
 //!   version is stored with release and first loaded with acquire.
 //!
 //! See Boehm, "Can seqlocks get along with programming language memory models?"
-//! (MSPC 2012). `tests/cells_model.rs` runs this file through every interleaving of
+//! (MSPC 2012). `tests/seqlock_model.rs` runs this file through every interleaving of
 //! a small model.
 
 use std::sync::Arc;
@@ -30,23 +30,23 @@ use crate::sync::{AtomicU64, Ordering, fence, pause};
 
 /// The numbers, to be read from any thread.
 #[derive(Debug)]
-pub(crate) struct Cells {
+pub(crate) struct SeqLock {
     version: AtomicU64,
     words: Box<[AtomicU64]>,
 }
 
 /// The one that may change them.
 #[derive(Debug)]
-pub(crate) struct Writer(Arc<Cells>);
+pub(crate) struct Writer(Arc<SeqLock>);
 
-impl Cells {
+impl SeqLock {
     /// As many numbers, all 0, and the one writer to them.
     pub(crate) fn new(len: usize) -> (Writer, Arc<Self>) {
-        let cells = Arc::new(Self {
+        let seqlock = Arc::new(Self {
             version: AtomicU64::new(0),
             words: (0..len).map(|_| AtomicU64::new(0)).collect(),
         });
-        (Writer(Arc::clone(&cells)), cells)
+        (Writer(Arc::clone(&seqlock)), seqlock)
     }
 
     /// How many they are.
@@ -84,19 +84,19 @@ impl Writer {
     /// Begins a change, which readers see as a whole once the guard is dropped.
     #[inline]
     pub(crate) fn change(&mut self) -> Change<'_> {
-        let cells = &*self.0;
-        let version = cells.version.load(Ordering::Relaxed);
-        cells
+        let seqlock = &*self.0;
+        let version = seqlock.version.load(Ordering::Relaxed);
+        seqlock
             .version
             .store(version.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
-        Change { cells, version }
+        Change { seqlock, version }
     }
 }
 
 /// A change under way.
 pub(crate) struct Change<'a> {
-    cells: &'a Cells,
+    seqlock: &'a SeqLock,
     /// The even version that it began from.
     version: u64,
 }
@@ -105,13 +105,13 @@ impl Change<'_> {
     /// Sets a number.
     #[inline]
     pub(crate) fn set(&self, index: usize, value: u64) {
-        self.cells.words[index].store(value, Ordering::Relaxed);
+        self.seqlock.words[index].store(value, Ordering::Relaxed);
     }
 
     /// Adds to a number.
     #[inline]
     pub(crate) fn add(&self, index: usize, value: u64) {
-        let word = &self.cells.words[index];
+        let word = &self.seqlock.words[index];
         word.store(
             word.load(Ordering::Relaxed).wrapping_add(value),
             Ordering::Relaxed,
@@ -122,7 +122,7 @@ impl Change<'_> {
 impl Drop for Change<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.cells
+        self.seqlock
             .version
             .store(self.version.wrapping_add(2), Ordering::Release);
     }
