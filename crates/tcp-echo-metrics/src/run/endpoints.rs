@@ -64,10 +64,11 @@ pub(super) async fn start(
         });
     }
     let local_addr = exporter.local_addr();
+    let page = page_url(local_addr, is_tls);
     if web.is_some() {
-        info!(address = %local_addr, tls = is_tls, users = has_users, "metrics endpoint listens");
+        info!(address = %local_addr, page, tls = is_tls, users = has_users, "metrics endpoint listens");
     } else {
-        info!(address = %local_addr, "metrics endpoint listens");
+        info!(address = %local_addr, page, "metrics endpoint listens");
     }
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(exporter.serve(async { stopped.await.unwrap_or(()) }));
@@ -77,6 +78,16 @@ pub(super) async fn start(
         task,
         _router: kept,
     })
+}
+
+/// The address of the status page, as a browser on this host takes it.
+fn page_url(address: SocketAddr, is_tls: bool) -> String {
+    let scheme = if is_tls { "https" } else { "http" };
+    if address.ip().is_unspecified() {
+        format!("{scheme}://localhost:{}/", address.port())
+    } else {
+        format!("{scheme}://{address}/")
+    }
 }
 
 impl Running {
@@ -95,6 +106,23 @@ impl Running {
         drop(self.stop.take());
         if !self.task.is_finished() {
             let _ = (&mut self.task).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::page_url;
+
+    #[test]
+    fn the_page_is_a_link_to_open() {
+        for (address, is_tls, page) in [
+            ("0.0.0.0:2112", false, "http://localhost:2112/"),
+            ("[::]:2112", true, "https://localhost:2112/"),
+            ("10.0.0.1:80", false, "http://10.0.0.1:80/"),
+            ("[2001:db8::1]:2112", true, "https://[2001:db8::1]:2112/"),
+        ] {
+            assert_eq!(page_url(address.parse().unwrap(), is_tls), page);
         }
     }
 }

@@ -44,7 +44,7 @@ impl Running {
     pub(crate) fn address(&self, what: &str) -> SocketAddr {
         let line = self.line(what);
         let text = line.split_once("address=").unwrap().1;
-        text.trim().parse().unwrap()
+        text.split_whitespace().next().unwrap().parse().unwrap()
     }
 
     /// The next line of the log with these words.
