@@ -43,6 +43,9 @@ impl From<Result<()>> for Outcome {
     }
 }
 
+/// How many of the slowest entries are named at the end.
+const SLOWEST: usize = 10;
+
 struct Entry {
     name: String,
     outcome: Outcome,
@@ -86,6 +89,17 @@ impl Report {
         });
     }
 
+    /// The entries that took longest, the longest first; none where all fit on a screen.
+    fn slowest(&self) -> Vec<&Entry> {
+        let mut entries: Vec<&Entry> = self.entries.iter().collect();
+        if entries.len() <= 2 * SLOWEST {
+            return Vec::new();
+        }
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.took));
+        entries.truncate(SLOWEST);
+        entries
+    }
+
     /// Prints the summary, and gives the exit status.
     pub(crate) fn finish(self) -> ExitCode {
         println!("\n==> summary, {:.0} s", self.start.elapsed().as_secs_f64());
@@ -112,6 +126,13 @@ impl Report {
             };
             println!("{word:>8} {:>7.1} s  {name}", took.as_secs_f64());
         }
+        let slowest = self.slowest();
+        if !slowest.is_empty() {
+            println!("\nthe slowest:");
+        }
+        for entry in slowest {
+            println!("{:>16.1} s  {}", entry.took.as_secs_f64(), entry.name);
+        }
         println!();
         for entry in &self.entries {
             if let Outcome::Skipped(why) = &entry.outcome {
@@ -134,8 +155,29 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use super::{Outcome, skip};
+    use std::time::Duration;
+
+    use super::{Outcome, Report, SLOWEST, skip};
     use anyhow::{Context as _, anyhow};
+
+    #[test]
+    fn the_slowest_are_named_where_there_are_many() {
+        let mut report = Report::new();
+        for seconds in 0..20 {
+            report.add("step", Outcome::Passed, Duration::from_secs(seconds));
+        }
+        assert!(report.slowest().is_empty(), "all are on a screen");
+        report.add("last", Outcome::Passed, Duration::from_secs(12));
+        let slowest = report
+            .slowest()
+            .into_iter()
+            .map(|entry| entry.took.as_secs());
+        assert_eq!(
+            slowest.collect::<Vec<_>>(),
+            [19, 18, 17, 16, 15, 14, 13, 12, 12, 11]
+        );
+        assert_eq!(report.slowest().len(), SLOWEST);
+    }
 
     #[test]
     fn a_skip_is_no_failure() {
