@@ -8,8 +8,8 @@ use super::metadata::packages;
 use crate::report::skip;
 use crate::shell::{LONG, cargo, run};
 
-/// Benches by criterion take a test run for what it is; those that count
-/// instructions under valgrind do not.
+/// As `cargo test` starts them, benches by criterion run everything once; those that count
+/// instructions under valgrind do not. Unoptimized they are built in a fraction of the time.
 pub(super) fn run_all() -> Result<()> {
     let mut any = false;
     for package in packages()? {
@@ -20,19 +20,8 @@ pub(super) fn run_all() -> Result<()> {
             }
             any = true;
             let name = &bench.name;
-            run(
-                &mut cargo(&[
-                    "bench",
-                    "--locked",
-                    "-p",
-                    &package.name,
-                    "--bench",
-                    name,
-                    "--",
-                    "--test",
-                ]),
-                LONG,
-            )?;
+            let arguments = ["test", "--locked", "-p", &package.name, "--bench", name];
+            run(&mut cargo(&arguments), LONG)?;
         }
     }
     if any {
