@@ -14,6 +14,7 @@ mod error;
 mod flags;
 mod generate;
 mod rewrite;
+mod short_help;
 mod target;
 mod values;
 
@@ -78,7 +79,9 @@ pub fn parse<T: Into<OsString>>(
     let args = (1..)
         .zip(args)
         .map(|(position, arg)| text(arg.into(), || format!("argument {position}")));
-    let args = rewrite::rewrite(&command, args.collect::<Result<Vec<_>, _>>()?);
+    let args = args.collect::<Result<Vec<_>, _>>()?;
+    let is_short = short_help::is_wanted(&args);
+    let args = rewrite::rewrite(&command, args);
     // Go would ignore what follows, and with it what its author meant.
     if let Some(argument) = args.iter().skip_while(|arg| *arg != "--").nth(1) {
         return Err(UsageError::Unexpected(argument.clone()).into());
@@ -98,6 +101,7 @@ pub fn parse<T: Into<OsString>>(
         .try_get_matches_from_mut(&all)
         .and_then(|matches| Flags::from_arg_matches(&matches))
         .map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp if is_short => Stop::Print(short_help::text(Flags::command())),
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Print(error.to_string()),
             _ => match UsageError::from_clap(&error, origin) {
                 UsageError::Unexpected(argument) if config::is_among(&args, "targets") => {

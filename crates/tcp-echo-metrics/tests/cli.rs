@@ -26,7 +26,7 @@ fn complaint_about(args: &[&str]) -> String {
 
 #[test]
 fn help() {
-    for flag in ["-h", "-help", "--help"] {
+    for flag in ["-help", "--help"] {
         let output = binary()
             .arg(flag)
             .assert()
@@ -39,6 +39,18 @@ fn help() {
         for line in help.lines() {
             assert!(line.chars().count() <= 80, "too wide: {line}");
         }
+    }
+}
+
+/// It fits on one screen.
+#[test]
+fn short_help() {
+    let output = binary().arg("-h").assert().success().stderr("");
+    let help = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+    insta::assert_snapshot!("short_help", help);
+    assert!(help.lines().count() <= 50, "{}", help.lines().count());
+    for line in help.lines() {
+        assert!(line.chars().count() <= 80, "too wide: {line}");
     }
 }
 

@@ -342,7 +342,7 @@ pub(super) struct Flags {
     #[arg(hide_possible_values = true, help_heading = "Help")]
     pub(super) generate: Option<Generate>,
 
-    /// Print this help.
+    /// Print this help. -h prints the flags that most people need.
     #[arg(short, long, action = ArgAction::Help, help_heading = "Help")]
     help: Option<bool>,
 
