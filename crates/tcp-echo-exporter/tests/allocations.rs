@@ -2,13 +2,18 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{alloc::System, time::Duration};
 
 use common::{Driven, TIMEOUT, target};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tcp_echo_exporter::TargetMetrics;
 use tcp_echo_prober::{
     ConnectFailure, DisconnectReason, Event, Sensor as _, Seq, TcpInfo, UnsentReason,
 };
+
+// It counts all threads: this is the one test of the program.
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 #[test]
 fn no_event_allocates() {
@@ -47,13 +52,14 @@ fn no_event_allocates() {
     let Driven {
         session, sensor, ..
     } = &mut driven;
-    let allocations = allocation_counter::measure(|| {
-        for event in &events {
-            sensor.on_event(event, session);
-        }
-    });
-    assert_eq!(allocations.count_total, 0);
+    let region = Region::new(ALLOCATOR);
+    for event in &events {
+        sensor.on_event(event, session);
+    }
+    let change = region.change();
+    assert_eq!((change.allocations, change.reallocations), (0, 0));
     // The counter does count.
-    let allocations = allocation_counter::measure(|| drop(Box::new(1)));
-    assert_eq!(allocations.count_total, 1);
+    let region = Region::new(ALLOCATOR);
+    drop(std::hint::black_box(Box::new(1)));
+    assert_eq!(region.change().allocations, 1);
 }
