@@ -30,11 +30,11 @@ pub(crate) enum Load {
 
 impl Load {
     /// How often to read before others are served. Of a light load the second read is the one
-    /// that finds nothing or the end.
+    /// that finds nothing or the end; between two reads of a heavy one others have their turn.
     const fn reads(self) -> usize {
         match self {
             Self::Light => 2,
-            Self::Heavy => 8,
+            Self::Heavy => 1,
         }
     }
 }
