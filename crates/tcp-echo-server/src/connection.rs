@@ -203,10 +203,9 @@ impl Connection {
                 return Ok(Served::Blocked);
             }
             if read == BUFFER {
-                if self.load == Load::Light {
-                    break;
-                }
-            } else if SHORT_READ_IS_LAST && !self.is_read_closed {
+                break;
+            }
+            if SHORT_READ_IS_LAST && !self.is_read_closed {
                 return Ok(Served::All);
             }
         }
