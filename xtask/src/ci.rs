@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::report::{Report, skip};
-use crate::{bench, dashboards, dist, e2e, fuzz};
+use crate::{bench, dist, e2e, fuzz};
 
 mod arrows;
 mod benches;
@@ -21,6 +21,7 @@ mod metadata;
 mod minimal_versions;
 mod no_std;
 mod other_systems;
+mod promtool;
 mod readme;
 mod rust;
 mod unsafe_code;
@@ -52,8 +53,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("commands in the README", readme::commands),
     ("workflows", workflows::rules),
     ("actionlint on workflows", workflows::lint),
-    ("dashboards", dashboards::check),
-    ("rules", dashboards::rules::check),
+    ("promtool on rules", promtool::rules),
     ("clippy", rust::clippy),
     ("documentation", rust::documentation),
     ("tests", rust::tests),

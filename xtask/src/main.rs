@@ -5,7 +5,6 @@ use std::env;
 use std::process::ExitCode;
 
 mod ci;
-mod dashboards;
 mod dist;
 mod fuzz;
 mod publish;
@@ -43,8 +42,6 @@ usage: cargo xtask <verb>
                measures everything and writes docs/benchmarks, or only shows that it runs
   chaos [--seed N] [--duration 5m]
                probers and servers in a network where all goes wrong, and every count checked
-  dashboards [--check]
-               writes Grafana's dashboards, or checks them and Prometheus's rules
   fuzz [--seconds N] [--merge] [TARGET ...]
                runs the fuzzers, each for N seconds, or keeps what they came to
   dist [--out DIR] [ARTIFACT ...]
@@ -76,7 +73,6 @@ fn main() -> ExitCode {
         ["dist", ref rest @ ..] => dist::run(rest),
         ["publish", ref rest @ ..] => publish::run_all(rest),
         ["fuzz", ref rest @ ..] => fuzz::run_all(rest),
-        ["dashboards", ref rest @ ..] => dashboards::run(rest),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             ExitCode::SUCCESS

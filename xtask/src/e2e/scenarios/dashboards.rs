@@ -9,19 +9,19 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use tcp_echo_dashboards::{
+    DOCUMENTED, Query, boards, metrics, of_board, of_markdown, rule_files, text,
+};
 
 use super::certificates::curl;
 use super::prometheus::Prometheus;
 use super::web_config::certificate;
-use crate::dashboards::queries::{Query, metrics, of_board, of_markdown};
-use crate::dashboards::{boards, names, rules};
 use crate::e2e::harness::context::Context;
 use crate::e2e::harness::echo::Echo;
 use crate::e2e::harness::exposition::Scrape;
 use crate::e2e::harness::process::Process;
 use crate::e2e::harness::{ports, wait};
 use crate::e2e::runner::{PLAIN, Scenario};
-use crate::shell::root;
 use lossy::LossyPeer;
 
 mod lossy;
@@ -69,13 +69,13 @@ fn run(context: &Context) -> Result<()> {
     let scrapes = [echo.scrape()?, Scrape::parse(&curl(secure))?];
 
     let mut asked = 0;
-    for (_, board) in boards() {
+    for (_, board) in boards()? {
         for query in of_board(&board) {
             exist(&query, &scrapes)?;
             asked += live.panel(&query)?;
         }
     }
-    let documented = fs::read_to_string(root().join(names::DOCUMENTED))?;
+    let documented = text(DOCUMENTED)?;
     for query in of_markdown(&documented)? {
         exist(&query, &scrapes)?;
         let found = live.classic.data(&query.expr)? + live.native.data(&query.expr)?;
@@ -268,7 +268,7 @@ impl Prometheus {
 /// worked out seldom.
 fn hasty_rules(context: &Context) -> Result<String> {
     let mut files = Vec::new();
-    for file in rules::files()? {
+    for file in rule_files()? {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let text = fs::read_to_string(&file)?;
         let lines = text.lines().filter(|line| {

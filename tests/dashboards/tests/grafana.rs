@@ -1,13 +1,16 @@
-//! What must be so in every dashboard, generated or edited.
+//! Checks the dashboards: unique ids, no panel over another, a description and a legend on each
+//! panel, no undefined or unused variable, no link into nowhere.
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, ensure};
-use serde_json::Value;
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
 
-use super::queries::{list, of_board, variables};
+use tcp_echo_dashboards::{boards, list, of_board, variables};
 
-/// Variables that Grafana itself has.
+/// Links and bookmarks hold them, so they never change.
+const UIDS: [&str; 2] = ["tcp-echo-overview", "tcp-echo-target"];
+/// Variables that Grafana defines.
 const BUILT_IN: [&str; 6] = [
     "__rate_interval",
     "__interval",
@@ -17,12 +20,29 @@ const BUILT_IN: [&str; 6] = [
     "__data",
 ];
 
-/// Complains of the first thing that is wrong.
-pub(super) fn board(board: &Value, uids: &[&str]) -> Result<()> {
+#[test]
+fn dashboards_have_no_fault() -> Result<()> {
+    let boards = boards()?;
+    assert_eq!(boards.len(), UIDS.len());
+    for (file, board) in boards {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        ensure!(
+            board["uid"] == *name,
+            "{}: its uid is {}",
+            file.display(),
+            board["uid"]
+        );
+        check(&board).with_context(|| file.display().to_string())?;
+    }
+    Ok(())
+}
+
+/// Returns the first fault of a dashboard.
+fn check(board: &Value) -> Result<()> {
     let uid = board["uid"].as_str().unwrap_or_default();
     ensure!(
-        uids.contains(&uid),
-        "the uid {uid:?} is not one of {uids:?}"
+        UIDS.contains(&uid),
+        "the uid {uid:?} is not one of {UIDS:?}"
     );
     let panels: Vec<&Value> = list(&board["panels"]).collect();
     ensure!(!panels.is_empty(), "no panels");
@@ -35,7 +55,7 @@ pub(super) fn board(board: &Value, uids: &[&str]) -> Result<()> {
         ensure!(!query.expr.is_empty(), "{}: no query", query.place);
     }
     defined(board)?;
-    links(board, uids)
+    links(board)
 }
 
 fn ids(panels: &[&Value]) -> Result<()> {
@@ -127,12 +147,12 @@ fn defined(board: &Value) -> Result<()> {
 }
 
 /// Links to dashboards lead to ours.
-fn links(board: &Value, uids: &[&str]) -> Result<()> {
+fn links(board: &Value) -> Result<()> {
     let mut wrong = None;
     each_text(board, &mut |text| {
         if let Some(rest) = text.strip_prefix("/d/") {
             let uid = rest.split(['?', '/']).next().unwrap_or_default();
-            if !uids.contains(&uid) {
+            if !UIDS.contains(&uid) {
                 wrong = Some(text.to_owned());
             }
         }
@@ -150,70 +170,62 @@ fn each_text(value: &Value, see: &mut impl FnMut(&str)) {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::{UIDS, boards};
-    use serde_json::{Value, json};
+type Spoil = fn(&mut Value);
 
-    type Spoil = fn(&mut Value);
+fn fault_of(spoil: impl FnOnce(&mut Value)) -> Result<String> {
+    let (_, mut board) = boards()?.remove(0);
+    spoil(&mut board);
+    let fault = check(&board).err();
+    Ok(fault.map_or_else(String::new, |error| error.to_string()))
+}
 
-    fn spoilt(spoil: impl FnOnce(&mut Value)) -> String {
-        let (_, mut board) = boards().remove(0);
-        spoil(&mut board);
-        match super::board(&board, &UIDS) {
-            Ok(()) => String::new(),
-            Err(error) => error.to_string(),
-        }
+#[test]
+fn faults_are_found() -> Result<()> {
+    assert_eq!(fault_of(|_| ())?, "");
+    let cases: [(Spoil, &str); 9] = [
+        (|board| board["uid"] = json!("x"), "uid"),
+        (|board| board["panels"][2]["id"] = json!(2), "another's"),
+        (
+            |board| board["panels"][2]["gridPos"]["x"] = json!(1),
+            "covers",
+        ),
+        (
+            |board| board["panels"][2]["gridPos"]["x"] = json!(23),
+            "edge",
+        ),
+        (
+            |board| board["panels"][2]["description"] = json!(""),
+            "description",
+        ),
+        (
+            |board| board["panels"][2]["targets"][0]["expr"] = json!(""),
+            "no query",
+        ),
+        (
+            |board| board["panels"][2]["targets"][0]["expr"] = json!("$other"),
+            "not defined",
+        ),
+        (
+            |board| board["panels"][2]["datasource"]["uid"] = json!("abc"),
+            "data source",
+        ),
+        (|board| board["links"][0]["url"] = json!("/d/other"), "link"),
+    ];
+    for (spoil, complaint) in cases {
+        let found = fault_of(spoil)?;
+        assert!(found.contains(complaint), "{found:?}, not {complaint:?}");
     }
+    Ok(())
+}
 
-    #[test]
-    fn what_is_wrong_is_found() {
-        assert_eq!(spoilt(|_| ()), "");
-        let cases: [(Spoil, &str); 9] = [
-            (|board| board["uid"] = json!("x"), "uid"),
-            (|board| board["panels"][2]["id"] = json!(2), "another's"),
-            (
-                |board| board["panels"][2]["gridPos"]["x"] = json!(1),
-                "covers",
-            ),
-            (
-                |board| board["panels"][2]["gridPos"]["x"] = json!(23),
-                "edge",
-            ),
-            (
-                |board| board["panels"][2]["description"] = json!(""),
-                "description",
-            ),
-            (
-                |board| board["panels"][2]["targets"][0]["expr"] = json!(""),
-                "no query",
-            ),
-            (
-                |board| board["panels"][2]["targets"][0]["expr"] = json!("$other"),
-                "not defined",
-            ),
-            (
-                |board| board["panels"][2]["datasource"]["uid"] = json!("abc"),
-                "data source",
-            ),
-            (|board| board["links"][0]["url"] = json!("/d/other"), "link"),
-        ];
-        for (spoil, complaint) in cases {
-            let said = spoilt(spoil);
-            assert!(
-                said.contains(complaint),
-                "{said:?} says nothing of {complaint:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_variable_that_nobody_uses_is_found() {
-        let said = spoilt(|board| {
-            let mut text = board.to_string();
-            text = text.replace("${rtt}", "m").replace("${rtt:queryparam}", "");
-            *board = serde_json::from_str(&text).unwrap();
-        });
-        assert!(said.contains("\"rtt\" is not used"), "{said}");
-    }
+#[test]
+fn unused_variables_are_found() -> Result<()> {
+    let (_, board) = boards()?.remove(0);
+    let text = board.to_string().replace("${rtt}", "m");
+    let found = check(&serde_json::from_str(
+        &text.replace("${rtt:queryparam}", ""),
+    )?);
+    let found = found.err().map(|error| error.to_string());
+    assert_eq!(found.as_deref(), Some("the variable \"rtt\" is not used"));
+    Ok(())
 }

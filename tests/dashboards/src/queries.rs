@@ -1,18 +1,19 @@
-//! Every query that the dashboards and the documentation hold.
+//! The queries of dashboards and documentation.
 
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-/// One query, and where it stands.
+/// A query.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Query {
-    pub(crate) place: String,
-    pub(crate) expr: String,
+pub struct Query {
+    /// Where it stands: a panel, a rule, a heading.
+    pub place: String,
+    /// The expression, which in a dashboard may refer to variables.
+    pub expr: String,
 }
 
-/// The queries of a dashboard: those of panels, annotations and variables, which
-/// as a rule still have variables in them.
-pub(crate) fn of_board(board: &Value) -> Vec<Query> {
+/// Lists the queries of a dashboard: those of panels, annotations and variables.
+pub fn of_board(board: &Value) -> Vec<Query> {
     let title = board["title"].as_str().unwrap_or_default();
     let mut queries = Vec::new();
     let mut add = |what: &Value, expr: &Value| {
@@ -43,8 +44,12 @@ pub(crate) fn of_board(board: &Value) -> Vec<Query> {
     queries
 }
 
-/// What stands in the fenced blocks marked `promql` of a Markdown text.
-pub(crate) fn of_markdown(text: &str) -> Result<Vec<Query>> {
+/// Lists the queries of a Markdown text: its fenced blocks marked `promql`.
+///
+/// # Errors
+///
+/// Fails if a block is empty or has no end.
+pub fn of_markdown(text: &str) -> Result<Vec<Query>> {
     let mut queries = Vec::new();
     let mut heading = "";
     let mut block: Option<String> = None;
@@ -53,7 +58,7 @@ pub(crate) fn of_markdown(text: &str) -> Result<Vec<Query>> {
             Some(expr) if line == "```" => {
                 let expr = expr.trim().to_owned();
                 if expr.is_empty() {
-                    bail!("an empty block under {heading:?}");
+                    bail!("{heading}: a block is empty");
                 }
                 let place = heading.to_owned();
                 queries.push(Query { place, expr });
@@ -72,13 +77,13 @@ pub(crate) fn of_markdown(text: &str) -> Result<Vec<Query>> {
         }
     }
     if block.is_some() {
-        bail!("a block without an end under {heading:?}");
+        bail!("{heading}: a block has no end");
     }
     Ok(queries)
 }
 
-/// The names of variables that a text refers to, without the formats behind a colon.
-pub(super) fn variables(text: &str) -> Vec<&str> {
+/// Lists the names of the variables that a text refers to, without the formats behind a colon.
+pub fn variables(text: &str) -> Vec<&str> {
     let mut names = Vec::new();
     for rest in text.split('$').skip(1) {
         let rest = rest.strip_prefix('{').unwrap_or(rest);
@@ -90,9 +95,9 @@ pub(super) fn variables(text: &str) -> Vec<&str> {
     names
 }
 
-/// The names of this program's metrics in a query, without what the parts of a
-/// histogram add to them.
-pub(crate) fn metrics(expr: &str) -> Vec<&str> {
+/// Lists the metrics of this program that a query names, without the suffixes of a histogram's
+/// series.
+pub fn metrics(expr: &str) -> Vec<&str> {
     expr.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':')
         .filter(|word| word.starts_with("tcp_echo_") || word.starts_with("process_"))
         .map(|word| {
@@ -104,7 +109,8 @@ pub(crate) fn metrics(expr: &str) -> Vec<&str> {
         .collect()
 }
 
-pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
+/// Iterates over the elements of an array; any other value has none.
+pub fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
