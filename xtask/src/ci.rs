@@ -10,22 +10,19 @@ use crate::{bench, dist, e2e, fuzz};
 mod arrows;
 mod benches;
 mod big_endian;
-mod code;
-mod compiler;
 mod crates;
-mod deny;
+mod dependencies;
 mod examples;
-mod files;
 mod links;
 mod metadata;
 mod minimal_versions;
 mod no_std;
+mod notes;
 mod other_systems;
 mod promtool;
 mod readme;
 mod rust;
-mod unsafe_code;
-mod words;
+mod tools;
 mod workflows;
 
 type Check = fn() -> Result<()>;
@@ -39,20 +36,11 @@ const CHECKS: &[(&str, Check)] = &[
         arrows::prober_is_lean,
     ),
     ("crates are laid out alike", crates::laid_out),
-    (
-        "unsafe code in tcp-echo-socket only",
-        unsafe_code::contained,
-    ),
-    (
-        "dependencies take the promised compiler",
-        compiler::promised,
-    ),
-    ("files are small", files::small),
-    ("nothing left undone", words::none_left),
+    ("nothing left undone", notes::none),
     ("links in Markdown", links::resolve),
     ("commands in the README", readme::commands),
-    ("workflows", workflows::rules),
-    ("actionlint on workflows", workflows::lint),
+    ("actionlint on workflows", workflows::actionlint),
+    ("zizmor on workflows", workflows::zizmor),
     ("promtool on rules", promtool::rules),
     ("clippy", rust::clippy),
     ("documentation", rust::documentation),
@@ -64,8 +52,9 @@ const CHECKS: &[(&str, Check)] = &[
     ("benches as tests", benches::run_all),
     ("benches, briefly", bench::runs),
     ("fuzzing, briefly", fuzz::check),
-    ("cargo-deny", deny::offline),
-    ("cargo-deny advisories", deny::advisories),
+    ("cargo-machete", dependencies::used),
+    ("cargo-deny", dependencies::allowed),
+    ("cargo-deny advisories", dependencies::without_advisories),
 ];
 
 /// Those that build everything anew. They run when they are asked for.

@@ -25,12 +25,6 @@ pub(super) struct Target {
 }
 
 impl Package {
-    /// Its library's or, without one, its binary's first file.
-    pub(super) fn root_files(&self) -> impl Iterator<Item = &Target> {
-        let is_root = |target: &&Target| matches!(&*target.kind, "lib" | "bin");
-        self.targets.iter().filter(is_root)
-    }
-
     /// Whether it is one of those that the project is about, not a tool or a set of samples.
     pub(super) fn is_crate(&self) -> bool {
         self.folder
@@ -114,6 +108,5 @@ mod tests {
         .unwrap();
         assert_eq!(packages[0].dependencies, ["b"]);
         assert!(packages[0].is_crate());
-        assert_eq!(packages[0].root_files().count(), 1);
     }
 }

@@ -5,8 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::files;
-use crate::shell::{LONG, SHORT, cargo, root, run};
+use crate::shell::{LONG, SHORT, cargo, output, program, root, run};
 
 /// Checks the published crates with the oldest version of each of their own dependencies.
 /// It is a copy that is checked, for Cargo.lock is another then.
@@ -16,15 +15,13 @@ pub(super) fn check() -> Result<()> {
     if copy.exists() {
         fs::remove_dir_all(&copy)?;
     }
-    for file in files::tracked()? {
-        if !file.starts_with("crates") && file != Path::new("Cargo.toml") {
-            continue;
-        }
-        let to = copy.join(&file);
+    let files = output(&mut program("git", &["ls-files", "crates", "Cargo.toml"]))?;
+    for file in files.lines() {
+        let to = copy.join(file);
         if let Some(parent) = to.parent() {
             fs::create_dir_all(parent)?;
         }
-        fs::copy(root().join(&file), to)?;
+        fs::copy(root().join(file), to)?;
     }
     published_only(&copy.join("Cargo.toml"))?;
     let mut oldest = cargo(&["-Zdirect-minimal-versions", "update", "--quiet"]);

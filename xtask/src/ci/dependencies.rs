@@ -1,0 +1,30 @@
+//! The dependencies: licences, sources, known faults, and whether each is used.
+
+use anyhow::Result;
+
+use super::tools;
+use crate::report::skip;
+use crate::shell::{SHORT, output, run};
+
+/// Checks bans, licences and sources by deny.toml.
+pub(super) fn allowed() -> Result<()> {
+    let mut deny = tools::of_cargo("cargo-deny")?;
+    deny.args(["--locked", "check", "bans", "licenses", "sources"]);
+    run(&mut deny, SHORT)
+}
+
+/// Checks for known faults. The database comes by git, which not every machine may fetch.
+pub(super) fn without_advisories() -> Result<()> {
+    let mut fetch = tools::of_cargo("cargo-deny")?;
+    if output(fetch.args(["--locked", "fetch", "db"])).is_err() {
+        return skip("the advisory database cannot be fetched from here");
+    }
+    let mut deny = tools::of_cargo("cargo-deny")?;
+    deny.args(["--locked", "check", "--disable-fetch", "advisories"]);
+    run(&mut deny, SHORT)
+}
+
+/// Finds dependencies that no source file names.
+pub(super) fn used() -> Result<()> {
+    run(&mut tools::of_cargo("cargo-machete")?, SHORT)
+}
