@@ -8,7 +8,6 @@ use crate::report::{Report, skip};
 use crate::{bench, dist, e2e, fuzz};
 
 mod arrows;
-mod benches;
 mod big_endian;
 mod crates;
 mod dependencies;
@@ -49,7 +48,6 @@ const CHECKS: &[(&str, Check)] = &[
     ("no_std", no_std::builds),
     ("big-endian", big_endian::tests),
     ("examples", examples::run_all),
-    ("benches as tests", benches::run_all),
     ("benches, briefly", bench::runs),
     ("fuzzing, briefly", fuzz::check),
     ("cargo-machete", dependencies::used),
