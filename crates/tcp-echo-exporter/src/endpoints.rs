@@ -16,26 +16,28 @@ use tcp_echo_resolve::LookupStats;
 use tcp_echo_server::ServerStats;
 
 use crate::{
-    build_info::{BuildInfo, BuildInfoCollector, Count, Moment, ReloadStatus},
-    client::Client,
-    collect::FamilyCollector,
-    discovery::{LookupCollector, SourceCollector, SourceStatus},
-    encode::Format,
-    families::FAMILIES,
-    history::History,
-    lifecycle::Lifecycle,
-    negotiate,
-    page::routes as page_routes,
+    endpoints::{
+        lifecycle::Lifecycle,
+        readiness::{Readiness, Ready},
+    },
+    exposition::{collect::FamilyCollector, encode::Format, negotiate},
+    http::{client::Client, respond::Renderer},
+    metrics::{
+        build_info::{BuildInfo, BuildInfoCollector, Count, Moment, ReloadStatus},
+        discovery::{LookupCollector, SourceCollector, SourceStatus},
+        families::FAMILIES,
+        process::ProcessCollector,
+        server::ServerCollector,
+        snapshot::Snapshots,
+        sockets::SocketCollector,
+        targets::TargetMetrics,
+    },
+    page::{history::History, routes as page_routes, sse::EventStreams},
     probe::{self, Probe},
-    process::ProcessCollector,
-    readiness::{Readiness, Ready},
-    respond::Renderer,
-    server::ServerCollector,
-    snapshot::Snapshots,
-    sockets::SocketCollector,
-    sse::EventStreams,
-    targets::TargetMetrics,
 };
+
+pub(crate) mod lifecycle;
+pub(crate) mod readiness;
 
 /// What a failed reload says.
 pub type ReloadError = Box<dyn Error + Send + Sync>;

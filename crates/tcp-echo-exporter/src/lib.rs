@@ -98,56 +98,24 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-mod allowed_hosts;
-mod answers;
-mod body;
-mod buckets;
-mod buffers;
-mod build_info;
-mod client;
-mod collect;
-mod connections;
-mod discovery;
-mod encode;
 mod endpoints;
-mod exporter;
-mod families;
-mod history;
-mod labels;
-mod layout;
-mod lifecycle;
-mod log_limiter;
-mod native;
-mod negotiate;
+mod exposition;
+mod http;
+mod metrics;
 mod page;
-mod plot;
 mod probe;
-mod process;
-mod query;
-mod quota;
-mod readiness;
-mod respond;
-mod scalar;
-mod seqlock;
-mod server;
-mod snapshot;
-mod sockets;
-mod sse;
-mod status;
-mod sync;
-mod targets;
-mod text;
-mod view;
 
-pub use allowed_hosts::{AllowedHosts, AllowedHostsError};
-pub use buckets::{Buckets, BucketsError};
-pub use build_info::{BuildInfo, ReloadStatus};
-pub use discovery::SourceStatus;
-pub use endpoints::{Endpoints, ReloadError};
-pub use exporter::Exporter;
-pub use lifecycle::Lifecycle;
+pub use endpoints::{Endpoints, ReloadError, lifecycle::Lifecycle, readiness::Readiness};
+pub use http::{
+    allowed_hosts::{AllowedHosts, AllowedHostsError},
+    exporter::Exporter,
+};
+pub use metrics::{
+    buckets::{Buckets, BucketsError},
+    build_info::{BuildInfo, ReloadStatus},
+    discovery::SourceStatus,
+    targets::{TargetMetrics, TargetSensor},
+};
 pub use probe::{ParseDuration, Probe};
-pub use readiness::Readiness;
-pub use targets::{TargetMetrics, TargetSensor};
 pub use tcp_echo_resolve::LookupStats;
 pub use tcp_echo_server::{Address, BindError};

@@ -10,15 +10,24 @@ use std::time::Duration;
 use maud::{DOCTYPE, Markup, html};
 
 use crate::{
-    build_info::BuildInfo,
-    history::{FEWEST_STEPS, History},
-    query::{Choice, MOST_ROWS},
-    text::SPARK_HEIGHT,
-    view::{Health, Row, View},
+    metrics::build_info::BuildInfo,
+    page::{
+        history::{FEWEST_STEPS, History},
+        query::{Choice, MOST_ROWS},
+        text::SPARK_HEIGHT,
+        view::{Health, Row, View},
+    },
 };
 
 mod detail;
+pub(crate) mod history;
+mod plot;
+mod query;
 mod routes;
+pub(crate) mod sse;
+mod status;
+mod text;
+mod view;
 
 pub(crate) use routes::routes;
 

@@ -17,9 +17,9 @@ use tcp_echo_prober::{AskError, OnDemand, SessionConfig};
 use tokio::time::timeout;
 
 use crate::{
-    client::Client,
-    encode::Format,
     endpoints::{App, exposition, of_targets},
+    exposition::encode::Format,
+    http::client::Client,
 };
 
 mod query;

@@ -15,7 +15,7 @@ mod sync {
     }
 }
 
-#[path = "../src/seqlock.rs"]
+#[path = "../src/metrics/seqlock.rs"]
 mod seqlock;
 
 use seqlock::SeqLock;

@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::query;
-use crate::{
-    history::History, layout::Cell, plot::Plotted, status::TargetStatus, text, view::Health,
-};
+use super::{history::History, plot::Plotted, query, status::TargetStatus, text, view::Health};
+use crate::metrics::layout::Cell;
 
 /// Changes of the connection that are listed, the latest.
 const MOST_CHANGES: usize = 20;

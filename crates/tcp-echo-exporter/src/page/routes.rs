@@ -15,18 +15,20 @@ use axum::{
     routing::get,
 };
 
-use crate::{
-    client::Client,
-    endpoints::{App, set},
+use super::{
     history::History,
     plot::{self, Plotted},
     query::{Choice, Picture},
     status::Status,
     view::View,
 };
+use crate::{
+    endpoints::{App, set},
+    http::client::Client,
+};
 
-const STYLE: &str = include_str!("../static/page.css");
-const SCRIPT: &str = include_str!("../static/page.js");
+const STYLE: &str = include_str!("static/page.css");
+const SCRIPT: &str = include_str!("static/page.js");
 
 /// The page's `Content-Security-Policy`: its own style, script, pictures and stream,
 /// nothing inline, and the empty icon, which keeps browsers from asking for one.

@@ -14,8 +14,8 @@ use tokio::time::timeout;
 use super::*;
 use crate::{
     TargetMetrics,
-    build_info::BuildInfo,
     endpoints::{Endpoints, routes},
+    metrics::build_info::BuildInfo,
 };
 
 /// Long against what a test machine does to a timer.

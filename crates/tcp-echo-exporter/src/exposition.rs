@@ -1,0 +1,5 @@
+//! The exposition formats, and writing them.
+
+pub(crate) mod collect;
+pub(crate) mod encode;
+pub(crate) mod negotiate;

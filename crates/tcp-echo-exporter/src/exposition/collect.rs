@@ -1,0 +1,123 @@
+//! Writing the metrics that every target has.
+
+use std::{fmt, sync::Arc};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{
+        DescriptorEncoder, MetricEncoder, NativeHistogram, NativeHistogramBuckets, NoLabelSet,
+    },
+};
+
+use crate::metrics::{
+    families::{Family, Kind},
+    labels::With,
+    layout::Histogram,
+    native::{self, Sparse},
+    snapshot::Snapshots,
+};
+
+/// Writes one metric of all targets.
+#[derive(Debug)]
+pub(crate) struct FamilyCollector {
+    pub(crate) family: &'static Family,
+    pub(crate) snapshots: Arc<Snapshots>,
+}
+
+impl Collector for FamilyCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Family {
+            name,
+            unit,
+            kind,
+            help,
+        } = self.family;
+        let mut encoder = encoder.encode_descriptor(name, help, *unit, kind.metric_type())?;
+        match kind {
+            Kind::Counts(base, reasons) => self.encode_counts(&mut encoder, *base, &reasons()),
+            Kind::Histogram(histogram) => self.encode_histogram(&mut encoder, *histogram),
+            _ => self.encode_single(&mut encoder),
+        }
+    }
+}
+
+impl FamilyCollector {
+    fn encode_single(&self, encoder: &mut MetricEncoder<'_>) -> fmt::Result {
+        for target in self.snapshots.iter() {
+            let mut encoder = encoder.encode_family(target.labels())?;
+            match self.family.kind {
+                Kind::Count(cell) => {
+                    encoder.encode_counter::<NoLabelSet, _, u64>(&target.get(cell), None)?;
+                }
+                Kind::Whole(cell) => encoder.encode_gauge(&target.get(cell))?,
+                Kind::Seconds(cell) => encoder.encode_gauge(&target.seconds(cell))?,
+                Kind::Gauge(value) => encoder.encode_gauge(&value(&target))?,
+                Kind::Info => {
+                    let peer = target.peer().map(|peer| peer.to_string());
+                    let address = peer.as_deref().unwrap_or(target.address());
+                    encoder.encode_info(&[("address", address)])?;
+                }
+                Kind::Counts(..) | Kind::Histogram(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn encode_counts(
+        &self,
+        encoder: &mut MetricEncoder<'_>,
+        base: usize,
+        reasons: &[&'static str],
+    ) -> fmt::Result {
+        for target in self.snapshots.iter() {
+            let counts = target.by_reason(base, reasons.len());
+            for (reason, count) in reasons.iter().zip(counts) {
+                encoder
+                    .encode_family(&With(target.labels(), "reason", reason))?
+                    .encode_counter::<NoLabelSet, _, u64>(count, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn encode_histogram(
+        &self,
+        encoder: &mut MetricEncoder<'_>,
+        histogram: Histogram,
+    ) -> fmt::Result {
+        let place = self.snapshots.layout.place(histogram);
+        let bounds: Vec<f64> = place.buckets.seconds().collect();
+        let mut buckets = Vec::with_capacity(bounds.len());
+        let mut sparse = Sparse::default();
+        for target in self.snapshots.iter() {
+            let counted = target.histogram(histogram);
+            buckets.clear();
+            buckets.extend(bounds.iter().copied().zip(counted.buckets.iter().copied()));
+            let mut encoder = encoder.encode_family(target.labels())?;
+            let (sum, count) = (counted.sum, counted.count);
+            if let (Histogram::Rtt, [zero_count, others @ ..]) = (histogram, target.native()) {
+                sparse.fill(others);
+                let native = NativeHistogram {
+                    schema: native::SCHEMA,
+                    zero_threshold: native::ZERO_THRESHOLD,
+                    zero_count: *zero_count,
+                    negative: NativeHistogramBuckets {
+                        spans: &[],
+                        deltas: &[],
+                    },
+                    positive: NativeHistogramBuckets {
+                        spans: &sparse.spans,
+                        deltas: &sparse.deltas,
+                    },
+                    created: None,
+                };
+                encoder.encode_histogram_with_native::<NoLabelSet>(
+                    sum, count, &buckets, None, native,
+                )?;
+            } else {
+                encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,11 @@
+//! Serving HTTP, and what its clients may take.
+
+pub(crate) mod allowed_hosts;
+pub(crate) mod answers;
+pub(crate) mod body;
+pub(crate) mod client;
+pub(crate) mod connections;
+pub(crate) mod exporter;
+pub(crate) mod log_limiter;
+pub(crate) mod quota;
+pub(crate) mod respond;

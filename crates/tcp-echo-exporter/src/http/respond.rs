@@ -1,0 +1,116 @@
+//! Answers that take time to make.
+
+use std::{
+    io::{self, BufWriter, Write},
+    time::Duration,
+};
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use flate2::{Compression, write::GzEncoder};
+
+use super::{
+    answers::Answers,
+    body::{self, BodyWriter},
+    client::Client,
+};
+use crate::exposition::negotiate;
+
+/// How many answers are in memory at once; others wait. Two Prometheus servers and a
+/// person don't.
+const MOST: usize = 4;
+
+/// How long an answer waits for its turn before it is refused.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the client may take to read an answer but for its last pieces.
+const READING: Duration = Duration::from_secs(30);
+
+/// What gzip is given at a time: it is made for more than a number or a name.
+const GZIP_INPUT: usize = 16 * 1024;
+
+/// Makes answers away from the runtime's own threads, few at once.
+pub(crate) struct Renderer {
+    answers: Answers,
+    patience: Duration,
+    reading: Duration,
+}
+
+impl Default for Renderer {
+    fn default() -> Self {
+        Self {
+            answers: Answers::new(MOST),
+            patience: PATIENCE,
+            reading: READING,
+        }
+    }
+}
+
+impl Renderer {
+    /// The answer whose body `render` writes; gzip where the client takes it. It is
+    /// sent while it is written, so that its length costs no memory; one that takes
+    /// longer to read than to write holds back its writer.
+    pub(crate) async fn render(
+        &self,
+        client: &Client,
+        render: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+    ) -> Response {
+        let gzip = negotiate::gzip(&client.headers);
+        let Some(place) = self.answers.place(client, self.patience).await else {
+            return busy();
+        };
+        let (mut pieces, mut rest) = body::channel(place, self.reading);
+        tokio::task::spawn_blocking(move || {
+            let written = if gzip {
+                compressed(render, &mut pieces)
+            } else {
+                render(&mut pieces)
+            };
+            pieces.finish(written);
+        });
+        let body = match rest.first().await {
+            Some(Ok((whole, true))) => Body::from(whole),
+            Some(Ok((first, false))) => Body::from_stream(rest.after(first)),
+            // It was there when it was asked for, and is no more.
+            Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+                return (StatusCode::NOT_FOUND, "not found\n").into_response();
+            }
+            failed => {
+                let error = failed.and_then(Result::err);
+                tracing::error!(error = ?error, "an answer could not be written");
+                return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            }
+        };
+        let mut response = Response::new(body);
+        let headers = response.headers_mut();
+        headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        if gzip {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response
+    }
+}
+
+fn busy() -> Response {
+    let again = [(header::RETRY_AFTER, "1")];
+    let why = "too many answers are under way\n";
+    (StatusCode::SERVICE_UNAVAILABLE, again, why).into_response()
+}
+
+fn compressed(
+    render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    pieces: &mut BodyWriter,
+) -> io::Result<()> {
+    let gzip = GzEncoder::new(pieces, Compression::fast());
+    let mut input = BufWriter::with_capacity(GZIP_INPUT, gzip);
+    render(&mut input)?;
+    let gzip = input.into_inner().map_err(io::IntoInnerError::into_error)?;
+    gzip.finish()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

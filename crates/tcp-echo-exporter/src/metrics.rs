@@ -1,0 +1,18 @@
+//! What is counted: of targets, and of everything else that is exposed.
+
+pub(crate) mod buckets;
+pub(crate) mod buffers;
+pub(crate) mod build_info;
+pub(crate) mod discovery;
+pub(crate) mod families;
+pub(crate) mod labels;
+pub(crate) mod layout;
+pub(crate) mod native;
+pub(crate) mod process;
+pub(crate) mod scalar;
+pub(crate) mod seqlock;
+pub(crate) mod server;
+pub(crate) mod snapshot;
+pub(crate) mod sockets;
+pub(crate) mod sync;
+pub(crate) mod targets;

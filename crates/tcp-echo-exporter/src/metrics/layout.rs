@@ -1,0 +1,199 @@
+//! Which of a target's numbers lies where.
+
+use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+
+use tcp_echo_prober::{ConnectFailure, DisconnectReason, UnsentReason};
+
+use super::{buckets::Buckets, native, seqlock::Change};
+
+/// A number that every target has once. Durations are in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cell {
+    Sent,
+    Received,
+    Timeouts,
+    InFlight,
+    Late,
+    Unexpected,
+    Connects,
+    Connected,
+    LastRtt,
+    /// The loss window: lost outcomes in the upper half, all outcomes in the lower.
+    Window,
+    /// How many of the lost outcomes are slots that this host missed.
+    Missed,
+    /// The bits of a float, in seconds.
+    Jitter,
+    Srtt,
+    Rttvar,
+    MinRtt,
+    Retransmits,
+    /// The peer's address as IPv6, in two halves.
+    PeerHigh,
+    PeerLow,
+    /// The rest of the peer's address; see [`set_peer`].
+    Peer,
+}
+
+/// Where the counts by reason begin.
+pub(crate) const UNSENT: usize = Cell::Peer as usize + 1;
+pub(crate) const UNSENT_RESOURCES: usize = UNSENT + UnsentReason::Resources as usize;
+pub(crate) const CONNECT_FAILURES: usize = UNSENT + UnsentReason::ALL.len();
+pub(crate) const DISCONNECTS: usize = CONNECT_FAILURES + ConnectFailure::ALL.len();
+const HISTOGRAMS: usize = DISCONNECTS + DisconnectReason::ALL.len();
+
+/// The histograms that every target has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Histogram {
+    Rtt,
+    ConnectDuration,
+    SendLateness,
+    HostDelay,
+}
+
+/// Where one histogram lies: the sum in nanoseconds, then the buckets' own counts.
+#[derive(Debug)]
+pub(crate) struct Place {
+    start: usize,
+    pub(crate) buckets: Buckets,
+}
+
+impl Place {
+    /// Counts a duration.
+    #[inline]
+    pub(crate) fn observe(&self, change: &Change<'_>, nanos: u64) {
+        change.add(self.start, nanos);
+        change.add(self.start + 1 + self.buckets.index(nanos), 1);
+    }
+
+    /// The sum and the buckets' counts.
+    pub(crate) fn of<'w>(&self, words: &'w [u64]) -> (u64, &'w [u64]) {
+        let end = self.start + 1 + self.buckets.len();
+        (words[self.start], &words[self.start + 1..end])
+    }
+}
+
+/// Where the histograms lie; the same for all targets, but for the length of the
+/// native histogram at the end.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    places: [Place; 4],
+    native: usize,
+}
+
+impl Layout {
+    pub(crate) fn new(rtt: Buckets) -> Self {
+        let mut end = HISTOGRAMS;
+        let mut place = |buckets: Buckets| {
+            let start = end;
+            end += 1 + buckets.len();
+            Place { start, buckets }
+        };
+        // Eight bounds each, fourfold: 100 µs to 1.6 s for a handshake, 4 µs to
+        // 66 ms for lateness, 1 µs to 16 ms for what the host adds.
+        let places = [
+            place(rtt),
+            place(Buckets::exponential(100_000, 4, 8)),
+            place(Buckets::exponential(4_000, 4, 8)),
+            place(Buckets::exponential(1_000, 4, 8)),
+        ];
+        Self {
+            places,
+            native: end,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn place(&self, histogram: Histogram) -> &Place {
+        &self.places[histogram as usize]
+    }
+
+    /// How many numbers come before those of the native histogram.
+    pub(crate) fn native(&self) -> usize {
+        self.native
+    }
+
+    /// Counts an RTT in the native histogram; one beyond its end, which no session
+    /// gives, goes to its last bucket.
+    #[inline]
+    pub(crate) fn observe_native(&self, change: &Change<'_>, len: usize, seconds: f64) {
+        let index = self.native + native::position(seconds);
+        change.add(index.min(len - 1), 1);
+    }
+}
+
+const IS_V4: u64 = 1 << 16;
+const IS_V6: u64 = 1 << 17;
+
+/// Notes the peer's address: port, family and IPv6 scope in one number.
+pub(crate) fn set_peer(change: &Change<'_>, address: SocketAddr) {
+    let (ip, rest) = match address {
+        SocketAddr::V4(v4) => (v4.ip().to_ipv6_mapped(), IS_V4),
+        SocketAddr::V6(v6) => (*v6.ip(), IS_V6 | u64::from(v6.scope_id()) << 32),
+    };
+    let [high, low] = halves(ip);
+    change.set(Cell::PeerHigh as usize, high);
+    change.set(Cell::PeerLow as usize, low);
+    change.set(Cell::Peer as usize, rest | u64::from(address.port()));
+}
+
+/// The peer's address, once there was one.
+pub(crate) fn peer(words: &[u64]) -> Option<SocketAddr> {
+    let rest = words[Cell::Peer as usize];
+    let high = u128::from(words[Cell::PeerHigh as usize]);
+    let ip = Ipv6Addr::from_bits(high << 64 | u128::from(words[Cell::PeerLow as usize]));
+    #[expect(clippy::cast_possible_truncation, reason = "the fields are cut out")]
+    let (port, scope) = (rest as u16, (rest >> 32) as u32);
+    if rest & IS_V4 != 0 {
+        Some((ip.to_ipv4_mapped()?, port).into())
+    } else if rest & IS_V6 != 0 {
+        Some(SocketAddrV6::new(ip, port, 0, scope).into())
+    } else {
+        None
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the halves are cut out")]
+fn halves(ip: Ipv6Addr) -> [u64; 2] {
+    let bits = ip.to_bits();
+    [(bits >> 64) as u64, bits as u64]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::seqlock::SeqLock;
+
+    #[test]
+    fn a_peers_address_comes_back_as_it_was() {
+        let (mut writer, seqlock) = SeqLock::new(HISTOGRAMS);
+        let read = || {
+            let mut words = Vec::new();
+            seqlock.read(HISTOGRAMS, &mut words);
+            peer(&words)
+        };
+        assert_eq!(read(), None);
+        for address in [
+            "192.0.2.1:4000",
+            "[2001:db8::1]:65535",
+            "[::ffff:192.0.2.1]:1",
+            "[fe80::1%7]:4000",
+            "0.0.0.0:1",
+        ] {
+            let address: SocketAddr = address.parse().unwrap();
+            set_peer(&writer.change(), address);
+            assert_eq!(read(), Some(address));
+        }
+    }
+
+    #[test]
+    fn no_number_lies_on_another() {
+        let layout = Layout::new(Buckets::default());
+        let mut next = HISTOGRAMS;
+        for place in &layout.places {
+            assert_eq!(place.start, next);
+            next += 1 + place.buckets.len();
+        }
+        assert_eq!(layout.native(), next);
+    }
+}

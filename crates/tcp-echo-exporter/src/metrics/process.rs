@@ -1,0 +1,106 @@
+//! The `process_*` metrics that Prometheus's own clients have; from /proc, so on
+//! Linux only.
+
+#[cfg(target_os = "linux")]
+mod files;
+
+use std::fmt;
+#[cfg(target_os = "linux")]
+use std::sync::Arc;
+
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
+
+/// Writes them; what can't be read is left out. Clones share the files that they are read from.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Debug)]
+pub(crate) struct ProcessCollector(Arc<files::Files>);
+
+#[cfg(target_os = "linux")]
+impl ProcessCollector {
+    pub(crate) fn new() -> Self {
+        Self(Arc::default())
+    }
+}
+
+/// Writes nothing.
+#[cfg(not(target_os = "linux"))]
+#[derive(Clone, Debug)]
+pub(crate) struct ProcessCollector;
+
+#[cfg(not(target_os = "linux"))]
+impl ProcessCollector {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Collector for ProcessCollector {
+    fn encode(&self, _encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use procfs::process::Stat;
+    use prometheus_client::registry::Unit;
+    use rustix::process::{Resource, getrlimit};
+
+    use super::{Collector, DescriptorEncoder, ProcessCollector, fmt};
+    use crate::metrics::scalar::ScalarEncoder;
+
+    impl Collector for ProcessCollector {
+        fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+            let mut singles = ScalarEncoder(&mut encoder);
+            if let Some(stat) = self.0.stat() {
+                encode_stat(&stat, self.0.booted(), &mut singles)?;
+            }
+            if let Some(open) = self.0.open() {
+                let name = ("process_open_fds", None, "Open file descriptors.");
+                singles.gauge(name, open)?;
+            }
+            let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+            let name = (
+                "process_max_fds",
+                None,
+                "The limit of open file descriptors.",
+            );
+            singles.gauge(name, most)
+        }
+    }
+
+    fn encode_stat(
+        stat: &Stat,
+        booted: Option<u64>,
+        singles: &mut ScalarEncoder<'_, '_>,
+    ) -> fmt::Result {
+        const SECONDS: Option<&Unit> = Some(&Unit::Seconds);
+        const BYTES: Option<&Unit> = Some(&Unit::Bytes);
+        let seconds = |ticks: u64| ticks as f64 / procfs::ticks_per_second() as f64;
+        singles.real_counter(
+            ("process_cpu", SECONDS, "CPU time spent, user and system."),
+            seconds(stat.utime + stat.stime),
+        )?;
+        singles.gauge(
+            ("process_resident_memory", BYTES, "Memory in RAM."),
+            stat.rss * procfs::page_size(),
+        )?;
+        singles.gauge(
+            ("process_virtual_memory", BYTES, "Address space in use."),
+            stat.vsize,
+        )?;
+        if let Some(booted) = booted {
+            singles.real_gauge(
+                (
+                    "process_start_time",
+                    SECONDS,
+                    "When it started, in Unix seconds.",
+                ),
+                booted as f64 + seconds(stat.starttime),
+            )?;
+        }
+        let threads = u64::try_from(stat.num_threads).unwrap_or(0);
+        singles.gauge(("process_threads", None, "Threads."), threads)
+    }
+}

@@ -1,0 +1,187 @@
+//! What a scrape sees of the targets.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use tcp_echo_prober::{DisconnectReason, UnsentReason};
+
+use super::{
+    buckets::seconds,
+    buffers::Buffer,
+    labels::Labels,
+    layout::{self, Cell, Histogram, Layout},
+    targets::Series,
+};
+
+/// All targets, each as it was at one moment. Everything that goes out in one
+/// response is taken from one of these.
+#[derive(Debug)]
+pub(crate) struct Snapshots {
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) targets: Vec<Arc<Series>>,
+    /// The numbers of all targets, one target after the other.
+    pub(crate) words: Buffer,
+    /// Where each target's numbers end.
+    pub(crate) ends: Vec<usize>,
+}
+
+impl Snapshots {
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = Snapshot<'_>> {
+        let mut start = 0;
+        self.targets
+            .iter()
+            .zip(&self.ends)
+            .map(move |(series, end)| {
+                let words = &self.words[start..*end];
+                start = *end;
+                Snapshot::new(series, &self.layout, words)
+            })
+    }
+}
+
+/// One target as it was at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Snapshot<'a> {
+    series: &'a Arc<Series>,
+    layout: &'a Layout,
+    words: &'a [u64],
+}
+
+/// One histogram at that moment.
+#[derive(Debug)]
+pub(crate) struct Counted<'a> {
+    /// In seconds.
+    pub(crate) sum: f64,
+    pub(crate) count: u64,
+    /// Each bucket's own count.
+    pub(crate) buckets: &'a [u64],
+}
+
+impl<'a> Snapshot<'a> {
+    pub(crate) fn new(series: &'a Arc<Series>, layout: &'a Layout, words: &'a [u64]) -> Self {
+        Self {
+            series,
+            layout,
+            words,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &'a str {
+        &self.series.name
+    }
+
+    pub(crate) fn series(&self) -> &'a Arc<Series> {
+        self.series
+    }
+
+    pub(crate) fn labels(&self) -> &'a Labels {
+        &self.series.labels
+    }
+
+    /// The address as written.
+    pub(crate) fn address(&self) -> &'a str {
+        &self.series.address
+    }
+
+    /// The peer's address; that of the last connection where there is none now.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        layout::peer(self.words)
+    }
+
+    pub(crate) fn get(&self, cell: Cell) -> u64 {
+        self.words[cell as usize]
+    }
+
+    /// A duration.
+    pub(crate) fn seconds(&self, cell: Cell) -> f64 {
+        seconds(self.get(cell))
+    }
+
+    pub(crate) fn jitter_seconds(&self) -> f64 {
+        f64::from_bits(self.get(Cell::Jitter))
+    }
+
+    /// `whole` times the part of the loss window that is lost.
+    pub(crate) fn loss(&self, whole: f64) -> f64 {
+        let (lost, len) = self.window();
+        part(whole, lost, len)
+    }
+
+    /// The part of the loss window that this host missed.
+    pub(crate) fn missed_ratio(&self) -> f64 {
+        part(1.0, self.get(Cell::Missed), self.window().1)
+    }
+
+    /// The lost outcomes of the loss window, and all of them.
+    pub(crate) fn window(&self) -> (u64, u64) {
+        let window = self.get(Cell::Window);
+        (window >> 32, window & u64::from(u32::MAX))
+    }
+
+    /// The counts by reason from `base`, in the order of the reasons.
+    pub(crate) fn by_reason(&self, base: usize, reasons: usize) -> &'a [u64] {
+        &self.words[base..base + reasons]
+    }
+
+    pub(crate) fn unsent(&self) -> u64 {
+        let reasons = layout::CONNECT_FAILURES - layout::UNSENT;
+        self.by_reason(layout::UNSENT, reasons).iter().sum()
+    }
+
+    /// Slots that this host missed itself.
+    pub(crate) fn missed(&self) -> u64 {
+        let counts = self.by_reason(layout::UNSENT, UnsentReason::ALL.len());
+        let by_reason = UnsentReason::ALL.iter().zip(counts);
+        let missed = by_reason.filter(|(reason, _)| reason.is_own_host());
+        missed.map(|(_, count)| count).sum()
+    }
+
+    /// Timeouts and unsent slots, but for those that this host missed.
+    pub(crate) fn lost_elsewhere(&self) -> u64 {
+        self.get(Cell::Timeouts) + self.unsent() - self.missed()
+    }
+
+    pub(crate) fn connects(&self) -> u64 {
+        self.get(Cell::Connects)
+    }
+
+    pub(crate) fn connect_failures(&self) -> u64 {
+        let reasons = layout::DISCONNECTS - layout::CONNECT_FAILURES;
+        self.by_reason(layout::CONNECT_FAILURES, reasons)
+            .iter()
+            .sum()
+    }
+
+    pub(crate) fn disconnects(&self) -> u64 {
+        let reasons = DisconnectReason::ALL.len();
+        self.by_reason(layout::DISCONNECTS, reasons).iter().sum()
+    }
+
+    pub(crate) fn is_tried(&self) -> bool {
+        self.connects() > 0
+            || self.connect_failures() > 0
+            || self.words[layout::UNSENT_RESOURCES] > 0
+    }
+
+    pub(crate) fn histogram(&self, histogram: Histogram) -> Counted<'a> {
+        let (sum, buckets) = self.layout.place(histogram).of(self.words);
+        Counted {
+            sum: seconds(sum),
+            count: buckets.iter().sum(),
+            buckets,
+        }
+    }
+
+    /// The native histogram of the RTT, zero bucket first; empty where it was not
+    /// asked for.
+    pub(crate) fn native(&self) -> &'a [u64] {
+        self.words.get(self.layout.native()..).unwrap_or_default()
+    }
+}
+
+fn part(whole: f64, of: u64, len: u64) -> f64 {
+    if len == 0 {
+        0.0
+    } else {
+        whole * of as f64 / len as f64
+    }
+}

@@ -1,0 +1,371 @@
+//! The observer that keeps every target's numbers.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tcp_echo_prober::{Event, Observer, Sensor, Session, Target, TcpInfo, UnsentReason};
+use tokio::{sync::Notify, time::timeout};
+
+use super::{
+    buckets::{Buckets, seconds},
+    buffers::Buffers,
+    labels::Labels,
+    layout::{self, Cell, Histogram, Layout},
+    native,
+    seqlock::{Change, SeqLock, Writer},
+    snapshot::{Snapshot, Snapshots},
+};
+
+/// Keeps the metrics of all targets: an [`Observer`] for a prober, to be given to an
+/// [`Endpoints`](crate::Endpoints) as well. Clones are handles to the same.
+///
+/// A target's series exist, at 0, from the moment it is attached until its sensor is
+/// dropped. An event costs a few atomic stores; a scrape sees every target as it was
+/// between two events.
+#[derive(Clone)]
+pub struct TargetMetrics {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    layout: Arc<Layout>,
+    /// By name, so that every exposition has the same order and no series twice.
+    targets: Mutex<BTreeMap<Arc<str>, Arc<Series>>>,
+    /// Told when a target was tried for the first time.
+    tried: Notify,
+    buffers: Arc<Buffers>,
+}
+
+/// What is known of one target.
+#[derive(Debug)]
+pub(crate) struct Series {
+    pub(crate) name: Arc<str>,
+    pub(crate) labels: Labels,
+    /// The address as written.
+    pub(crate) address: String,
+    /// Whether it was asked for, and not listed.
+    pub(crate) on_demand: bool,
+    seqlock: Arc<SeqLock>,
+}
+
+impl Series {
+    /// How many numbers it has, with those of the native histogram or without.
+    fn len(&self, layout: &Layout, native: bool) -> usize {
+        if native {
+            self.seqlock.len()
+        } else {
+            layout.native()
+        }
+    }
+
+    /// Whether a connection to the target was made or failed at least once, or could
+    /// not be attempted for want of resources.
+    fn is_tried(&self) -> bool {
+        let failures = layout::CONNECT_FAILURES..layout::DISCONNECTS;
+        let mut tries = failures.chain([Cell::Connects as usize, layout::UNSENT_RESOURCES]);
+        tries.any(|index| self.seqlock.peek(index) > 0)
+    }
+}
+
+impl TargetMetrics {
+    /// With the default buckets for `tcp_echo_rtt_seconds`.
+    pub fn new() -> Self {
+        Self::with_buckets(Buckets::default())
+    }
+
+    /// With other buckets for `tcp_echo_rtt_seconds`.
+    pub fn with_buckets(rtt: Buckets) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                layout: Arc::new(Layout::new(rtt)),
+                targets: Mutex::default(),
+                tried: Notify::new(),
+                buffers: Arc::default(),
+            }),
+        }
+    }
+
+    /// All targets, each as it is at one moment; with the native histograms or not.
+    pub(crate) fn snapshots(&self, native: bool) -> Snapshots {
+        let targets = self.shared.lock().values().cloned().collect();
+        self.snapshots_of(targets, native)
+    }
+
+    /// Those that were not asked for, but listed.
+    pub(crate) fn listed(&self, native: bool) -> Snapshots {
+        let targets = self.shared.lock();
+        let listed = targets.values().filter(|series| !series.on_demand);
+        let listed = listed.cloned().collect();
+        drop(targets);
+        self.snapshots_of(listed, native)
+    }
+
+    /// The one of this name, if there is one.
+    pub(crate) fn of(&self, name: &str, native: bool) -> Option<Snapshots> {
+        let series = self.shared.lock().get(name).cloned()?;
+        Some(self.snapshots_of(vec![series], native))
+    }
+
+    fn snapshots_of(&self, targets: Vec<Arc<Series>>, native: bool) -> Snapshots {
+        let layout = Arc::clone(&self.shared.layout);
+        // All of about the same length, the first one's or shorter.
+        let most = targets
+            .first()
+            .map_or(0, |series| series.len(&layout, native));
+        let mut words = self.shared.buffers.take(targets.len() * most);
+        let mut ends = Vec::with_capacity(targets.len());
+        for series in &targets {
+            series.seqlock.read(series.len(&layout, native), &mut words);
+            ends.push(words.len());
+        }
+        Snapshots {
+            layout,
+            targets,
+            words,
+            ends,
+        }
+    }
+
+    /// Looks at one after the other, native histogram included, each as it is at a
+    /// moment of its own: in little memory, however many they are.
+    pub(crate) fn each(&self, mut look: impl FnMut(Snapshot<'_>)) {
+        let targets: Vec<_> = self.shared.lock().values().cloned().collect();
+        let mut words = Vec::new();
+        for series in &targets {
+            words.clear();
+            series.seqlock.read(series.seqlock.len(), &mut words);
+            look(Snapshot::new(series, &self.shared.layout, &words));
+        }
+    }
+
+    /// How many targets there are.
+    pub(crate) fn len(&self) -> usize {
+        self.shared.lock().len()
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.shared.lock().contains_key(name)
+    }
+
+    /// How many of the targets of these names were not tried yet; one that is not
+    /// attached was not.
+    pub(crate) fn untried_of(&self, names: &[Arc<str>]) -> usize {
+        let targets = self.shared.lock();
+        let is_tried = |name: &&Arc<str>| targets.get(*name).is_some_and(|s| s.is_tried());
+        names.len() - names.iter().filter(is_tried).count()
+    }
+
+    /// How many of all targets that are listed were not tried yet.
+    pub(crate) fn untried(&self) -> (usize, usize) {
+        let targets = self.shared.lock();
+        let listed = targets.values().filter(|series| !series.on_demand);
+        listed.fold((0, 0), |(untried, all), series| {
+            (untried + usize::from(!series.is_tried()), all + 1)
+        })
+    }
+
+    /// Waits until the target of this name was tried, so long at most.
+    pub(crate) async fn tried(&self, name: &str, patience: Duration) {
+        let is_tried = || self.shared.lock().get(name).is_some_and(|s| s.is_tried());
+        let tried = async {
+            loop {
+                let next = self.shared.tried.notified();
+                if is_tried() {
+                    return;
+                }
+                next.await;
+            }
+        };
+        // The client gets what there is.
+        let _ = timeout(patience, tried).await;
+    }
+}
+
+impl Default for TargetMetrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for TargetMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let targets = self.shared.lock().len();
+        f.debug_struct("TargetMetrics")
+            .field("targets", &targets)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<Series>>> {
+        self.targets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for TargetMetrics {
+    type Sensor = TargetSensor;
+
+    /// Registers the target's series; those of a target of the same name that is
+    /// still attached make way.
+    fn attach(&self, target: &Target) -> TargetSensor {
+        let layout = Arc::clone(&self.shared.layout);
+        let len = layout.native() + native::len(target.session().timeout());
+        let (writer, seqlock) = SeqLock::new(len);
+        let series = Arc::new(Series {
+            name: Arc::clone(target.name()),
+            labels: Labels::new(target.series_name(), target.labels()),
+            address: target.address().to_string(),
+            on_demand: target.is_on_demand(),
+            seqlock,
+        });
+        let name = Arc::clone(target.name());
+        self.shared.lock().insert(name, Arc::clone(&series));
+        TargetSensor {
+            writer,
+            len,
+            layout,
+            series,
+            tried: false,
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+/// Keeps the metrics of one target; its series go when it is dropped.
+#[derive(Debug)]
+pub struct TargetSensor {
+    writer: Writer,
+    /// How many numbers there are.
+    len: usize,
+    layout: Arc<Layout>,
+    series: Arc<Series>,
+    /// Whether it was tried, and those that wait for it were notified.
+    tried: bool,
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Drop for TargetSensor {
+    fn drop(&mut self) {
+        let mut targets = self.shared.lock();
+        let name = &*self.series.name;
+        if targets
+            .get(name)
+            .is_some_and(|series| Arc::ptr_eq(series, &self.series))
+        {
+            targets.remove(name);
+        }
+    }
+}
+
+impl Sensor for TargetSensor {
+    #[inline]
+    fn on_event(&mut self, event: &Event, session: &Session) {
+        let counts = session.counts();
+        let change = self.writer.change();
+        let set = |cell: Cell, value: u64| change.set(cell as usize, value);
+        let observe = |histogram: Histogram, duration: Duration| {
+            let nanos = nanos(duration);
+            self.layout.place(histogram).observe(&change, nanos);
+            nanos
+        };
+        // These four make a sum, so they are always taken together.
+        set(Cell::Sent, counts.sent);
+        set(Cell::Received, counts.received);
+        set(Cell::Timeouts, counts.timeouts);
+        set(Cell::InFlight, session.in_flight() as u64);
+        match event {
+            Event::Sent { lateness, .. } => {
+                observe(Histogram::SendLateness, *lateness);
+            }
+            Event::Received {
+                rtt, host_delay, ..
+            } => {
+                let nanos = observe(Histogram::Rtt, *rtt);
+                let rtt = seconds(nanos);
+                self.layout.observe_native(&change, self.len, rtt);
+                set(Cell::LastRtt, nanos);
+                set(Cell::Jitter, session.jitter_seconds().to_bits());
+                if let Some(host_delay) = host_delay {
+                    observe(Histogram::HostDelay, *host_delay);
+                }
+                set_window(&change, session);
+            }
+            Event::TimedOut { .. } => set_window(&change, session),
+            Event::Unsent { reason, .. } => {
+                change.set(layout::UNSENT + *reason as usize, counts.unsent(*reason));
+                set_window(&change, session);
+            }
+            Event::Late { .. } => set(Cell::Late, counts.late),
+            Event::Unexpected => set(Cell::Unexpected, counts.unexpected),
+            Event::Connected { address, handshake } => {
+                change.add(Cell::Connects as usize, 1);
+                set(Cell::Connected, 1);
+                layout::set_peer(&change, *address);
+                observe(Histogram::ConnectDuration, *handshake);
+            }
+            Event::ConnectFailed { reason } => {
+                change.add(layout::CONNECT_FAILURES + *reason as usize, 1);
+            }
+            Event::Disconnected { reason } => {
+                change.add(layout::DISCONNECTS + *reason as usize, 1);
+                set(Cell::Connected, 0);
+                set_tcp_info(&change, &TcpInfo::default());
+            }
+            Event::TcpInfo(info) => {
+                set_tcp_info(&change, info);
+                set(Cell::Retransmits, info.retransmits);
+            }
+            // Events of a later session that are not known here.
+            _ => {}
+        }
+        drop(change);
+        if !self.tried && is_outcome(event) {
+            self.tried = true;
+            self.shared.tried.notify_waiters();
+        }
+    }
+}
+
+/// Whether the event says what came of trying to connect.
+fn is_outcome(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Connected { .. }
+            | Event::ConnectFailed { .. }
+            | Event::Unsent {
+                reason: UnsentReason::Resources,
+                ..
+            }
+    )
+}
+
+/// Sets the kernel's view of the connection; without a connection there is none.
+fn set_tcp_info(change: &Change<'_>, info: &TcpInfo) {
+    change.set(Cell::Srtt as usize, nanos(info.srtt));
+    change.set(Cell::Rttvar as usize, nanos(info.rttvar));
+    let min_rtt = info.min_rtt.map_or(0, nanos);
+    change.set(Cell::MinRtt as usize, min_rtt);
+}
+
+#[inline]
+fn set_window(change: &Change<'_>, session: &Session) {
+    let window = session.loss_window();
+    let packed = u64::from(window.lost()) << 32 | u64::from(window.len());
+    change.set(Cell::Window as usize, packed);
+    change.set(Cell::Missed as usize, u64::from(session.missed_in_window()));
+}
+
+#[inline]
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,270 @@
+//! What happened to every target of late.
+//!
+//! A task looks at the targets' numbers every [`STEP`] and keeps what changed, so
+//! the probing threads do nothing for it. Memory is bounded: [`MOST_STEPS`] of 36
+//! bytes a target, and fewer where all targets together would exceed the limit.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    TargetMetrics,
+    metrics::{snapshot::Snapshot, targets::Series},
+};
+
+mod counts;
+pub(crate) mod step;
+
+use counts::{Counts, NATIVE};
+use step::{Counted, Step, quantile};
+
+/// How long a step is.
+pub(crate) const STEP: Duration = Duration::from_secs(10);
+
+/// An hour.
+pub(crate) const MOST_STEPS: usize = 360;
+
+/// As many as a sparkline has, 10 minutes; kept whatever the limit, unless it is 0.
+pub(crate) const FEWEST_STEPS: usize = 60;
+
+/// p50 and p99 are of the time since the older of two marks, which are set this many
+/// steps apart: of the last 2½ to 5 minutes.
+const MARK_STEPS: u64 = 15;
+
+/// What a target takes besides its steps, at most, in bytes.
+const FIXED: usize = 3 * NATIVE * size_of::<u32>() + size_of::<Track>();
+
+/// The history of all targets.
+#[derive(Debug)]
+pub(crate) struct History {
+    metrics: TargetMetrics,
+    /// Of all targets together, in bytes.
+    limit: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    tracks: HashMap<Arc<str>, Track>,
+    /// When the step under way began.
+    began: Instant,
+    /// The number of that step.
+    step: u64,
+    next_id: u32,
+}
+
+/// The history of one target.
+#[derive(Debug)]
+pub(crate) struct Track {
+    /// Never given to another target.
+    pub(crate) id: u32,
+    series: Arc<Series>,
+    /// Whether the target is still there.
+    seen: bool,
+    /// As of the end of the last whole step.
+    last: Totals,
+    marks: [Counts; 2],
+    steps: VecDeque<Step>,
+}
+
+#[derive(Debug, Default)]
+struct Totals {
+    native: Counts,
+    lost: u64,
+    missed: u64,
+    connects: u64,
+    disconnects: u64,
+}
+
+/// The tracks, held still.
+pub(crate) struct Tracks<'a>(MutexGuard<'a, State>);
+
+impl Tracks<'_> {
+    pub(crate) fn of(&self, target: &Snapshot<'_>) -> Option<&Track> {
+        let track = self.0.tracks.get(target.name())?;
+        Arc::ptr_eq(&track.series, target.series()).then_some(track)
+    }
+
+    /// When the step under way began.
+    pub(crate) fn began(&self) -> Instant {
+        self.0.began
+    }
+}
+
+impl History {
+    pub(crate) fn new(metrics: TargetMetrics, limit: usize) -> Self {
+        let state = Mutex::new(State {
+            tracks: HashMap::new(),
+            began: Instant::now(),
+            step: 0,
+            next_id: 0,
+        });
+        Self {
+            metrics,
+            limit,
+            state,
+        }
+    }
+
+    pub(crate) fn metrics(&self) -> &TargetMetrics {
+        &self.metrics
+    }
+
+    pub(crate) fn tracks(&self) -> Tracks<'_> {
+        Tracks(self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Notes new targets, forgets those that went, and ends the step under way if it
+    /// is time.
+    pub(crate) fn advance(&self, now: Instant) {
+        // The lock comes first, here and wherever both are read: no numbers are older
+        // than the step under way.
+        let mut tracks = self.tracks();
+        let state = &mut *tracks.0;
+        let elapsed = now.saturating_duration_since(state.began);
+        let ended = elapsed.as_nanos() / STEP.as_nanos();
+        let ended = u32::try_from(ended).unwrap_or(u32::MAX);
+        let most = self.most_steps(self.metrics.len());
+        let step = state.step;
+        state
+            .tracks
+            .values_mut()
+            .for_each(|track| track.seen = false);
+        self.metrics.each(|target| {
+            let next_id = &mut state.next_id;
+            let track = state.tracks.entry(Arc::clone(&target.series().name));
+            let track = track.or_insert_with(|| {
+                *next_id += 1;
+                Track::new(*next_id, &target)
+            });
+            track.follow(&target);
+            track.seen = true;
+            if ended > 0 {
+                track.end_step(&target, ended, most);
+                if (step + u64::from(ended)) / MARK_STEPS > step / MARK_STEPS {
+                    track.mark(&target);
+                }
+            }
+        });
+        state.tracks.retain(|_, track| track.seen);
+        if ended > 0 {
+            state.step += u64::from(ended);
+            state.began += STEP * ended;
+        }
+    }
+
+    /// Whether there is a target of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.metrics.has(name)
+    }
+
+    /// Whether the step under way is over.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.tracks().began()) >= STEP
+    }
+
+    /// How many steps each of so many targets may have.
+    fn most_steps(&self, targets: usize) -> usize {
+        if self.limit == 0 {
+            return 0;
+        }
+        let each = self.limit / targets.max(1);
+        let steps = each.saturating_sub(FIXED) / size_of::<Step>();
+        steps.clamp(FEWEST_STEPS, MOST_STEPS)
+    }
+
+    /// How long the history of each target is at most, with the targets there are.
+    pub(crate) fn span(&self) -> Duration {
+        STEP * u32::try_from(self.most_steps(self.metrics.len())).unwrap_or(0)
+    }
+}
+
+impl Track {
+    fn new(id: u32, target: &Snapshot<'_>) -> Self {
+        Self {
+            id,
+            series: Arc::clone(target.series()),
+            seen: true,
+            last: Totals::default(),
+            marks: Default::default(),
+            steps: VecDeque::new(),
+        }
+    }
+
+    /// A target that was attached anew under the name counts from 0 again.
+    fn follow(&mut self, target: &Snapshot<'_>) {
+        if !Arc::ptr_eq(&self.series, target.series()) {
+            self.series = Arc::clone(target.series());
+            self.last = Totals::default();
+            self.marks = Default::default();
+        }
+    }
+
+    fn end_step(&mut self, target: &Snapshot<'_>, ended: u32, most: usize) {
+        let step = self.running(target);
+        self.last = Totals::of(target);
+        if self.steps.capacity() != most {
+            let excess = self.steps.len().saturating_sub(most);
+            self.steps.drain(..excess);
+            self.steps.shrink_to(most);
+            self.steps.reserve_exact(most - self.steps.len());
+        }
+        // Steps that were slept through saw nothing.
+        let missed = usize::try_from(ended - 1).unwrap_or(most).min(most);
+        let missed = std::iter::repeat_n(Step::default(), missed);
+        for step in missed.chain([step]) {
+            if self.steps.len() >= most {
+                self.steps.pop_front();
+            }
+            if most > 0 {
+                self.steps.push_back(step);
+            }
+        }
+    }
+
+    fn mark(&mut self, target: &Snapshot<'_>) {
+        self.marks.swap(0, 1);
+        self.marks[1] = Counts::of(target);
+    }
+
+    /// The step under way.
+    pub(crate) fn running(&self, target: &Snapshot<'_>) -> Step {
+        let last = &self.last;
+        Step::pack(&Counted {
+            native: &last.native.until(target),
+            lost: target.lost_elsewhere().saturating_sub(last.lost),
+            missed: target.missed().saturating_sub(last.missed),
+            connects: target.connects().saturating_sub(last.connects),
+            disconnects: target.disconnects().saturating_sub(last.disconnects),
+        })
+    }
+
+    /// The steps that ended, the oldest first.
+    pub(crate) fn steps(&self) -> &VecDeque<Step> {
+        &self.steps
+    }
+
+    /// p50 and p99 of the last minutes, in seconds.
+    pub(crate) fn percentiles(&self, target: &Snapshot<'_>) -> [Option<f64>; 2] {
+        let window = self.marks[0].until(target);
+        [0.5, 0.99].map(|q| quantile(&window, q))
+    }
+}
+
+impl Totals {
+    fn of(target: &Snapshot<'_>) -> Self {
+        Self {
+            native: Counts::of(target),
+            lost: target.lost_elsewhere(),
+            missed: target.missed(),
+            connects: target.connects(),
+            disconnects: target.disconnects(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,286 @@
+//! The stream that keeps open pages up to date.
+//!
+//! One task makes a view every two seconds while anyone watches; all streams share
+//! it, each row's texts included. A stream sends what changed of the rows that its
+//! page shows. It keeps no queue: one that reads slowly misses views, no more. Each
+//! stream ends after a while and the browser comes again, so a viewer that is gone
+//! holds its place no longer than that.
+
+use std::{
+    collections::{HashMap, HashSet},
+    convert::Infallible,
+    net::IpAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_core::Stream;
+use serde::Serialize;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval, timeout_at},
+};
+
+use super::{
+    history::History,
+    query::Choice,
+    view::{Health, Row, View},
+};
+
+mod viewers;
+
+use viewers::{Viewer, Viewers};
+
+/// How often pages are brought up to date.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// How many streams there are at once.
+const STREAMS: usize = 32;
+
+/// How long a stream lasts at most.
+const LASTS: Duration = Duration::from_secs(50);
+
+/// How long before the connection would be closed it ends by itself, rather than in
+/// the middle of an event.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// Views for everyone who watches.
+#[derive(Debug)]
+pub(crate) struct EventStreams {
+    views: watch::Sender<Option<Arc<View>>>,
+    viewers: Viewers,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Drop for EventStreams {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl EventStreams {
+    /// Starts the task, which ends when this is dropped; without a runtime there is
+    /// none.
+    pub(crate) fn start(history: Arc<History>) -> Self {
+        let (views, _) = watch::channel(None);
+        let runtime = tokio::runtime::Handle::try_current();
+        let task = runtime.map(|runtime| runtime.spawn(keep(history, views.clone())));
+        Self {
+            views,
+            viewers: Viewers::new(STREAMS),
+            task: task.ok(),
+        }
+    }
+
+    /// The answer with a stream of what the page of `client` shows, on a connection that is
+    /// closed at that time.
+    pub(crate) fn stream(
+        &self,
+        choice: Choice,
+        client: Option<IpAddr>,
+        closes: Option<Instant>,
+    ) -> Response {
+        let (sender, receiver) = mpsc::channel(1);
+        let lasts = Instant::now() + LASTS;
+        let end = closes
+            .and_then(|closes| closes.checked_sub(MARGIN))
+            .map_or(lasts, |closes| closes.min(lasts));
+        let views = self.views.subscribe();
+        let start = || tokio::spawn(feed(views, choice, sender, end));
+        let Some(viewer) = self.viewers.admit(client, start) else {
+            let retry = [(header::RETRY_AFTER, HeaderValue::from_static("10"))];
+            return (StatusCode::SERVICE_UNAVAILABLE, retry, "too many viewers\n").into_response();
+        };
+        let body = Body::from_stream(Events {
+            receiver,
+            _viewer: viewer,
+        });
+        let headers = [
+            (header::CONTENT_TYPE, "text/event-stream"),
+            // nginx would else keep events until they fill a buffer
+            // (ngx_http_proxy_module, `proxy_buffering`).
+            (HeaderName::from_static("x-accel-buffering"), "no"),
+        ];
+        (headers, body).into_response()
+    }
+}
+
+/// Takes the steps of the history, and makes views while someone watches.
+async fn keep(history: Arc<History>, views: watch::Sender<Option<Arc<View>>>) {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let now = ticks.tick().await;
+        let watched = views.receiver_count() > 0;
+        if !watched {
+            // An old view is of no use to the next who comes.
+            views.send_if_modified(|view| {
+                *view = None;
+                false
+            });
+            if !history.is_due(now.into_std()) {
+                continue;
+            }
+        }
+        let history = Arc::clone(&history);
+        let made = tokio::task::spawn_blocking(move || {
+            if watched {
+                return Some(Arc::new(View::of(&history)));
+            }
+            history.advance(Instant::now());
+            None
+        });
+        if let Ok(Some(view)) = made.await {
+            views.send_replace(Some(view));
+        }
+    }
+}
+
+/// Sends what changes, until the page is gone or the stream has lasted.
+async fn feed(
+    mut views: watch::Receiver<Option<Arc<View>>>,
+    choice: Choice,
+    sender: mpsc::Sender<Bytes>,
+    end: Instant,
+) {
+    let _ = timeout_at(end.into(), async {
+        let retry = Bytes::from_static(b"retry: 1000\n\n");
+        if sender.send(retry).await.is_err() {
+            return;
+        }
+        views.mark_changed();
+        let mut shown = Shown::default();
+        while views.changed().await.is_ok() {
+            let view = views.borrow_and_update().clone();
+            let Some(view) = view.filter(|view| view.made.elapsed() < 2 * EVERY) else {
+                continue;
+            };
+            // The place comes first: the view is not turned into an event before
+            // the one before it has gone.
+            let Ok(place) = sender.reserve().await else {
+                return;
+            };
+            if let Ok(event) = shown.update(&view, &choice) {
+                place.send(event);
+            }
+        }
+    })
+    .await;
+}
+
+/// The events of one stream; its task ends with it.
+struct Events {
+    receiver: mpsc::Receiver<Bytes>,
+    _viewer: Viewer,
+}
+
+impl Stream for Events {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.receiver.poll_recv(context).map(|next| next.map(Ok))
+    }
+}
+
+/// What a page has been sent.
+#[derive(Default)]
+struct Shown {
+    /// The ids of the rows, from top to bottom.
+    order: Vec<u32>,
+    /// The view that they were of.
+    view: Option<Arc<View>>,
+}
+
+/// An event's data.
+#[derive(Serialize)]
+struct Update<'a> {
+    /// How many targets there are of each [`Health`], by its word.
+    tally: HashMap<&'static str, usize>,
+    matched: usize,
+    /// The ids of all rows from top to bottom, where that changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<&'a [u32]>,
+    rows: Vec<Change<'a>>,
+}
+
+/// Name, address and labels.
+type Head<'a> = (&'a str, &'a str, &'a [(String, String)]);
+
+/// A row, as far as it changed.
+#[derive(Serialize)]
+struct Change<'a> {
+    id: u32,
+    health: &'static str,
+    cells: [&'a str; 4],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spark: Option<[&'a str; 2]>,
+    /// What doesn't change; for a row that the page hasn't.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<Head<'a>>,
+}
+
+impl Shown {
+    fn update(&mut self, view: &Arc<View>, choice: &Choice) -> serde_json::Result<Bytes> {
+        let (rows, matched) = view.choose(choice);
+        let order: Vec<u32> = rows.iter().map(|row| row.id).collect();
+        let shown: HashSet<u32> = self.order.iter().copied().collect();
+        let before: HashMap<u32, &Row> = self
+            .view
+            .iter()
+            .flat_map(|view| &view.rows)
+            .filter(|row| shown.contains(&row.id))
+            .map(|row| (row.id, row))
+            .collect();
+        let changes = rows
+            .iter()
+            .filter_map(|row| change(before.get(&row.id).copied(), row));
+        let update = Update {
+            tally: Health::ALL
+                .map(Health::as_str)
+                .into_iter()
+                .zip(view.tally())
+                .collect(),
+            matched,
+            order: (order != self.order).then_some(&order),
+            rows: changes.collect(),
+        };
+        let mut event = b"data: ".to_vec();
+        serde_json::to_writer(&mut event, &update)?;
+        event.extend(b"\n\n");
+        self.view = Some(Arc::clone(view));
+        self.order = order;
+        Ok(event.into())
+    }
+}
+
+/// What changed of a row since it was last sent.
+fn change<'a>(before: Option<&Row>, row: &'a Row) -> Option<Change<'a>> {
+    let texts = row.texts();
+    let old = before.map(Row::texts);
+    if before.is_some_and(|before| before.health == row.health) && old == Some(texts) {
+        return None;
+    }
+    let spark = old.is_none_or(|old| old.spark != texts.spark);
+    Some(Change {
+        id: row.id,
+        health: row.health.as_str(),
+        cells: [&texts.rtt, &texts.p50, &texts.p99, &texts.loss],
+        spark: spark.then_some([&texts.spark.line, &texts.spark.loss]),
+        head: before
+            .is_none()
+            .then_some((&row.name, &row.address, &row.labels)),
+    })
+}
+
+#[cfg(test)]
+mod tests;
