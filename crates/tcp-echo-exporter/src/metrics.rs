@@ -11,6 +11,7 @@ pub(crate) mod native;
 pub(crate) mod process;
 pub(crate) mod scalar;
 pub(crate) mod seqlock;
+pub(crate) mod series;
 pub(crate) mod server;
 pub(crate) mod snapshot;
 pub(crate) mod sockets;

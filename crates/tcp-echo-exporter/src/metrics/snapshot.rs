@@ -9,7 +9,7 @@ use super::{
     buffers::Buffer,
     labels::Labels,
     layout::{self, Cell, Histogram, Layout},
-    targets::Series,
+    series::Series,
 };
 
 /// All targets, each as it was at one moment. Everything that goes out in one

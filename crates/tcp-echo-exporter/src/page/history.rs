@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     TargetMetrics,
-    metrics::{snapshot::Snapshot, targets::Series},
+    metrics::{series::Series, snapshot::Snapshot},
 };
 
 mod counts;
