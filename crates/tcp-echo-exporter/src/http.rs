@@ -1,5 +1,6 @@
 //! Serving HTTP, and what its clients may take.
 
+pub(crate) mod accept;
 pub(crate) mod allowed_hosts;
 pub(crate) mod answers;
 pub(crate) mod body;

@@ -13,11 +13,11 @@ use axum::{
 use flate2::{Compression, write::GzEncoder};
 
 use super::{
+    accept,
     answers::Answers,
     body::{self, BodyWriter},
     client::Client,
 };
-use crate::exposition::negotiate;
 
 /// How many answers are in memory at once; others wait. Two Prometheus servers and a
 /// person don't.
@@ -58,7 +58,7 @@ impl Renderer {
         client: &Client,
         render: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
     ) -> Response {
-        let gzip = negotiate::gzip(&client.headers);
+        let gzip = accept::gzip(&client.headers);
         let Some(place) = self.answers.place(client, self.patience).await else {
             return busy();
         };
