@@ -1,11 +1,11 @@
 //! The endpoints, without a listener.
 
-use std::{error::Error, fmt, io::Write, sync::Arc, time::SystemTime};
+use std::{error::Error, fmt, sync::Arc, time::SystemTime};
 
 use axum::{
     Router,
     extract::State,
-    http::{Extensions, HeaderMap, HeaderValue, StatusCode, header},
+    http::{Extensions, HeaderMap, StatusCode, header},
     middleware::map_response,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -20,15 +20,16 @@ use crate::{
         lifecycle::Lifecycle,
         readiness::{Readiness, Ready},
     },
-    exposition::{collect::FamilyCollector, encode::Format, negotiate},
-    http::{client::Client, respond::Renderer},
+    exposition::{self, collect::target_collectors, encode::Format},
+    http::{
+        client::Client,
+        respond::{Renderer, set_header},
+    },
     metrics::{
         build_info::{BuildInfo, BuildInfoCollector, Count, Moment, ReloadStatus},
         discovery::{LookupCollector, SourceCollector, SourceStatus},
-        families::FAMILIES,
         process::ProcessCollector,
         server::ServerCollector,
-        snapshot::Snapshots,
         sockets::SocketCollector,
         targets::TargetMetrics,
     },
@@ -69,7 +70,7 @@ type ReloadHook = dyn Fn() -> Result<(), ReloadError> + Send + Sync;
 #[derive(Clone)]
 pub struct Endpoints {
     pub(crate) build: BuildInfo,
-    pub(crate) targets: Option<TargetMetrics>,
+    targets: Option<TargetMetrics>,
     server: Option<Arc<ServerStats>>,
     lookups: Option<Arc<LookupStats>>,
     sockets: Option<SocketStats>,
@@ -81,7 +82,7 @@ pub struct Endpoints {
     tls_cert_expiry: Option<Arc<Moment>>,
     lifecycle: Lifecycle,
     history_limit: usize,
-    pub(crate) probe: Option<Probe>,
+    probe: Option<Probe>,
 }
 
 impl Endpoints {
@@ -231,7 +232,7 @@ impl Endpoints {
                 ..Ready::default()
             },
             process: ProcessCollector::new(),
-            renderer: Renderer::default(),
+            renderer: Arc::default(),
             live: history.clone().map(EventStreams::start),
             history,
             endpoints: self,
@@ -247,7 +248,9 @@ impl Endpoints {
             tls_cert_expiry: self.tls_cert_expiry.clone(),
         })];
         if let Some(targets) = &self.targets {
-            collectors.extend(of_targets(targets.listed(format == Format::Protobuf)));
+            collectors.extend(target_collectors(
+                targets.listed(format == Format::Protobuf),
+            ));
         }
         if let Some(stats) = &self.sockets {
             collectors.push(Box::new(SocketCollector(stats.clone())));
@@ -280,57 +283,33 @@ pub(crate) struct App {
     pub(crate) endpoints: Endpoints,
     process: ProcessCollector,
     ready: Ready,
-    pub(crate) renderer: Renderer,
+    pub(crate) renderer: Arc<Renderer>,
     /// Where there are targets.
     pub(crate) history: Option<Arc<History>>,
     pub(crate) live: Option<EventStreams>,
 }
 
 pub(crate) fn routes(app: Arc<App>) -> Router {
-    let probe = app.endpoints.probe.is_some();
-    let probe = probe.then(probe::routes).unwrap_or_default();
+    let probe = app.endpoints.probe.clone().map(|probe| {
+        let targets = app.endpoints.targets.clone();
+        probe::routes(probe, targets, Arc::clone(&app.renderer))
+    });
     Router::new()
         .route("/metrics", get(metrics))
-        .merge(probe)
         .merge(page_routes())
         .route("/-/healthy", get(async || "healthy\n"))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload))
+        .with_state(app)
+        .merge(probe.unwrap_or_default())
         .fallback(async || (StatusCode::NOT_FOUND, "not found\n"))
         .layer(map_response(harden))
-        .with_state(app)
-}
-
-/// Everything of these targets.
-pub(crate) fn of_targets(snapshots: Snapshots) -> impl Iterator<Item = Box<dyn Collector>> {
-    let snapshots = Arc::new(snapshots);
-    FAMILIES.iter().map(move |family| {
-        let snapshots = Arc::clone(&snapshots);
-        Box::new(FamilyCollector { family, snapshots }) as Box<dyn Collector>
-    })
 }
 
 async fn metrics(State(app): State<Arc<App>>, client: Client) -> Response {
     let (endpoints, process) = (app.endpoints.clone(), app.process.clone());
     let collectors = move |format| endpoints.collectors(process, format);
-    exposition(&app, &client, collectors).await
-}
-
-/// What `collectors` give, in the format that the client prefers.
-pub(crate) async fn exposition<C>(
-    app: &App,
-    client: &Client,
-    collectors: impl FnOnce(Format) -> C + Send + 'static,
-) -> Response
-where
-    C: IntoIterator<Item = Box<dyn Collector>>,
-{
-    let format = negotiate::format(&client.headers);
-    let render = move |out: &mut dyn Write| format.encode(collectors(format), out);
-    let mut response = app.renderer.render(client, render).await;
-    set(&mut response, header::CONTENT_TYPE, format.content_type());
-    set(&mut response, header::VARY, "Accept, Accept-Encoding");
-    response
+    exposition::respond(&app.renderer, &client, collectors).await
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Response {
@@ -367,13 +346,7 @@ async fn reload(
 
 /// What every answer carries.
 async fn harden(mut response: Response) -> Response {
-    set(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(&mut response, header::CACHE_CONTROL, "no-store");
+    set_header(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set_header(&mut response, header::CACHE_CONTROL, "no-store");
     response
-}
-
-pub(crate) fn set(response: &mut Response, name: header::HeaderName, value: &'static str) {
-    response
-        .headers_mut()
-        .insert(name, HeaderValue::from_static(value));
 }

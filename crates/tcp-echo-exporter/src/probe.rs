@@ -17,19 +17,16 @@ use tcp_echo_prober::{AskError, OnDemand, SessionConfig};
 use tokio::time::timeout;
 
 use crate::{
-    endpoints::{App, exposition, of_targets},
-    exposition::encode::Format,
-    http::client::Client,
+    exposition::{self, collect::target_collectors, encode::Format},
+    http::{client::Client, respond::Renderer},
+    metrics::targets::TargetMetrics,
 };
 
 mod query;
 mod scrape_timeout;
 
+pub use query::ParseDuration;
 use query::ProbeQuery;
-
-/// Reads a duration as the user writes it, or says why it is none, in words that end a
-/// sentence.
-pub type ParseDuration = fn(&str) -> Result<Duration, String>;
 
 /// How long the first answer waits for a connection, or for its failure, where the request
 /// doesn't say how long it may.
@@ -58,13 +55,34 @@ impl fmt::Debug for Probe {
     }
 }
 
-pub(crate) fn routes() -> Router<Arc<App>> {
-    Router::new().route("/probe", get(probe))
+/// What an answer at `/probe` is made of.
+struct App {
+    probe: Probe,
+    targets: Option<TargetMetrics>,
+    renderer: Arc<Renderer>,
 }
 
-async fn probe(State(app): State<Arc<App>>, RawQuery(query): RawQuery, client: Client) -> Response {
-    let endpoints = &app.endpoints;
-    let (Some(probe), Some(targets)) = (&endpoints.probe, endpoints.targets.clone()) else {
+/// The route `/probe`; without targets to show it is not found.
+pub(crate) fn routes(
+    probe: Probe,
+    targets: Option<TargetMetrics>,
+    renderer: Arc<Renderer>,
+) -> Router {
+    let app = Arc::new(App {
+        probe,
+        targets,
+        renderer,
+    });
+    Router::new().route("/probe", get(answer)).with_state(app)
+}
+
+async fn answer(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+    client: Client,
+) -> Response {
+    let probe = &app.probe;
+    let Some(targets) = app.targets.clone() else {
         return refused(StatusCode::NOT_FOUND, "nothing is probed here");
     };
     let query = match ProbeQuery::parse(query.as_deref().unwrap_or_default()) {
@@ -103,9 +121,9 @@ async fn probe(State(app): State<Arc<App>>, RawQuery(query): RawQuery, client: C
         let busy = format_args!("target {name:?}: it is not probed yet");
         return refused(StatusCode::SERVICE_UNAVAILABLE, busy);
     }
-    exposition(&app, &client, move |format| {
+    exposition::respond(&app.renderer, &client, move |format| {
         let snapshots = targets.of(&name, format == Format::Protobuf);
-        snapshots.into_iter().flat_map(of_targets)
+        snapshots.into_iter().flat_map(target_collectors)
     })
     .await
 }

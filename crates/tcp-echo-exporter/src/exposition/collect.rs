@@ -10,12 +10,21 @@ use prometheus_client::{
 };
 
 use crate::metrics::{
-    families::{Family, Kind},
+    families::{FAMILIES, Family, Kind},
     labels::With,
     layout::Histogram,
     native::{self, Sparse},
     snapshot::Snapshots,
 };
+
+/// Everything of these targets.
+pub(crate) fn target_collectors(snapshots: Snapshots) -> impl Iterator<Item = Box<dyn Collector>> {
+    let snapshots = Arc::new(snapshots);
+    FAMILIES.iter().map(move |family| {
+        let snapshots = Arc::clone(&snapshots);
+        Box::new(FamilyCollector { family, snapshots }) as Box<dyn Collector>
+    })
+}
 
 /// Writes one metric of all targets.
 #[derive(Debug)]

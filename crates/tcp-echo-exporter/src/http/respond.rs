@@ -7,7 +7,7 @@ use std::{
 
 use axum::{
     body::Body,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use flate2::{Compression, write::GzEncoder};
@@ -92,6 +92,12 @@ impl Renderer {
         }
         response
     }
+}
+
+/// Sets one header of a response.
+pub(crate) fn set_header(response: &mut Response, name: HeaderName, value: &'static str) {
+    let value = HeaderValue::from_static(value);
+    response.headers_mut().insert(name, value);
 }
 
 fn busy() -> Response {

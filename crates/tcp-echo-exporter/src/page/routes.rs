@@ -23,8 +23,8 @@ use super::{
     view::View,
 };
 use crate::{
-    endpoints::{App, set},
-    http::client::Client,
+    endpoints::App,
+    http::{client::Client, respond::set_header},
 };
 
 const STYLE: &str = include_str!("static/page.css");
@@ -76,8 +76,8 @@ async fn page(State(app): State<Arc<App>>, asked: Asked<Choice>, client: Client)
     if response.status() == StatusCode::OK {
         *response.status_mut() = status;
     }
-    set(&mut response, header::CONTENT_SECURITY_POLICY, POLICY);
-    set(&mut response, header::REFERRER_POLICY, "no-referrer");
+    set_header(&mut response, header::CONTENT_SECURITY_POLICY, POLICY);
+    set_header(&mut response, header::REFERRER_POLICY, "no-referrer");
     response
 }
 
@@ -161,7 +161,7 @@ async fn picture(State(app): State<Arc<App>>, asked: Asked<Picture>, client: Cli
     };
     let mut response = app.renderer.render(&client, render).await;
     kind(&mut response, "image/svg+xml");
-    set(
+    set_header(
         &mut response,
         header::CONTENT_SECURITY_POLICY,
         PICTURE_POLICY,
@@ -185,7 +185,7 @@ async fn events(State(app): State<Arc<App>>, asked: Asked<Choice>, client: Clien
 fn kind(response: &mut Response, kind: &'static str) {
     const NAME: HeaderName = header::CONTENT_TYPE;
     if response.status() == StatusCode::OK {
-        set(response, NAME, kind);
+        set_header(response, NAME, kind);
     }
 }
 

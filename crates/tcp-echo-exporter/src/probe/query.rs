@@ -5,7 +5,9 @@ use std::{num::NonZeroU32, time::Duration};
 use axum::{extract::Query, http::Uri};
 use tcp_echo_prober::{Address, AddressError, SessionConfig};
 
-use super::ParseDuration;
+/// Reads a duration as the user writes it, or says why it is none, in words that end a
+/// sentence.
+pub type ParseDuration = fn(&str) -> Result<Duration, String>;
 
 const LONGEST_INTERVAL: Duration = Duration::from_secs(60 * 60);
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
