@@ -33,7 +33,7 @@ use crate::{
         sockets::SocketCollector,
         targets::TargetMetrics,
     },
-    page::{history::History, routes as page_routes, sse::EventStreams},
+    page,
     probe::{self, Probe},
 };
 
@@ -69,7 +69,7 @@ type ReloadHook = dyn Fn() -> Result<(), ReloadError> + Send + Sync;
 /// for good: targets that a reload brings don't take the program out of service.
 #[derive(Clone)]
 pub struct Endpoints {
-    pub(crate) build: BuildInfo,
+    build: BuildInfo,
     targets: Option<TargetMetrics>,
     server: Option<Arc<ServerStats>>,
     lookups: Option<Arc<LookupStats>>,
@@ -223,9 +223,7 @@ impl Endpoints {
         routes(self.app())
     }
 
-    pub(crate) fn app(self) -> Arc<App> {
-        let history = self.targets.clone();
-        let history = history.map(|targets| Arc::new(History::new(targets, self.history_limit)));
+    fn app(self) -> Arc<App> {
         Arc::new(App {
             ready: Ready {
                 started: self.readiness.clone(),
@@ -233,8 +231,6 @@ impl Endpoints {
             },
             process: ProcessCollector::new(),
             renderer: Arc::default(),
-            live: history.clone().map(EventStreams::start),
-            history,
             endpoints: self,
         })
     }
@@ -279,28 +275,32 @@ impl fmt::Debug for Endpoints {
     }
 }
 
-pub(crate) struct App {
-    pub(crate) endpoints: Endpoints,
+struct App {
+    endpoints: Endpoints,
     process: ProcessCollector,
     ready: Ready,
-    pub(crate) renderer: Arc<Renderer>,
-    /// Where there are targets.
-    pub(crate) history: Option<Arc<History>>,
-    pub(crate) live: Option<EventStreams>,
+    renderer: Arc<Renderer>,
 }
 
-pub(crate) fn routes(app: Arc<App>) -> Router {
-    let probe = app.endpoints.probe.clone().map(|probe| {
-        let targets = app.endpoints.targets.clone();
-        probe::routes(probe, targets, Arc::clone(&app.renderer))
-    });
+fn routes(app: Arc<App>) -> Router {
+    let (endpoints, renderer) = (&app.endpoints, &app.renderer);
+    let probe = endpoints
+        .probe
+        .clone()
+        .map(|probe| probe::routes(probe, endpoints.targets.clone(), Arc::clone(renderer)));
+    let page = page::routes(
+        endpoints.build,
+        endpoints.targets.clone(),
+        endpoints.history_limit,
+        Arc::clone(renderer),
+    );
     Router::new()
         .route("/metrics", get(metrics))
-        .merge(page_routes())
         .route("/-/healthy", get(async || "healthy\n"))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload))
         .with_state(app)
+        .merge(page)
         .merge(probe.unwrap_or_default())
         .fallback(async || (StatusCode::NOT_FOUND, "not found\n"))
         .layer(map_response(harden))

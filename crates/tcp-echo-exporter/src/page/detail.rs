@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::{history::History, plot::Plotted, query, status::TargetStatus, text, view::Health};
+use super::{
+    history::History, plot::Plotted, query::pair, status::TargetStatus, text, view::Health,
+};
 use crate::metrics::layout::Cell;
 
 /// Changes of the connection that are listed, the latest.
@@ -80,7 +82,7 @@ fn positive(seconds: f64) -> Option<f64> {
 }
 
 fn picture(name: &str, facts: &[(&str, String)], span: Duration) -> Markup {
-    let plot = format!("api/v1/plot?{}", query("target", name));
+    let plot = format!("api/v1/plot?{}", pair("target", name));
     let numbers: Vec<String> = facts[..4]
         .iter()
         .map(|(term, value)| format!("{term} {value}"))

@@ -1,4 +1,4 @@
-//! What requests ask for after the `?`.
+//! What requests ask for after the `?`, and links that ask for it.
 
 use serde::Deserialize;
 
@@ -48,4 +48,23 @@ pub(crate) enum Theme {
     #[default]
     Light,
     Dark,
+}
+
+/// The view of one target.
+pub(crate) fn link(name: &str) -> String {
+    format!("?{}", pair("target", name))
+}
+
+/// `key=value` with everything but letters and digits escaped.
+pub(crate) fn pair(key: &str, value: &str) -> String {
+    use std::fmt::Write as _;
+    let mut pair = format!("{key}=");
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) {
+            pair.push(char::from(byte));
+        } else {
+            let _ = write!(pair, "%{byte:02X}");
+        }
+    }
+    pair
 }

@@ -16,15 +16,20 @@ use axum::{
 };
 
 use super::{
+    document,
     history::History,
     plot::{self, Plotted},
     query::{Choice, Picture},
+    sse::EventStreams,
     status::Status,
     view::View,
 };
 use crate::{
-    endpoints::App,
-    http::{client::Client, respond::set_header},
+    http::{
+        client::Client,
+        respond::{Renderer, set_header},
+    },
+    metrics::{build_info::BuildInfo, targets::TargetMetrics},
 };
 
 const STYLE: &str = include_str!("static/page.css");
@@ -39,7 +44,33 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
 /// A picture opened by itself runs and loads nothing.
 const PICTURE_POLICY: &str = "default-src 'none'";
 
-pub(crate) fn routes() -> Router<Arc<App>> {
+/// What the page's answers are made of.
+struct App {
+    build: BuildInfo,
+    /// Where there are targets.
+    history: Option<Arc<History>>,
+    live: Option<EventStreams>,
+    renderer: Arc<Renderer>,
+}
+
+/// The page of these targets, whose history takes at most so many bytes. A task keeps it
+/// until the router and its clones are dropped.
+pub(crate) fn routes(
+    build: BuildInfo,
+    targets: Option<TargetMetrics>,
+    history_limit: usize,
+    renderer: Arc<Renderer>,
+) -> Router {
+    let history = targets.map(|targets| Arc::new(History::new(targets, history_limit)));
+    routes_of(Arc::new(App {
+        build,
+        live: history.clone().map(EventStreams::start),
+        history,
+        renderer,
+    }))
+}
+
+fn routes_of(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/static/page.css", get(style))
@@ -47,6 +78,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/api/v1/targets", get(targets))
         .route("/api/v1/plot", get(picture))
         .route("/api/v1/events", get(events))
+        .with_state(app)
 }
 
 type Asked<T> = Result<Query<T>, QueryRejection>;
@@ -68,7 +100,7 @@ async fn page(State(app): State<Arc<App>>, asked: Asked<Choice>, client: Client)
     }
     let render = move |out: &mut dyn Write| {
         let history = renders.history.as_deref();
-        let page = super::page(&renders.endpoints.build, history, &choice);
+        let page = document::page(&renders.build, history, &choice);
         out.write_all(page.into_string().as_bytes())
     };
     let mut response = app.renderer.render(&client, render).await;

@@ -12,11 +12,6 @@ use tcp_echo_prober::{Observer as _, SessionConfig, Target};
 use tokio::time::timeout;
 
 use super::*;
-use crate::{
-    TargetMetrics,
-    endpoints::{Endpoints, routes},
-    metrics::build_info::BuildInfo,
-};
 
 /// Long against what a test machine does to a timer.
 const MOST: Duration = Duration::from_secs(10);
@@ -28,7 +23,12 @@ const BUILD: BuildInfo = BuildInfo {
 };
 
 fn app(metrics: &TargetMetrics) -> Arc<App> {
-    Endpoints::new(BUILD).with_targets(metrics.clone()).app()
+    Arc::new(App {
+        build: BUILD,
+        history: Some(Arc::new(History::new(metrics.clone(), 1 << 20))),
+        live: None,
+        renderer: Arc::default(),
+    })
 }
 
 fn target(name: &str) -> Target {
@@ -38,7 +38,8 @@ fn target(name: &str) -> Target {
 
 async fn get(app: &Arc<App>, path: &str) -> Response {
     let request = Request::get(path).body(Body::empty()).unwrap();
-    let router = TowerToHyperService::new(routes(Arc::clone(app)));
+    let router = routes_of(Arc::clone(app)).route("/free", axum::routing::get(async || "free"));
+    let router = TowerToHyperService::new(router);
     router.call(request).await.unwrap()
 }
 
@@ -64,8 +65,8 @@ async fn a_picture_holds_up_nobody_while_the_history_is_in_use() {
     });
     // The one thread of this runtime is free for another request.
     tokio::task::yield_now().await;
-    let healthy = timeout(MOST, get(&app, "/-/healthy")).await.unwrap();
-    assert_eq!(healthy.status(), StatusCode::OK);
+    let free = timeout(MOST, get(&app, "/free")).await.unwrap();
+    assert_eq!(free.status(), StatusCode::OK);
     assert!(!picture.is_finished());
     let _ = unlock.send(());
     assert!(holder.join().unwrap(), "the picture held up the runtime");

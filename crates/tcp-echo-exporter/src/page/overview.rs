@@ -1,0 +1,98 @@
+//! The table of all targets.
+
+use std::time::Duration;
+
+use maud::{Markup, html};
+
+use super::{
+    history::{FEWEST_STEPS, History},
+    query::{Choice, MOST_ROWS, link},
+    text::SPARK_HEIGHT,
+    view::{Health, Row, View},
+};
+
+pub(super) fn overview(history: &History, choice: &Choice) -> Markup {
+    let view = View::of(history);
+    let (rows, matched) = view.choose(choice);
+    let minutes = Duration::from_secs(600).as_secs() / 60;
+    html! {
+        div.bar {
+            p.tally #tally role="status" {
+                @for (health, count) in Health::ALL.into_iter().zip(view.tally()) {
+                    span class=(health.as_str()) data-health=(health.as_str()) {
+                        b { (count) } " " (health.as_str())
+                    }
+                    " "
+                }
+            }
+            form.search action="./" role="search" {
+                label for="search" { "Search" }
+                input #search type="search" name="search" value=(choice.search)
+                    placeholder="name, address, label, state" autocomplete="off" spellcheck="false";
+                @if let Some(limit) = choice.limit {
+                    input type="hidden" name="limit" value=(limit.min(MOST_ROWS));
+                }
+                noscript { button { "Search" } }
+            }
+        }
+        div.wide {
+            table #targets data-limit=(choice.limit()) {
+                caption {
+                    "Targets, worst first: "
+                    span #matched { (shown(rows.len(), matched)) }
+                }
+                thead {
+                    tr {
+                        th scope="col" { "Target" }
+                        th scope="col" { "State" }
+                        th.n scope="col" { "RTT now" }
+                        th.n scope="col" { "p50" }
+                        th.n scope="col" { "p99" }
+                        th.n scope="col" { "Loss" }
+                        th.s scope="col" { "Last " (minutes) " min" }
+                    }
+                }
+                tbody { @for row in rows { (line(row)) } }
+            }
+        }
+        p.note {
+            "p50 and p99 are of the last 2½ to 5 minutes, loss of each target's loss window. \
+             Slots that this host missed are part of it and say nothing of the target. \
+             A sparkline is the median RTT on a scale of its own, with loss in red from below."
+        }
+    }
+}
+
+/// How many of how many; the script writes the same.
+fn shown(rows: usize, matched: usize) -> String {
+    if rows == matched {
+        format!("{matched}")
+    } else {
+        format!("{rows} of {matched}; search to see others")
+    }
+}
+
+fn line(row: &Row) -> Markup {
+    let texts = row.texts();
+    let health = row.health.as_str();
+    html! {
+        tr #{ "t" (row.id) } class=(health) {
+            th scope="row" {
+                a href=(link(&row.name)) { (row.name) }
+                @if row.address != *row.name { " " small { (row.address) } }
+                @for (name, value) in &row.labels { " " small.label { (name) "=" (value) } }
+            }
+            td.state { (health) }
+            td.n { (texts.rtt) }
+            td.n { (texts.p50) }
+            td.n { (texts.p99) }
+            td.n.loss { (texts.loss) }
+            td.s {
+                svg viewBox={ "0 0 " (FEWEST_STEPS) " " (SPARK_HEIGHT) } preserveAspectRatio="none" aria-hidden="true" {
+                    path.line d=(texts.spark.line) {}
+                    path.lost d=(texts.spark.loss) {}
+                }
+            }
+        }
+    }
+}
