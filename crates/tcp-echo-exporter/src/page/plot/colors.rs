@@ -2,7 +2,7 @@
 
 use plotters::style::RGBColor;
 
-use super::Theme;
+use crate::page::query::Theme;
 
 pub(super) struct Colors {
     pub(super) ground: RGBColor,

@@ -6,7 +6,7 @@ use plotters::{
     style::text_anchor::{HPos, Pos, VPos},
 };
 
-use super::{BAND, FINE, LOSS, Plotted, TITLE, colors::Colors};
+use super::{colors::Colors, plotted::Plotted};
 use crate::page::{
     history::{
         STEP,
@@ -14,6 +14,18 @@ use crate::page::{
     },
     text,
 };
+
+/// Everything is drawn in units of a quarter of a pixel: the library's are whole.
+pub(super) const FINE: i32 = 4;
+
+/// Heights of the picture's parts, in pixels.
+const TITLE: i32 = 30;
+const BAND: i32 = 210;
+const LOSS: i32 = 74;
+const HEATMAP: i32 = 170;
+
+/// The height of the picture, in pixels.
+pub(super) const HEIGHT: i32 = TITLE + BAND + LOSS + HEATMAP;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub(super) type Drawn<T = ()> = Result<T, Box<dyn std::error::Error>>;

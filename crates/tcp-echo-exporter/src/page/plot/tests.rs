@@ -1,5 +1,8 @@
 use super::{painter::linear_ticks, *};
-use crate::page::history::step::Counted;
+use crate::page::history::{
+    STEP,
+    step::{Counted, Step},
+};
 
 fn plotted(name: &str, steps: usize) -> Plotted {
     let step = |index: usize| {
