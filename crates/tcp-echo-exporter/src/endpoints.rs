@@ -18,15 +18,15 @@ use tcp_echo_server::ServerStats;
 use crate::{
     endpoints::{
         lifecycle::Lifecycle,
-        readiness::{Readiness, Ready},
+        readiness::{Readiness, ReadinessCheck},
     },
-    exposition::{self, collect::target_collectors, encode::Format},
+    exposition::{self, collect::target_collectors, format::Format},
     http::{
         client::Client,
-        respond::{Renderer, set_header},
+        renderer::{Renderer, set_header},
     },
     metrics::{
-        build_info::{BuildInfo, BuildInfoCollector, Count, Moment, ReloadStatus},
+        build_info::{BuildInfo, BuildInfoCollector, CountFn, ReloadStatus, TimestampFn},
         discovery::{LookupCollector, SourceCollector, SourceStatus},
         process::ProcessCollector,
         server::ServerCollector,
@@ -78,8 +78,8 @@ pub struct Endpoints {
     readiness: Option<Readiness>,
     reload_status: Option<ReloadStatus>,
     reload: Option<Arc<ReloadHook>>,
-    dropped_log_lines: Option<Arc<Count>>,
-    tls_cert_expiry: Option<Arc<Moment>>,
+    dropped_log_lines: Option<Arc<CountFn>>,
+    tls_cert_expiry: Option<Arc<TimestampFn>>,
     lifecycle: Lifecycle,
     history_limit: usize,
     probe: Option<Probe>,
@@ -220,14 +220,14 @@ impl Endpoints {
     /// of another program's. It wants a tokio runtime with time enabled, in which a
     /// task keeps the targets' history until the router and its clones are dropped.
     pub fn router(self) -> Router {
-        routes(self.app())
+        routes(self.state())
     }
 
-    fn app(self) -> Arc<App> {
-        Arc::new(App {
-            ready: Ready {
-                started: self.readiness.clone(),
-                ..Ready::default()
+    fn state(self) -> Arc<AppState> {
+        Arc::new(AppState {
+            ready: ReadinessCheck {
+                readiness: self.readiness.clone(),
+                ..ReadinessCheck::default()
             },
             process: ProcessCollector::new(),
             renderer: Arc::default(),
@@ -245,7 +245,7 @@ impl Endpoints {
         })];
         if let Some(targets) = &self.targets {
             collectors.extend(target_collectors(
-                targets.listed(format == Format::Protobuf),
+                targets.snapshot_listed(format == Format::Protobuf),
             ));
         }
         if let Some(stats) = &self.sockets {
@@ -275,15 +275,15 @@ impl fmt::Debug for Endpoints {
     }
 }
 
-struct App {
+struct AppState {
     endpoints: Endpoints,
     process: ProcessCollector,
-    ready: Ready,
+    ready: ReadinessCheck,
     renderer: Arc<Renderer>,
 }
 
-fn routes(app: Arc<App>) -> Router {
-    let (endpoints, renderer) = (&app.endpoints, &app.renderer);
+fn routes(state: Arc<AppState>) -> Router {
+    let (endpoints, renderer) = (&state.endpoints, &state.renderer);
     let probe = endpoints
         .probe
         .clone()
@@ -299,21 +299,21 @@ fn routes(app: Arc<App>) -> Router {
         .route("/-/healthy", get(async || "healthy\n"))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload))
-        .with_state(app)
+        .with_state(state)
         .merge(page)
         .merge(probe.unwrap_or_default())
         .fallback(async || (StatusCode::NOT_FOUND, "not found\n"))
-        .layer(map_response(harden))
+        .layer(map_response(set_common_headers))
 }
 
-async fn metrics(State(app): State<Arc<App>>, client: Client) -> Response {
-    let (endpoints, process) = (app.endpoints.clone(), app.process.clone());
+async fn metrics(State(state): State<Arc<AppState>>, client: Client) -> Response {
+    let (endpoints, process) = (state.endpoints.clone(), state.process.clone());
     let collectors = move |format| endpoints.collectors(process, format);
-    exposition::respond(&app.renderer, &client, collectors).await
+    exposition::respond(&state.renderer, &client, collectors).await
 }
 
-async fn ready(State(app): State<Arc<App>>) -> Response {
-    match app.ready.check(app.endpoints.targets.as_ref()) {
+async fn ready(State(state): State<Arc<AppState>>) -> Response {
+    match state.ready.check(state.endpoints.targets.as_ref()) {
         Ok(()) => "ready\n".into_response(),
         Err(reason) => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -324,15 +324,15 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn reload(
-    State(app): State<Arc<App>>,
+    State(state): State<Arc<AppState>>,
     headers: HeaderMap,
     extensions: Extensions,
 ) -> Response {
-    let lifecycle = app.endpoints.lifecycle;
+    let lifecycle = state.endpoints.lifecycle;
     if let Some(refusal) = lifecycle.refusal(&headers, &extensions) {
         return refusal;
     }
-    let Some(reload) = app.endpoints.reload.clone() else {
+    let Some(reload) = state.endpoints.reload.clone() else {
         return "nothing to reload\n".into_response();
     };
     let failure = match tokio::task::spawn_blocking(move || reload()).await {
@@ -345,7 +345,7 @@ async fn reload(
 }
 
 /// What every answer carries.
-async fn harden(mut response: Response) -> Response {
+async fn set_common_headers(mut response: Response) -> Response {
     set_header(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set_header(&mut response, header::CACHE_CONTROL, "no-store");
     response

@@ -1,7 +1,7 @@
 //! The exposition formats, and answers in them.
 
 pub(crate) mod collect;
-pub(crate) mod encode;
+pub(crate) mod format;
 pub(crate) mod negotiate;
 
 use std::io::Write;
@@ -11,9 +11,9 @@ use prometheus_client::collector::Collector;
 
 use crate::http::{
     client::Client,
-    respond::{Renderer, set_header},
+    renderer::{Renderer, set_header},
 };
-use encode::Format;
+use format::Format;
 
 /// What `collectors` give, in the format that the client prefers.
 pub(crate) async fn respond<C>(

@@ -2,11 +2,11 @@
 
 pub(crate) mod accept;
 pub(crate) mod allowed_hosts;
-pub(crate) mod answers;
 pub(crate) mod body;
 pub(crate) mod client;
 pub(crate) mod connections;
 pub(crate) mod exporter;
 pub(crate) mod log_limiter;
 pub(crate) mod quota;
-pub(crate) mod respond;
+pub(crate) mod renderer;
+pub(crate) mod responses;

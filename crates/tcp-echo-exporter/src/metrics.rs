@@ -1,7 +1,7 @@
 //! What is counted: of targets, and of everything else that is exposed.
 
 pub(crate) mod buckets;
-pub(crate) mod buffers;
+pub(crate) mod buffer_pool;
 pub(crate) mod build_info;
 pub(crate) mod discovery;
 pub(crate) mod families;

@@ -17,8 +17,8 @@ use tcp_echo_prober::{AskError, OnDemand, SessionConfig};
 use tokio::time::timeout;
 
 use crate::{
-    exposition::{self, collect::target_collectors, encode::Format},
-    http::{client::Client, respond::Renderer},
+    exposition::{self, collect::target_collectors, format::Format},
+    http::{client::Client, renderer::Renderer},
     metrics::targets::TargetMetrics,
 };
 
@@ -30,7 +30,7 @@ use query::ProbeQuery;
 
 /// How long the first answer waits for a connection, or for its failure, where the request
 /// doesn't say how long it may.
-const FIRST: Duration = Duration::from_secs(1);
+const CONNECT_WAIT: Duration = Duration::from_secs(1);
 
 /// What `/probe` may be asked for, and how that is probed.
 #[derive(Clone)]
@@ -56,7 +56,7 @@ impl fmt::Debug for Probe {
 }
 
 /// What an answer at `/probe` is made of.
-struct App {
+struct AppState {
     probe: Probe,
     targets: Option<TargetMetrics>,
     renderer: Arc<Renderer>,
@@ -68,67 +68,70 @@ pub(crate) fn routes(
     targets: Option<TargetMetrics>,
     renderer: Arc<Renderer>,
 ) -> Router {
-    let app = Arc::new(App {
+    let state = Arc::new(AppState {
         probe,
         targets,
         renderer,
     });
-    Router::new().route("/probe", get(answer)).with_state(app)
+    Router::new().route("/probe", get(answer)).with_state(state)
 }
 
 async fn answer(
-    State(app): State<Arc<App>>,
+    State(state): State<Arc<AppState>>,
     RawQuery(query): RawQuery,
     client: Client,
 ) -> Response {
-    let probe = &app.probe;
-    let Some(targets) = app.targets.clone() else {
-        return refused(StatusCode::NOT_FOUND, "nothing is probed here");
+    let probe = &state.probe;
+    let Some(targets) = state.targets.clone() else {
+        return reject(StatusCode::NOT_FOUND, "nothing is probed here");
     };
     let query = match ProbeQuery::parse(query.as_deref().unwrap_or_default()) {
         Ok(query) => query,
-        Err(error) => return refused(StatusCode::BAD_REQUEST, error),
+        Err(error) => return reject(StatusCode::BAD_REQUEST, error),
     };
-    let patience = match scrape_timeout::patience(&client.headers) {
-        Ok(patience) => patience,
-        Err(error) => return refused(StatusCode::BAD_REQUEST, error),
+    let response_timeout = match scrape_timeout::response_timeout(&client.headers) {
+        Ok(response_timeout) => response_timeout,
+        Err(error) => return reject(StatusCode::BAD_REQUEST, error),
     };
-    let begun = Instant::now();
+    let start = Instant::now();
     let name = query.target.clone();
     if !probe.on_demand.is_listed(&name) {
         let asked = match query.validate(&probe.session, probe.parse_duration) {
             Ok(asked) => asked,
-            Err(error) => return refused(StatusCode::BAD_REQUEST, error),
+            Err(error) => return reject(StatusCode::BAD_REQUEST, error),
         };
-        let asking = probe
+        let ask = probe
             .on_demand
             .ask(asked.address, asked.session, client.address);
         // Without a word of how long it may take, a look-up takes as long as it does.
-        let asked = timeout(patience.unwrap_or(Duration::MAX), asking).await;
+        let asked = timeout(response_timeout.unwrap_or(Duration::MAX), ask).await;
         if let Ok(Err(error)) = asked {
-            let error_status = status(&error);
-            return refused(error_status, format_args!("target {name:?}: {error}"));
+            let error_status = status_of(&error);
+            return reject(error_status, format_args!("target {name:?}: {error}"));
         }
         if asked.is_err() {
             let late = format_args!("target {name:?}: its name is still being looked up");
-            return refused(StatusCode::GATEWAY_TIMEOUT, late);
+            return reject(StatusCode::GATEWAY_TIMEOUT, late);
         }
     }
-    let left = patience.map(|patience| patience.saturating_sub(begun.elapsed()));
-    targets.tried(&name, left.unwrap_or(FIRST)).await;
+    let left =
+        response_timeout.map(|response_timeout| response_timeout.saturating_sub(start.elapsed()));
+    targets
+        .wait_until_tried(&name, left.unwrap_or(CONNECT_WAIT))
+        .await;
     // It is there unless it is going, or its thread has not come to it yet.
-    if !targets.has(&name) {
+    if !targets.contains(&name) {
         let busy = format_args!("target {name:?}: it is not probed yet");
-        return refused(StatusCode::SERVICE_UNAVAILABLE, busy);
+        return reject(StatusCode::SERVICE_UNAVAILABLE, busy);
     }
-    exposition::respond(&app.renderer, &client, move |format| {
-        let snapshots = targets.of(&name, format == Format::Protobuf);
+    exposition::respond(&state.renderer, &client, move |format| {
+        let snapshots = targets.snapshot_of(&name, format == Format::Protobuf);
         snapshots.into_iter().flat_map(target_collectors)
     })
     .await
 }
 
-fn status(error: &AskError) -> StatusCode {
+fn status_of(error: &AskError) -> StatusCode {
     match error {
         AskError::NotAllowed => StatusCode::FORBIDDEN,
         AskError::LookUp(_) => StatusCode::BAD_GATEWAY,
@@ -137,6 +140,6 @@ fn status(error: &AskError) -> StatusCode {
     }
 }
 
-fn refused(status: StatusCode, why: impl fmt::Display) -> Response {
+fn reject(status: StatusCode, why: impl fmt::Display) -> Response {
     (status, format!("{why}\n")).into_response()
 }

@@ -10,7 +10,7 @@
 mod sync {
     pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
 
-    pub(crate) fn pause(_tries: u32) {
+    pub(crate) fn pause(_attempts: u32) {
         loom::thread::yield_now();
     }
 }

@@ -44,8 +44,8 @@ impl Readiness {
     /// How many of the targets were not tried yet, and how many there are.
     fn untried(&self, metrics: &TargetMetrics) -> (usize, usize) {
         match &*self.lock() {
-            Some(names) => (metrics.untried_of(names), names.len()),
-            None => metrics.untried(),
+            Some(names) => (metrics.untried_among(names), names.len()),
+            None => metrics.untried_listed(),
         }
     }
 
@@ -58,32 +58,32 @@ impl Readiness {
 /// The answer at `/-/ready`. Once it was yes it stays so: targets that a reload
 /// brings don't take the whole program out of service.
 #[derive(Debug, Default)]
-pub(crate) struct Ready {
-    pub(crate) started: Option<Readiness>,
-    pub(crate) latch: AtomicBool,
+pub(crate) struct ReadinessCheck {
+    pub(crate) readiness: Option<Readiness>,
+    pub(crate) was_ready: AtomicBool,
 }
 
-impl Ready {
+impl ReadinessCheck {
     /// Yes, or why not.
     pub(crate) fn check(&self, targets: Option<&TargetMetrics>) -> Result<(), String> {
-        if self.latch.load(Ordering::Relaxed) {
+        if self.was_ready.load(Ordering::Relaxed) {
             return Ok(());
         }
         if self
-            .started
+            .readiness
             .as_ref()
             .is_some_and(|started| !started.is_started())
         {
             return Err("still starting".to_owned());
         }
-        let untried = targets.map(|targets| match &self.started {
+        let untried = targets.map(|targets| match &self.readiness {
             Some(started) => started.untried(targets),
-            None => targets.untried(),
+            None => targets.untried_listed(),
         });
         if let Some((untried @ 1.., all)) = untried {
             return Err(format!("{untried} of {all} targets not tried yet"));
         }
-        self.latch.store(true, Ordering::Relaxed);
+        self.was_ready.store(true, Ordering::Relaxed);
         Ok(())
     }
 }
@@ -102,9 +102,9 @@ mod tests {
     fn targets_that_nobody_attaches_are_waited_for() {
         let metrics = TargetMetrics::new();
         let readiness = Readiness::new();
-        let ready = Ready {
-            started: Some(readiness.clone()),
-            ..Ready::default()
+        let ready = ReadinessCheck {
+            readiness: Some(readiness.clone()),
+            ..ReadinessCheck::default()
         };
         readiness.started();
         readiness.configured(["a".into(), "b".into()]);

@@ -11,9 +11,9 @@ use prometheus_client::{
 
 use crate::metrics::{
     families::{FAMILIES, Family, Kind},
-    labels::With,
+    labels::LabelsWith,
     layout::Histogram,
-    native::{self, Sparse},
+    native::{self, SparseHistogram},
     snapshot::Snapshots,
 };
 
@@ -43,46 +43,48 @@ impl Collector for FamilyCollector {
         } = self.family;
         let mut encoder = encoder.encode_descriptor(name, help, *unit, kind.metric_type())?;
         match kind {
-            Kind::Counts(base, reasons) => self.encode_counts(&mut encoder, *base, &reasons()),
+            Kind::CounterByReason(base, reasons) => {
+                self.encode_by_reason(&mut encoder, *base, &reasons())
+            }
             Kind::Histogram(histogram) => self.encode_histogram(&mut encoder, *histogram),
-            _ => self.encode_single(&mut encoder),
+            _ => self.encode_value(&mut encoder),
         }
     }
 }
 
 impl FamilyCollector {
-    fn encode_single(&self, encoder: &mut MetricEncoder<'_>) -> fmt::Result {
+    fn encode_value(&self, encoder: &mut MetricEncoder<'_>) -> fmt::Result {
         for target in self.snapshots.iter() {
             let mut encoder = encoder.encode_family(target.labels())?;
             match self.family.kind {
-                Kind::Count(cell) => {
+                Kind::Counter(cell) => {
                     encoder.encode_counter::<NoLabelSet, _, u64>(&target.get(cell), None)?;
                 }
-                Kind::Whole(cell) => encoder.encode_gauge(&target.get(cell))?,
-                Kind::Seconds(cell) => encoder.encode_gauge(&target.seconds(cell))?,
+                Kind::IntGauge(cell) => encoder.encode_gauge(&target.get(cell))?,
+                Kind::SecondsGauge(cell) => encoder.encode_gauge(&target.seconds(cell))?,
                 Kind::Gauge(value) => encoder.encode_gauge(&value(&target))?,
                 Kind::Info => {
                     let peer = target.peer().map(|peer| peer.to_string());
                     let address = peer.as_deref().unwrap_or(target.address());
                     encoder.encode_info(&[("address", address)])?;
                 }
-                Kind::Counts(..) | Kind::Histogram(_) => {}
+                Kind::CounterByReason(..) | Kind::Histogram(_) => {}
             }
         }
         Ok(())
     }
 
-    fn encode_counts(
+    fn encode_by_reason(
         &self,
         encoder: &mut MetricEncoder<'_>,
         base: usize,
         reasons: &[&'static str],
     ) -> fmt::Result {
         for target in self.snapshots.iter() {
-            let counts = target.by_reason(base, reasons.len());
+            let counts = target.counts_by_reason(base, reasons.len());
             for (reason, count) in reasons.iter().zip(counts) {
                 encoder
-                    .encode_family(&With(target.labels(), "reason", reason))?
+                    .encode_family(&LabelsWith(target.labels(), "reason", reason))?
                     .encode_counter::<NoLabelSet, _, u64>(count, None)?;
             }
         }
@@ -94,10 +96,10 @@ impl FamilyCollector {
         encoder: &mut MetricEncoder<'_>,
         histogram: Histogram,
     ) -> fmt::Result {
-        let place = self.snapshots.layout.place(histogram);
-        let bounds: Vec<f64> = place.buckets.seconds().collect();
+        let slot = self.snapshots.layout.slot(histogram);
+        let bounds: Vec<f64> = slot.buckets.seconds().collect();
         let mut buckets = Vec::with_capacity(bounds.len());
-        let mut sparse = Sparse::default();
+        let mut sparse = SparseHistogram::default();
         for target in self.snapshots.iter() {
             let counted = target.histogram(histogram);
             buckets.clear();

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, header::ACCEPT};
 
-use super::encode::Format;
+use super::format::Format;
 use crate::http::accept::{Entry, entries};
 
 /// How closely an entry names the format; `None` where it means another.

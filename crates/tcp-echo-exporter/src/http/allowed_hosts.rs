@@ -18,7 +18,7 @@ use tcp_echo_address::{HostName, HostNameError};
 
 /// What is answered whatever the host: metrics, which Prometheus finds by all kinds of names,
 /// and what keeps a program running.
-const ALWAYS: [&str; 3] = ["/metrics", "/-/healthy", "/-/ready"];
+const EXEMPT_PATHS: [&str; 3] = ["/metrics", "/-/healthy", "/-/ready"];
 
 /// The most hosts that a list has.
 const MAX_HOSTS: usize = 1000;
@@ -115,13 +115,13 @@ impl AllowedHosts {
     }
 
     /// Whether a request may be answered.
-    fn admits(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
-        if self.0 == Rule::Any || ALWAYS.contains(&uri.path()) {
+    fn allows_request(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
+        if self.0 == Rule::Any || EXEMPT_PATHS.contains(&uri.path()) {
             return true;
         }
-        let asked = headers.get_all(header::HOST).iter().map(asked);
-        let in_uri = uri.authority().map(AllowedHost::asked);
-        let mut all = asked.chain(in_uri).peekable();
+        let from_headers = headers.get_all(header::HOST).iter().map(host_in_header);
+        let from_uri = uri.authority().map(AllowedHost::from_authority);
+        let mut all = from_headers.chain(from_uri).peekable();
         if all.peek().is_none() {
             // Scripts that speak HTTP/1.0 need none, and no browser leaves it out.
             return self.0 == Rule::Loopback && version <= Version::HTTP_10;
@@ -131,13 +131,13 @@ impl AllowedHosts {
 }
 
 /// The host that a header names, if it names one.
-fn asked(value: &HeaderValue) -> Option<AllowedHost> {
+fn host_in_header(value: &HeaderValue) -> Option<AllowedHost> {
     let authority = Authority::try_from(value.as_bytes()).ok()?;
-    AllowedHost::asked(&authority)
+    AllowedHost::from_authority(&authority)
 }
 
 impl AllowedHost {
-    fn asked(authority: &Authority) -> Option<Self> {
+    fn from_authority(authority: &Authority) -> Option<Self> {
         // A Host is that and a port, without a user's name (RFC 9110, section 7.2).
         let rest = authority.as_str().strip_prefix(authority.host())?;
         let port = rest.strip_prefix(':').unwrap_or(rest);
@@ -228,7 +228,7 @@ fn parse_one(text: &str) -> Result<AllowedHost, AllowedHostsError> {
 }
 
 async fn check(State(hosts): State<AllowedHosts>, request: Request, next: Next) -> Response {
-    if hosts.admits(request.version(), request.uri(), request.headers()) {
+    if hosts.allows_request(request.version(), request.uri(), request.headers()) {
         return next.run(request).await;
     }
     let host = request.headers().get(header::HOST);

@@ -20,60 +20,60 @@ use tokio::{
     time::Instant,
 };
 
-use super::answers::Place;
+use super::responses::ResponsePermit;
 
 /// How many bytes are handed on at a time.
-const PIECE: usize = 64 * 1024;
+const CHUNK_SIZE: usize = 64 * 1024;
 
 /// How many pieces may wait to be sent before the one who makes them waits too: so
 /// much of an answer is in memory at once, however long it is.
-const AHEAD: usize = 4;
+const MAX_QUEUED_CHUNKS: usize = 4;
 
 /// A channel for one answer, which may take so long to be read, and holds its place until
 /// it was. This has to be called in a tokio runtime with time enabled, which has to run
 /// while the answer is written.
-pub(crate) fn channel(place: Place, reading: Duration) -> (BodyWriter, BodyReader) {
-    let (sender, receiver) = mpsc::channel(AHEAD);
-    let place = Arc::new(place);
-    let pieces = BodyWriter {
-        filling: Vec::new(),
+pub(crate) fn channel(permit: ResponsePermit, read_timeout: Duration) -> (BodyWriter, BodyReader) {
+    let (sender, receiver) = mpsc::channel(MAX_QUEUED_CHUNKS);
+    let permit = Arc::new(permit);
+    let writer = BodyWriter {
+        buffer: Vec::new(),
         sender,
-        until: Instant::now() + reading,
+        deadline: Instant::now() + read_timeout,
         runtime: Handle::current(),
-        place: Arc::clone(&place),
+        permit: Arc::clone(&permit),
     };
-    (pieces, BodyReader { receiver, place })
+    (writer, BodyReader { receiver, permit })
 }
 
 /// Where an answer is written, on a thread that may wait.
 #[derive(Debug)]
 pub(crate) struct BodyWriter {
-    filling: Vec<u8>,
+    buffer: Vec<u8>,
     sender: mpsc::Sender<io::Result<Bytes>>,
     /// By when all of it has to be taken, but for what may wait.
-    until: Instant,
+    deadline: Instant,
     runtime: Handle,
-    place: Arc<Place>,
+    permit: Arc<ResponsePermit>,
 }
 
 impl BodyWriter {
     /// Hands on a piece, and waits while too many do.
-    fn send(&self, piece: io::Result<Bytes>) -> io::Result<()> {
-        let piece = match self.sender.try_send(piece) {
+    fn send(&self, chunk: io::Result<Bytes>) -> io::Result<()> {
+        let chunk = match self.sender.try_send(chunk) {
             Ok(()) => return Ok(()),
             Err(TrySendError::Closed(_)) => return Err(io::ErrorKind::BrokenPipe.into()),
-            Err(TrySendError::Full(piece)) => piece,
+            Err(TrySendError::Full(chunk)) => chunk,
         };
-        let left = self.until.saturating_duration_since(Instant::now());
-        let reader = self.place.reader();
-        reader.set_awaited(true);
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let reader = self.permit.reader();
+        reader.set_writer_waits(true);
         let sent = self.runtime.block_on(async {
             tokio::select! {
-                sent = self.sender.send_timeout(piece, left) => sent,
+                sent = self.sender.send_timeout(chunk, left) => sent,
                 () = reader.dropped() => Err(SendTimeoutError::Closed(Ok(Bytes::new()))),
             }
         });
-        reader.set_awaited(false);
+        reader.set_writer_waits(false);
         sent.map_err(|error| match error {
             SendTimeoutError::Closed(_) => io::ErrorKind::BrokenPipe.into(),
             SendTimeoutError::Timeout(_) => io::ErrorKind::TimedOut.into(),
@@ -83,22 +83,22 @@ impl BodyWriter {
     /// Hands on what is left, or says that the answer ends too early. That nobody
     /// takes it any more is no failure.
     pub(crate) fn finish(mut self, written: io::Result<()>) {
-        let last = written.map(|()| mem::take(&mut self.filling).into());
+        let last = written.map(|()| mem::take(&mut self.buffer).into());
         let _ = self.send(last);
-        self.place.reader().set_awaited(true);
+        self.permit.reader().set_writer_waits(true);
     }
 }
 
 impl Write for BodyWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.filling.capacity() == 0 {
-            self.filling.reserve_exact(PIECE);
+        if self.buffer.capacity() == 0 {
+            self.buffer.reserve_exact(CHUNK_SIZE);
         }
-        let taken = bytes.len().min(PIECE - self.filling.len());
-        self.filling.extend_from_slice(&bytes[..taken]);
-        if self.filling.len() == PIECE {
-            let piece = mem::take(&mut self.filling).into();
-            self.send(Ok(piece))?;
+        let taken = bytes.len().min(CHUNK_SIZE - self.buffer.len());
+        self.buffer.extend_from_slice(&bytes[..taken]);
+        if self.buffer.len() == CHUNK_SIZE {
+            let chunk = mem::take(&mut self.buffer).into();
+            self.send(Ok(chunk))?;
         }
         Ok(taken)
     }
@@ -113,7 +113,7 @@ impl Write for BodyWriter {
 #[derive(Debug)]
 pub(crate) struct BodyReader {
     receiver: mpsc::Receiver<io::Result<Bytes>>,
-    place: Arc<Place>,
+    permit: Arc<ResponsePermit>,
 }
 
 impl BodyReader {
@@ -121,19 +121,19 @@ impl BodyReader {
     /// be written at all, without as much as an error.
     pub(crate) async fn first(&mut self) -> Option<io::Result<(Bytes, bool)>> {
         let first = self.receiver.recv().await?;
-        Some(first.map(|piece| {
-            let whole = piece.len() < PIECE;
-            (piece, whole)
+        Some(first.map(|chunk| {
+            let whole = chunk.len() < CHUNK_SIZE;
+            (chunk, whole)
         }))
     }
 
     /// All of it, the piece that was taken included.
-    pub(crate) fn after(self, first: Bytes) -> BodyStream {
+    pub(crate) fn into_stream(self, first: Bytes) -> BodyStream {
         BodyStream {
             first: Some(first),
-            rest: self.receiver,
+            receiver: self.receiver,
             ended: false,
-            place: self.place,
+            permit: self.permit,
         }
     }
 }
@@ -142,10 +142,10 @@ impl BodyReader {
 #[derive(Debug)]
 pub(crate) struct BodyStream {
     first: Option<Bytes>,
-    rest: mpsc::Receiver<io::Result<Bytes>>,
+    receiver: mpsc::Receiver<io::Result<Bytes>>,
     /// Whether the last piece was given, or an error. Only the last one is short.
     ended: bool,
-    place: Arc<Place>,
+    permit: Arc<ResponsePermit>,
 }
 
 impl Stream for BodyStream {
@@ -153,10 +153,10 @@ impl Stream for BodyStream {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some(first) = self.first.take() {
-            self.place.reader().on_taken(first.len());
+            self.permit.reader().on_taken(first.len());
             return Poll::Ready(Some(Ok(first)));
         }
-        let Poll::Ready(next) = self.rest.poll_recv(context) else {
+        let Poll::Ready(next) = self.receiver.poll_recv(context) else {
             return Poll::Pending;
         };
         // A writer that fails must not leave an answer that looks whole.
@@ -164,11 +164,11 @@ impl Stream for BodyStream {
             None if !self.ended => Some(Err(io::ErrorKind::UnexpectedEof.into())),
             next => next,
         };
-        if let Some(Ok(piece)) = &next {
-            self.place.reader().on_taken(piece.len());
+        if let Some(Ok(chunk)) = &next {
+            self.permit.reader().on_taken(chunk.len());
         }
         self.ended |= next.as_ref().is_none_or(|next| match next {
-            Ok(piece) => piece.len() < PIECE,
+            Ok(chunk) => chunk.len() < CHUNK_SIZE,
             Err(_) => true,
         });
         Poll::Ready(next)
@@ -182,17 +182,17 @@ mod tests {
     use axum::http::HeaderMap;
 
     use super::*;
-    use crate::http::{answers::Answers, client::Client};
+    use crate::http::{client::Client, responses::Responses};
 
-    const LONG: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_secs(60);
 
-    async fn place() -> Place {
+    async fn permit() -> ResponsePermit {
         let client = Client {
             headers: HeaderMap::new(),
             address: None,
             connection: None,
         };
-        Answers::new(1).place(&client, LONG).await.unwrap()
+        Responses::new(1).acquire(&client, MINUTE).await.unwrap()
     }
 
     async fn next(whole: &mut Pin<&mut BodyStream>) -> Option<io::Result<Bytes>> {
@@ -201,48 +201,48 @@ mod tests {
 
     #[tokio::test]
     async fn a_long_answer_comes_whole_while_little_of_it_is_held() {
-        let (mut pieces, mut rest) = channel(place().await, LONG);
-        let sent: Vec<u8> = (0..=250).cycle().take(10 * PIECE + 7).collect();
+        let (mut writer, mut reader) = channel(permit().await, MINUTE);
+        let sent: Vec<u8> = (0..=250).cycle().take(10 * CHUNK_SIZE + 7).collect();
         let bytes = sent.clone();
-        let writer = thread::spawn(move || {
+        let thread = thread::spawn(move || {
             let written = bytes
                 .chunks(1000)
-                .try_for_each(|part| pieces.write_all(part));
-            pieces.finish(written);
+                .try_for_each(|part| writer.write_all(part));
+            writer.finish(written);
         });
-        let (first, whole) = rest.first().await.unwrap().unwrap();
+        let (first, whole) = reader.first().await.unwrap().unwrap();
         assert!(!whole);
-        assert!(!writer.is_finished());
-        let mut body = pin!(rest.after(first));
-        let mut got = Vec::new();
-        while let Some(piece) = next(&mut body).await {
-            got.extend_from_slice(&piece.unwrap());
+        assert!(!thread.is_finished());
+        let mut body = pin!(reader.into_stream(first));
+        let mut received = Vec::new();
+        while let Some(chunk) = next(&mut body).await {
+            received.extend_from_slice(&chunk.unwrap());
         }
-        writer.join().unwrap();
-        assert!(got == sent);
+        thread.join().unwrap();
+        assert!(received == sent);
     }
 
     #[tokio::test]
     async fn a_short_answer_is_one_piece() {
-        let (mut pieces, mut rest) = channel(place().await, LONG);
+        let (mut writer, mut reader) = channel(permit().await, MINUTE);
         thread::spawn(move || {
-            let written = pieces.write_all(b"short");
-            pieces.finish(written);
+            let written = writer.write_all(b"short");
+            writer.finish(written);
         });
-        let first = rest.first().await.unwrap().unwrap();
+        let first = reader.first().await.unwrap().unwrap();
         assert_eq!(first, (Bytes::from_static(b"short"), true));
     }
 
     #[tokio::test]
     async fn an_answer_of_just_one_piece_ends_with_an_empty_one() {
-        let (mut pieces, mut rest) = channel(place().await, LONG);
+        let (mut writer, mut reader) = channel(permit().await, MINUTE);
         thread::spawn(move || {
-            let written = pieces.write_all(&vec![1; PIECE]);
-            pieces.finish(written);
+            let written = writer.write_all(&vec![1; CHUNK_SIZE]);
+            writer.finish(written);
         });
-        let (first, whole) = rest.first().await.unwrap().unwrap();
-        assert_eq!((first.len(), whole), (PIECE, false));
-        let mut body = pin!(rest.after(first.clone()));
+        let (first, whole) = reader.first().await.unwrap().unwrap();
+        assert_eq!((first.len(), whole), (CHUNK_SIZE, false));
+        let mut body = pin!(reader.into_stream(first.clone()));
         assert_eq!(next(&mut body).await.unwrap().unwrap(), first);
         assert_eq!(next(&mut body).await.unwrap().unwrap(), Bytes::new());
         assert!(next(&mut body).await.is_none());
@@ -250,24 +250,24 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_breaks_off_ends_in_an_error() {
-        let (mut pieces, mut rest) = channel(place().await, LONG);
+        let (mut writer, mut reader) = channel(permit().await, MINUTE);
         thread::spawn(move || {
-            let written = pieces.write_all(&vec![1; PIECE + 1]);
-            pieces.finish(written.and(Err(io::Error::other("no more"))));
+            let written = writer.write_all(&vec![1; CHUNK_SIZE + 1]);
+            writer.finish(written.and(Err(io::Error::other("no more"))));
         });
-        let (first, _) = rest.first().await.unwrap().unwrap();
-        let mut body = pin!(rest.after(first));
+        let (first, _) = reader.first().await.unwrap().unwrap();
+        let mut body = pin!(reader.into_stream(first));
         assert!(next(&mut body).await.unwrap().is_ok());
         assert!(next(&mut body).await.unwrap().is_err());
     }
 
     #[tokio::test]
     async fn an_answer_whose_writer_is_gone_is_not_taken_for_whole() {
-        let (mut pieces, mut rest) = channel(place().await, LONG);
-        let writer = thread::spawn(move || pieces.write_all(&vec![1; PIECE + 1]));
-        let (first, _) = rest.first().await.unwrap().unwrap();
-        writer.join().unwrap().unwrap();
-        let mut body = pin!(rest.after(first));
+        let (mut writer, mut reader) = channel(permit().await, MINUTE);
+        let thread = thread::spawn(move || writer.write_all(&vec![1; CHUNK_SIZE + 1]));
+        let (first, _) = reader.first().await.unwrap().unwrap();
+        thread.join().unwrap().unwrap();
+        let mut body = pin!(reader.into_stream(first));
         assert!(next(&mut body).await.unwrap().is_ok());
         assert!(next(&mut body).await.unwrap().is_err());
         assert!(next(&mut body).await.is_none());
@@ -275,10 +275,10 @@ mod tests {
 
     #[tokio::test]
     async fn who_writes_learns_that_nobody_reads() {
-        let (mut pieces, rest) = channel(place().await, LONG);
-        drop(rest);
-        let writer = thread::spawn(move || pieces.write_all(&vec![1; PIECE]));
-        let error = writer.join().unwrap().unwrap_err();
+        let (mut writer, reader) = channel(permit().await, MINUTE);
+        drop(reader);
+        let thread = thread::spawn(move || writer.write_all(&vec![1; CHUNK_SIZE]));
+        let error = thread.join().unwrap().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     }
 }

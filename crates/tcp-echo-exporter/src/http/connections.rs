@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use super::{
     log_limiter::LogLimiter,
-    quota::{Quota, Room},
+    quota::{Admission, Quota},
 };
 
 /// All open connections, up to a limit. A new one is always admitted: where the limit or
@@ -40,25 +40,25 @@ pub(crate) struct Connection {
     written: AtomicU64,
     /// Whether its socket takes no more at present.
     blocked: AtomicBool,
-    phase: Mutex<Phase>,
+    activity: Mutex<Activity>,
 }
 
 /// What it does at present.
 #[derive(Clone, Copy, Debug)]
-struct Phase {
+struct Activity {
     /// Whether a request is being answered.
     busy: bool,
     /// Since when.
     since: Instant,
     /// When the last request began, or the connection.
-    request_began: Instant,
+    request_start: Instant,
     /// What had been written by then.
     written_before: u64,
 }
 
 /// Which connection is closed first: the least one.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-enum Standing {
+enum EvictionRank {
     /// It has asked nothing yet, or nothing since the last answer: since then.
     Idle(Instant),
     /// It does not take its answer as fast as that is sent: bytes per second.
@@ -77,29 +77,29 @@ impl Connections {
     }
 
     /// Takes a new connection in, which is closed at `closes_at` whatever it does.
-    pub(crate) fn admit(&self, peer: SocketAddr, closes_at: Instant) -> Admitted {
+    pub(crate) fn admit(&self, peer: SocketAddr, closes_at: Instant) -> ConnectionGuard {
         let now = Instant::now();
         let connection = Arc::new(Connection::new(peer, now, closes_at));
         let mut table = lock(&self.0);
         let client = Some(peer.ip());
-        let victim = match table.quota.room(client) {
-            Room::Free => None,
-            Room::Own => {
+        let victim = match table.quota.check(client) {
+            Admission::Free => None,
+            Admission::EvictOwn => {
                 let own = connection.client();
-                table.first_to_close(now, |other| other.client() == own)
+                table.find_victim(now, |other| other.client() == own)
             }
-            Room::Largest(most) => {
+            Admission::EvictLargest(largest) => {
                 let quota = &table.quota;
-                table.first_to_close(now, |other| quota.of(Some(other.peer.ip())) == most)
+                table.find_victim(now, |other| quota.held_by(Some(other.peer.ip())) == largest)
             }
         };
         let closed = victim.map(|index| table.remove(index));
         table.quota.take(client);
         table.open.push(Arc::clone(&connection));
-        let is_told = closed.is_some() && table.log.allows(now);
+        let should_log = closed.is_some() && table.log.allows(now);
         drop(table);
         if let Some(closed) = closed {
-            if is_told {
+            if should_log {
                 tracing::warn!(
                     %peer, closed = %closed.peer,
                     "the connections to the endpoints are at their limit, idle and slow ones are closed"
@@ -107,7 +107,7 @@ impl Connections {
             }
             closed.close();
         }
-        Admitted {
+        ConnectionGuard {
             connection,
             table: Arc::clone(&self.0),
         }
@@ -118,15 +118,15 @@ impl Connections {
     pub(crate) fn close_idle(&self) -> bool {
         let now = Instant::now();
         let mut table = lock(&self.0);
-        let idle = |of: &Connection| matches!(of.standing(now), Standing::Idle(_));
+        let idle = |of: &Connection| matches!(of.eviction_rank(now), EvictionRank::Idle(_));
         let quota = &table.quota;
         let clients = table.open.iter().filter(|connection| idle(connection));
-        let counts = clients.map(|connection| quota.of(Some(connection.peer.ip())));
-        let Some(most) = counts.max() else {
+        let counts = clients.map(|connection| quota.held_by(Some(connection.peer.ip())));
+        let Some(largest) = counts.max() else {
             return false;
         };
-        let index = table.first_to_close(now, |connection| {
-            idle(connection) && quota.of(Some(connection.peer.ip())) == most
+        let index = table.find_victim(now, |connection| {
+            idle(connection) && quota.held_by(Some(connection.peer.ip())) == largest
         });
         let closed = index.map(|index| table.remove(index));
         drop(table);
@@ -135,11 +135,19 @@ impl Connections {
 }
 
 impl Table {
-    /// The place of the connection to be closed first of those that `may` be.
-    fn first_to_close(&self, now: Instant, may: impl Fn(&Connection) -> bool) -> Option<usize> {
-        let candidates = self.open.iter().enumerate().filter(|(_, one)| may(one));
-        let standings = candidates.map(|(index, one)| (index, one.standing(now)));
-        standings
+    /// The place of the connection to be closed first of those that `is_eligible` be.
+    fn find_victim(
+        &self,
+        now: Instant,
+        is_eligible: impl Fn(&Connection) -> bool,
+    ) -> Option<usize> {
+        let candidates = self
+            .open
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| is_eligible(one));
+        let ranks = candidates.map(|(index, one)| (index, one.eviction_rank(now)));
+        ranks
             .min_by(|(_, one), (_, other)| one.partial_cmp(other).unwrap_or(Ordering::Equal))
             .map(|(index, _)| index)
     }
@@ -159,10 +167,10 @@ impl Connection {
             closed: Notify::new(),
             written: AtomicU64::new(0),
             blocked: AtomicBool::new(false),
-            phase: Mutex::new(Phase {
+            activity: Mutex::new(Activity {
                 busy: false,
                 since: now,
-                request_began: now,
+                request_start: now,
                 written_before: 0,
             }),
         }
@@ -205,38 +213,38 @@ impl Connection {
     }
 
     /// A request begins, and ends when what this returns is dropped.
-    pub(crate) fn begin_request(self: &Arc<Self>) -> RequestUnderWay {
+    pub(crate) fn begin_request(self: &Arc<Self>) -> RequestGuard {
         let now = Instant::now();
-        *self.phase() = Phase {
+        *self.activity() = Activity {
             busy: true,
             since: now,
-            request_began: now,
+            request_start: now,
             written_before: self.written.load(Relaxed),
         };
-        RequestUnderWay(Arc::clone(self))
+        RequestGuard(Arc::clone(self))
     }
 
     fn client(&self) -> std::net::IpAddr {
         tcp_echo_address::client_network(self.peer.ip())
     }
 
-    fn phase(&self) -> MutexGuard<'_, Phase> {
-        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    fn activity(&self) -> MutexGuard<'_, Activity> {
+        self.activity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn standing(&self, now: Instant) -> Standing {
-        let phase = *self.phase();
+    fn eviction_rank(&self, now: Instant) -> EvictionRank {
+        let activity = *self.activity();
         if self.is_blocked() {
             let taken = self
                 .written
                 .load(Relaxed)
-                .saturating_sub(phase.written_before);
-            let time = now.saturating_duration_since(phase.request_began);
-            Standing::SlowReader(rate(taken, time))
-        } else if phase.busy {
-            Standing::Waiting(phase.since)
+                .saturating_sub(activity.written_before);
+            let time = now.saturating_duration_since(activity.request_start);
+            EvictionRank::SlowReader(rate(taken, time))
+        } else if activity.busy {
+            EvictionRank::Waiting(activity.since)
         } else {
-            Standing::Idle(phase.since)
+            EvictionRank::Idle(activity.since)
         }
     }
 }
@@ -248,30 +256,30 @@ pub(crate) fn rate(bytes: u64, time: std::time::Duration) -> f64 {
 
 /// A request that is being answered.
 #[derive(Debug)]
-pub(crate) struct RequestUnderWay(Arc<Connection>);
+pub(crate) struct RequestGuard(Arc<Connection>);
 
-impl Drop for RequestUnderWay {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
-        let mut phase = self.0.phase();
-        phase.busy = false;
-        phase.since = Instant::now();
+        let mut activity = self.0.activity();
+        activity.busy = false;
+        activity.since = Instant::now();
     }
 }
 
 /// A connection that counts as long as this is there, or until it is closed for another.
 #[derive(Debug)]
-pub(crate) struct Admitted {
+pub(crate) struct ConnectionGuard {
     connection: Arc<Connection>,
     table: Arc<Mutex<Table>>,
 }
 
-impl Admitted {
+impl ConnectionGuard {
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.connection
     }
 }
 
-impl Drop for Admitted {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         let mut table = lock(&self.table);
         let mut open = table.open.iter();

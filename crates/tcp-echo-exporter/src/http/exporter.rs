@@ -21,18 +21,18 @@ use tokio::{
 
 use super::{allowed_hosts::AllowedHosts, connections::Connections};
 
-mod connection;
 mod limits;
 mod listeners;
+mod serve;
 mod stream;
 
-use connection::Acceptor;
-use limits::{LIMITS, Limits};
+use limits::{DEFAULT_LIMITS, Limits};
 use listeners::Listeners;
+use serve::Acceptor;
 use stream::Stream;
 
 /// How long requests under way may take at shutdown.
-const GRACE: Duration = Duration::from_millis(500);
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 
 /// Bound HTTP endpoints, ready to [`serve`](Self::serve).
 ///
@@ -87,7 +87,7 @@ impl Exporter {
             listeners,
             local_addr,
             router,
-            limits: LIMITS,
+            limits: DEFAULT_LIMITS,
             acceptor: None,
         })
     }
@@ -140,8 +140,8 @@ impl Exporter {
     /// In a tokio runtime without time enabled.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let limits = self.limits;
-        let mut listeners = Listeners::new(self.listeners, limits.accept_pause);
-        let connections = Connections::new(limits.connections);
+        let mut listeners = Listeners::new(self.listeners, limits.accept_backoff);
+        let connections = Connections::new(limits.max_connections);
         let (stop, stopped) = watch::channel(());
         let mut tasks = JoinSet::new();
         let mut shutdown = pin!(shutdown);
@@ -160,19 +160,19 @@ impl Exporter {
                         connections.close_idle();
                         continue;
                     };
-                    let closes_at = Instant::now() + limits.age + limits.last_request;
-                    let admitted = connections.admit(peer, closes_at);
+                    let closes_at = Instant::now() + limits.max_age + limits.last_request_timeout;
+                    let guard = connections.admit(peer, closes_at);
                     let (acceptor, router) = (self.acceptor.clone(), self.router.clone());
                     let stopped = stopped.clone();
-                    tasks.spawn(connection::serve(
-                        stream, admitted, acceptor, router, limits, stopped,
+                    tasks.spawn(serve::serve(
+                        stream, guard, acceptor, router, limits, stopped,
                     ));
                 }
             }
         }
         drop((listeners, stop));
         let ended = async { while tasks.join_next().await.is_some() {} };
-        if timeout(GRACE, ended).await.is_err() {
+        if timeout(SHUTDOWN_GRACE, ended).await.is_err() {
             tasks.shutdown().await;
         }
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// How long there are no further lines after one.
-const QUIET: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Lets one line through in a minute.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ impl LogLimiter {
     pub(crate) fn allows(&mut self, now: Instant) -> bool {
         let allowed = self.quiet_until.is_none_or(|until| now >= until);
         if allowed {
-            self.quiet_until = Some(now + QUIET);
+            self.quiet_until = Some(now + INTERVAL);
         }
         allowed
     }

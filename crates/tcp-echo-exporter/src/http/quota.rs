@@ -17,13 +17,13 @@ pub(crate) struct Quota {
 
 /// Whether a client may take one more, and what has to be given back before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Room {
+pub(crate) enum Admission {
     /// It may.
     Free,
     /// The client holds its share: one of its own has to go.
-    Own,
+    EvictOwn,
     /// All are held: one of a client that holds so many, the most of all, has to go.
-    Largest(usize),
+    EvictLargest(usize),
 }
 
 impl Quota {
@@ -35,22 +35,22 @@ impl Quota {
     }
 
     /// How many `client` holds. Those of unknown clients count as one client each.
-    pub(crate) fn of(&self, client: Option<IpAddr>) -> usize {
+    pub(crate) fn held_by(&self, client: Option<IpAddr>) -> usize {
         client.map_or(1, |client| self.held.of(client))
     }
 
     /// Whether `client` may take one more.
-    pub(crate) fn room(&self, client: Option<IpAddr>) -> Room {
+    pub(crate) fn check(&self, client: Option<IpAddr>) -> Admission {
         let free = self.limit.saturating_sub(self.held.all());
         let own = client.map_or(0, |client| self.held.of(client));
         if own < free {
-            return Room::Free;
+            return Admission::Free;
         }
         let largest = self.held.largest().unwrap_or(1);
         if free == 0 && largest > own {
-            Room::Largest(largest)
+            Admission::EvictLargest(largest)
         } else {
-            Room::Own
+            Admission::EvictOwn
         }
     }
 
@@ -77,7 +77,7 @@ mod tests {
     /// Takes as many as the client may, and returns how many that were.
     fn fill(quota: &mut Quota, client: Option<IpAddr>) -> usize {
         let mut taken = 0;
-        while quota.room(client) == Room::Free {
+        while quota.check(client) == Admission::Free {
             quota.take(client);
             taken += 1;
         }
@@ -91,19 +91,19 @@ mod tests {
         let counts = clients.map(|client| fill(&mut quota, client));
         assert_eq!(counts, [8, 4, 2, 1, 1]);
         // Nothing is left: those that hold the most give way, to all but themselves.
-        assert_eq!(quota.room(ip("192.0.2.6")), Room::Largest(8));
-        assert_eq!(quota.room(clients[1]), Room::Largest(8));
-        assert_eq!(quota.room(clients[0]), Room::Own);
+        assert_eq!(quota.check(ip("192.0.2.6")), Admission::EvictLargest(8));
+        assert_eq!(quota.check(clients[1]), Admission::EvictLargest(8));
+        assert_eq!(quota.check(clients[0]), Admission::EvictOwn);
     }
 
     #[test]
     fn a_client_with_its_share_is_in_its_own_way_alone() {
         let mut quota = Quota::new(4);
         assert_eq!(fill(&mut quota, ip("192.0.2.1")), 2);
-        assert_eq!(quota.room(ip("192.0.2.1")), Room::Own);
-        assert_eq!(quota.room(ip("192.0.2.2")), Room::Free);
+        assert_eq!(quota.check(ip("192.0.2.1")), Admission::EvictOwn);
+        assert_eq!(quota.check(ip("192.0.2.2")), Admission::Free);
         quota.release(ip("192.0.2.1"));
-        assert_eq!(quota.room(ip("192.0.2.1")), Room::Free);
+        assert_eq!(quota.check(ip("192.0.2.1")), Admission::Free);
     }
 
     #[test]
@@ -114,18 +114,18 @@ mod tests {
         quota.take(ip("2001:db8::1"));
         quota.take(ip("2001:db8::ffff:1"));
         quota.take(ip("2001:db8:0:1::1"));
-        assert_eq!(quota.of(ip("192.0.2.1")), 2);
-        assert_eq!(quota.of(ip("2001:db8::2")), 2);
-        assert_eq!(quota.of(ip("2001:db8:0:1::2")), 1);
+        assert_eq!(quota.held_by(ip("192.0.2.1")), 2);
+        assert_eq!(quota.held_by(ip("2001:db8::2")), 2);
+        assert_eq!(quota.held_by(ip("2001:db8:0:1::2")), 1);
     }
 
     #[test]
     fn unknown_clients_may_have_all_and_give_way_as_one_each() {
         let mut quota = Quota::new(3);
         assert_eq!(fill(&mut quota, None), 3);
-        assert_eq!(quota.room(None), Room::Largest(1));
-        assert_eq!(quota.room(ip("192.0.2.1")), Room::Largest(1));
-        assert_eq!(quota.of(None), 1);
+        assert_eq!(quota.check(None), Admission::EvictLargest(1));
+        assert_eq!(quota.check(ip("192.0.2.1")), Admission::EvictLargest(1));
+        assert_eq!(quota.held_by(None), 1);
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub struct Buckets {
 }
 
 /// How many bounds there may be: each is a series of every target.
-const MOST: usize = 100;
+const MAX_BOUNDS: usize = 100;
 
 impl Buckets {
     /// Buckets with these upper bounds.
@@ -38,7 +38,7 @@ impl Buckets {
                 _ => return Err(BucketsError::Order(bound)),
             }
         }
-        if nanos.is_empty() || nanos.len() > MOST {
+        if nanos.is_empty() || nanos.len() > MAX_BOUNDS {
             return Err(BucketsError::Number(nanos.len()));
         }
         Ok(Self {
@@ -94,7 +94,7 @@ pub(crate) fn seconds(nanos: u64) -> f64 {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BucketsError {
     /// None at all, or too many.
-    #[error("{0} bucket bounds, where 1 to {MOST} are wanted")]
+    #[error("{0} bucket bounds, where 1 to {MAX_BOUNDS} are wanted")]
     Number(usize),
     /// This one is not above the one before it, or not above 0.
     #[error("the bucket bound {0:?} is not above the one before it, or not above 0")]

@@ -30,10 +30,10 @@ pub struct BuildInfo {
 /// The code that reloads reports the result, whatever the cause: a changed file, a signal
 /// or a request.
 #[derive(Clone, Debug)]
-pub struct ReloadStatus(Arc<Reloads>);
+pub struct ReloadStatus(Arc<ReloadState>);
 
 #[derive(Debug)]
-struct Reloads {
+struct ReloadState {
     successful: AtomicBool,
     /// The bits of a float: Unix seconds.
     last_success: AtomicU64,
@@ -42,7 +42,7 @@ struct Reloads {
 impl ReloadStatus {
     /// The configuration was first loaded at that time.
     pub fn loaded(at: SystemTime) -> Self {
-        Self(Arc::new(Reloads {
+        Self(Arc::new(ReloadState {
             successful: AtomicBool::new(true),
             last_success: AtomicU64::new(unix_seconds(at).to_bits()),
         }))
@@ -70,15 +70,15 @@ pub(crate) fn unix_seconds(at: SystemTime) -> f64 {
 pub(crate) struct BuildInfoCollector {
     pub(crate) build: BuildInfo,
     pub(crate) reload: Option<ReloadStatus>,
-    pub(crate) dropped_log_lines: Option<Arc<Count>>,
-    pub(crate) tls_cert_expiry: Option<Arc<Moment>>,
+    pub(crate) dropped_log_lines: Option<Arc<CountFn>>,
+    pub(crate) tls_cert_expiry: Option<Arc<TimestampFn>>,
 }
 
 /// Gives a number whenever it is asked for.
-pub(crate) type Count = dyn Fn() -> u64 + Send + Sync;
+pub(crate) type CountFn = dyn Fn() -> u64 + Send + Sync;
 
 /// Gives a moment whenever it is asked for, if there is one.
-pub(crate) type Moment = dyn Fn() -> Option<SystemTime> + Send + Sync;
+pub(crate) type TimestampFn = dyn Fn() -> Option<SystemTime> + Send + Sync;
 
 impl fmt::Debug for BuildInfoCollector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,10 +90,10 @@ impl fmt::Debug for BuildInfoCollector {
 
 impl Collector for BuildInfoCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut singles = ScalarEncoder(&mut encoder);
-        singles.gauge(("tcp_echo_up", None, "Whether the exporter is up: 1."), 1)?;
+        let mut scalars = ScalarEncoder(&mut encoder);
+        scalars.gauge(("tcp_echo_up", None, "Whether the exporter is up: 1."), 1)?;
         let build = &self.build;
-        singles.info(
+        scalars.info(
             ("tcp_echo_build", None, "What the program was built of."),
             &[
                 ("version", build.version),
@@ -102,7 +102,7 @@ impl Collector for BuildInfoCollector {
             ],
         )?;
         if let Some(dropped) = &self.dropped_log_lines {
-            singles.counter(
+            scalars.counter(
                 (
                     "tcp_echo_log_lines_dropped",
                     None,
@@ -112,7 +112,7 @@ impl Collector for BuildInfoCollector {
             )?;
         }
         if let Some(expiry) = self.tls_cert_expiry.as_ref().and_then(|expiry| expiry()) {
-            singles.real_gauge(
+            scalars.float_gauge(
                 (
                     "tcp_echo_tls_cert_expiry_timestamp",
                     Some(&Unit::Seconds),
@@ -124,7 +124,7 @@ impl Collector for BuildInfoCollector {
         let Some(ReloadStatus(reload)) = &self.reload else {
             return Ok(());
         };
-        singles.gauge(
+        scalars.gauge(
             (
                 "tcp_echo_config_last_reload_successful",
                 None,
@@ -132,7 +132,7 @@ impl Collector for BuildInfoCollector {
             ),
             u64::from(reload.successful.load(Ordering::Relaxed)),
         )?;
-        singles.real_gauge(
+        scalars.float_gauge(
             (
                 "tcp_echo_config_last_reload_success_timestamp",
                 Some(&Unit::Seconds),

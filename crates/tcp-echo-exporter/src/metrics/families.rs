@@ -20,11 +20,11 @@ pub(crate) struct Family {
 /// What kind of metric it is, and where its value lies.
 #[derive(Debug)]
 pub(crate) enum Kind {
-    Count(Cell),
+    Counter(Cell),
     /// A counter for each reason: where they begin, and the reasons.
-    Counts(usize, fn() -> Vec<&'static str>),
-    Whole(Cell),
-    Seconds(Cell),
+    CounterByReason(usize, fn() -> Vec<&'static str>),
+    IntGauge(Cell),
+    SecondsGauge(Cell),
     Gauge(fn(&Snapshot<'_>) -> f64),
     Histogram(Histogram),
     /// The address in use.
@@ -36,44 +36,44 @@ pub(crate) const FAMILIES: &[Family] = &[
     family(
         "tcp_echo_sent",
         None,
-        Kind::Count(Cell::Sent),
+        Kind::Counter(Cell::Sent),
         "Probes handed to the kernel whole.",
     ),
     family(
         "tcp_echo_received",
         None,
-        Kind::Count(Cell::Received),
+        Kind::Counter(Cell::Received),
         "Replies that came within the timeout.",
     ),
     family(
         "tcp_echo_timeouts",
         None,
-        Kind::Count(Cell::Timeouts),
+        Kind::Counter(Cell::Timeouts),
         "Probes whose reply did not come within the timeout.",
     ),
     family(
         "tcp_echo_in_flight",
         None,
-        Kind::Whole(Cell::InFlight),
+        Kind::IntGauge(Cell::InFlight),
         "Probes awaiting a reply: sent = received + timeouts + in flight.",
     ),
     family(
         "tcp_echo_late",
         None,
-        Kind::Count(Cell::Late),
+        Kind::Counter(Cell::Late),
         "Replies that came after their timeout.",
     ),
     family(
         "tcp_echo_unexpected",
         None,
-        Kind::Count(Cell::Unexpected),
+        Kind::Counter(Cell::Unexpected),
         "Frames that answer nothing in flight and nothing timed out.",
     ),
     family(
         "tcp_echo_unsent",
         None,
-        Kind::Counts(layout::UNSENT, || {
-            words(UnsentReason::ALL, UnsentReason::as_str)
+        Kind::CounterByReason(layout::UNSENT, || {
+            reason_names(UnsentReason::ALL, UnsentReason::as_str)
         }),
         "Slots of the schedule without a probe.",
     ),
@@ -98,7 +98,7 @@ pub(crate) const FAMILIES: &[Family] = &[
     family(
         "tcp_echo_last_rtt",
         SECONDS,
-        Kind::Seconds(Cell::LastRtt),
+        Kind::SecondsGauge(Cell::LastRtt),
         "Round-trip time of the last reply; 0 before the first.",
     ),
     family(
@@ -122,28 +122,28 @@ pub(crate) const FAMILIES: &[Family] = &[
     family(
         "tcp_echo_connected",
         None,
-        Kind::Whole(Cell::Connected),
+        Kind::IntGauge(Cell::Connected),
         "Whether there is a connection.",
     ),
     family(
         "tcp_echo_connects",
         None,
-        Kind::Count(Cell::Connects),
+        Kind::Counter(Cell::Connects),
         "Connections made.",
     ),
     family(
         "tcp_echo_connect_failures",
         None,
-        Kind::Counts(layout::CONNECT_FAILURES, || {
-            words(ConnectFailure::ALL, ConnectFailure::as_str)
+        Kind::CounterByReason(layout::CONNECT_FAILURES, || {
+            reason_names(ConnectFailure::ALL, ConnectFailure::as_str)
         }),
         "Attempts to connect that failed.",
     ),
     family(
         "tcp_echo_disconnects",
         None,
-        Kind::Counts(layout::DISCONNECTS, || {
-            words(DisconnectReason::ALL, DisconnectReason::as_str)
+        Kind::CounterByReason(layout::DISCONNECTS, || {
+            reason_names(DisconnectReason::ALL, DisconnectReason::as_str)
         }),
         "Connections that ended.",
     ),
@@ -156,25 +156,25 @@ pub(crate) const FAMILIES: &[Family] = &[
     family(
         "tcp_echo_tcp_srtt",
         SECONDS,
-        Kind::Seconds(Cell::Srtt),
+        Kind::SecondsGauge(Cell::Srtt),
         "The kernel's smoothed RTT of the connection; 0 while unknown.",
     ),
     family(
         "tcp_echo_tcp_rttvar",
         SECONDS,
-        Kind::Seconds(Cell::Rttvar),
+        Kind::SecondsGauge(Cell::Rttvar),
         "The kernel's RTT variation of the connection; 0 while unknown.",
     ),
     family(
         "tcp_echo_tcp_min_rtt",
         SECONDS,
-        Kind::Seconds(Cell::MinRtt),
+        Kind::SecondsGauge(Cell::MinRtt),
         "The kernel's least RTT of the connection in the recent past; 0 while unknown.",
     ),
     family(
         "tcp_echo_tcp_retransmits",
         None,
-        Kind::Count(Cell::Retransmits),
+        Kind::Counter(Cell::Retransmits),
         "Segments that the kernel retransmitted, over all connections.",
     ),
     family(
@@ -205,15 +205,15 @@ const fn family(
     }
 }
 
-fn words<R: Copy>(reasons: &[R], word: fn(R) -> &'static str) -> Vec<&'static str> {
+fn reason_names<R: Copy>(reasons: &[R], word: fn(R) -> &'static str) -> Vec<&'static str> {
     reasons.iter().map(|reason| word(*reason)).collect()
 }
 
 impl Kind {
     pub(crate) fn metric_type(&self) -> MetricType {
         match self {
-            Self::Count(_) | Self::Counts(..) => MetricType::Counter,
-            Self::Whole(_) | Self::Seconds(_) | Self::Gauge(_) => MetricType::Gauge,
+            Self::Counter(_) | Self::CounterByReason(..) => MetricType::Counter,
+            Self::IntGauge(_) | Self::SecondsGauge(_) | Self::Gauge(_) => MetricType::Gauge,
             Self::Histogram(_) => MetricType::Histogram,
             Self::Info => MetricType::Info,
         }

@@ -8,7 +8,7 @@ use std::{
 use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
 
 /// Labels that the exporter gives itself.
-const OWN: [&str; 4] = ["target", "reason", "le", "address"];
+const RESERVED: [&str; 4] = ["target", "reason", "le", "address"];
 
 /// The names and values of a target's labels, `target` first, in a form that every
 /// exposition format takes.
@@ -28,13 +28,13 @@ pub(crate) struct Labels(Vec<(String, String)>);
 impl Labels {
     pub(crate) fn new(target: &str, own: &BTreeMap<String, String>) -> Self {
         let mut labels = vec![("target".to_owned(), target.to_owned())];
-        let mut taken = HashSet::from(["target".to_owned()]);
+        let mut seen = HashSet::from(["target".to_owned()]);
         for (name, value) in own {
             if name.is_empty() || name.starts_with("__") || value.is_empty() {
                 continue;
             }
-            let name = sanitized(name);
-            if taken.insert(name.clone()) {
+            let name = sanitize(name);
+            if seen.insert(name.clone()) {
                 labels.push((name, value.clone()));
             }
         }
@@ -42,18 +42,18 @@ impl Labels {
     }
 
     /// The target's own labels, without `target`.
-    pub(crate) fn own(&self) -> &[(String, String)] {
+    pub(crate) fn custom(&self) -> &[(String, String)] {
         self.0.get(1..).unwrap_or_default()
     }
 }
 
-fn sanitized(name: &str) -> String {
+fn sanitize(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let name: String = name
         .chars()
         .map(|c| if allowed(c) { c } else { '_' })
         .collect();
-    if OWN.contains(&name.as_str()) {
+    if RESERVED.contains(&name.as_str()) {
         format!("exported_{name}")
     } else if name.starts_with(|c: char| c.is_ascii_digit()) {
         format!("_{name}")
@@ -75,13 +75,13 @@ impl EncodeLabelSet for Labels {
 }
 
 /// A target's labels and one more.
-pub(crate) struct With<'a>(
+pub(crate) struct LabelsWith<'a>(
     pub(crate) &'a Labels,
     pub(crate) &'static str,
     pub(crate) &'a str,
 );
 
-impl EncodeLabelSet for With<'_> {
+impl EncodeLabelSet for LabelsWith<'_> {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
         EncodeLabelSet::encode(self.0, encoder)?;
         (self.1, self.2).encode(encoder.encode_label())
@@ -94,7 +94,7 @@ mod tests {
 
     fn names(own: &[(&str, &str)]) -> Vec<(String, String)> {
         let own = own.iter().map(|(k, v)| ((*k).into(), (*v).into()));
-        Labels::new("t", &own.collect()).own().to_vec()
+        Labels::new("t", &own.collect()).custom().to_vec()
     }
 
     #[test]

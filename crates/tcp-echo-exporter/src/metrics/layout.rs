@@ -53,12 +53,12 @@ pub(crate) enum Histogram {
 
 /// Where one histogram lies: the sum in nanoseconds, then the buckets' own counts.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct HistogramSlot {
     start: usize,
     pub(crate) buckets: Buckets,
 }
 
-impl Place {
+impl HistogramSlot {
     /// Counts a duration.
     #[inline]
     pub(crate) fn observe(&self, change: &Change<'_>, nanos: u64) {
@@ -77,35 +77,32 @@ impl Place {
 /// native histogram at the end.
 #[derive(Debug)]
 pub(crate) struct Layout {
-    places: [Place; 4],
+    slots: [HistogramSlot; 4],
     native: usize,
 }
 
 impl Layout {
     pub(crate) fn new(rtt: Buckets) -> Self {
         let mut end = HISTOGRAMS;
-        let mut place = |buckets: Buckets| {
+        let mut slot = |buckets: Buckets| {
             let start = end;
             end += 1 + buckets.len();
-            Place { start, buckets }
+            HistogramSlot { start, buckets }
         };
         // Eight bounds each, fourfold: 100 µs to 1.6 s for a handshake, 4 µs to
         // 66 ms for lateness, 1 µs to 16 ms for what the host adds.
-        let places = [
-            place(rtt),
-            place(Buckets::exponential(100_000, 4, 8)),
-            place(Buckets::exponential(4_000, 4, 8)),
-            place(Buckets::exponential(1_000, 4, 8)),
+        let slots = [
+            slot(rtt),
+            slot(Buckets::exponential(100_000, 4, 8)),
+            slot(Buckets::exponential(4_000, 4, 8)),
+            slot(Buckets::exponential(1_000, 4, 8)),
         ];
-        Self {
-            places,
-            native: end,
-        }
+        Self { slots, native: end }
     }
 
     #[inline]
-    pub(crate) fn place(&self, histogram: Histogram) -> &Place {
-        &self.places[histogram as usize]
+    pub(crate) fn slot(&self, histogram: Histogram) -> &HistogramSlot {
+        &self.slots[histogram as usize]
     }
 
     /// How many numbers come before those of the native histogram.
@@ -117,7 +114,7 @@ impl Layout {
     /// gives, goes to its last bucket.
     #[inline]
     pub(crate) fn observe_native(&self, change: &Change<'_>, len: usize, seconds: f64) {
-        let index = self.native + native::position(seconds);
+        let index = self.native + native::bucket(seconds);
         change.add(index.min(len - 1), 1);
     }
 }
@@ -190,9 +187,9 @@ mod tests {
     fn no_number_lies_on_another() {
         let layout = Layout::new(Buckets::default());
         let mut next = HISTOGRAMS;
-        for place in &layout.places {
-            assert_eq!(place.start, next);
-            next += 1 + place.buckets.len();
+        for slot in &layout.slots {
+            assert_eq!(slot.start, next);
+            next += 1 + slot.buckets.len();
         }
         assert_eq!(layout.native(), next);
     }

@@ -46,15 +46,15 @@ fn index(seconds: f64) -> i32 {
     below.iter().sum::<i32>() + (exponent - 1) * 8
 }
 
-/// How many numbers a target's native histogram takes, for RTTs up to `longest`:
+/// How many numbers a target's native histogram takes, for RTTs up to `max_rtt`:
 /// the zero bucket first, then the others from the lowest up.
-pub(crate) fn len(longest: Duration) -> usize {
-    position(longest.as_secs_f64()) + 1
+pub(crate) fn len(max_rtt: Duration) -> usize {
+    bucket(max_rtt.as_secs_f64()) + 1
 }
 
 /// At which of those numbers an RTT is counted.
 #[inline]
-pub(crate) fn position(seconds: f64) -> usize {
+pub(crate) fn bucket(seconds: f64) -> usize {
     if seconds <= ZERO_THRESHOLD {
         return 0;
     }
@@ -62,16 +62,16 @@ pub(crate) fn position(seconds: f64) -> usize {
 }
 
 /// An RTT so far (0 to 1) up the bucket at that position, on the logarithm.
-pub(crate) fn within(position: usize, part: f64) -> f64 {
-    match position {
+pub(crate) fn rtt_in(bucket: usize, fraction: f64) -> f64 {
+    match bucket {
         0 => ZERO_THRESHOLD,
-        _ => ZERO_THRESHOLD * ((position as f64 - 1.0 + part) / 8.0).exp2(),
+        _ => ZERO_THRESHOLD * ((bucket as f64 - 1.0 + fraction) / 8.0).exp2(),
     }
 }
 
 /// The sparse form in which a native histogram goes out.
 #[derive(Debug, Default)]
-pub(crate) struct Sparse {
+pub(crate) struct SparseHistogram {
     /// How far from the end of the last one each run of buckets begins (the first
     /// from index 0), and how many buckets it has.
     pub(crate) spans: Vec<(i32, u32)>,
@@ -80,9 +80,9 @@ pub(crate) struct Sparse {
 }
 
 /// Empty buckets that are cheaper to carry along than a new run.
-const MOST_GAP: usize = 2;
+const MAX_GAP: usize = 2;
 
-impl Sparse {
+impl SparseHistogram {
     /// Of the numbers after the zero bucket's.
     pub(crate) fn fill(&mut self, counts: &[u64]) {
         self.spans.clear();
@@ -102,7 +102,7 @@ impl Sparse {
                 continue;
             }
             match self.spans.last_mut() {
-                Some((_, length)) if empty <= MOST_GAP => {
+                Some((_, length)) if empty <= MAX_GAP => {
                     for _ in 0..empty {
                         push(&mut self.deltas, 0);
                         *length += 1;
@@ -139,9 +139,9 @@ mod tests {
 
     #[test]
     fn the_zero_bucket_ends_where_the_first_begins() {
-        assert_eq!(position(0.0), 0);
-        assert_eq!(position(ZERO_THRESHOLD), 0);
-        assert_eq!(position(ZERO_THRESHOLD * 1.000_001), 1);
+        assert_eq!(bucket(0.0), 0);
+        assert_eq!(bucket(ZERO_THRESHOLD), 0);
+        assert_eq!(bucket(ZERO_THRESHOLD * 1.000_001), 1);
         assert!((upper(FIRST - 1) - ZERO_THRESHOLD).abs() < 1e-12);
     }
 
@@ -149,14 +149,14 @@ mod tests {
     fn no_rtt_within_the_timeout_lies_beyond_the_last_bucket() {
         for timeout in [1, 800_000, 800_000_000, 86_400_000_000_000] {
             let timeout = Duration::from_nanos(timeout);
-            assert!(position(timeout.as_secs_f64()) < len(timeout));
+            assert!(bucket(timeout.as_secs_f64()) < len(timeout));
         }
         assert_eq!(len(Duration::from_millis(800)), 159);
         assert_eq!(len(Duration::from_secs(86_400)), 293);
     }
 
     /// Back from the sparse form to counts by index.
-    fn dense(sparse: &Sparse) -> Vec<(i32, i64)> {
+    fn dense(sparse: &SparseHistogram) -> Vec<(i32, i64)> {
         let mut deltas = sparse.deltas.iter();
         let (mut index, mut count) = (0, 0);
         let mut dense = Vec::new();
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_sparse_form_is_the_same_histogram() {
-        let mut sparse = Sparse::default();
+        let mut sparse = SparseHistogram::default();
         for counts in [
             vec![],
             vec![0, 0, 0],

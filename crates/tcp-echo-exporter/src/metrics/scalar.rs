@@ -12,22 +12,30 @@ use prometheus_client::{
 pub(crate) struct ScalarEncoder<'e, 'd>(pub(crate) &'e mut DescriptorEncoder<'d>);
 
 /// The name without `_total` and unit, the unit, and the help.
-pub(crate) type Name<'a> = (&'a str, Option<&'a Unit>, &'a str);
+pub(crate) type Descriptor<'a> = (&'a str, Option<&'a Unit>, &'a str);
 
 impl ScalarEncoder<'_, '_> {
-    pub(crate) fn gauge(&mut self, (name, unit, help): Name<'_>, value: u64) -> fmt::Result {
+    pub(crate) fn gauge(&mut self, (name, unit, help): Descriptor<'_>, value: u64) -> fmt::Result {
         self.0
             .encode_descriptor(name, help, unit, MetricType::Gauge)?
             .encode_gauge(&value)
     }
 
-    pub(crate) fn real_gauge(&mut self, (name, unit, help): Name<'_>, value: f64) -> fmt::Result {
+    pub(crate) fn float_gauge(
+        &mut self,
+        (name, unit, help): Descriptor<'_>,
+        value: f64,
+    ) -> fmt::Result {
         self.0
             .encode_descriptor(name, help, unit, MetricType::Gauge)?
             .encode_gauge(&value)
     }
 
-    pub(crate) fn counter(&mut self, (name, unit, help): Name<'_>, value: u64) -> fmt::Result {
+    pub(crate) fn counter(
+        &mut self,
+        (name, unit, help): Descriptor<'_>,
+        value: u64,
+    ) -> fmt::Result {
         self.0
             .encode_descriptor(name, help, unit, MetricType::Counter)?
             .encode_counter::<NoLabelSet, _, u64>(&value, None)
@@ -35,16 +43,20 @@ impl ScalarEncoder<'_, '_> {
 
     // What a process has used is known on Linux only.
     #[cfg(target_os = "linux")]
-    pub(crate) fn real_counter(&mut self, (name, unit, help): Name<'_>, value: f64) -> fmt::Result {
+    pub(crate) fn float_counter(
+        &mut self,
+        (name, unit, help): Descriptor<'_>,
+        value: f64,
+    ) -> fmt::Result {
         self.0
             .encode_descriptor(name, help, unit, MetricType::Counter)?
             .encode_counter::<NoLabelSet, _, u64>(&value, None)
     }
 
     /// A counter for each reason.
-    pub(crate) fn counters(
+    pub(crate) fn counter_by_reason(
         &mut self,
-        (name, unit, help): Name<'_>,
+        (name, unit, help): Descriptor<'_>,
         values: impl IntoIterator<Item = (&'static str, u64)>,
     ) -> fmt::Result {
         let mut encoder = self
@@ -61,7 +73,7 @@ impl ScalarEncoder<'_, '_> {
     /// A gauge of 1 whose labels tell; `_info` is added to its name.
     pub(crate) fn info(
         &mut self,
-        (name, unit, help): Name<'_>,
+        (name, unit, help): Descriptor<'_>,
         labels: &impl EncodeLabelSet,
     ) -> fmt::Result {
         self.0

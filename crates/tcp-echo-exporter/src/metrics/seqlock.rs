@@ -57,7 +57,7 @@ impl SeqLock {
     /// Appends the first `len` of them to `words`, as they were at one moment.
     pub(crate) fn read(&self, len: usize, words: &mut Vec<u64>) {
         let start = words.len();
-        let mut tries = 0;
+        let mut attempts = 0;
         loop {
             let before = self.version.load(Ordering::Acquire);
             if before & 1 == 0 {
@@ -69,8 +69,8 @@ impl SeqLock {
                 }
                 words.truncate(start);
             }
-            pause(tries);
-            tries = tries.saturating_add(1);
+            pause(attempts);
+            attempts = attempts.saturating_add(1);
         }
     }
 

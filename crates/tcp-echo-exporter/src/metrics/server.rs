@@ -14,12 +14,12 @@ pub(crate) struct ServerCollector(pub(crate) Arc<ServerStats>);
 impl Collector for ServerCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let stats = &self.0;
-        let mut singles = ScalarEncoder(&mut encoder);
-        singles.gauge(
+        let mut scalars = ScalarEncoder(&mut encoder);
+        scalars.gauge(
             ("tcp_echo_server_connections", None, "Connections open now."),
             stats.connections(),
         )?;
-        singles.counter(
+        scalars.counter(
             (
                 "tcp_echo_server_accepted",
                 None,
@@ -27,7 +27,7 @@ impl Collector for ServerCollector {
             ),
             stats.accepted(),
         )?;
-        singles.counters(
+        scalars.counter_by_reason(
             (
                 "tcp_echo_server_rejected",
                 None,
@@ -35,7 +35,7 @@ impl Collector for ServerCollector {
             ),
             RejectReason::ALL.map(|reason| (reason.as_str(), stats.rejected(reason))),
         )?;
-        singles.counters(
+        scalars.counter_by_reason(
             (
                 "tcp_echo_server_closed",
                 None,
@@ -43,7 +43,7 @@ impl Collector for ServerCollector {
             ),
             CloseReason::ALL.map(|reason| (reason.as_str(), stats.closed(reason))),
         )?;
-        singles.counter(
+        scalars.counter(
             (
                 "tcp_echo_server_echoed",
                 Some(&Unit::Bytes),
@@ -51,7 +51,7 @@ impl Collector for ServerCollector {
             ),
             stats.echoed_bytes(),
         )?;
-        singles.counter(
+        scalars.counter(
             (
                 "tcp_echo_server_accept_errors",
                 None,

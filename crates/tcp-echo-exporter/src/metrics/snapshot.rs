@@ -6,7 +6,7 @@ use tcp_echo_prober::{DisconnectReason, UnsentReason};
 
 use super::{
     buckets::seconds,
-    buffers::Buffer,
+    buffer_pool::PooledBuffer,
     labels::Labels,
     layout::{self, Cell, Histogram, Layout},
     series::Series,
@@ -19,7 +19,7 @@ pub(crate) struct Snapshots {
     pub(crate) layout: Arc<Layout>,
     pub(crate) targets: Vec<Arc<Series>>,
     /// The numbers of all targets, one target after the other.
-    pub(crate) words: Buffer,
+    pub(crate) words: PooledBuffer,
     /// Where each target's numbers end.
     pub(crate) ends: Vec<usize>,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Snapshot<'a> {
 
 /// One histogram at that moment.
 #[derive(Debug)]
-pub(crate) struct Counted<'a> {
+pub(crate) struct HistogramSnapshot<'a> {
     /// In seconds.
     pub(crate) sum: f64,
     pub(crate) count: u64,
@@ -100,15 +100,15 @@ impl<'a> Snapshot<'a> {
         f64::from_bits(self.get(Cell::Jitter))
     }
 
-    /// `whole` times the part of the loss window that is lost.
-    pub(crate) fn loss(&self, whole: f64) -> f64 {
+    /// `scale` times the part of the loss window that is lost.
+    pub(crate) fn loss(&self, scale: f64) -> f64 {
         let (lost, len) = self.window();
-        part(whole, lost, len)
+        ratio(scale, lost, len)
     }
 
     /// The part of the loss window that this host missed.
     pub(crate) fn missed_ratio(&self) -> f64 {
-        part(1.0, self.get(Cell::Missed), self.window().1)
+        ratio(1.0, self.get(Cell::Missed), self.window().1)
     }
 
     /// The lost outcomes of the loss window, and all of them.
@@ -118,20 +118,20 @@ impl<'a> Snapshot<'a> {
     }
 
     /// The counts by reason from `base`, in the order of the reasons.
-    pub(crate) fn by_reason(&self, base: usize, reasons: usize) -> &'a [u64] {
+    pub(crate) fn counts_by_reason(&self, base: usize, reasons: usize) -> &'a [u64] {
         &self.words[base..base + reasons]
     }
 
     pub(crate) fn unsent(&self) -> u64 {
         let reasons = layout::CONNECT_FAILURES - layout::UNSENT;
-        self.by_reason(layout::UNSENT, reasons).iter().sum()
+        self.counts_by_reason(layout::UNSENT, reasons).iter().sum()
     }
 
     /// Slots that this host missed itself.
     pub(crate) fn missed(&self) -> u64 {
-        let counts = self.by_reason(layout::UNSENT, UnsentReason::ALL.len());
-        let by_reason = UnsentReason::ALL.iter().zip(counts);
-        let missed = by_reason.filter(|(reason, _)| reason.is_own_host());
+        let counts = self.counts_by_reason(layout::UNSENT, UnsentReason::ALL.len());
+        let counts_by_reason = UnsentReason::ALL.iter().zip(counts);
+        let missed = counts_by_reason.filter(|(reason, _)| reason.is_own_host());
         missed.map(|(_, count)| count).sum()
     }
 
@@ -146,14 +146,16 @@ impl<'a> Snapshot<'a> {
 
     pub(crate) fn connect_failures(&self) -> u64 {
         let reasons = layout::DISCONNECTS - layout::CONNECT_FAILURES;
-        self.by_reason(layout::CONNECT_FAILURES, reasons)
+        self.counts_by_reason(layout::CONNECT_FAILURES, reasons)
             .iter()
             .sum()
     }
 
     pub(crate) fn disconnects(&self) -> u64 {
         let reasons = DisconnectReason::ALL.len();
-        self.by_reason(layout::DISCONNECTS, reasons).iter().sum()
+        self.counts_by_reason(layout::DISCONNECTS, reasons)
+            .iter()
+            .sum()
     }
 
     pub(crate) fn is_tried(&self) -> bool {
@@ -162,9 +164,9 @@ impl<'a> Snapshot<'a> {
             || self.words[layout::UNSENT_RESOURCES] > 0
     }
 
-    pub(crate) fn histogram(&self, histogram: Histogram) -> Counted<'a> {
-        let (sum, buckets) = self.layout.place(histogram).of(self.words);
-        Counted {
+    pub(crate) fn histogram(&self, histogram: Histogram) -> HistogramSnapshot<'a> {
+        let (sum, buckets) = self.layout.slot(histogram).of(self.words);
+        HistogramSnapshot {
             sum: seconds(sum),
             count: buckets.iter().sum(),
             buckets,
@@ -178,10 +180,10 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-fn part(whole: f64, of: u64, len: u64) -> f64 {
+fn ratio(scale: f64, of: u64, len: u64) -> f64 {
     if len == 0 {
         0.0
     } else {
-        whole * of as f64 / len as f64
+        scale * of as f64 / len as f64
     }
 }

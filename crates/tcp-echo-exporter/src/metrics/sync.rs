@@ -3,11 +3,11 @@
 pub(crate) use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// How often a reader tries again at once: a change takes nanoseconds.
-const SPINS: u32 = 64;
+const MAX_SPINS: u32 = 64;
 
-/// Waits a moment before try number `tries` of a read that fell into a change.
-pub(crate) fn pause(tries: u32) {
-    if tries < SPINS {
+/// Waits a moment before try number `attempts` of a read that fell into a change.
+pub(crate) fn pause(attempts: u32) {
+    if attempts < MAX_SPINS {
         std::hint::spin_loop();
     } else {
         // The writer was put aside in the middle of a change.

@@ -12,7 +12,7 @@ use tokio::{sync::Notify, time::timeout};
 
 use super::{
     buckets::{Buckets, seconds},
-    buffers::Buffers,
+    buffer_pool::BufferPool,
     labels::Labels,
     layout::{self, Cell, Histogram, Layout},
     native,
@@ -38,7 +38,7 @@ struct Shared {
     targets: Mutex<BTreeMap<Arc<str>, Arc<Series>>>,
     /// Told when a target was tried for the first time.
     tried: Notify,
-    buffers: Arc<Buffers>,
+    buffer_pool: Arc<BufferPool>,
 }
 
 impl TargetMetrics {
@@ -54,39 +54,39 @@ impl TargetMetrics {
                 layout: Arc::new(Layout::new(rtt)),
                 targets: Mutex::default(),
                 tried: Notify::new(),
-                buffers: Arc::default(),
+                buffer_pool: Arc::default(),
             }),
         }
     }
 
     /// All targets, each as it is at one moment; with the native histograms or not.
-    pub(crate) fn snapshots(&self, native: bool) -> Snapshots {
+    pub(crate) fn snapshot_all(&self, native: bool) -> Snapshots {
         let targets = self.shared.lock().values().cloned().collect();
-        self.snapshots_of(targets, native)
+        self.take_snapshots(targets, native)
     }
 
     /// Those that were not asked for, but listed.
-    pub(crate) fn listed(&self, native: bool) -> Snapshots {
+    pub(crate) fn snapshot_listed(&self, native: bool) -> Snapshots {
         let targets = self.shared.lock();
         let listed = targets.values().filter(|series| !series.on_demand);
         let listed = listed.cloned().collect();
         drop(targets);
-        self.snapshots_of(listed, native)
+        self.take_snapshots(listed, native)
     }
 
     /// The one of this name, if there is one.
-    pub(crate) fn of(&self, name: &str, native: bool) -> Option<Snapshots> {
+    pub(crate) fn snapshot_of(&self, name: &str, native: bool) -> Option<Snapshots> {
         let series = self.shared.lock().get(name).cloned()?;
-        Some(self.snapshots_of(vec![series], native))
+        Some(self.take_snapshots(vec![series], native))
     }
 
-    fn snapshots_of(&self, targets: Vec<Arc<Series>>, native: bool) -> Snapshots {
+    fn take_snapshots(&self, targets: Vec<Arc<Series>>, native: bool) -> Snapshots {
         let layout = Arc::clone(&self.shared.layout);
         // All of about the same length, the first one's or shorter.
-        let most = targets
+        let words_each = targets
             .first()
             .map_or(0, |series| series.len(&layout, native));
-        let mut words = self.shared.buffers.take(targets.len() * most);
+        let mut words = self.shared.buffer_pool.take(targets.len() * words_each);
         let mut ends = Vec::with_capacity(targets.len());
         for series in &targets {
             series.seqlock.read(series.len(&layout, native), &mut words);
@@ -102,13 +102,13 @@ impl TargetMetrics {
 
     /// Looks at one after the other, native histogram included, each as it is at a
     /// moment of its own: in little memory, however many they are.
-    pub(crate) fn each(&self, mut look: impl FnMut(Snapshot<'_>)) {
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(Snapshot<'_>)) {
         let targets: Vec<_> = self.shared.lock().values().cloned().collect();
         let mut words = Vec::new();
         for series in &targets {
             words.clear();
             series.seqlock.read(series.seqlock.len(), &mut words);
-            look(Snapshot::new(series, &self.shared.layout, &words));
+            visit(Snapshot::new(series, &self.shared.layout, &words));
         }
     }
 
@@ -117,20 +117,20 @@ impl TargetMetrics {
         self.shared.lock().len()
     }
 
-    pub(crate) fn has(&self, name: &str) -> bool {
+    pub(crate) fn contains(&self, name: &str) -> bool {
         self.shared.lock().contains_key(name)
     }
 
     /// How many of the targets of these names were not tried yet; one that is not
     /// attached was not.
-    pub(crate) fn untried_of(&self, names: &[Arc<str>]) -> usize {
+    pub(crate) fn untried_among(&self, names: &[Arc<str>]) -> usize {
         let targets = self.shared.lock();
         let is_tried = |name: &&Arc<str>| targets.get(*name).is_some_and(|s| s.is_tried());
         names.len() - names.iter().filter(is_tried).count()
     }
 
     /// How many of all targets that are listed were not tried yet.
-    pub(crate) fn untried(&self) -> (usize, usize) {
+    pub(crate) fn untried_listed(&self) -> (usize, usize) {
         let targets = self.shared.lock();
         let listed = targets.values().filter(|series| !series.on_demand);
         listed.fold((0, 0), |(untried, all), series| {
@@ -139,7 +139,7 @@ impl TargetMetrics {
     }
 
     /// Waits until the target of this name was tried, so long at most.
-    pub(crate) async fn tried(&self, name: &str, patience: Duration) {
+    pub(crate) async fn wait_until_tried(&self, name: &str, max_wait: Duration) {
         let is_tried = || self.shared.lock().get(name).is_some_and(|s| s.is_tried());
         let tried = async {
             loop {
@@ -151,7 +151,7 @@ impl TargetMetrics {
             }
         };
         // The client gets what there is.
-        let _ = timeout(patience, tried).await;
+        let _ = timeout(max_wait, tried).await;
     }
 }
 
@@ -245,7 +245,7 @@ impl Sensor for TargetSensor {
         let set = |cell: Cell, value: u64| change.set(cell as usize, value);
         let observe = |histogram: Histogram, duration: Duration| {
             let nanos = nanos(duration);
-            self.layout.place(histogram).observe(&change, nanos);
+            self.layout.slot(histogram).observe(&change, nanos);
             nanos
         };
         // These four make a sum, so they are always taken together.

@@ -2,18 +2,18 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::{detail::detail, history::History, overview::overview, query::Choice};
+use super::{detail::detail, history::History, overview::overview, query::TargetsQuery};
 use crate::metrics::build_info::BuildInfo;
 
 /// How often the page is loaded again where its script does not run, in seconds.
 const REFRESH: &str = "10";
 
 /// The page of all targets or of one; it says so where nothing is probed.
-pub(super) fn page(build: &BuildInfo, history: Option<&History>, choice: &Choice) -> Markup {
-    let (title, main) = match (history, &choice.target) {
+pub(super) fn page(build: &BuildInfo, history: Option<&History>, query: &TargetsQuery) -> Markup {
+    let (title, main) = match (history, &query.target) {
         (None, _) => (None, html! { p { "Nothing is probed here." } }),
         (Some(history), Some(name)) => (Some(name), detail(history, name)),
-        (Some(history), None) => (None, overview(history, choice)),
+        (Some(history), None) => (None, overview(history, query)),
     };
     html! {
         (DOCTYPE)

@@ -1,7 +1,7 @@
 //! What happened to every target of late.
 //!
 //! A task looks at the targets' numbers every [`STEP`] and keeps what changed, so
-//! the probing threads do nothing for it. Memory is bounded: [`MOST_STEPS`] of 36
+//! the probing threads do nothing for it. Memory is bounded: [`MAX_STEPS`] of 36
 //! bytes a target, and fewer where all targets together would exceed the limit.
 
 use std::{
@@ -18,24 +18,24 @@ use crate::{
 mod counts;
 pub(crate) mod step;
 
-use counts::{Counts, NATIVE};
-use step::{Counted, Step, quantile};
+use counts::{BucketCounts, MAX_BUCKETS};
+use step::{Step, StepCounts, quantile};
 
 /// How long a step is.
 pub(crate) const STEP: Duration = Duration::from_secs(10);
 
 /// An hour.
-pub(crate) const MOST_STEPS: usize = 360;
+pub(crate) const MAX_STEPS: usize = 360;
 
 /// As many as a sparkline has, 10 minutes; kept whatever the limit, unless it is 0.
-pub(crate) const FEWEST_STEPS: usize = 60;
+pub(crate) const MIN_STEPS: usize = 60;
 
 /// p50 and p99 are of the time since the older of two marks, which are set this many
 /// steps apart: of the last 2½ to 5 minutes.
-const MARK_STEPS: u64 = 15;
+const BASELINE_STEPS: u64 = 15;
 
 /// What a target takes besides its steps, at most, in bytes.
-const FIXED: usize = 3 * NATIVE * size_of::<u32>() + size_of::<Track>();
+const TRACK_OVERHEAD: usize = 3 * MAX_BUCKETS * size_of::<u32>() + size_of::<Track>();
 
 /// The history of all targets.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub(crate) struct History {
 struct State {
     tracks: HashMap<Arc<str>, Track>,
     /// When the step under way began.
-    began: Instant,
+    step_start: Instant,
     /// The number of that step.
     step: u64,
     next_id: u32,
@@ -66,13 +66,13 @@ pub(crate) struct Track {
     seen: bool,
     /// As of the end of the last whole step.
     last: Totals,
-    marks: [Counts; 2],
+    baselines: [BucketCounts; 2],
     steps: VecDeque<Step>,
 }
 
 #[derive(Debug, Default)]
 struct Totals {
-    native: Counts,
+    native: BucketCounts,
     lost: u64,
     missed: u64,
     connects: u64,
@@ -89,8 +89,8 @@ impl Tracks<'_> {
     }
 
     /// When the step under way began.
-    pub(crate) fn began(&self) -> Instant {
-        self.0.began
+    pub(crate) fn step_start(&self) -> Instant {
+        self.0.step_start
     }
 }
 
@@ -98,7 +98,7 @@ impl History {
     pub(crate) fn new(metrics: TargetMetrics, limit: usize) -> Self {
         let state = Mutex::new(State {
             tracks: HashMap::new(),
-            began: Instant::now(),
+            step_start: Instant::now(),
             step: 0,
             next_id: 0,
         });
@@ -124,61 +124,61 @@ impl History {
         // than the step under way.
         let mut tracks = self.tracks();
         let state = &mut *tracks.0;
-        let elapsed = now.saturating_duration_since(state.began);
-        let ended = elapsed.as_nanos() / STEP.as_nanos();
-        let ended = u32::try_from(ended).unwrap_or(u32::MAX);
-        let most = self.most_steps(self.metrics.len());
+        let elapsed = now.saturating_duration_since(state.step_start);
+        let steps_ended = elapsed.as_nanos() / STEP.as_nanos();
+        let steps_ended = u32::try_from(steps_ended).unwrap_or(u32::MAX);
+        let max = self.max_steps(self.metrics.len());
         let step = state.step;
         state
             .tracks
             .values_mut()
             .for_each(|track| track.seen = false);
-        self.metrics.each(|target| {
+        self.metrics.for_each(|target| {
             let next_id = &mut state.next_id;
             let track = state.tracks.entry(Arc::clone(&target.series().name));
             let track = track.or_insert_with(|| {
                 *next_id += 1;
                 Track::new(*next_id, &target)
             });
-            track.follow(&target);
+            track.reset_if_replaced(&target);
             track.seen = true;
-            if ended > 0 {
-                track.end_step(&target, ended, most);
-                if (step + u64::from(ended)) / MARK_STEPS > step / MARK_STEPS {
-                    track.mark(&target);
+            if steps_ended > 0 {
+                track.end_step(&target, steps_ended, max);
+                if (step + u64::from(steps_ended)) / BASELINE_STEPS > step / BASELINE_STEPS {
+                    track.set_baseline(&target);
                 }
             }
         });
         state.tracks.retain(|_, track| track.seen);
-        if ended > 0 {
-            state.step += u64::from(ended);
-            state.began += STEP * ended;
+        if steps_ended > 0 {
+            state.step += u64::from(steps_ended);
+            state.step_start += STEP * steps_ended;
         }
     }
 
     /// Whether there is a target of this name.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.metrics.has(name)
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.metrics.contains(name)
     }
 
     /// Whether the step under way is over.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.tracks().began()) >= STEP
+        now.saturating_duration_since(self.tracks().step_start()) >= STEP
     }
 
     /// How many steps each of so many targets may have.
-    fn most_steps(&self, targets: usize) -> usize {
+    fn max_steps(&self, targets: usize) -> usize {
         if self.limit == 0 {
             return 0;
         }
         let each = self.limit / targets.max(1);
-        let steps = each.saturating_sub(FIXED) / size_of::<Step>();
-        steps.clamp(FEWEST_STEPS, MOST_STEPS)
+        let steps = each.saturating_sub(TRACK_OVERHEAD) / size_of::<Step>();
+        steps.clamp(MIN_STEPS, MAX_STEPS)
     }
 
     /// How long the history of each target is at most, with the targets there are.
-    pub(crate) fn span(&self) -> Duration {
-        STEP * u32::try_from(self.most_steps(self.metrics.len())).unwrap_or(0)
+    pub(crate) fn retention(&self) -> Duration {
+        STEP * u32::try_from(self.max_steps(self.metrics.len())).unwrap_or(0)
     }
 }
 
@@ -189,52 +189,52 @@ impl Track {
             series: Arc::clone(target.series()),
             seen: true,
             last: Totals::default(),
-            marks: Default::default(),
+            baselines: Default::default(),
             steps: VecDeque::new(),
         }
     }
 
     /// A target that was attached anew under the name counts from 0 again.
-    fn follow(&mut self, target: &Snapshot<'_>) {
+    fn reset_if_replaced(&mut self, target: &Snapshot<'_>) {
         if !Arc::ptr_eq(&self.series, target.series()) {
             self.series = Arc::clone(target.series());
             self.last = Totals::default();
-            self.marks = Default::default();
+            self.baselines = Default::default();
         }
     }
 
-    fn end_step(&mut self, target: &Snapshot<'_>, ended: u32, most: usize) {
-        let step = self.running(target);
+    fn end_step(&mut self, target: &Snapshot<'_>, steps_ended: u32, max: usize) {
+        let step = self.current_step(target);
         self.last = Totals::of(target);
-        if self.steps.capacity() != most {
-            let excess = self.steps.len().saturating_sub(most);
+        if self.steps.capacity() != max {
+            let excess = self.steps.len().saturating_sub(max);
             self.steps.drain(..excess);
-            self.steps.shrink_to(most);
-            self.steps.reserve_exact(most - self.steps.len());
+            self.steps.shrink_to(max);
+            self.steps.reserve_exact(max - self.steps.len());
         }
         // Steps that were slept through saw nothing.
-        let missed = usize::try_from(ended - 1).unwrap_or(most).min(most);
-        let missed = std::iter::repeat_n(Step::default(), missed);
-        for step in missed.chain([step]) {
-            if self.steps.len() >= most {
+        let skipped = usize::try_from(steps_ended - 1).unwrap_or(max).min(max);
+        let skipped = std::iter::repeat_n(Step::default(), skipped);
+        for step in skipped.chain([step]) {
+            if self.steps.len() >= max {
                 self.steps.pop_front();
             }
-            if most > 0 {
+            if max > 0 {
                 self.steps.push_back(step);
             }
         }
     }
 
-    fn mark(&mut self, target: &Snapshot<'_>) {
-        self.marks.swap(0, 1);
-        self.marks[1] = Counts::of(target);
+    fn set_baseline(&mut self, target: &Snapshot<'_>) {
+        self.baselines.swap(0, 1);
+        self.baselines[1] = BucketCounts::of(target);
     }
 
     /// The step under way.
-    pub(crate) fn running(&self, target: &Snapshot<'_>) -> Step {
+    pub(crate) fn current_step(&self, target: &Snapshot<'_>) -> Step {
         let last = &self.last;
-        Step::pack(&Counted {
-            native: &last.native.until(target),
+        Step::pack(&StepCounts {
+            native: &last.native.delta_to(target),
             lost: target.lost_elsewhere().saturating_sub(last.lost),
             missed: target.missed().saturating_sub(last.missed),
             connects: target.connects().saturating_sub(last.connects),
@@ -249,7 +249,7 @@ impl Track {
 
     /// p50 and p99 of the last minutes, in seconds.
     pub(crate) fn percentiles(&self, target: &Snapshot<'_>) -> [Option<f64>; 2] {
-        let window = self.marks[0].until(target);
+        let window = self.baselines[0].delta_to(target);
         [0.5, 0.99].map(|q| quantile(&window, q))
     }
 }
@@ -257,7 +257,7 @@ impl Track {
 impl Totals {
     fn of(target: &Snapshot<'_>) -> Self {
         Self {
-            native: Counts::of(target),
+            native: BucketCounts::of(target),
             lost: target.lost_elsewhere(),
             missed: target.missed(),
             connects: target.connects(),

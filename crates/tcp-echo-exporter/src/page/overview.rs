@@ -5,20 +5,20 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use super::{
-    history::{FEWEST_STEPS, History},
-    query::{Choice, MOST_ROWS, link},
+    history::{History, MIN_STEPS},
+    query::{MAX_ROWS, TargetsQuery, target_link},
     text::SPARK_HEIGHT,
     view::{Health, Row, View},
 };
 
-pub(super) fn overview(history: &History, choice: &Choice) -> Markup {
+pub(super) fn overview(history: &History, query: &TargetsQuery) -> Markup {
     let view = View::of(history);
-    let (rows, matched) = view.choose(choice);
+    let (rows, matched) = view.select(query);
     let minutes = Duration::from_secs(600).as_secs() / 60;
     html! {
         div.bar {
             p.tally #tally role="status" {
-                @for (health, count) in Health::ALL.into_iter().zip(view.tally()) {
+                @for (health, count) in Health::ALL.into_iter().zip(view.count_by_health()) {
                     span class=(health.as_str()) data-health=(health.as_str()) {
                         b { (count) } " " (health.as_str())
                     }
@@ -27,16 +27,16 @@ pub(super) fn overview(history: &History, choice: &Choice) -> Markup {
             }
             form.search action="./" role="search" {
                 label for="search" { "Search" }
-                input #search type="search" name="search" value=(choice.search)
+                input #search type="search" name="search" value=(query.search)
                     placeholder="name, address, label, state" autocomplete="off" spellcheck="false";
-                @if let Some(limit) = choice.limit {
-                    input type="hidden" name="limit" value=(limit.min(MOST_ROWS));
+                @if let Some(limit) = query.limit {
+                    input type="hidden" name="limit" value=(limit.min(MAX_ROWS));
                 }
                 noscript { button { "Search" } }
             }
         }
         div.wide {
-            table #targets data-limit=(choice.limit()) {
+            table #targets data-limit=(query.limit()) {
                 caption {
                     "Targets, worst first: "
                     span #matched { (shown(rows.len(), matched)) }
@@ -73,24 +73,24 @@ fn shown(rows: usize, matched: usize) -> String {
 }
 
 fn line(row: &Row) -> Markup {
-    let texts = row.texts();
+    let cells = row.cells();
     let health = row.health.as_str();
     html! {
         tr #{ "t" (row.id) } class=(health) {
             th scope="row" {
-                a href=(link(&row.name)) { (row.name) }
+                a href=(target_link(&row.name)) { (row.name) }
                 @if row.address != *row.name { " " small { (row.address) } }
                 @for (name, value) in &row.labels { " " small.label { (name) "=" (value) } }
             }
             td.state { (health) }
-            td.n { (texts.rtt) }
-            td.n { (texts.p50) }
-            td.n { (texts.p99) }
-            td.n.loss { (texts.loss) }
+            td.n { (cells.rtt) }
+            td.n { (cells.p50) }
+            td.n { (cells.p99) }
+            td.n.loss { (cells.loss) }
             td.s {
-                svg viewBox={ "0 0 " (FEWEST_STEPS) " " (SPARK_HEIGHT) } preserveAspectRatio="none" aria-hidden="true" {
-                    path.line d=(texts.spark.line) {}
-                    path.lost d=(texts.spark.loss) {}
+                svg viewBox={ "0 0 " (MIN_STEPS) " " (SPARK_HEIGHT) } preserveAspectRatio="none" aria-hidden="true" {
+                    path.line d=(cells.spark.line) {}
+                    path.lost d=(cells.spark.loss) {}
                 }
             }
         }

@@ -3,31 +3,34 @@
 use plotters::prelude::*;
 
 mod colors;
+mod data;
 mod painter;
-mod plotted;
 
-use super::query::Picture;
+use super::query::PlotQuery;
 use colors::Colors;
-use painter::{Drawn, FINE, HEIGHT, Painter};
-pub(crate) use plotted::Plotted;
+pub(crate) use data::PlotData;
+use painter::{DrawResult, HEIGHT, Painter, SCALE};
 
 /// The picture as SVG.
-pub(crate) fn svg(plotted: &Plotted, picture: &Picture) -> Drawn<String> {
-    let width = i32::try_from(picture.width())?;
+pub(crate) fn svg(data: &PlotData, query: &PlotQuery) -> DrawResult<String> {
+    let width = i32::try_from(query.width())?;
     let mut svg = String::new();
-    let size = (u32::try_from(width * FINE)?, u32::try_from(HEIGHT * FINE)?);
+    let size = (
+        u32::try_from(width * SCALE)?,
+        u32::try_from(HEIGHT * SCALE)?,
+    );
     let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-    let pens = Painter {
-        plotted,
-        colors: &Colors::of(picture.theme),
+    let painter = Painter {
+        data,
+        colors: &Colors::of(query.theme),
         width,
     };
-    pens.all(&root)?;
+    painter.draw(&root)?;
     drop(root);
     // Seen in pixels.
-    let fine = format!("width=\"{}\" height=\"{}\"", size.0, size.1);
+    let scaled = format!("width=\"{}\" height=\"{}\"", size.0, size.1);
     let pixels = format!("width=\"{width}\" height=\"{HEIGHT}\"");
-    Ok(svg.replacen(&fine, &pixels, 1))
+    Ok(svg.replacen(&scaled, &pixels, 1))
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use serde::Deserialize;
 
 /// The most rows that a page or a stream shows.
-pub(crate) const MOST_ROWS: usize = 1000;
+pub(crate) const MAX_ROWS: usize = 1000;
 
 /// Which targets, and how many.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Choice {
+pub(crate) struct TargetsQuery {
     /// Words that each have to be in the name, the address, a label or the state.
     pub(crate) search: String,
     pub(crate) limit: Option<usize>,
@@ -16,27 +16,27 @@ pub(crate) struct Choice {
     pub(crate) target: Option<String>,
 }
 
-impl Choice {
+impl TargetsQuery {
     pub(crate) fn limit(&self) -> usize {
-        self.limit.unwrap_or(MOST_ROWS).min(MOST_ROWS)
+        self.limit.unwrap_or(MAX_ROWS).min(MAX_ROWS)
     }
 }
 
 /// Which picture.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Picture {
+pub(crate) struct PlotQuery {
     pub(crate) target: String,
     #[serde(default)]
     pub(crate) theme: Theme,
-    #[serde(default = "usual_width")]
+    #[serde(default = "default_width")]
     width: u32,
 }
 
-const fn usual_width() -> u32 {
+const fn default_width() -> u32 {
     960
 }
 
-impl Picture {
+impl PlotQuery {
     pub(crate) fn width(&self) -> u32 {
         self.width.clamp(320, 2000)
     }
@@ -51,20 +51,20 @@ pub(crate) enum Theme {
 }
 
 /// The view of one target.
-pub(crate) fn link(name: &str) -> String {
-    format!("?{}", pair("target", name))
+pub(crate) fn target_link(name: &str) -> String {
+    format!("?{}", encode_pair("target", name))
 }
 
 /// `key=value` with everything but letters and digits escaped.
-pub(crate) fn pair(key: &str, value: &str) -> String {
+pub(crate) fn encode_pair(key: &str, value: &str) -> String {
     use std::fmt::Write as _;
-    let mut pair = format!("{key}=");
+    let mut encode_pair = format!("{key}=");
     for byte in value.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) {
-            pair.push(char::from(byte));
+            encode_pair.push(char::from(byte));
         } else {
-            let _ = write!(pair, "%{byte:02X}");
+            let _ = write!(encode_pair, "%{byte:02X}");
         }
     }
-    pair
+    encode_pair
 }

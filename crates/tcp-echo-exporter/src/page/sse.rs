@@ -31,7 +31,7 @@ use tokio::{
 
 use super::{
     history::History,
-    query::Choice,
+    query::TargetsQuery,
     view::{Health, Row, View},
 };
 
@@ -40,17 +40,17 @@ mod viewers;
 use viewers::{Viewer, Viewers};
 
 /// How often pages are brought up to date.
-const EVERY: Duration = Duration::from_secs(2);
+const UPDATE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How many streams there are at once.
-const STREAMS: usize = 32;
+const MAX_STREAMS: usize = 32;
 
 /// How long a stream lasts at most.
-const LASTS: Duration = Duration::from_secs(50);
+const MAX_STREAM_AGE: Duration = Duration::from_secs(50);
 
 /// How long before the connection would be closed it ends by itself, rather than in
 /// the middle of an event.
-const MARGIN: Duration = Duration::from_secs(1);
+const CLOSE_MARGIN: Duration = Duration::from_secs(1);
 
 /// Views for everyone who watches.
 #[derive(Debug)]
@@ -74,10 +74,10 @@ impl EventStreams {
     pub(crate) fn start(history: Arc<History>) -> Self {
         let (views, _) = watch::channel(None);
         let runtime = tokio::runtime::Handle::try_current();
-        let task = runtime.map(|runtime| runtime.spawn(keep(history, views.clone())));
+        let task = runtime.map(|runtime| runtime.spawn(run(history, views.clone())));
         Self {
             views,
-            viewers: Viewers::new(STREAMS),
+            viewers: Viewers::new(MAX_STREAMS),
             task: task.ok(),
         }
     }
@@ -86,17 +86,17 @@ impl EventStreams {
     /// closed at that time.
     pub(crate) fn stream(
         &self,
-        choice: Choice,
+        query: TargetsQuery,
         client: Option<IpAddr>,
-        closes: Option<Instant>,
+        closes_at: Option<Instant>,
     ) -> Response {
         let (sender, receiver) = mpsc::channel(1);
-        let lasts = Instant::now() + LASTS;
-        let end = closes
-            .and_then(|closes| closes.checked_sub(MARGIN))
-            .map_or(lasts, |closes| closes.min(lasts));
+        let latest_end = Instant::now() + MAX_STREAM_AGE;
+        let end = closes_at
+            .and_then(|closes_at| closes_at.checked_sub(CLOSE_MARGIN))
+            .map_or(latest_end, |closes_at| closes_at.min(latest_end));
         let views = self.views.subscribe();
-        let start = || tokio::spawn(feed(views, choice, sender, end));
+        let start = || tokio::spawn(send_updates(views, query, sender, end));
         let Some(viewer) = self.viewers.admit(client, start) else {
             let retry = [(header::RETRY_AFTER, HeaderValue::from_static("10"))];
             return (StatusCode::SERVICE_UNAVAILABLE, retry, "too many viewers\n").into_response();
@@ -116,8 +116,8 @@ impl EventStreams {
 }
 
 /// Takes the steps of the history, and makes views while someone watches.
-async fn keep(history: Arc<History>, views: watch::Sender<Option<Arc<View>>>) {
-    let mut ticks = interval(EVERY);
+async fn run(history: Arc<History>, views: watch::Sender<Option<Arc<View>>>) {
+    let mut ticks = interval(UPDATE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let now = ticks.tick().await;
@@ -133,23 +133,23 @@ async fn keep(history: Arc<History>, views: watch::Sender<Option<Arc<View>>>) {
             }
         }
         let history = Arc::clone(&history);
-        let made = tokio::task::spawn_blocking(move || {
+        let created_at = tokio::task::spawn_blocking(move || {
             if watched {
                 return Some(Arc::new(View::of(&history)));
             }
             history.advance(Instant::now());
             None
         });
-        if let Ok(Some(view)) = made.await {
+        if let Ok(Some(view)) = created_at.await {
             views.send_replace(Some(view));
         }
     }
 }
 
 /// Sends what changes, until the page is gone or the stream has lasted.
-async fn feed(
+async fn send_updates(
     mut views: watch::Receiver<Option<Arc<View>>>,
-    choice: Choice,
+    query: TargetsQuery,
     sender: mpsc::Sender<Bytes>,
     end: Instant,
 ) {
@@ -159,10 +159,11 @@ async fn feed(
             return;
         }
         views.mark_changed();
-        let mut shown = Shown::default();
+        let mut page = PageState::default();
         while views.changed().await.is_ok() {
             let view = views.borrow_and_update().clone();
-            let Some(view) = view.filter(|view| view.made.elapsed() < 2 * EVERY) else {
+            let Some(view) = view.filter(|view| view.created_at.elapsed() < 2 * UPDATE_INTERVAL)
+            else {
                 continue;
             };
             // The place comes first: the view is not turned into an event before
@@ -170,7 +171,7 @@ async fn feed(
             let Ok(place) = sender.reserve().await else {
                 return;
             };
-            if let Ok(event) = shown.update(&view, &choice) {
+            if let Ok(event) = page.update(&view, &query) {
                 place.send(event);
             }
         }
@@ -194,7 +195,7 @@ impl Stream for Events {
 
 /// What a page has been sent.
 #[derive(Default)]
-struct Shown {
+struct PageState {
     /// The ids of the rows, from top to bottom.
     order: Vec<u32>,
     /// The view that they were of.
@@ -210,15 +211,15 @@ struct Update<'a> {
     /// The ids of all rows from top to bottom, where that changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<&'a [u32]>,
-    rows: Vec<Change<'a>>,
+    rows: Vec<RowChange<'a>>,
 }
 
 /// Name, address and labels.
-type Head<'a> = (&'a str, &'a str, &'a [(String, String)]);
+type RowHead<'a> = (&'a str, &'a str, &'a [(String, String)]);
 
 /// A row, as far as it changed.
 #[derive(Serialize)]
-struct Change<'a> {
+struct RowChange<'a> {
     id: u32,
     health: &'static str,
     cells: [&'a str; 4],
@@ -226,19 +227,19 @@ struct Change<'a> {
     spark: Option<[&'a str; 2]>,
     /// What doesn't change; for a row that the page hasn't.
     #[serde(skip_serializing_if = "Option::is_none")]
-    head: Option<Head<'a>>,
+    head: Option<RowHead<'a>>,
 }
 
-impl Shown {
-    fn update(&mut self, view: &Arc<View>, choice: &Choice) -> serde_json::Result<Bytes> {
-        let (rows, matched) = view.choose(choice);
+impl PageState {
+    fn update(&mut self, view: &Arc<View>, query: &TargetsQuery) -> serde_json::Result<Bytes> {
+        let (rows, matched) = view.select(query);
         let order: Vec<u32> = rows.iter().map(|row| row.id).collect();
-        let shown: HashSet<u32> = self.order.iter().copied().collect();
+        let page: HashSet<u32> = self.order.iter().copied().collect();
         let before: HashMap<u32, &Row> = self
             .view
             .iter()
             .flat_map(|view| &view.rows)
-            .filter(|row| shown.contains(&row.id))
+            .filter(|row| page.contains(&row.id))
             .map(|row| (row.id, row))
             .collect();
         let changes = rows
@@ -248,7 +249,7 @@ impl Shown {
             tally: Health::ALL
                 .map(Health::as_str)
                 .into_iter()
-                .zip(view.tally())
+                .zip(view.count_by_health())
                 .collect(),
             matched,
             order: (order != self.order).then_some(&order),
@@ -264,18 +265,18 @@ impl Shown {
 }
 
 /// What changed of a row since it was last sent.
-fn change<'a>(before: Option<&Row>, row: &'a Row) -> Option<Change<'a>> {
-    let texts = row.texts();
-    let old = before.map(Row::texts);
-    if before.is_some_and(|before| before.health == row.health) && old == Some(texts) {
+fn change<'a>(before: Option<&Row>, row: &'a Row) -> Option<RowChange<'a>> {
+    let cells = row.cells();
+    let old = before.map(Row::cells);
+    if before.is_some_and(|before| before.health == row.health) && old == Some(cells) {
         return None;
     }
-    let spark = old.is_none_or(|old| old.spark != texts.spark);
-    Some(Change {
+    let spark = old.is_none_or(|old| old.spark != cells.spark);
+    Some(RowChange {
         id: row.id,
         health: row.health.as_str(),
-        cells: [&texts.rtt, &texts.p50, &texts.p99, &texts.loss],
-        spark: spark.then_some([&texts.spark.line, &texts.spark.loss]),
+        cells: [&cells.rtt, &cells.p50, &cells.p99, &cells.loss],
+        spark: spark.then_some([&cells.spark.line, &cells.spark.loss]),
         head: before
             .is_none()
             .then_some((&row.name, &row.address, &row.labels)),

@@ -12,7 +12,7 @@ use crate::metrics::{
 
 /// All targets, in the order of their names.
 #[derive(Debug, Serialize)]
-pub(crate) struct Status<'a> {
+pub(crate) struct TargetList<'a> {
     pub(crate) targets: Vec<TargetStatus<'a>>,
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct TargetStatus<'a> {
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) labels: BTreeMap<&'a str, &'a str>,
     pub(crate) on_demand: bool,
-    pub(crate) state: State,
+    pub(crate) state: ConnectionState,
     pub(crate) last_rtt_seconds: Option<f64>,
     pub(crate) p50_seconds: Option<f64>,
     pub(crate) p99_seconds: Option<f64>,
@@ -44,13 +44,13 @@ pub(crate) struct TargetStatus<'a> {
 /// How it stands with the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum State {
+pub(crate) enum ConnectionState {
     Untried,
     Connected,
     Disconnected,
 }
 
-impl State {
+impl ConnectionState {
     pub(crate) fn of(target: &Snapshot<'_>) -> Self {
         match target.get(Cell::Connected) {
             0 if target.is_tried() => Self::Disconnected,
@@ -60,7 +60,7 @@ impl State {
     }
 }
 
-impl<'a> Status<'a> {
+impl<'a> TargetList<'a> {
     /// All targets, in the order of their names; `snapshots` with native histograms.
     pub(crate) fn of(snapshots: &'a Snapshots, tracks: &Tracks<'_>) -> Self {
         let targets = snapshots.iter();
@@ -75,7 +75,7 @@ impl<'a> TargetStatus<'a> {
     pub(crate) fn of(target: Snapshot<'a>, tracks: &Tracks<'_>) -> Self {
         let track = tracks.of(&target);
         let [p50, p99] = track.map_or([None; 2], |track| track.percentiles(&target));
-        let labels = target.labels().own().iter();
+        let labels = target.labels().custom().iter();
         let received = target.get(Cell::Received);
         Self {
             name: target.name(),
@@ -83,7 +83,7 @@ impl<'a> TargetStatus<'a> {
             peer: target.peer(),
             labels: labels.map(|(k, v)| (k.as_str(), v.as_str())).collect(),
             on_demand: target.series().on_demand,
-            state: State::of(&target),
+            state: ConnectionState::of(&target),
             last_rtt_seconds: (received > 0).then(|| target.seconds(Cell::LastRtt)),
             p50_seconds: p50,
             p99_seconds: p99,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::history::{FEWEST_STEPS, step::Rtt};
+use super::history::{MIN_STEPS, step::Rtt};
 
 /// In three digits with the unit that fits, such as `1.23 ms`; a dash for none.
 pub(crate) fn duration(seconds: Option<f64>) -> String {
@@ -61,12 +61,12 @@ pub(crate) const SPARK_HEIGHT: u32 = 40;
 /// The paths of a sparkline: the medians, on a logarithmic scale of at least one
 /// doubling, and the losses, up from the bottom.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Spark {
+pub(crate) struct Sparkline {
     pub(crate) line: String,
     pub(crate) loss: String,
 }
 
-impl Spark {
+impl Sparkline {
     /// Of steps, the last first.
     pub(crate) fn of(recent: &[(Rtt, Option<f64>)]) -> Self {
         let logs = |(rtt, _): &(Rtt, _)| rtt.seconds().map(f64::log2);
@@ -83,7 +83,7 @@ impl Spark {
         let y = |log: f64| ((middle - log) / range * (height - 6.0) + height / 2.0).round();
         let (mut line, mut bars) = (String::new(), String::new());
         let mut last: Option<f64> = None;
-        let first = FEWEST_STEPS.saturating_sub(recent.len());
+        let first = MIN_STEPS.saturating_sub(recent.len());
         for (index, step) in recent.iter().rev().enumerate() {
             let x = first + index;
             let now = logs(step).map(y);
@@ -157,9 +157,9 @@ mod tests {
             (rtt(1.0), Some(0.001)),
             (rtt(2.0), None),
         ];
-        let spark = Spark::of(&recent);
+        let spark = Sparkline::of(&recent);
         assert_eq!(spark.line, "M56 20h0l1 17M59 3h0");
         assert_eq!(spark.loss, "M57 40v-4M58 40v-40");
-        assert_eq!(Spark::of(&[]), Spark::default());
+        assert_eq!(Sparkline::of(&[]), Sparkline::default());
     }
 }

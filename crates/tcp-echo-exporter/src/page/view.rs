@@ -8,17 +8,17 @@ use std::{
 
 use super::{
     history::{
-        FEWEST_STEPS, History, Tracks,
+        History, MIN_STEPS, Tracks,
         step::{Rtt, Step},
     },
-    query::Choice,
-    status::State,
-    text::{self, Spark},
+    query::TargetsQuery,
+    status::ConnectionState,
+    text::{self, Sparkline},
 };
 use crate::metrics::{layout::Cell, snapshot::Snapshot};
 
 /// Sparklines of fewer steps show the one under way as well.
-const YOUNG: usize = 6;
+const MIN_WHOLE_STEPS: usize = 6;
 
 /// How it stands with a target, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,14 +46,14 @@ impl Health {
     pub(crate) fn of(target: &Snapshot<'_>) -> Self {
         let (lost, len) = target.window();
         let missed = target.get(Cell::Missed);
-        match State::of(target) {
+        match ConnectionState::of(target) {
             // Where nothing else was seen of late, nothing else can be said.
             _ if missed > 0 && missed == lost => Self::Missed,
-            State::Untried => Self::Untried,
-            State::Disconnected => Self::Down,
-            State::Connected if lost == 0 => Self::Up,
-            State::Connected if lost == len => Self::Down,
-            State::Connected => Self::Lossy,
+            ConnectionState::Untried => Self::Untried,
+            ConnectionState::Disconnected => Self::Down,
+            ConnectionState::Connected if lost == 0 => Self::Up,
+            ConnectionState::Connected if lost == len => Self::Down,
+            ConnectionState::Connected => Self::Lossy,
         }
     }
 
@@ -74,7 +74,7 @@ impl Health {
 pub(crate) struct View {
     /// The worst first.
     pub(crate) rows: Vec<Row>,
-    pub(crate) made: Instant,
+    pub(crate) created_at: Instant,
 }
 
 /// One target at that moment.
@@ -94,18 +94,18 @@ pub(crate) struct Row {
     missed: f64,
     /// Medians and loss of the last steps, the last first.
     recent: Vec<(Rtt, Option<f64>)>,
-    texts: OnceLock<Texts>,
-    hay: OnceLock<String>,
+    cells: OnceLock<Cells>,
+    search_text: OnceLock<String>,
 }
 
 /// A row's changing cells as they are read.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Texts {
+pub(crate) struct Cells {
     pub(crate) rtt: String,
     pub(crate) p50: String,
     pub(crate) p99: String,
     pub(crate) loss: String,
-    pub(crate) spark: Spark,
+    pub(crate) spark: Sparkline,
 }
 
 impl View {
@@ -116,32 +116,32 @@ impl View {
         let mut rows = Vec::with_capacity(history.metrics().len());
         history
             .metrics()
-            .each(|target| rows.push(Row::of(&target, &tracks)));
+            .for_each(|target| rows.push(Row::of(&target, &tracks)));
         drop(tracks);
         rows.sort_by(|one, other| one.rank().cmp(&other.rank()));
         Self {
             rows,
-            made: Instant::now(),
+            created_at: Instant::now(),
         }
     }
 
     /// The worst of the rows that match, at most as many as asked for, and how many
     /// match in all.
-    pub(crate) fn choose(&self, choice: &Choice) -> (Vec<&Row>, usize) {
-        let needles: Vec<String> = choice
+    pub(crate) fn select(&self, query: &TargetsQuery) -> (Vec<&Row>, usize) {
+        let terms: Vec<String> = query
             .search
             .split_whitespace()
             .map(str::to_lowercase)
             .collect();
         let mut rows: Vec<&Row> = self.rows.iter().collect();
-        rows.retain(|row| row.matches(&needles));
+        rows.retain(|row| row.matches(&terms));
         let matched = rows.len();
-        rows.truncate(choice.limit());
+        rows.truncate(query.limit());
         (rows, matched)
     }
 
     /// How many targets there are of each of [`Health::ALL`].
-    pub(crate) fn tally(&self) -> [usize; Health::ALL.len()] {
+    pub(crate) fn count_by_health(&self) -> [usize; Health::ALL.len()] {
         Health::ALL.map(|health| {
             let rows = self.rows.iter();
             rows.filter(|row| row.health == health).count()
@@ -155,8 +155,8 @@ impl Row {
         let [p50, p99] = track.map_or([None; 2], |track| track.percentiles(target));
         // At first, so that there is something to see; later it would change every
         // sparkline with every view.
-        let young = track.filter(|track| track.steps().len() < YOUNG);
-        let running = young.map(|track| track.running(target));
+        let short = track.filter(|track| track.steps().len() < MIN_WHOLE_STEPS);
+        let running = short.map(|track| track.current_step(target));
         let steps = track.map(|track| track.steps().iter().rev());
         let steps = running.iter().chain(steps.into_iter().flatten());
         let received = target.get(Cell::Received);
@@ -164,7 +164,7 @@ impl Row {
             id: track.map_or(0, |track| track.id),
             name: Arc::clone(&target.series().name),
             address: target.address().to_owned(),
-            labels: target.labels().own().to_vec(),
+            labels: target.labels().custom().to_vec(),
             health: Health::of(target),
             rtt: (received > 0).then(|| target.seconds(Cell::LastRtt)),
             p50,
@@ -172,11 +172,11 @@ impl Row {
             loss: target.loss(1.0),
             missed: target.missed_ratio(),
             recent: steps
-                .take(FEWEST_STEPS)
+                .take(MIN_STEPS)
                 .map(|step: &Step| (step.median(), step.loss()))
                 .collect(),
-            texts: OnceLock::new(),
-            hay: OnceLock::new(),
+            cells: OnceLock::new(),
+            search_text: OnceLock::new(),
         }
     }
 
@@ -196,28 +196,29 @@ impl Row {
     }
 
     /// Whether each of the words is in the name, the address, a label or the state.
-    fn matches(&self, needles: &[String]) -> bool {
-        if needles.is_empty() {
+    fn matches(&self, terms: &[String]) -> bool {
+        if terms.is_empty() {
             return true;
         }
-        let hay = self.hay.get_or_init(|| {
-            let mut hay = format!("{}\n{}\n{}", self.name, self.address, self.health.as_str());
+        let search_text = self.search_text.get_or_init(|| {
+            let mut search_text =
+                format!("{}\n{}\n{}", self.name, self.address, self.health.as_str());
             for (name, value) in &self.labels {
-                hay.extend(["\n", name, "=", value]);
+                search_text.extend(["\n", name, "=", value]);
             }
-            hay.to_lowercase()
+            search_text.to_lowercase()
         });
-        needles.iter().all(|needle| hay.contains(needle))
+        terms.iter().all(|term| search_text.contains(term))
     }
 
     /// Made once, however many look.
-    pub(crate) fn texts(&self) -> &Texts {
-        self.texts.get_or_init(|| Texts {
+    pub(crate) fn cells(&self) -> &Cells {
+        self.cells.get_or_init(|| Cells {
             rtt: text::duration(self.rtt),
             p50: text::duration(self.p50),
             p99: text::duration(self.p99),
             loss: text::loss(self.loss, self.missed),
-            spark: Spark::of(&self.recent),
+            spark: Sparkline::of(&self.recent),
         })
     }
 }

@@ -11,7 +11,7 @@ const HEADER: &str = "x-prometheus-scrape-timeout-seconds";
 const OFFSET: Duration = Duration::from_millis(500);
 
 /// Nobody is waited for any longer: a connection has its end, too.
-const LONGEST: Duration = Duration::from_secs(60);
+const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("X-Prometheus-Scrape-Timeout-Seconds {0:?}: use a number of seconds, as in 10 or 2.5")]
@@ -19,7 +19,9 @@ pub(super) struct ScrapeTimeoutError(String);
 
 /// How long the first answer about a target may wait for what there is to say; nothing
 /// where the request does not say after how long it is given up.
-pub(super) fn patience(headers: &HeaderMap) -> Result<Option<Duration>, ScrapeTimeoutError> {
+pub(super) fn response_timeout(
+    headers: &HeaderMap,
+) -> Result<Option<Duration>, ScrapeTimeoutError> {
     let Some(value) = headers.get(HEADER) else {
         return Ok(None);
     };
@@ -32,7 +34,7 @@ pub(super) fn patience(headers: &HeaderMap) -> Result<Option<Duration>, ScrapeTi
     if seconds == 0.0 {
         return Ok(None);
     }
-    let timeout = Duration::from_secs_f64(seconds.min(LONGEST.as_secs_f64()));
+    let timeout = Duration::from_secs_f64(seconds.min(MAX_TIMEOUT.as_secs_f64()));
     // Of a short one half is left.
     Ok(Some(timeout.saturating_sub(OFFSET.min(timeout / 2))))
 }
@@ -46,12 +48,12 @@ mod tests {
     fn of(value: &[u8]) -> Result<Option<Duration>, String> {
         let mut headers = HeaderMap::new();
         headers.insert(HEADER, HeaderValue::from_bytes(value).unwrap());
-        patience(&headers).map_err(|error| error.to_string())
+        response_timeout(&headers).map_err(|error| error.to_string())
     }
 
     #[test]
     fn half_a_second_is_left_or_half_of_a_short_timeout() {
-        assert_eq!(patience(&HeaderMap::new()), Ok(None));
+        assert_eq!(response_timeout(&HeaderMap::new()), Ok(None));
         for (value, millis) in [
             ("10", 9_500),
             ("10.000000", 9_500),
@@ -63,8 +65,12 @@ mod tests {
             ("61", 59_500),
             ("1e300", 59_500),
         ] {
-            let patience = of(value.as_bytes());
-            assert_eq!(patience, Ok(Some(Duration::from_millis(millis))), "{value}");
+            let response_timeout = of(value.as_bytes());
+            assert_eq!(
+                response_timeout,
+                Ok(Some(Duration::from_millis(millis))),
+                "{value}"
+            );
         }
         assert_eq!(of(b"0"), Ok(None));
         // Too short for any clock.

@@ -10,12 +10,12 @@ fn list(text: &str) -> AllowedHosts {
     text.parse().unwrap()
 }
 
-fn admits(hosts: &AllowedHosts, path: &str, host: &[&str]) -> bool {
+fn allows_request(hosts: &AllowedHosts, path: &str, host: &[&str]) -> bool {
     let mut headers = HeaderMap::new();
     for host in host {
         headers.append(header::HOST, host.parse().unwrap());
     }
-    hosts.admits(Version::HTTP_11, &path.parse().unwrap(), &headers)
+    hosts.allows_request(Version::HTTP_11, &path.parse().unwrap(), &headers)
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn on_loopback_the_names_of_this_host_are_admitted() {
         "[0:0::1]:1",
         "[::ffff:127.0.0.1]",
     ] {
-        assert!(admits(&hosts, "/", &[host]), "{host}");
+        assert!(allows_request(&hosts, "/", &[host]), "{host}");
     }
     for host in [
         "",
@@ -54,7 +54,7 @@ fn on_loopback_the_names_of_this_host_are_admitted() {
         "localhost,evil.example",
         "..localhost",
     ] {
-        assert!(!admits(&hosts, "/", &[host]), "{host}");
+        assert!(!allows_request(&hosts, "/", &[host]), "{host}");
     }
 }
 
@@ -69,7 +69,7 @@ fn a_list_admits_what_it_names() {
         "[2001:DB8::5]:1",
         "xn--bcher-kva.example",
     ] {
-        assert!(admits(&hosts, "/api/v1/targets", &[host]), "{host}");
+        assert!(allows_request(&hosts, "/api/v1/targets", &[host]), "{host}");
     }
     for host in [
         "localhost",
@@ -77,7 +77,10 @@ fn a_list_admits_what_it_names() {
         "example.com",
         "a.echo.example.com",
     ] {
-        assert!(!admits(&hosts, "/api/v1/targets", &[host]), "{host}");
+        assert!(
+            !allows_request(&hosts, "/api/v1/targets", &[host]),
+            "{host}"
+        );
     }
 }
 
@@ -85,8 +88,8 @@ fn a_list_admits_what_it_names() {
 fn metrics_and_health_are_for_any_host_and_none() {
     for hosts in [AllowedHosts::loopback(), list("echo.example.com")] {
         for path in ["/metrics", "/metrics?x=1", "/-/healthy", "/-/ready"] {
-            assert!(admits(&hosts, path, &["evil.example"]), "{path}");
-            assert!(admits(&hosts, path, &[]), "{path}");
+            assert!(allows_request(&hosts, path, &["evil.example"]), "{path}");
+            assert!(allows_request(&hosts, path, &[]), "{path}");
         }
         for path in [
             "/",
@@ -96,12 +99,12 @@ fn metrics_and_health_are_for_any_host_and_none() {
             "/-/reload",
             "/nothing",
         ] {
-            assert!(!admits(&hosts, path, &["evil.example"]), "{path}");
-            assert!(!admits(&hosts, path, &[]), "{path}");
+            assert!(!allows_request(&hosts, path, &["evil.example"]), "{path}");
+            assert!(!allows_request(&hosts, path, &[]), "{path}");
         }
     }
     let any = AllowedHosts::any();
-    assert!(admits(&any, "/", &["evil.example"]) && admits(&any, "/", &[]));
+    assert!(allows_request(&any, "/", &["evil.example"]) && allows_request(&any, "/", &[]));
 }
 
 #[test]
@@ -114,19 +117,31 @@ fn scripts_of_this_host_that_name_none_are_admitted_unless_there_is_a_list() {
         (AllowedHosts::loopback(), Version::HTTP_11, false),
         (list("localhost"), Version::HTTP_10, false),
     ] {
-        assert_eq!(hosts.admits(version, &page, &none), admitted, "{hosts}");
+        assert_eq!(
+            hosts.allows_request(version, &page, &none),
+            admitted,
+            "{hosts}"
+        );
     }
 }
 
 #[test]
 fn every_host_that_is_named_has_to_be_allowed() {
     let hosts = AllowedHosts::loopback();
-    assert!(!admits(&hosts, "/", &["localhost", "evil.example"]));
-    assert!(!admits(&hosts, "/", &["evil.example", "localhost"]));
-    assert!(!admits(&hosts, "http://evil.example/", &["localhost"]));
-    assert!(!admits(&hosts, "http://localhost/", &["evil.example"]));
-    assert!(admits(&hosts, "http://localhost/", &["localhost"]));
-    assert!(admits(&hosts, "http://localhost:1/", &[]));
+    assert!(!allows_request(&hosts, "/", &["localhost", "evil.example"]));
+    assert!(!allows_request(&hosts, "/", &["evil.example", "localhost"]));
+    assert!(!allows_request(
+        &hosts,
+        "http://evil.example/",
+        &["localhost"]
+    ));
+    assert!(!allows_request(
+        &hosts,
+        "http://localhost/",
+        &["evil.example"]
+    ));
+    assert!(allows_request(&hosts, "http://localhost/", &["localhost"]));
+    assert!(allows_request(&hosts, "http://localhost:1/", &[]));
 }
 
 #[test]

@@ -6,19 +6,19 @@ use tokio::time::timeout;
 
 use super::*;
 
-fn admit(connections: &Connections, client: u8) -> Admitted {
+fn admit(connections: &Connections, client: u8) -> ConnectionGuard {
     let peer = SocketAddr::from(([192, 0, 2, client], 9));
     connections.admit(peer, Instant::now() + Duration::from_secs(60))
 }
 
 /// Whether it was told to close.
-async fn is_closed(admitted: &Admitted) -> bool {
-    let closed = admitted.connection.closed();
+async fn is_closed(guard: &ConnectionGuard) -> bool {
+    let closed = guard.connection.closed();
     timeout(Duration::ZERO, closed).await.is_ok()
 }
 
 /// The places of those that were told to close.
-async fn closed(all: &[Admitted]) -> Vec<usize> {
+async fn closed(all: &[ConnectionGuard]) -> Vec<usize> {
     let mut closed = Vec::new();
     for (index, one) in all.iter().enumerate() {
         if is_closed(one).await {
@@ -120,7 +120,9 @@ async fn a_connection_that_ended_counts_no_longer() {
     assert_eq!(lock(&connections.0).open.len(), 2);
     drop(others);
     assert_eq!(
-        lock(&connections.0).quota.of(Some([192, 0, 2, 1].into())),
+        lock(&connections.0)
+            .quota
+            .held_by(Some([192, 0, 2, 1].into())),
         0
     );
 }

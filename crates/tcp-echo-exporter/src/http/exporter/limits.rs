@@ -7,25 +7,25 @@ use std::time::Duration;
 pub(super) struct Limits {
     /// How many connections are served at once. Of each client up to half of what the
     /// others leave; for more, others are closed.
-    pub(super) connections: usize,
+    pub(super) max_connections: usize,
     /// How long nothing is accepted when the system is short of something, unless a
     /// connection ends before.
-    pub(super) accept_pause: Duration,
+    pub(super) accept_backoff: Duration,
     /// How long a request's head may be, in bytes.
-    pub(super) head_size: usize,
+    pub(super) max_head_size: usize,
     /// How long a connection may take to send a request's head, or idle before it.
-    pub(super) head: Duration,
+    pub(super) head_timeout: Duration,
     /// After how long a connection takes no further request.
-    pub(super) age: Duration,
+    pub(super) max_age: Duration,
     /// How long its last request may then take, reading the answer included.
-    pub(super) last_request: Duration,
+    pub(super) last_request_timeout: Duration,
 }
 
-pub(super) const LIMITS: Limits = Limits {
-    connections: 256,
-    accept_pause: Duration::from_millis(100),
-    head_size: 32 * 1024,
-    head: Duration::from_secs(20),
-    age: Duration::from_secs(60),
-    last_request: Duration::from_secs(10),
+pub(super) const DEFAULT_LIMITS: Limits = Limits {
+    max_connections: 256,
+    accept_backoff: Duration::from_millis(100),
+    max_head_size: 32 * 1024,
+    head_timeout: Duration::from_secs(20),
+    max_age: Duration::from_secs(60),
+    last_request_timeout: Duration::from_secs(10),
 };

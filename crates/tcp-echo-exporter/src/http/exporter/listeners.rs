@@ -13,27 +13,27 @@ use tokio::{
 pub(super) struct Listeners {
     sockets: Vec<TcpListener>,
     /// How long a pause is, unless a connection ends before.
-    pause: Duration,
-    paused_until: Option<Instant>,
+    backoff: Duration,
+    backoff_until: Option<Instant>,
     /// Whether the log says that it fails.
     failing: bool,
 }
 
 impl Listeners {
-    pub(super) const fn new(sockets: Vec<TcpListener>, pause: Duration) -> Self {
+    pub(super) const fn new(sockets: Vec<TcpListener>, backoff: Duration) -> Self {
         Self {
             sockets,
-            pause,
-            paused_until: None,
+            backoff,
+            backoff_until: None,
             failing: false,
         }
     }
 
     /// The next connection, after the pause if there is one; nothing where a pause begins.
     pub(super) async fn accept(&mut self) -> Option<(TcpStream, SocketAddr)> {
-        if let Some(until) = self.paused_until {
+        if let Some(until) = self.backoff_until {
             sleep_until(until).await;
-            self.paused_until = None;
+            self.backoff_until = None;
         }
         loop {
             let sockets = &self.sockets;
@@ -57,14 +57,14 @@ impl Listeners {
 
     /// A connection has ended, so there is a file descriptor for another one.
     pub(super) const fn on_closed(&mut self) {
-        self.paused_until = None;
+        self.backoff_until = None;
     }
 
     fn on_error(&mut self, error: &io::Error) {
         if !std::mem::replace(&mut self.failing, true) {
             tracing::warn!(%error, "can't accept connections to the endpoints");
         }
-        self.paused_until = Some(Instant::now() + self.pause);
+        self.backoff_until = Some(Instant::now() + self.backoff);
     }
 }
 
@@ -97,11 +97,11 @@ mod tests {
         assert!(accepted.unwrap().is_some());
         assert!(!listeners.failing);
 
-        listeners.pause = Duration::from_millis(50);
+        listeners.backoff = Duration::from_millis(50);
         listeners.on_error(&out_of_files);
         let before = Instant::now();
         let accepted = timeout(soon, listeners.accept()).await;
         assert!(accepted.unwrap().is_some());
-        assert!(before.elapsed() >= listeners.pause);
+        assert!(before.elapsed() >= listeners.backoff);
     }
 }

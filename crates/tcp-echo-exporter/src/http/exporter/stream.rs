@@ -25,12 +25,12 @@ pub(super) enum Stream {
 }
 
 /// A stream that tells its connection how its answers are taken.
-pub(super) struct Metered {
+pub(super) struct MeteredStream {
     stream: Stream,
     connection: Arc<Connection>,
 }
 
-impl Metered {
+impl MeteredStream {
     pub(super) const fn new(stream: Stream, connection: Arc<Connection>) -> Self {
         Self { stream, connection }
     }
@@ -42,7 +42,7 @@ impl Metered {
         }
     }
 
-    fn note(&self, written: Poll<Option<usize>>) {
+    fn record_write(&self, written: Poll<Option<usize>>) {
         match written {
             Poll::Ready(Some(bytes)) => self.connection.on_written(bytes),
             Poll::Ready(None) => {}
@@ -52,14 +52,14 @@ impl Metered {
 }
 
 /// What was done, unless it failed.
-fn done<T: Copy>(written: &Poll<io::Result<T>>) -> Poll<Option<T>> {
+fn progress<T: Copy>(written: &Poll<io::Result<T>>) -> Poll<Option<T>> {
     match written {
         Poll::Ready(written) => Poll::Ready(written.as_ref().ok().copied()),
         Poll::Pending => Poll::Pending,
     }
 }
 
-impl Drop for Metered {
+impl Drop for MeteredStream {
     fn drop(&mut self) {
         // The answer breaks off. What the kernel has of it would take memory for minutes.
         if self.connection.is_blocked()
@@ -70,7 +70,7 @@ impl Drop for Metered {
     }
 }
 
-impl AsyncRead for Metered {
+impl AsyncRead for MeteredStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -80,14 +80,14 @@ impl AsyncRead for Metered {
     }
 }
 
-impl AsyncWrite for Metered {
+impl AsyncWrite for MeteredStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = self.with(|stream| stream.poll_write(context, bytes));
-        self.note(done(&written));
+        self.record_write(progress(&written));
         written
     }
 
@@ -97,7 +97,7 @@ impl AsyncWrite for Metered {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = self.with(|stream| stream.poll_write_vectored(context, slices));
-        self.note(done(&written));
+        self.record_write(progress(&written));
         written
     }
 
@@ -111,7 +111,7 @@ impl AsyncWrite for Metered {
     /// What TLS has taken may still wait here.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = self.with(|stream| stream.poll_flush(context));
-        self.note(done(&flushed).map(|flushed| flushed.map(|()| 0)));
+        self.record_write(progress(&flushed).map(|flushed| flushed.map(|()| 0)));
         flushed
     }
 

@@ -10,7 +10,7 @@ use tokio::{
 use super::*;
 
 /// Long against what a test machine does to a timer.
-const MOST: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A server of a small and of an endless answer.
 async fn start(limits: Limits) -> (SocketAddr, oneshot::Sender<()>, JoinSet<()>) {
@@ -48,20 +48,22 @@ async fn request(address: SocketAddr, path: &str) -> TcpStream {
 /// Waits until the server closes the connection.
 async fn closed(mut client: TcpStream) {
     let mut rest = Vec::new();
-    let _ = timeout(MOST, client.read_to_end(&mut rest)).await.unwrap();
+    let _ = timeout(TIMEOUT, client.read_to_end(&mut rest))
+        .await
+        .unwrap();
 }
 
 /// Reads the beginning of a good answer.
 async fn answered(mut client: TcpStream) {
     let mut answer = [0; 15];
-    let read = timeout(MOST, client.read_exact(&mut answer)).await;
+    let read = timeout(TIMEOUT, client.read_exact(&mut answer)).await;
     read.unwrap().unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
 }
 
 #[tokio::test]
 async fn shutdown_waits_neither_for_idle_nor_for_busy_clients() {
-    let (address, stop, mut tasks) = start(LIMITS).await;
+    let (address, stop, mut tasks) = start(DEFAULT_LIMITS).await;
     let silent = TcpStream::connect(address).await.unwrap();
     let mut kept = request(address, "/").await;
     let mut answer = [0; 16];
@@ -80,8 +82,12 @@ async fn shutdown_waits_neither_for_idle_nor_for_busy_clients() {
 
 #[tokio::test]
 async fn a_client_that_sends_no_request_is_dropped() {
-    let head = Duration::from_millis(50);
-    let (address, _stop, _tasks) = start(Limits { head, ..LIMITS }).await;
+    let head_timeout = Duration::from_millis(50);
+    let (address, _stop, _tasks) = start(Limits {
+        head_timeout,
+        ..DEFAULT_LIMITS
+    })
+    .await;
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(b"GET / HTTP/1.1\r\nHos").await.unwrap();
     closed(client).await;
@@ -90,9 +96,9 @@ async fn a_client_that_sends_no_request_is_dropped() {
 #[tokio::test]
 async fn a_connection_ends_at_its_age_whatever_its_client_does() {
     let limits = Limits {
-        age: Duration::from_millis(50),
-        last_request: Duration::from_millis(50),
-        ..LIMITS
+        max_age: Duration::from_millis(50),
+        last_request_timeout: Duration::from_millis(50),
+        ..DEFAULT_LIMITS
     };
     let (address, _stop, _tasks) = start(limits).await;
     let slow = request(address, "/slow").await;
@@ -105,8 +111,8 @@ async fn a_connection_ends_at_its_age_whatever_its_client_does() {
 #[tokio::test]
 async fn clients_that_hold_every_connection_give_way() {
     let limits = Limits {
-        connections: 4,
-        ..LIMITS
+        max_connections: 4,
+        ..DEFAULT_LIMITS
     };
     let (address, _stop, _tasks) = start(limits).await;
     for path in ["/large", "/slow"] {
@@ -121,8 +127,8 @@ async fn clients_that_hold_every_connection_give_way() {
 #[tokio::test]
 async fn idle_connections_give_way_and_busy_ones_do_not() {
     let limits = Limits {
-        connections: 4,
-        ..LIMITS
+        max_connections: 4,
+        ..DEFAULT_LIMITS
     };
     let (address, _stop, _tasks) = start(limits).await;
     let mut busy = request(address, "/slow").await;
@@ -144,8 +150,8 @@ async fn idle_connections_give_way_and_busy_ones_do_not() {
 #[tokio::test]
 async fn a_slow_reader_is_reset_for_a_new_connection() {
     let limits = Limits {
-        connections: 2,
-        ..LIMITS
+        max_connections: 2,
+        ..DEFAULT_LIMITS
     };
     let (address, _stop, _tasks) = start(limits).await;
     let mut stuck = request(address, "/large").await;
@@ -155,7 +161,9 @@ async fn a_slow_reader_is_reset_for_a_new_connection() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     answered(request(address, "/").await).await;
     let mut rest = Vec::new();
-    let read = timeout(MOST, stuck.read_to_end(&mut rest)).await.unwrap();
+    let read = timeout(TIMEOUT, stuck.read_to_end(&mut rest))
+        .await
+        .unwrap();
     assert_eq!(read.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
 }
 
@@ -164,8 +172,8 @@ async fn a_slow_reader_is_reset_for_a_new_connection() {
 #[tokio::test]
 async fn one_address_has_half_of_what_the_others_leave() {
     let limits = Limits {
-        connections: 4,
-        ..LIMITS
+        max_connections: 4,
+        ..DEFAULT_LIMITS
     };
     let (address, _stop, _tasks) = start(limits).await;
     let mut first = request(address, "/slow").await;
@@ -179,7 +187,7 @@ async fn one_address_has_half_of_what_the_others_leave() {
     // A third one of the first client costs another of its own.
     answered(request(address, "/").await).await;
     let mut byte = [0];
-    let ends = timeout(MOST, first.read(&mut byte)).await.unwrap();
+    let ends = timeout(TIMEOUT, first.read(&mut byte)).await.unwrap();
     assert_eq!(ends.unwrap_or(0), 0);
     for stays in [&mut second, &mut other] {
         let read = timeout(Duration::from_millis(50), stays.read(&mut byte)).await;
@@ -189,14 +197,14 @@ async fn one_address_has_half_of_what_the_others_leave() {
 
 #[tokio::test]
 async fn a_head_without_end_is_refused() {
-    let (address, _stop, _tasks) = start(LIMITS).await;
-    let long = vec![b'x'; LIMITS.head_size];
+    let (address, _stop, _tasks) = start(DEFAULT_LIMITS).await;
+    let long = vec![b'x'; DEFAULT_LIMITS.max_head_size];
     for head in [&b"GET /"[..], &b"GET / HTTP/1.1\r\nHost: x\r\nX: "[..]] {
         let mut client = TcpStream::connect(address).await.unwrap();
         client.write_all(head).await.unwrap();
         client.write_all(&long).await.unwrap();
         let mut answer = [0; 12];
-        let read = timeout(MOST, client.read_exact(&mut answer)).await;
+        let read = timeout(TIMEOUT, client.read_exact(&mut answer)).await;
         read.unwrap().unwrap();
         assert_eq!(&answer, b"HTTP/1.1 431");
     }
@@ -211,7 +219,7 @@ async fn what_listens_already_is_served() {
     let mut answer = [0; 15];
     tokio::select! {
         () = exporter.serve(std::future::pending()) => {}
-        read = timeout(MOST, client.read_exact(&mut answer)) => { read.unwrap().unwrap(); }
+        read = timeout(TIMEOUT, client.read_exact(&mut answer)) => { read.unwrap().unwrap(); }
     }
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
     assert!(Exporter::from_listeners([], Router::new()).is_err());
@@ -219,8 +227,11 @@ async fn what_listens_already_is_served() {
 
 #[tokio::test]
 async fn http_is_spoken_on_what_an_acceptor_makes() {
-    let head = Duration::from_millis(50);
-    let limits = Limits { head, ..LIMITS };
+    let head_timeout = Duration::from_millis(50);
+    let limits = Limits {
+        head_timeout,
+        ..DEFAULT_LIMITS
+    };
     let (first, _stop, _tasks) = start_with(limits, |exporter| {
         exporter.with_acceptor(async |mut stream: TcpStream| {
             let mut greeting = [0; 5];
@@ -238,7 +249,7 @@ async fn http_is_spoken_on_what_an_acceptor_makes() {
         .await
         .unwrap();
     let mut answer = [0; 15];
-    timeout(MOST, client.read_exact(&mut answer))
+    timeout(TIMEOUT, client.read_exact(&mut answer))
         .await
         .unwrap()
         .unwrap();
@@ -253,20 +264,20 @@ async fn http_is_spoken_on_what_an_acceptor_makes() {
 
 #[tokio::test]
 async fn shutdown_does_not_wait_for_an_acceptor() {
-    let (address, stop, mut tasks) = start_with(LIMITS, |exporter| {
+    let (address, stop, mut tasks) = start_with(DEFAULT_LIMITS, |exporter| {
         exporter.with_acceptor(|_| std::future::pending::<io::Result<TcpStream>>())
     })
     .await;
     let client = request(address, "/").await;
     drop(stop);
-    let ended = timeout(GRACE / 2, tasks.join_next()).await;
+    let ended = timeout(SHUTDOWN_GRACE / 2, tasks.join_next()).await;
     ended.unwrap().unwrap().unwrap();
     closed(client).await;
 }
 
 #[tokio::test]
 async fn an_address_in_use_is_named() {
-    let (address, _stop, _tasks) = start(LIMITS).await;
+    let (address, _stop, _tasks) = start(DEFAULT_LIMITS).await;
     let error = Exporter::bind(&address.into(), Router::new()).await;
     let error = error.unwrap_err();
     assert!(error.to_string().contains(&address.to_string()), "{error}");

@@ -11,55 +11,55 @@ use procfs::{FromRead as _, process::Stat};
 use rustix::fs::Dir;
 
 /// More than the one line of /proc/self/stat.
-const STAT_LEN: usize = 4096;
+const MAX_STAT_LEN: usize = 4096;
 
 /// Files that stay open, and what never changes. What could not be had is missing.
 #[derive(Debug)]
-pub(super) struct Files {
+pub(super) struct ProcFiles {
     stat: Option<File>,
     fds: Option<Mutex<Dir>>,
-    booted: Option<u64>,
+    boot_time: Option<u64>,
 }
 
-impl Default for Files {
+impl Default for ProcFiles {
     fn default() -> Self {
         let fds = File::open("/proc/self/fd").ok();
         Self {
             stat: File::open("/proc/self/stat").ok(),
             fds: fds.and_then(|fds| Dir::new(fds).ok()).map(Mutex::new),
-            booted: procfs::boot_time_secs().ok(),
+            boot_time: procfs::boot_time_secs().ok(),
         }
     }
 }
 
-impl Files {
+impl ProcFiles {
     /// The process's times and sizes at this moment.
     pub(super) fn stat(&self) -> Option<Stat> {
-        let mut line = [0; STAT_LEN];
+        let mut line = [0; MAX_STAT_LEN];
         // Whatever is read from the beginning is made anew.
         let len = self.stat.as_ref()?.read_at(&mut line, 0).ok()?;
         Stat::from_read(&line[..len]).ok()
     }
 
     /// When the system was booted, in Unix seconds.
-    pub(super) fn booted(&self) -> Option<u64> {
-        self.booted
+    pub(super) fn boot_time(&self) -> Option<u64> {
+        self.boot_time
     }
 
     /// How many files are open.
-    pub(super) fn open(&self) -> Option<u64> {
+    pub(super) fn open_fds(&self) -> Option<u64> {
         let fds = self.fds.as_ref()?;
         let mut fds = fds.lock().unwrap_or_else(PoisonError::into_inner);
         // Since Linux 6.2 the directory's size is their number; before that it is 0.
         match fds.stat().ok()?.st_size {
-            0 => count(&mut fds),
+            0 => count_entries(&mut fds),
             open => u64::try_from(open).ok(),
         }
     }
 }
 
 /// The entries of a directory besides itself and its parent.
-fn count(directory: &mut Dir) -> Option<u64> {
+fn count_entries(directory: &mut Dir) -> Option<u64> {
     directory.rewind();
     let mut entries = 0;
     for entry in directory {
@@ -77,12 +77,12 @@ mod tests {
 
     #[test]
     fn what_is_read_again_is_of_that_moment() {
-        let files = Files::default();
+        let files = ProcFiles::default();
         let ticks = || files.stat().map(|stat| stat.utime + stat.stime).unwrap();
-        let (before, began) = (ticks(), Instant::now());
+        let (before, start) = (ticks(), Instant::now());
         while ticks() == before {
             assert!(
-                began.elapsed() < Duration::from_secs(10),
+                start.elapsed() < Duration::from_secs(10),
                 "{before} for ever"
             );
         }
@@ -93,12 +93,12 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("entries-{}", std::process::id()));
         std::fs::create_dir(&folder).unwrap();
         let mut directory = Dir::new(File::open(&folder).unwrap()).unwrap();
-        let counted = [0, 1, 2].map(|name| {
-            let counted = count(&mut directory);
+        let counts = [0, 1, 2].map(|name| {
+            let counts = count_entries(&mut directory);
             std::fs::write(folder.join(name.to_string()), "").unwrap();
-            counted
+            counts
         });
         std::fs::remove_dir_all(&folder).unwrap();
-        assert_eq!(counted, [Some(0), Some(1), Some(2)]);
+        assert_eq!(counts, [Some(0), Some(1), Some(2)]);
     }
 }

@@ -3,17 +3,17 @@
 use crate::metrics::snapshot::Snapshot;
 
 /// Native buckets that are kept of a target: up to 64 s.
-pub(super) const NATIVE: usize = 209;
+pub(super) const MAX_BUCKETS: usize = 209;
 
 /// Counts by native bucket, from the first that is not 0 to the last: those of one
 /// target lie close together.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct BucketCounts {
     first: usize,
     counts: Box<[u32]>,
 }
 
-impl Counts {
+impl BucketCounts {
     pub(super) fn of(target: &Snapshot<'_>) -> Self {
         Self::trimmed(native(target).collect())
     }
@@ -29,7 +29,7 @@ impl Counts {
     }
 
     /// What was counted since, by native bucket.
-    pub(super) fn until(&self, now: &Snapshot<'_>) -> Vec<u32> {
+    pub(super) fn delta_to(&self, now: &Snapshot<'_>) -> Vec<u32> {
         self.subtracted(native(now).collect())
     }
 
@@ -52,7 +52,7 @@ impl Counts {
 /// which differences of them don't mind.
 fn native(target: &Snapshot<'_>) -> impl ExactSizeIterator<Item = u32> {
     let counts = target.native();
-    let (kept, beyond) = counts.split_at(counts.len().min(NATIVE));
+    let (kept, beyond) = counts.split_at(counts.len().min(MAX_BUCKETS));
     let beyond: u64 = beyond.iter().sum();
     let last = kept.len().saturating_sub(1);
     #[expect(clippy::cast_possible_truncation, reason = "counts wrap")]
@@ -81,7 +81,7 @@ mod tests {
                 for (count, then) in expected.iter_mut().zip(&then) {
                     *count = u32::wrapping_sub(*count, *then);
                 }
-                let kept = Counts::trimmed(then.clone());
+                let kept = BucketCounts::trimmed(then.clone());
                 assert_eq!(kept.subtracted(now.clone()), expected, "{then:?}");
             }
         }
@@ -89,10 +89,10 @@ mod tests {
 
     #[test]
     fn only_what_is_counted_is_kept() {
-        assert_eq!(Counts::trimmed(vec![0; NATIVE]).bytes(), 0);
-        let mut counts = vec![0; NATIVE];
+        assert_eq!(BucketCounts::trimmed(vec![0; MAX_BUCKETS]).bytes(), 0);
+        let mut counts = vec![0; MAX_BUCKETS];
         counts[100] = 1;
         counts[104] = 7;
-        assert_eq!(Counts::trimmed(counts).bytes(), 20);
+        assert_eq!(BucketCounts::trimmed(counts).bytes(), 20);
     }
 }

@@ -5,10 +5,10 @@ use crate::metrics::native::{self, ZERO_THRESHOLD};
 /// How many buckets of the heatmap a step has. Each is √2 wide, four of the native
 /// histogram's; the first holds all up to 2^−17.5 s (5.4 µs), the last all above
 /// 2^1.5 s (2.8 s).
-pub(crate) const HEAT: usize = 40;
+pub(crate) const HEATMAP_BUCKETS: usize = 40;
 
 /// How many native buckets lie below those of the heatmap's first.
-const BELOW: usize = 16;
+const BUCKETS_BELOW: usize = 16;
 
 /// The quantiles that a step keeps.
 pub(crate) const QUANTILES: [f64; 4] = [0.1, 0.5, 0.9, 0.99];
@@ -18,7 +18,7 @@ pub(crate) const QUANTILES: [f64; 4] = [0.1, 0.5, 0.9, 0.99];
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Step {
     /// Two buckets a byte; 0 for none, else 1 + log2 of the count.
-    heat: [u8; HEAT / 2],
+    heatmap: [u8; HEATMAP_BUCKETS / 2],
     quantiles: [Rtt; QUANTILES.len()],
     pub(crate) received: u16,
     /// But for those missed.
@@ -55,7 +55,7 @@ impl Rtt {
 
 /// What is counted in one step or any other time, before it is packed.
 #[derive(Debug, Default)]
-pub(crate) struct Counted<'a> {
+pub(crate) struct StepCounts<'a> {
     /// The native histogram's counts.
     pub(crate) native: &'a [u32],
     pub(crate) lost: u64,
@@ -65,11 +65,11 @@ pub(crate) struct Counted<'a> {
 }
 
 impl Step {
-    pub(crate) fn pack(counted: &Counted<'_>) -> Self {
-        let mut heat = [0_u32; HEAT];
+    pub(crate) fn pack(counted: &StepCounts<'_>) -> Self {
+        let mut heatmap = [0_u32; HEATMAP_BUCKETS];
         for (position, count) in counted.native.iter().enumerate() {
-            let bucket = position.saturating_sub(1 + BELOW) / 4;
-            let bucket = &mut heat[bucket.min(HEAT - 1)];
+            let bucket = position.saturating_sub(1 + BUCKETS_BELOW) / 4;
+            let bucket = &mut heatmap[bucket.min(HEATMAP_BUCKETS - 1)];
             *bucket = bucket.saturating_add(*count);
         }
         let received: u64 = counted.native.iter().map(|count| u64::from(*count)).sum();
@@ -82,18 +82,18 @@ impl Step {
             disconnects: u8::try_from(counted.disconnects).unwrap_or(u8::MAX),
             ..Self::default()
         };
-        for (index, count) in heat.into_iter().enumerate() {
+        for (index, count) in heatmap.into_iter().enumerate() {
             let level = count.checked_ilog2().map_or(0, |log| (1 + log).min(15));
             #[expect(clippy::cast_possible_truncation, reason = "at most 15")]
             let level = level as u8;
-            step.heat[index / 2] |= level << (index % 2 * 4);
+            step.heatmap[index / 2] |= level << (index % 2 * 4);
         }
         step
     }
 
     /// A heatmap bucket's count, to the power of two below it.
-    pub(crate) fn heat(&self, bucket: usize) -> u32 {
-        let level = self.heat[bucket / 2] >> (bucket % 2 * 4) & 15;
+    pub(crate) fn heatmap_count(&self, bucket: usize) -> u32 {
+        let level = self.heatmap[bucket / 2] >> (bucket % 2 * 4) & 15;
         if level == 0 { 0 } else { 1 << (level - 1) }
     }
 
@@ -125,7 +125,7 @@ impl Step {
 }
 
 /// The upper bound of a heatmap bucket, in seconds.
-pub(crate) fn heat_bound(bucket: usize) -> f64 {
+pub(crate) fn heatmap_bound(bucket: usize) -> f64 {
     (bucket as f64 / 2.0 - 17.5).exp2()
 }
 
@@ -138,7 +138,7 @@ pub(crate) fn quantile(native: &[u32], q: f64) -> Option<f64> {
     for (position, own) in native.iter().enumerate() {
         let own = f64::from(*own);
         if own > 0.0 && below + own >= rank {
-            return Some(native::within(position, (rank - below) / own));
+            return Some(native::rtt_in(position, (rank - below) / own));
         }
         below += own;
     }
@@ -152,7 +152,7 @@ mod tests {
     fn native(rtts: &[f64]) -> Vec<u32> {
         let mut native = vec![0; 209];
         for rtt in rtts {
-            native[native::position(*rtt)] += 1;
+            native[native::bucket(*rtt)] += 1;
         }
         native
     }
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_step_keeps_what_happened() {
         let rtts: Vec<f64> = (1..=1000).map(|n| f64::from(n) / 1e4).collect();
-        let step = Step::pack(&Counted {
+        let step = Step::pack(&StepCounts {
             native: &native(&rtts),
             lost: 200,
             missed: 50,
@@ -173,20 +173,27 @@ mod tests {
         }
         assert_eq!((step.loss(), step.missed()), (Some(0.16), Some(0.04)));
         assert_eq!((step.connects, step.disconnects), (1, 255));
-        let heat: u32 = (0..HEAT).map(|bucket| step.heat(bucket)).sum();
+        let heat: u32 = (0..HEATMAP_BUCKETS)
+            .map(|bucket| step.heatmap_count(bucket))
+            .sum();
         assert!((500..=1000).contains(&heat), "{heat}");
     }
 
     #[test]
     fn an_rtt_lies_within_its_heatmap_bucket() {
         for rtt in [1e-7, 5e-6, 1e-5, 1.3e-4, 0.02, 0.9, 2.0, 60.0] {
-            let step = Step::pack(&Counted {
+            let step = Step::pack(&StepCounts {
                 native: &native(&[rtt]),
-                ..Counted::default()
+                ..StepCounts::default()
             });
-            let bucket = (0..HEAT).find(|bucket| step.heat(*bucket) > 0).unwrap();
-            assert!(rtt <= heat_bound(bucket) || bucket == HEAT - 1, "{rtt}");
-            assert!(bucket == 0 || rtt > heat_bound(bucket - 1), "{rtt}");
+            let bucket = (0..HEATMAP_BUCKETS)
+                .find(|bucket| step.heatmap_count(*bucket) > 0)
+                .unwrap();
+            assert!(
+                rtt <= heatmap_bound(bucket) || bucket == HEATMAP_BUCKETS - 1,
+                "{rtt}"
+            );
+            assert!(bucket == 0 || rtt > heatmap_bound(bucket - 1), "{rtt}");
             let median = step.median().seconds().unwrap();
             assert!(
                 (median / rtt.max(1e-6)).log2().abs() < 0.13,
@@ -197,8 +204,13 @@ mod tests {
 
     #[test]
     fn nothing_is_nothing() {
-        let step = Step::pack(&Counted::default());
+        let step = Step::pack(&StepCounts::default());
         assert_eq!((step.quantile(0), step.loss()), (None, None));
-        assert_eq!((0..HEAT).map(|bucket| step.heat(bucket)).max(), Some(0));
+        assert_eq!(
+            (0..HEATMAP_BUCKETS)
+                .map(|bucket| step.heatmap_count(bucket))
+                .max(),
+            Some(0)
+        );
     }
 }

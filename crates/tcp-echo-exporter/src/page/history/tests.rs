@@ -40,7 +40,7 @@ fn steps_hold_what_happened_in_them() {
     let target = target("a", TIMEOUT);
     let mut sensor = metrics.attach(&target);
     let history = History::new(metrics.clone(), LIMIT);
-    let start = history.tracks().began();
+    let start = history.tracks().step_start();
     let medians = |history: &History| {
         let tracks = history.tracks();
         let steps = tracks.0.tracks["a"].steps.iter();
@@ -69,10 +69,10 @@ fn percentiles_forget_what_was_long_ago() {
     let target = target("a", TIMEOUT);
     let mut sensor = metrics.attach(&target);
     let history = History::new(metrics.clone(), LIMIT);
-    let start = history.tracks().began();
+    let start = history.tracks().step_start();
     let p50 = |history: &History| {
         let tracks = history.tracks();
-        let snapshots = metrics.snapshots(true);
+        let snapshots = metrics.snapshot_all(true);
         let target = snapshots.iter().next().unwrap();
         let [p50, _] = tracks.of(&target).unwrap().percentiles(&target);
         p50.map(|seconds| (seconds * 1e2).round() * 10.0)
@@ -97,7 +97,7 @@ fn targets_come_and_go() {
     let mut sensor = metrics.attach(&one);
     let sensors = metrics.attach(&other);
     let history = History::new(metrics.clone(), LIMIT);
-    let start = history.tracks().began();
+    let start = history.tracks().step_start();
     tell(&mut sensor, &one, &[reply(10_000), reply(10_000)]);
     history.advance(start + STEP);
     let ids = |history: &History| {
@@ -130,29 +130,32 @@ fn an_hour_of_a_target_takes_16_kib_at_most() {
     let target = target("a", Duration::from_secs(86_400));
     let mut sensor = metrics.attach(&target);
     let history = History::new(metrics.clone(), LIMIT);
-    let start = history.tracks().began();
+    let start = history.tracks().step_start();
     for step in 1..=500 {
         tell(&mut sensor, &target, &[reply(1_000)]);
         history.advance(start + STEP * step);
     }
     let tracks = history.tracks();
     let track = &tracks.0.tracks["a"];
-    assert_eq!(track.steps.len(), MOST_STEPS);
-    let counts = track.marks.iter().chain([&track.last.native]);
-    let counts: usize = counts.map(Counts::bytes).sum();
+    assert_eq!(track.steps.len(), MAX_STEPS);
+    let counts = track.baselines.iter().chain([&track.last.native]);
+    let counts: usize = counts.map(BucketCounts::bytes).sum();
     let bytes = track.steps.capacity() * size_of::<Step>() + counts + size_of::<Track>();
     assert!(bytes <= 16 * 1024, "{bytes}");
-    assert!(bytes <= MOST_STEPS * size_of::<Step>() + FIXED, "{bytes}");
+    assert!(
+        bytes <= MAX_STEPS * size_of::<Step>() + TRACK_OVERHEAD,
+        "{bytes}"
+    );
 }
 
 #[test]
 fn many_targets_share_the_limit() {
-    let steps = |limit, targets| History::new(TargetMetrics::new(), limit).most_steps(targets);
-    assert_eq!(steps(LIMIT, 1), MOST_STEPS);
-    assert_eq!(steps(LIMIT, 4_000), MOST_STEPS);
-    assert!((100..MOST_STEPS).contains(&steps(LIMIT, 10_000)));
-    assert_eq!(steps(1, 1), FEWEST_STEPS);
+    let steps = |limit, targets| History::new(TargetMetrics::new(), limit).max_steps(targets);
+    assert_eq!(steps(LIMIT, 1), MAX_STEPS);
+    assert_eq!(steps(LIMIT, 4_000), MAX_STEPS);
+    assert!((100..MAX_STEPS).contains(&steps(LIMIT, 10_000)));
+    assert_eq!(steps(1, 1), MIN_STEPS);
     assert_eq!(steps(0, 1), 0);
-    let bytes = 10_000 * (steps(LIMIT, 10_000) * size_of::<Step>() + FIXED);
+    let bytes = 10_000 * (steps(LIMIT, 10_000) * size_of::<Step>() + TRACK_OVERHEAD);
     assert!(bytes <= LIMIT, "{bytes}");
 }

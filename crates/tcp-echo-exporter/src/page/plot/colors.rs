@@ -5,9 +5,9 @@ use plotters::style::RGBColor;
 use crate::page::query::Theme;
 
 pub(super) struct Colors {
-    pub(super) ground: RGBColor,
+    pub(super) background: RGBColor,
     pub(super) text: RGBColor,
-    pub(super) dim: RGBColor,
+    pub(super) muted: RGBColor,
     pub(super) grid: RGBColor,
     pub(super) line: RGBColor,
     pub(super) heat: RGBColor,
@@ -19,9 +19,9 @@ impl Colors {
     pub(super) const fn of(theme: Theme) -> Self {
         match theme {
             Theme::Light => Self {
-                ground: RGBColor(0xff, 0xff, 0xff),
+                background: RGBColor(0xff, 0xff, 0xff),
                 text: RGBColor(0x1c, 0x21, 0x28),
-                dim: RGBColor(0x59, 0x63, 0x6e),
+                muted: RGBColor(0x59, 0x63, 0x6e),
                 grid: RGBColor(0xe4, 0xe7, 0xeb),
                 line: RGBColor(0x2f, 0x5f, 0xa8),
                 heat: RGBColor(0x1f, 0x4e, 0x8c),
@@ -29,9 +29,9 @@ impl Colors {
                 bad: RGBColor(0xb4, 0x2b, 0x22),
             },
             Theme::Dark => Self {
-                ground: RGBColor(0x17, 0x1b, 0x21),
+                background: RGBColor(0x17, 0x1b, 0x21),
                 text: RGBColor(0xe6, 0xea, 0xef),
-                dim: RGBColor(0x9a, 0xa5, 0xb1),
+                muted: RGBColor(0x9a, 0xa5, 0xb1),
                 grid: RGBColor(0x2a, 0x31, 0x3a),
                 line: RGBColor(0x7f, 0xb0, 0xf5),
                 heat: RGBColor(0x8f, 0xbe, 0xff),

@@ -6,37 +6,37 @@ use plotters::{
     style::text_anchor::{HPos, Pos, VPos},
 };
 
-use super::{colors::Colors, plotted::Plotted};
+use super::{colors::Colors, data::PlotData};
 use crate::page::{
     history::{
         STEP,
-        step::{HEAT, heat_bound},
+        step::{HEATMAP_BUCKETS, heatmap_bound},
     },
     text,
 };
 
 /// Everything is drawn in units of a quarter of a pixel: the library's are whole.
-pub(super) const FINE: i32 = 4;
+pub(super) const SCALE: i32 = 4;
 
 /// Heights of the picture's parts, in pixels.
-const TITLE: i32 = 30;
-const BAND: i32 = 210;
-const LOSS: i32 = 74;
-const HEATMAP: i32 = 170;
+const TITLE_HEIGHT: i32 = 30;
+const RTT_HEIGHT: i32 = 210;
+const LOSS_HEIGHT: i32 = 74;
+const HEATMAP_HEIGHT: i32 = 170;
 
 /// The height of the picture, in pixels.
-pub(super) const HEIGHT: i32 = TITLE + BAND + LOSS + HEATMAP;
+pub(super) const HEIGHT: i32 = TITLE_HEIGHT + RTT_HEIGHT + LOSS_HEIGHT + HEATMAP_HEIGHT;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-pub(super) type Drawn<T = ()> = Result<T, Box<dyn std::error::Error>>;
+pub(super) type DrawResult<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 fn font(pixels: i32) -> (&'static str, i32) {
-    ("system-ui, sans-serif", pixels * FINE)
+    ("system-ui, sans-serif", pixels * SCALE)
 }
 
 /// What draws one picture.
 pub(super) struct Painter<'a> {
-    pub(super) plotted: &'a Plotted,
+    pub(super) data: &'a PlotData,
     pub(super) colors: &'a Colors,
     pub(super) width: i32,
 }
@@ -45,16 +45,16 @@ type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64
 
 impl Painter<'_> {
     /// The whole picture.
-    pub(super) fn all(&self, root: &Area<'_>) -> Drawn {
-        root.fill(&self.colors.ground)?;
-        let (title, rest) = root.split_vertically(TITLE * FINE);
-        let (band, rest) = rest.split_vertically(BAND * FINE);
-        let (loss, heat) = rest.split_vertically(LOSS * FINE);
+    pub(super) fn draw(&self, root: &Area<'_>) -> DrawResult {
+        root.fill(&self.colors.background)?;
+        let (title, rest) = root.split_vertically(TITLE_HEIGHT * SCALE);
+        let (band, rest) = rest.split_vertically(RTT_HEIGHT * SCALE);
+        let (loss, heat) = rest.split_vertically(LOSS_HEIGHT * SCALE);
         // XML has no control characters.
-        let name = self.plotted.name.replace(char::is_control, "\u{fffd}");
+        let name = self.data.name.replace(char::is_control, "\u{fffd}");
         title.draw(&Text::new(
             name,
-            (12 * FINE, 9 * FINE),
+            (12 * SCALE, 9 * SCALE),
             font(15)
                 .into_font()
                 .style(FontStyle::Bold)
@@ -75,21 +75,21 @@ impl Painter<'_> {
         (low, high): (f64, f64),
         ticks: &[(f64, String)],
         times: bool,
-    ) -> Drawn<Chart<'a, 'b>> {
-        let style = font(11).into_font().color(&self.colors.dim);
+    ) -> DrawResult<Chart<'a, 'b>> {
+        let style = font(11).into_font().color(&self.colors.muted);
         area.draw(&Text::new(
             caption.to_owned(),
-            (12 * FINE, 2 * FINE),
+            (12 * SCALE, 2 * SCALE),
             style.clone(),
         ))?;
         let chart = ChartBuilder::on(area)
-            .margin_top(20 * FINE)
-            .margin_right(16 * FINE)
-            .margin_left(64 * FINE)
-            .margin_bottom(if times { 24 } else { 6 } * FINE)
-            .build_cartesian_2d(-self.plotted.minutes..0.0, low..high)?;
+            .margin_top(20 * SCALE)
+            .margin_right(16 * SCALE)
+            .margin_left(64 * SCALE)
+            .margin_bottom(if times { 24 } else { 6 } * SCALE)
+            .build_cartesian_2d(-self.data.minutes..0.0, low..high)?;
         let plane = chart.plotting_area();
-        let (left, bottom) = plane.map_coordinate(&(-self.plotted.minutes, low));
+        let (left, bottom) = plane.map_coordinate(&(-self.data.minutes, low));
         let right = plane.map_coordinate(&(0.0, low)).0;
         let corner = area.get_base_pixel();
         let at = |(x, y): (i32, i32)| (x - corner.0, y - corner.1);
@@ -97,11 +97,11 @@ impl Painter<'_> {
             let y = plane.map_coordinate(&(0.0, *value)).1;
             area.draw(&PathElement::new(
                 vec![at((left, y)), at((right, y))],
-                self.colors.grid.stroke_width(FINE as u32),
+                self.colors.grid.stroke_width(SCALE as u32),
             ))?;
             area.draw(&Text::new(
                 text.clone(),
-                at((left - 8 * FINE, y)),
+                at((left - 8 * SCALE, y)),
                 style.pos(Pos::new(HPos::Right, VPos::Center)),
             ))?;
         }
@@ -115,7 +115,7 @@ impl Painter<'_> {
                 };
                 area.draw(&Text::new(
                     text,
-                    at((x, bottom + 6 * FINE)),
+                    at((x, bottom + 6 * SCALE)),
                     style.pos(Pos::new(side, VPos::Top)),
                 ))?;
             }
@@ -124,10 +124,10 @@ impl Painter<'_> {
     }
 
     fn times(&self) -> impl Iterator<Item = (f64, String)> {
-        let every = self.plotted.minutes / if self.width < 600 { 2.0 } else { 5.0 };
+        let every = self.data.minutes / if self.width < 600 { 2.0 } else { 5.0 };
         let every = every.ceil().max(1.0);
         let ticks = (0..10).map(move |index| -every * f64::from(index));
-        let left = -self.plotted.minutes;
+        let left = -self.data.minutes;
         ticks
             .take_while(move |minutes| *minutes > left * 0.97)
             .map(|minutes| match minutes {
@@ -137,8 +137,8 @@ impl Painter<'_> {
     }
 
     /// p10 to p90 with the median, and when connections came and went.
-    fn band(&self, area: &Area<'_>) -> Drawn {
-        let steps = &self.plotted.steps;
+    fn band(&self, area: &Area<'_>) -> DrawResult {
+        let steps = &self.data.steps;
         let tops = steps.iter().filter_map(|step| step.quantile(2));
         let top = tops.fold(0.0, f64::max);
         let top = if top > 0.0 { top * 1.08 } else { 0.001 };
@@ -159,12 +159,12 @@ impl Painter<'_> {
             let outline: Vec<_> = upper.chain(lower).collect();
             let median: Vec<_> = run.iter().map(|index| value(index, 1)).collect();
             if let [only] = median[..] {
-                chart.draw_series([Circle::new(only, 2 * FINE, self.colors.line.filled())])?;
+                chart.draw_series([Circle::new(only, 2 * SCALE, self.colors.line.filled())])?;
                 continue;
             }
             chart.draw_series([Polygon::new(outline, self.colors.line.mix(0.22))])?;
-            let pen = self.colors.line.stroke_width(7);
-            chart.draw_series([PathElement::new(median, pen)])?;
+            let stroke = self.colors.line.stroke_width(7);
+            chart.draw_series([PathElement::new(median, stroke)])?;
         }
         for (index, step) in steps.iter().enumerate() {
             let marks = [
@@ -174,32 +174,32 @@ impl Painter<'_> {
             for (_, color, shift) in marks.iter().filter(|(count, ..)| *count > 0) {
                 let x = self.middle(index) + shift * STEP.as_secs_f64() / 60.0;
                 let line = vec![(x, 0.0), (x, top)];
-                let pen = color.mix(0.8).stroke_width(4);
-                chart.draw_series([PathElement::new(line, pen)])?;
-                let marker = TriangleMarker::new((x, 0.0), 5 * FINE, color.filled());
+                let stroke = color.mix(0.8).stroke_width(4);
+                chart.draw_series([PathElement::new(line, stroke)])?;
+                let marker = TriangleMarker::new((x, 0.0), 5 * SCALE, color.filled());
                 chart.draw_series([marker])?;
             }
         }
-        if self.plotted.is_empty() {
+        if self.data.is_empty() {
             let plane = chart.plotting_area();
-            let style = font(13).into_font().color(&self.colors.dim);
+            let style = font(13).into_font().color(&self.colors.muted);
             let style = style.pos(Pos::new(HPos::Center, VPos::Center));
-            let middle = (-self.plotted.minutes / 2.0, top / 2.0);
+            let middle = (-self.data.minutes / 2.0, top / 2.0);
             plane.draw(&Text::new("no replies in this time", middle, style))?;
         }
         Ok(())
     }
 
-    fn loss(&self, area: &Area<'_>) -> Drawn {
+    fn loss(&self, area: &Area<'_>) -> DrawResult {
         let ticks = [(0.0, "0 %".to_owned()), (1.0, "100 %".to_owned())];
         let caption = "Loss · missed by this host (grey)";
         let mut chart = self.chart(area, caption, (0.0, 1.0), &ticks, false)?;
-        for (index, step) in self.plotted.steps.iter().enumerate() {
-            let (begin, end) = self.span(index);
+        for (index, step) in self.data.steps.iter().enumerate() {
+            let (begin, end) = self.interval(index);
             let mut from = 0.0;
             for (part, color) in [
                 (step.loss(), self.colors.bad),
-                (step.missed(), self.colors.dim),
+                (step.missed(), self.colors.muted),
             ] {
                 if let Some(part) = part.filter(|part| *part > 0.0) {
                     // Even the least of it is seen.
@@ -214,10 +214,11 @@ impl Painter<'_> {
     }
 
     /// How many replies fell into which bucket when.
-    fn heat(&self, area: &Area<'_>) -> Drawn {
-        let steps = &self.plotted.steps;
-        let used = (0..HEAT).filter(|bucket| steps.iter().any(|step| step.heat(*bucket) > 0));
-        let (first, last) = used.fold((HEAT, 0), |(first, last), bucket| {
+    fn heat(&self, area: &Area<'_>) -> DrawResult {
+        let steps = &self.data.steps;
+        let used = (0..HEATMAP_BUCKETS)
+            .filter(|bucket| steps.iter().any(|step| step.heatmap_count(*bucket) > 0));
+        let (first, last) = used.fold((HEATMAP_BUCKETS, 0), |(first, last), bucket| {
             (first.min(bucket), last.max(bucket))
         });
         // A few rows at least, so that they are rows.
@@ -227,7 +228,7 @@ impl Painter<'_> {
             (first, last)
         };
         let first = first.saturating_sub(2);
-        let last = (last + 2).max(first + 6).min(HEAT - 1);
+        let last = (last + 2).max(first + 6).min(HEATMAP_BUCKETS - 1);
         let range = (first as f64, last as f64 + 1.0);
         let every = (last - first).div_ceil(6);
         let ticks: Vec<_> = (first..=last)
@@ -235,23 +236,23 @@ impl Painter<'_> {
             .map(|bucket| {
                 (
                     bucket as f64 + 1.0,
-                    text::duration(Some(heat_bound(bucket))),
+                    text::duration(Some(heatmap_bound(bucket))),
                 )
             })
             .collect();
         let caption = "Replies by RTT (logarithmic); the stronger, the more";
         let mut chart = self.chart(area, caption, range, &ticks, true)?;
-        let most = steps
+        let max_count = steps
             .iter()
-            .flat_map(|step| (0..HEAT).map(|bucket| step.heat(bucket)));
-        let most = f64::from(most.max().unwrap_or(0)) + 1.0;
+            .flat_map(|step| (0..HEATMAP_BUCKETS).map(|bucket| step.heatmap_count(bucket)));
+        let max_count = f64::from(max_count.max().unwrap_or(0)) + 1.0;
         for bucket in first..=last {
             let row = |begin, end| [(begin, bucket as f64), (end, bucket as f64 + 1.0)];
             // Neighbours of one colour are one rectangle.
             let mut open: Option<(u32, f64, f64)> = None;
             let ends = (0..steps.len()).map(|index| {
-                let (begin, end) = self.span(index);
-                (steps[index].heat(bucket), begin, end)
+                let (begin, end) = self.interval(index);
+                (steps[index].heatmap_count(bucket), begin, end)
             });
             for (count, begin, end) in ends.chain([(0, 0.0, 0.0)]) {
                 if let Some((same, _, until)) = open.as_mut().filter(|open| open.0 == count) {
@@ -260,9 +261,9 @@ impl Painter<'_> {
                     continue;
                 }
                 if let Some((count, begin, end)) = open.take() {
-                    let strength = 0.12 + 0.88 * (f64::from(count) + 1.0).ln() / most.ln();
-                    let ink = self.colors.heat.mix(strength.min(1.0));
-                    chart.draw_series([Rectangle::new(row(begin, end), ink.filled())])?;
+                    let strength = 0.12 + 0.88 * (f64::from(count) + 1.0).ln() / max_count.ln();
+                    let fill = self.colors.heat.mix(strength.min(1.0));
+                    chart.draw_series([Rectangle::new(row(begin, end), fill.filled())])?;
                 }
                 open = (count > 0).then_some((count, begin, end));
             }
@@ -271,20 +272,20 @@ impl Painter<'_> {
     }
 
     /// A step's begin and end, within the picture.
-    fn span(&self, index: usize) -> (f64, f64) {
-        let (begin, end) = self.plotted.when(index);
-        let left = -self.plotted.minutes;
+    fn interval(&self, index: usize) -> (f64, f64) {
+        let (begin, end) = self.data.when(index);
+        let left = -self.data.minutes;
         (begin.max(left), end.max(left))
     }
 
     fn middle(&self, index: usize) -> f64 {
-        let (begin, end) = self.span(index);
+        let (begin, end) = self.interval(index);
         f64::midpoint(begin, end)
     }
 
     /// Neighbouring steps that have replies.
     fn runs(&self) -> Vec<Vec<usize>> {
-        let steps = &self.plotted.steps;
+        let steps = &self.data.steps;
         let indices: Vec<usize> = (0..steps.len()).collect();
         indices
             .chunk_by(|one, other| {

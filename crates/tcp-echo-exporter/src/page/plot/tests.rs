@@ -1,10 +1,10 @@
 use super::{painter::linear_ticks, *};
 use crate::page::history::{
     STEP,
-    step::{Counted, Step},
+    step::{Step, StepCounts},
 };
 
-fn plotted(name: &str, steps: usize) -> Plotted {
+fn plot_data(name: &str, steps: usize) -> PlotData {
     let step = |index: usize| {
         let mut native = vec![0; 160];
         native[60 + index % 5] = 10;
@@ -15,7 +15,7 @@ fn plotted(name: &str, steps: usize) -> Plotted {
         } else {
             &native
         };
-        Step::pack(&Counted {
+        Step::pack(&StepCounts {
             native,
             lost,
             missed: lost / 2,
@@ -23,15 +23,15 @@ fn plotted(name: &str, steps: usize) -> Plotted {
             disconnects: u64::from(index == 40),
         })
     };
-    Plotted {
+    PlotData {
         name: name.to_owned(),
         steps: (0..steps).map(step).collect(),
-        running: STEP / 2,
+        current_age: STEP / 2,
         minutes: 60.0,
     }
 }
 
-fn picture(width: &str, theme: &str) -> Picture {
+fn plot_query(width: &str, theme: &str) -> PlotQuery {
     let json = format!("{{\"target\": \"\", \"width\": {width}, \"theme\": \"{theme}\"}}");
     serde_json::from_str(&json).unwrap()
 }
@@ -40,21 +40,21 @@ fn picture(width: &str, theme: &str) -> Picture {
 fn every_history_has_its_picture() {
     for steps in [0, 1, 2, 59, 361] {
         for (width, theme) in [("0", "light"), ("960", "dark"), ("4000000000", "light")] {
-            let svg = svg(&plotted("a", steps), &picture(width, theme)).unwrap();
+            let svg = svg(&plot_data("a", steps), &plot_query(width, theme)).unwrap();
             assert!(svg.starts_with("<svg width="), "{svg}");
             assert!(svg.trim_end().ends_with("</svg>"));
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
             assert!(svg.len() < 400_000, "{}", svg.len());
         }
     }
-    let svg = svg(&plotted("a", 361), &picture("4000000000", "light")).unwrap();
+    let svg = svg(&plot_data("a", 361), &plot_query("4000000000", "light")).unwrap();
     assert!(svg.starts_with("<svg width=\"2000\" height=\"484\" viewBox=\"0 0 8000 1936\""));
 }
 
 #[test]
 fn a_name_is_text_and_nothing_else() {
     let name = "</text><script>x</script>&\"'\u{1}\n\u{7f}";
-    let svg = svg(&plotted(name, 3), &picture("960", "light")).unwrap();
+    let svg = svg(&plot_data(name, 3), &plot_query("960", "light")).unwrap();
     assert!(!svg.contains("<script"), "{svg}");
     assert!(svg.contains("&lt;/text&gt;&lt;script&gt;"), "{svg}");
     let controls = svg.chars().filter(|c| c.is_control() && *c != '\n');
@@ -63,9 +63,9 @@ fn a_name_is_text_and_nothing_else() {
 
 #[test]
 fn steps_are_where_they_were() {
-    let plotted = plotted("a", 3);
+    let data = plot_data("a", 3);
     let seconds = |(begin, end): (f64, f64)| ((begin * 60.0).round(), (end * 60.0).round());
-    let when = [0, 1, 2].map(|index| seconds(plotted.when(index)));
+    let when = [0, 1, 2].map(|index| seconds(data.when(index)));
     assert_eq!(when, [(-25.0, -15.0), (-15.0, -5.0), (-5.0, 0.0)]);
 }
 

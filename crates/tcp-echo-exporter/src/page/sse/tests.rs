@@ -21,12 +21,12 @@ fn only_what_changed_is_sent() {
     let mut sensor = metrics.attach(&a);
     let other = metrics.attach(&b);
     let history = History::new(metrics, 1 << 20);
-    let mut shown = Shown::default();
-    let mut update = |choice: &Choice| {
+    let mut page = PageState::default();
+    let mut update = |query: &TargetsQuery| {
         let view = Arc::new(View::of(&history));
-        json(&shown.update(&view, choice).unwrap())
+        json(&page.update(&view, query).unwrap())
     };
-    let all = Choice::default();
+    let all = TargetsQuery::default();
     let first = update(&all);
     assert_eq!(first["tally"]["untried"], 2);
     assert_eq!(first["order"].as_array().unwrap().len(), 2);
@@ -69,12 +69,12 @@ fn a_stream_shows_what_was_asked_for() {
     let history = History::new(metrics, 1 << 20);
     let view = Arc::new(View::of(&history));
     let update = |search: &str, limit| {
-        let choice = Choice {
+        let query = TargetsQuery {
             search: search.to_owned(),
             limit,
             target: None,
         };
-        json(&Shown::default().update(&view, &choice).unwrap())
+        json(&PageState::default().update(&view, &query).unwrap())
     };
     for (search, limit, rows, matched) in [
         ("", None, 3, 3),
@@ -93,12 +93,12 @@ fn a_stream_shows_what_was_asked_for() {
 #[tokio::test]
 async fn streams_are_few_and_their_places_come_back() {
     let history = Arc::new(History::new(TargetMetrics::new(), 1 << 20));
-    let live = EventStreams::start(history);
+    let events = EventStreams::start(history);
     let stream = |client: &str| {
         let client = client.parse().unwrap();
-        live.stream(Choice::default(), Some(client), None)
+        events.stream(TargetsQuery::default(), Some(client), None)
     };
-    let mut streams: Vec<_> = (0..STREAMS).map(|_| stream("192.0.2.1")).collect();
+    let mut streams: Vec<_> = (0..MAX_STREAMS).map(|_| stream("192.0.2.1")).collect();
     assert!(streams.iter().all(|stream| stream.status() == 200));
     assert_eq!(stream("192.0.2.1").status(), 503);
     // Another client has the place of the oldest, which ends in good order.
@@ -111,17 +111,20 @@ async fn streams_are_few_and_their_places_come_back() {
     assert_eq!(stream("192.0.2.1").status(), 503);
     drop(streams);
     assert_eq!(stream("192.0.2.1").status(), 200);
-    assert_eq!(live.stream(Choice::default(), None, None).status(), 200);
+    assert_eq!(
+        events.stream(TargetsQuery::default(), None, None).status(),
+        200
+    );
 }
 
 #[tokio::test]
 async fn a_stream_ends_before_its_connection() {
     let history = Arc::new(History::new(TargetMetrics::new(), 1 << 20));
-    let live = EventStreams::start(history);
-    let closes = Instant::now() + MARGIN + Duration::from_millis(20);
-    let stream = live.stream(Choice::default(), None, Some(closes));
+    let events = EventStreams::start(history);
+    let closes_at = Instant::now() + CLOSE_MARGIN + Duration::from_millis(20);
+    let stream = events.stream(TargetsQuery::default(), None, Some(closes_at));
     let body = axum::body::to_bytes(stream.into_body(), 1 << 20);
     let body = tokio::time::timeout(Duration::from_secs(10), body).await;
     assert!(body.unwrap().unwrap().starts_with(b"retry: 1000\n\n"));
-    assert!(Instant::now() < closes + Duration::from_secs(5));
+    assert!(Instant::now() < closes_at + Duration::from_secs(5));
 }

@@ -48,12 +48,12 @@ impl Viewers {
         let mut streams = lock(&self.streams);
         if streams.len() >= self.limit {
             let counts = streams.iter().map(|stream| count(&streams, stream.client));
-            let most = counts.max()?;
-            if count(&streams, client) >= most {
+            let largest = counts.max()?;
+            if count(&streams, client) >= largest {
                 return None;
             }
             let mut all = streams.iter();
-            let oldest = all.position(|stream| count(&streams, stream.client) == most)?;
+            let oldest = all.position(|stream| count(&streams, stream.client) == largest)?;
             streams.remove(oldest).task.abort();
         }
         let task = start().abort_handle();

@@ -58,7 +58,7 @@ impl Probed {
     /// Its state and what is said of its loss.
     fn seen(&self) -> (Health, String) {
         let view = View::of(&self.history);
-        (view.rows[0].health, view.rows[0].texts().loss.clone())
+        (view.rows[0].health, view.rows[0].cells().loss.clone())
     }
 }
 

@@ -14,37 +14,37 @@ use flate2::{Compression, write::GzEncoder};
 
 use super::{
     accept,
-    answers::Answers,
     body::{self, BodyWriter},
     client::Client,
+    responses::Responses,
 };
 
 /// How many answers are in memory at once; others wait. Two Prometheus servers and a
 /// person don't.
-const MOST: usize = 4;
+const MAX_RESPONSES: usize = 4;
 
 /// How long an answer waits for its turn before it is refused.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the client may take to read an answer but for its last pieces.
-const READING: Duration = Duration::from_secs(30);
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What gzip is given at a time: it is made for more than a number or a name.
-const GZIP_INPUT: usize = 16 * 1024;
+const GZIP_BUFFER: usize = 16 * 1024;
 
 /// Makes answers away from the runtime's own threads, few at once.
 pub(crate) struct Renderer {
-    answers: Answers,
-    patience: Duration,
-    reading: Duration,
+    responses: Responses,
+    permit_timeout: Duration,
+    read_timeout: Duration,
 }
 
 impl Default for Renderer {
     fn default() -> Self {
         Self {
-            answers: Answers::new(MOST),
-            patience: PATIENCE,
-            reading: READING,
+            responses: Responses::new(MAX_RESPONSES),
+            permit_timeout: PERMIT_TIMEOUT,
+            read_timeout: READ_TIMEOUT,
         }
     }
 }
@@ -59,21 +59,21 @@ impl Renderer {
         render: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
     ) -> Response {
         let gzip = accept::gzip(&client.headers);
-        let Some(place) = self.answers.place(client, self.patience).await else {
-            return busy();
+        let Some(permit) = self.responses.acquire(client, self.permit_timeout).await else {
+            return too_many_responses();
         };
-        let (mut pieces, mut rest) = body::channel(place, self.reading);
+        let (mut writer, mut body) = body::channel(permit, self.read_timeout);
         tokio::task::spawn_blocking(move || {
             let written = if gzip {
-                compressed(render, &mut pieces)
+                write_gzip(render, &mut writer)
             } else {
-                render(&mut pieces)
+                render(&mut writer)
             };
-            pieces.finish(written);
+            writer.finish(written);
         });
-        let body = match rest.first().await {
+        let response_body = match body.first().await {
             Some(Ok((whole, true))) => Body::from(whole),
-            Some(Ok((first, false))) => Body::from_stream(rest.after(first)),
+            Some(Ok((first, false))) => Body::from_stream(body.into_stream(first)),
             // It was there when it was asked for, and is no more.
             Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
                 return (StatusCode::NOT_FOUND, "not found\n").into_response();
@@ -84,7 +84,7 @@ impl Renderer {
                 return StatusCode::INTERNAL_SERVER_ERROR.into_response();
             }
         };
-        let mut response = Response::new(body);
+        let mut response = Response::new(response_body);
         let headers = response.headers_mut();
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         if gzip {
@@ -100,18 +100,18 @@ pub(crate) fn set_header(response: &mut Response, name: HeaderName, value: &'sta
     response.headers_mut().insert(name, value);
 }
 
-fn busy() -> Response {
+fn too_many_responses() -> Response {
     let again = [(header::RETRY_AFTER, "1")];
     let why = "too many answers are under way\n";
     (StatusCode::SERVICE_UNAVAILABLE, again, why).into_response()
 }
 
-fn compressed(
+fn write_gzip(
     render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-    pieces: &mut BodyWriter,
+    writer: &mut BodyWriter,
 ) -> io::Result<()> {
-    let gzip = GzEncoder::new(pieces, Compression::fast());
-    let mut input = BufWriter::with_capacity(GZIP_INPUT, gzip);
+    let gzip = GzEncoder::new(writer, Compression::fast());
+    let mut input = BufWriter::with_capacity(GZIP_BUFFER, gzip);
     render(&mut input)?;
     let gzip = input.into_inner().map_err(io::IntoInnerError::into_error)?;
     gzip.finish()?;

@@ -9,7 +9,7 @@ use super::*;
 const LONG: usize = 4 << 20;
 
 /// Long against what a test machine does to a timer.
-const MOST_TIME: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 fn client(last: u8) -> Client {
     Client {
@@ -27,8 +27,8 @@ async fn answer(renderer: &Renderer, client: &Client, len: usize) -> Response {
 #[tokio::test]
 async fn an_answer_that_nobody_reads_ends() {
     let renderer = Renderer {
-        answers: Answers::new(1),
-        reading: Duration::from_millis(50),
+        responses: Responses::new(1),
+        read_timeout: Duration::from_millis(50),
         ..Renderer::default()
     };
     let stuck = answer(&renderer, &client(1), LONG).await;
@@ -36,15 +36,15 @@ async fn an_answer_that_nobody_reads_ends() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     let read = to_bytes(stuck.into_body(), usize::MAX).await;
     read.unwrap_err();
-    let answered = timeout(MOST_TIME, answer(&renderer, &client(1), 5)).await;
+    let answered = timeout(TIMEOUT, answer(&renderer, &client(1), 5)).await;
     assert_eq!(answered.unwrap().status(), StatusCode::OK);
 }
 
 #[tokio::test]
 async fn an_answer_has_its_place_until_it_is_read() {
     let renderer = Renderer {
-        answers: Answers::new(1),
-        patience: Duration::ZERO,
+        responses: Responses::new(1),
+        permit_timeout: Duration::ZERO,
         ..Renderer::default()
     };
     // All of it may wait, so its writer is done.
@@ -59,13 +59,13 @@ async fn an_answer_has_its_place_until_it_is_read() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(MOST_TIME, answered).await.unwrap();
+    timeout(TIMEOUT, answered).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_client_that_reads_nothing_keeps_another_one_from_nothing() {
     let renderer = Renderer {
-        patience: Duration::from_millis(50),
+        permit_timeout: Duration::from_millis(50),
         ..Renderer::default()
     };
     let mut stuck = Vec::new();

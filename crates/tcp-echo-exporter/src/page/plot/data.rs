@@ -6,36 +6,36 @@ use crate::page::history::{History, STEP, step::Step};
 
 /// What a picture shows.
 #[derive(Debug)]
-pub(crate) struct Plotted {
+pub(crate) struct PlotData {
     pub(crate) name: String,
     /// The oldest first; the last one is under way.
     pub(crate) steps: Vec<Step>,
     /// How much of the last one has passed.
-    pub(crate) running: Duration,
+    pub(crate) current_age: Duration,
     /// The time that the picture spans, in minutes.
     pub(crate) minutes: f64,
 }
 
-impl Plotted {
+impl PlotData {
     /// The target of this name.
     pub(crate) fn find(history: &History, name: &str) -> Option<Self> {
         history.advance(Instant::now());
         let tracks = history.tracks();
-        let found = history.metrics().of(name, true)?;
+        let found = history.metrics().snapshot_of(name, true)?;
         let target = found.iter().next()?;
         let track = tracks.of(&target);
         let mut steps: Vec<Step> =
             track.map_or_else(Vec::new, |track| track.steps().iter().copied().collect());
-        steps.extend(track.map(|track| track.running(&target)));
-        let longest = history.span();
+        steps.extend(track.map(|track| track.current_step(&target)));
+        let longest = history.retention();
         let length = STEP * u32::try_from(steps.len()).unwrap_or(u32::MAX);
         // In whole tens of minutes, so that a young history is not a sliver.
         let minutes = (length.as_secs_f64() / 600.0).ceil() * 10.0;
         Some(Self {
             name: name.to_owned(),
             steps,
-            running: Instant::now()
-                .saturating_duration_since(tracks.began())
+            current_age: Instant::now()
+                .saturating_duration_since(tracks.step_start())
                 .min(STEP),
             minutes: minutes.clamp(10.0, (longest.as_secs_f64() / 60.0).max(10.0)),
         })
@@ -45,8 +45,8 @@ impl Plotted {
     pub(crate) fn when(&self, index: usize) -> (f64, f64) {
         let after = self.steps.len() - 1 - index;
         let minutes = |time: Duration| -time.as_secs_f64() / 60.0;
-        let begin = self.running + STEP * u32::try_from(after).unwrap_or(u32::MAX);
-        let end = begin.saturating_sub(if after == 0 { self.running } else { STEP });
+        let begin = self.current_age + STEP * u32::try_from(after).unwrap_or(u32::MAX);
+        let end = begin.saturating_sub(if after == 0 { self.current_age } else { STEP });
         (minutes(begin), minutes(end))
     }
 

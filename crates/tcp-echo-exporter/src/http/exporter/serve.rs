@@ -31,15 +31,15 @@ use tokio::{
 
 use super::{
     limits::Limits,
-    stream::{Metered, Stream},
+    stream::{MeteredStream, Stream},
 };
-use crate::http::connections::{Admitted, Connection, RequestUnderWay};
+use crate::http::connections::{Connection, ConnectionGuard, RequestGuard};
 
-pub(super) type Accepting = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
+pub(super) type AcceptFuture = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
 
 /// What is made of a TCP connection before HTTP is spoken.
 #[derive(Clone)]
-pub(super) struct Acceptor(pub(super) Arc<dyn Fn(TcpStream) -> Accepting + Send + Sync>);
+pub(super) struct Acceptor(pub(super) Arc<dyn Fn(TcpStream) -> AcceptFuture + Send + Sync>);
 
 impl fmt::Debug for Acceptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,16 +50,16 @@ impl fmt::Debug for Acceptor {
 /// Serves a connection until it ends, or is closed for another one.
 pub(super) async fn serve(
     stream: TcpStream,
-    admitted: Admitted,
+    guard: ConnectionGuard,
     acceptor: Option<Acceptor>,
     router: Router,
     limits: Limits,
     mut stopped: watch::Receiver<()>,
 ) {
-    let connection = admitted.connection();
+    let connection = guard.connection();
     let served = async {
         if let Some(stream) = accept(acceptor, stream, limits, &mut stopped).await {
-            let stream = Metered::new(stream, Arc::clone(connection));
+            let stream = MeteredStream::new(stream, Arc::clone(connection));
             serve_http(stream, connection, router, limits, stopped).await;
         }
     };
@@ -84,7 +84,7 @@ async fn accept(
         return Some(Stream::Tcp(stream));
     };
     let accepted = tokio::select! {
-        accepted = timeout(limits.head, accept(stream)) => accepted,
+        accepted = timeout(limits.head_timeout, accept(stream)) => accepted,
         _ = stopped.changed() => return None,
     };
     let accepted = accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
@@ -98,7 +98,7 @@ async fn accept(
 }
 
 async fn serve_http(
-    stream: Metered,
+    stream: MeteredStream,
     connection: &Arc<Connection>,
     router: Router,
     limits: Limits,
@@ -106,36 +106,36 @@ async fn serve_http(
 ) {
     let router = TowerToHyperService::new(router);
     let service = service_fn(|mut request: Request<Incoming>| {
-        let under_way = connection.begin_request();
+        let request_guard = connection.begin_request();
         let extensions = request.extensions_mut();
         extensions.insert(ConnectInfo(connection.peer()));
         extensions.insert(Arc::clone(connection));
         let answered = router.call(request);
         async {
             let response = answered.await?;
-            let with = |body| Answer {
+            let with = |body| ResponseBody {
                 body,
-                _under_way: under_way,
+                _request_guard: request_guard,
             };
-            Ok::<Response<Answer>, Infallible>(response.map(with))
+            Ok::<Response<ResponseBody>, Infallible>(response.map(with))
         }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
-        .max_buf_size(limits.head_size)
+        .header_read_timeout(limits.head_timeout)
+        .max_buf_size(limits.max_head_size)
         .serve_connection(TokioIo::new(stream), service);
     let mut served = pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => Some(ended),
         _ = stopped.changed() => None,
-        () = sleep(limits.age) => None,
+        () = sleep(limits.max_age) => None,
     };
     let ended = if let Some(ended) = ended {
         ended
     } else {
         served.as_mut().graceful_shutdown();
-        let last = timeout(limits.last_request, served);
+        let last = timeout(limits.last_request_timeout, served);
         last.await.unwrap_or(Ok(()))
     };
     if let Err(error) = ended {
@@ -144,12 +144,12 @@ async fn serve_http(
 }
 
 /// An answer's body, with which its request ends.
-struct Answer {
+struct ResponseBody {
     body: Body,
-    _under_way: RequestUnderWay,
+    _request_guard: RequestGuard,
 }
 
-impl hyper::body::Body for Answer {
+impl hyper::body::Body for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -20,20 +20,20 @@ use super::{
     client::Client,
     connections::{Connection, rate},
     log_limiter::LogLimiter,
-    quota::{Quota, Room},
+    quota::{Admission, Quota},
 };
 
 /// How long a request waits before a slow reader is dropped for it, and for a next one.
-const CHECK: Duration = Duration::from_millis(100);
+const EVICTION_INTERVAL: Duration = Duration::from_millis(100);
 
 /// For how long an answer is under way before its reader can be too slow for others.
 const SLOW_AFTER: Duration = Duration::from_millis(250);
 
 /// For how long a reader has taken nothing before it is dropped for its own client.
-const STALLED_AFTER: Duration = Duration::from_secs(1);
+const STALL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// For how long a client whose reader was dropped comes after the others.
-const LAST_FOR: Duration = Duration::from_secs(10);
+const SLOW_CLIENT_PENALTY: Duration = Duration::from_secs(10);
 
 /// Places for answers, up to a limit, of which each client has its [share](Quota).
 ///
@@ -44,24 +44,24 @@ const LAST_FOR: Duration = Duration::from_secs(10);
 /// get a place for a while, and has only those dropped that have stalled; so what comes
 /// after a slow reader from the same client delays no other one.
 #[derive(Debug)]
-pub(crate) struct Answers(Arc<Mutex<Table>>);
+pub(crate) struct Responses(Arc<Mutex<Table>>);
 
 #[derive(Debug)]
 struct Table {
     quota: Quota,
     readers: Vec<Arc<Reader>>,
     /// In the order of their arrival.
-    waiting: Vec<Waiting>,
+    waiting: Vec<Waiter>,
     /// The clients whose readers were dropped of late, and when.
-    slow: HashMap<IpAddr, Instant>,
+    penalized: HashMap<IpAddr, Instant>,
     log: LogLimiter,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct Waiter {
     client: Option<IpAddr>,
     connection: Option<Arc<Connection>>,
-    granted: oneshot::Sender<Place>,
+    permit_sender: oneshot::Sender<ResponsePermit>,
 }
 
 /// The reader of one answer.
@@ -69,13 +69,13 @@ struct Waiting {
 pub(crate) struct Reader {
     client: Option<IpAddr>,
     connection: Option<Arc<Connection>>,
-    began: Instant,
+    start: Instant,
     /// Bytes that it has taken.
-    taken: AtomicU64,
+    bytes_taken: AtomicU64,
     /// When it took the last of them, in milliseconds since the answer began.
-    taken_at: AtomicU64,
+    last_taken_at: AtomicU64,
     /// Whether the answer goes on only when it takes more.
-    awaited: AtomicBool,
+    writer_waits: AtomicBool,
     dropped: Notify,
 }
 
@@ -84,10 +84,10 @@ impl Reader {
         Self {
             client,
             connection,
-            began: Instant::now(),
-            taken: AtomicU64::new(0),
-            taken_at: AtomicU64::new(0),
-            awaited: AtomicBool::new(false),
+            start: Instant::now(),
+            bytes_taken: AtomicU64::new(0),
+            last_taken_at: AtomicU64::new(0),
+            writer_waits: AtomicBool::new(false),
             dropped: Notify::new(),
         }
     }
@@ -95,15 +95,15 @@ impl Reader {
     /// It has taken so many bytes.
     pub(crate) fn on_taken(&self, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        self.taken.fetch_add(bytes, Relaxed);
-        let now = self.began.elapsed().as_millis();
+        self.bytes_taken.fetch_add(bytes, Relaxed);
+        let now = self.start.elapsed().as_millis();
         let now = u64::try_from(now).unwrap_or(u64::MAX);
-        self.taken_at.store(now, Relaxed);
+        self.last_taken_at.store(now, Relaxed);
     }
 
     /// The answer goes on only when it takes more, or by itself.
-    pub(crate) fn set_awaited(&self, awaited: bool) {
-        self.awaited.store(awaited, Relaxed);
+    pub(crate) fn set_writer_waits(&self, writer_waits: bool) {
+        self.writer_waits.store(writer_waits, Relaxed);
     }
 
     /// Waits until it is dropped. For one task.
@@ -120,109 +120,116 @@ impl Reader {
     }
 
     fn is_slow(&self, now: Instant) -> bool {
-        self.awaited.load(Relaxed) && now.duration_since(self.began) >= SLOW_AFTER
+        self.writer_waits.load(Relaxed) && now.duration_since(self.start) >= SLOW_AFTER
     }
 
     fn is_stalled(&self, now: Instant) -> bool {
-        let taken_at = Duration::from_millis(self.taken_at.load(Relaxed));
-        let since = now.duration_since(self.began).saturating_sub(taken_at);
-        self.is_slow(now) && since >= STALLED_AFTER
+        let last_taken_at = Duration::from_millis(self.last_taken_at.load(Relaxed));
+        let since = now.duration_since(self.start).saturating_sub(last_taken_at);
+        self.is_slow(now) && since >= STALL_TIMEOUT
     }
 
     fn rate(&self, now: Instant) -> f64 {
-        let time = now.duration_since(self.began);
-        rate(self.taken.load(Relaxed), time)
+        let time = now.duration_since(self.start);
+        rate(self.bytes_taken.load(Relaxed), time)
     }
 }
 
 /// The right to have one answer in memory. It is given back when this is dropped, or before
 /// where the reader is dropped for another one.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct ResponsePermit {
     reader: Arc<Reader>,
     table: Arc<Mutex<Table>>,
 }
 
-impl Place {
+impl ResponsePermit {
     pub(crate) fn reader(&self) -> &Reader {
         &self.reader
     }
 }
 
-impl Drop for Place {
+impl Drop for ResponsePermit {
     fn drop(&mut self) {
         let is_released = lock(&self.table).release(&self.reader);
         if is_released {
-            grant(&self.table);
+            grant_waiters(&self.table);
         }
     }
 }
 
-impl Answers {
+impl Responses {
     pub(crate) fn new(limit: usize) -> Self {
         Self(Arc::new(Mutex::new(Table {
             quota: Quota::new(limit),
             readers: Vec::new(),
             waiting: Vec::new(),
-            slow: HashMap::new(),
+            penalized: HashMap::new(),
             log: LogLimiter::default(),
         })))
     }
 
-    /// A place for an answer to `client`, unless there is none within `patience`.
-    pub(crate) async fn place(&self, client: &Client, patience: Duration) -> Option<Place> {
-        let mut granted = match self.take_or_wait(client) {
-            Ok(place) => return Some(place),
-            Err(granted) => granted,
+    /// A place for an answer to `client`, unless there is none within `max_wait`.
+    pub(crate) async fn acquire(
+        &self,
+        client: &Client,
+        max_wait: Duration,
+    ) -> Option<ResponsePermit> {
+        let mut permit_sender = match self.take_or_wait(client) {
+            Ok(permit) => return Some(permit),
+            Err(permit_sender) => permit_sender,
         };
-        let until = Instant::now() + patience;
+        let until = Instant::now() + max_wait;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return None;
             }
             tokio::select! {
-                place = &mut granted => return place.ok(),
-                () = sleep(left.min(CHECK)) => self.drop_slowest(client.address),
+                permit = &mut permit_sender => return permit.ok(),
+                () = sleep(left.min(EVICTION_INTERVAL)) => self.evict_slowest(client.address),
             }
         }
     }
 
-    fn take_or_wait(&self, client: &Client) -> Result<Place, oneshot::Receiver<Place>> {
+    fn take_or_wait(
+        &self,
+        client: &Client,
+    ) -> Result<ResponsePermit, oneshot::Receiver<ResponsePermit>> {
         let mut table = lock(&self.0);
         let connection = client.connection.clone();
         // Those that wait may not have one, or they would.
-        if table.quota.room(client.address) == Room::Free {
+        if table.quota.check(client.address) == Admission::Free {
             return Ok(table.take(&self.0, client.address, connection));
         }
-        let (granted, receiver) = oneshot::channel();
-        table.waiting.push(Waiting {
+        let (permit_sender, receiver) = oneshot::channel();
+        table.waiting.push(Waiter {
             client: client.address,
             connection,
-            granted,
+            permit_sender,
         });
         Err(receiver)
     }
 
     /// Makes room for a request of `client` where slow readers are why there is none.
-    fn drop_slowest(&self, client: Option<IpAddr>) {
+    fn evict_slowest(&self, client: Option<IpAddr>) {
         let now = Instant::now();
         let mut table = lock(&self.0);
-        let slowest = match table.quota.room(client) {
-            Room::Free => None,
-            Room::Own => {
+        let slowest = match table.quota.check(client) {
+            Admission::Free => None,
+            Admission::EvictOwn => {
                 let network = client.map(client_network);
                 table.slowest(now, |reader| {
                     reader.client.map(client_network) == network && reader.is_stalled(now)
                 })
             }
-            Room::Largest(most) => {
+            Admission::EvictLargest(largest) => {
                 let quota = &table.quota;
-                let is_last = table.is_last(client, now);
+                let is_penalized = table.is_penalized(client, now);
                 table.slowest(now, |reader| {
-                    quota.of(reader.client) == most
+                    quota.held_by(reader.client) == largest
                         && reader.is_slow(now)
-                        && (!is_last || reader.is_stalled(now))
+                        && (!is_penalized || reader.is_stalled(now))
                 })
             }
         };
@@ -230,10 +237,10 @@ impl Answers {
             return;
         };
         table.release(&reader);
-        table.note_slow(reader.client, now);
-        let is_told = table.log.allows(now.into_std());
+        table.penalize(reader.client, now);
+        let should_log = table.log.allows(now.into_std());
         drop(table);
-        if is_told {
+        if should_log {
             let slow = reader.client.map(tracing::field::display);
             tracing::warn!(
                 client = slow,
@@ -241,7 +248,7 @@ impl Answers {
             );
         }
         reader.stop();
-        grant(&self.0);
+        grant_waiters(&self.0);
     }
 }
 
@@ -251,11 +258,11 @@ impl Table {
         table: &Arc<Mutex<Self>>,
         client: Option<IpAddr>,
         connection: Option<Arc<Connection>>,
-    ) -> Place {
+    ) -> ResponsePermit {
         let reader = Arc::new(Reader::new(client, connection));
         self.quota.take(client);
         self.readers.push(Arc::clone(&reader));
-        Place {
+        ResponsePermit {
             reader,
             table: Arc::clone(table),
         }
@@ -272,57 +279,60 @@ impl Table {
         true
     }
 
-    /// The slowest of the readers that `may` be dropped.
-    fn slowest(&self, now: Instant, may: impl Fn(&Reader) -> bool) -> Option<Arc<Reader>> {
-        let readers = self.readers.iter().filter(|reader| may(reader));
+    /// The slowest of the readers that `is_eligible` be dropped.
+    fn slowest(&self, now: Instant, is_eligible: impl Fn(&Reader) -> bool) -> Option<Arc<Reader>> {
+        let readers = self.readers.iter().filter(|reader| is_eligible(reader));
         let slowest = readers.min_by(|one, other| one.rate(now).total_cmp(&other.rate(now)));
         slowest.cloned()
     }
 
     /// A reader of this client is dropped.
-    fn note_slow(&mut self, client: Option<IpAddr>, now: Instant) {
-        self.slow
-            .retain(|_, dropped| now.duration_since(*dropped) < LAST_FOR);
+    fn penalize(&mut self, client: Option<IpAddr>, now: Instant) {
+        self.penalized
+            .retain(|_, dropped| now.duration_since(*dropped) < SLOW_CLIENT_PENALTY);
         if let Some(client) = client {
-            self.slow.insert(client_network(client), now);
+            self.penalized.insert(client_network(client), now);
         }
     }
 
     /// Whether others come before this client.
-    fn is_last(&self, client: Option<IpAddr>, now: Instant) -> bool {
-        let dropped = client.and_then(|client| self.slow.get(&client_network(client)));
-        dropped.is_some_and(|dropped| now.duration_since(*dropped) < LAST_FOR)
+    fn is_penalized(&self, client: Option<IpAddr>, now: Instant) -> bool {
+        let dropped = client.and_then(|client| self.penalized.get(&client_network(client)));
+        dropped.is_some_and(|dropped| now.duration_since(*dropped) < SLOW_CLIENT_PENALTY)
     }
 
     /// The next request that may have a place: of clients that were not slow, with the fewest
     /// answers, the first one.
-    fn next(&mut self) -> Option<Waiting> {
-        self.waiting.retain(|waiting| !waiting.granted.is_closed());
+    fn next(&mut self) -> Option<Waiter> {
+        self.waiting
+            .retain(|waiting| !waiting.permit_sender.is_closed());
         let now = Instant::now();
         let quota = &self.quota;
-        let may = |waiting: &Waiting| quota.room(waiting.client) == Room::Free;
+        let is_eligible = |waiting: &Waiter| quota.check(waiting.client) == Admission::Free;
         let waiting = self.waiting.iter().enumerate();
-        let (index, _) =
-            waiting
-                .filter(|(_, waiting)| may(waiting))
-                .min_by_key(|(_, waiting)| {
-                    (self.is_last(waiting.client, now), quota.of(waiting.client))
-                })?;
+        let (index, _) = waiting
+            .filter(|(_, waiting)| is_eligible(waiting))
+            .min_by_key(|(_, waiting)| {
+                (
+                    self.is_penalized(waiting.client, now),
+                    quota.held_by(waiting.client),
+                )
+            })?;
         Some(self.waiting.remove(index))
     }
 }
 
 /// Gives places to those that wait, as far as there are.
-fn grant(shared: &Arc<Mutex<Table>>) {
+fn grant_waiters(shared: &Arc<Mutex<Table>>) {
     loop {
         let mut table = lock(shared);
         let Some(next) = table.next() else {
             return;
         };
-        let place = table.take(shared, next.client, next.connection);
+        let permit = table.take(shared, next.client, next.connection);
         drop(table);
         // One that has gone meanwhile gives it back at once.
-        drop(next.granted.send(place));
+        drop(next.permit_sender.send(permit));
     }
 }
 

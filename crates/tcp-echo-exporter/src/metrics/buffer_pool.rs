@@ -12,29 +12,29 @@ use std::{
 };
 
 /// How many are kept while nobody uses them.
-const KEPT: usize = 2;
+const MAX_IDLE: usize = 2;
 
 /// Buffers that nobody uses at present.
 #[derive(Debug, Default)]
-pub(crate) struct Buffers(Mutex<Vec<Vec<u64>>>);
+pub(crate) struct BufferPool(Mutex<Vec<Vec<u64>>>);
 
 /// A buffer that goes back to where it came from.
 #[derive(Debug)]
-pub(crate) struct Buffer {
+pub(crate) struct PooledBuffer {
     words: Vec<u64>,
-    home: Arc<Buffers>,
+    pool: Arc<BufferPool>,
 }
 
-impl Buffers {
+impl BufferPool {
     /// An empty buffer with room for so many words.
-    pub(crate) fn take(self: &Arc<Self>, len: usize) -> Buffer {
-        let kept = self.with(Vec::pop);
-        let mut words = kept.unwrap_or_default();
+    pub(crate) fn take(self: &Arc<Self>, len: usize) -> PooledBuffer {
+        let idle = self.with(Vec::pop);
+        let mut words = idle.unwrap_or_default();
         words.clear();
         words.reserve_exact(len);
-        Buffer {
+        PooledBuffer {
             words,
-            home: Arc::clone(self),
+            pool: Arc::clone(self),
         }
     }
 
@@ -43,21 +43,21 @@ impl Buffers {
     }
 }
 
-impl Drop for Buffer {
+impl Drop for PooledBuffer {
     fn drop(&mut self) {
         let words = mem::take(&mut self.words);
         // One that has become far too large is not worth its memory.
         if words.capacity() / 4 <= words.len() {
-            self.home.with(|kept| {
-                if kept.len() < KEPT {
-                    kept.push(words);
+            self.pool.with(|idle| {
+                if idle.len() < MAX_IDLE {
+                    idle.push(words);
                 }
             });
         }
     }
 }
 
-impl Deref for Buffer {
+impl Deref for PooledBuffer {
     type Target = Vec<u64>;
 
     fn deref(&self) -> &Vec<u64> {
@@ -65,7 +65,7 @@ impl Deref for Buffer {
     }
 }
 
-impl DerefMut for Buffer {
+impl DerefMut for PooledBuffer {
     fn deref_mut(&mut self) -> &mut Vec<u64> {
         &mut self.words
     }
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_buffer_is_used_again_and_empty() {
-        let buffers = Arc::new(Buffers::default());
+        let buffers = Arc::new(BufferPool::default());
         let mut first = buffers.take(100);
         first.extend(0..100);
         let place = first.as_ptr();
@@ -89,15 +89,15 @@ mod tests {
 
     #[test]
     fn few_are_kept_and_none_that_is_far_too_large() {
-        let buffers = Arc::new(Buffers::default());
-        let all: Vec<_> = (0..2 * KEPT).map(|_| buffers.take(0)).collect();
+        let buffers = Arc::new(BufferPool::default());
+        let all: Vec<_> = (0..2 * MAX_IDLE).map(|_| buffers.take(0)).collect();
         drop(all);
-        assert_eq!(buffers.with(|kept| kept.len()), KEPT);
+        assert_eq!(buffers.with(|idle| idle.len()), MAX_IDLE);
 
-        let buffers = Arc::new(Buffers::default());
+        let buffers = Arc::new(BufferPool::default());
         let mut large = buffers.take(1000);
         large.push(1);
         drop(large);
-        assert_eq!(buffers.with(|kept| kept.len()), 0);
+        assert_eq!(buffers.with(|idle| idle.len()), 0);
     }
 }
