@@ -105,15 +105,16 @@ mod metrics;
 mod page;
 mod probe;
 
-pub use endpoints::{Endpoints, ReloadError, lifecycle::Lifecycle, readiness::Readiness};
+pub use endpoints::{Endpoints, lifecycle::Lifecycle, readiness::Readiness, reload::ReloadError};
 pub use http::{
     allowed_hosts::{AllowedHosts, AllowedHostsError},
     exporter::Exporter,
 };
 pub use metrics::{
     buckets::{Buckets, BucketsError},
-    build_info::{BuildInfo, ReloadStatus},
+    build_info::BuildInfo,
     discovery::SourceStatus,
+    reload_status::ReloadStatus,
     targets::{TargetMetrics, TargetSensor},
 };
 pub use probe::{ParseDuration, Probe};

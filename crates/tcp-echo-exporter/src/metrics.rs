@@ -9,6 +9,7 @@ pub(crate) mod labels;
 pub(crate) mod layout;
 pub(crate) mod native;
 pub(crate) mod process;
+pub(crate) mod reload_status;
 pub(crate) mod scalar;
 pub(crate) mod seqlock;
 pub(crate) mod series;

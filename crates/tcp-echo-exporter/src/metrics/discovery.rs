@@ -10,7 +10,7 @@ use prometheus_client::{
 };
 use tcp_echo_resolve::{LookupStats, LookupType, Outcome};
 
-use super::build_info::unix_seconds;
+use super::scalar::unix_seconds;
 
 /// How it goes with a source of targets, such as a file or a name.
 #[derive(Clone, Debug, PartialEq, Eq)]

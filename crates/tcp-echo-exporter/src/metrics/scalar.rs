@@ -1,6 +1,9 @@
 //! Metrics without a target.
 
-use std::fmt;
+use std::{
+    fmt,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet},
@@ -80,4 +83,10 @@ impl ScalarEncoder<'_, '_> {
             .encode_descriptor(name, help, unit, MetricType::Info)?
             .encode_info(labels)
     }
+}
+
+/// A moment as Prometheus writes it; 0 before 1970.
+pub(crate) fn unix_seconds(at: SystemTime) -> f64 {
+    at.duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
 }
