@@ -4,6 +4,7 @@ pub(crate) mod accept;
 pub(crate) mod allowed_hosts;
 pub(crate) mod body;
 pub(crate) mod client;
+pub(crate) mod connection;
 pub(crate) mod connections;
 pub(crate) mod exporter;
 pub(crate) mod log_limiter;

@@ -12,6 +12,7 @@ mod overview;
 mod plot;
 mod query;
 mod routes;
+mod sparkline;
 mod sse;
 mod status;
 mod text;

@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderMap, request::Parts},
 };
 
-use super::connections::Connection;
+use super::connection::Connection;
 
 /// What an answer depends on besides the request: what the client takes, and who it is.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{
     client::Client,
-    connections::{Connection, rate},
+    connection::{Connection, rate},
     log_limiter::LogLimiter,
     quota::{Admission, Quota},
 };

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::{
     history::{History, MIN_STEPS},
     query::{MAX_ROWS, TargetsQuery, target_link},
-    text::SPARK_HEIGHT,
+    sparkline,
     view::{Health, Row, View},
 };
 
@@ -88,7 +88,7 @@ fn line(row: &Row) -> Markup {
             td.n { (cells.p99) }
             td.n.loss { (cells.loss) }
             td.s {
-                svg viewBox={ "0 0 " (MIN_STEPS) " " (SPARK_HEIGHT) } preserveAspectRatio="none" aria-hidden="true" {
+                svg viewBox={ "0 0 " (MIN_STEPS) " " (sparkline::HEIGHT) } preserveAspectRatio="none" aria-hidden="true" {
                     path.line d=(cells.spark.line) {}
                     path.lost d=(cells.spark.loss) {}
                 }

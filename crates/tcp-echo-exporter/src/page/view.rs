@@ -12,8 +12,9 @@ use super::{
         step::{Rtt, Step},
     },
     query::TargetsQuery,
+    sparkline::Sparkline,
     status::ConnectionState,
-    text::{self, Sparkline},
+    text,
 };
 use crate::metrics::{layout::Cell, snapshot::Snapshot};
 

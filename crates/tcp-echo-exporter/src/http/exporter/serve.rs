@@ -33,7 +33,10 @@ use super::{
     limits::Limits,
     stream::{MeteredStream, Stream},
 };
-use crate::http::connections::{Connection, ConnectionGuard, RequestGuard};
+use crate::http::{
+    connection::{Connection, RequestGuard},
+    connections::ConnectionGuard,
+};
 
 pub(super) type AcceptFuture = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
 

@@ -12,7 +12,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::http::connections::Connection;
+use crate::http::connection::Connection;
 
 /// What an acceptor makes of a connection.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
