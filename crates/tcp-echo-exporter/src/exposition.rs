@@ -1,4 +1,4 @@
-//! The exposition formats, and answers in them.
+//! The exposition formats, and responses in them.
 
 pub(crate) mod collect;
 pub(crate) mod format;
@@ -15,7 +15,7 @@ use crate::http::{
 };
 use format::Format;
 
-/// What `collectors` give, in the format that the client prefers.
+/// Renders `collectors` in the format that the client prefers.
 pub(crate) async fn respond<C>(
     renderer: &Renderer,
     client: &Client,

@@ -1,4 +1,4 @@
-//! Serving HTTP, and what its clients may take.
+//! The HTTP server, its limits, and responses that are streamed. It knows no metrics.
 
 pub(crate) mod accept;
 pub(crate) mod allowed_hosts;

@@ -1,4 +1,4 @@
-//! What is counted: of targets, and of everything else that is exposed.
+//! What is counted, of targets and of the program, and its values at one moment.
 
 pub(crate) mod buckets;
 pub(crate) mod buffer_pool;

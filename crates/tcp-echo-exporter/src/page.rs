@@ -1,9 +1,9 @@
 //! The status page.
 //!
-//! It is whole without its script: a table that is loaded again every ten seconds,
-//! and a form for the search. The script keeps it up to date in between.
+//! It works without its script: a table that reloads every ten seconds, and a search form. The
+//! script updates it in between.
 //!
-//! All its references are relative, so that a proxy can serve it below any path.
+//! All its links are relative, so that a proxy can serve it below any path.
 
 mod detail;
 mod document;

@@ -1,4 +1,4 @@
-//! Targets that are asked for.
+//! `/probe`: targets on demand.
 
 use std::{
     fmt,
@@ -28,21 +28,20 @@ mod scrape_timeout;
 pub use query::ParseDuration;
 use query::ProbeQuery;
 
-/// How long the first answer waits for a connection, or for its failure, where the request
-/// doesn't say how long it may.
+/// How long the first response waits for a connection attempt to finish, if the request has no
+/// timeout.
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
 
-/// What `/probe` may be asked for, and how that is probed.
+/// What clients may request at `/probe`, and how those targets are probed.
 #[derive(Clone)]
 pub struct Probe {
-    /// Of the prober whose targets are shown.
+    /// The targets on demand of the prober whose metrics are shown.
     pub on_demand: OnDemand,
-    /// How targets are probed of which the query says nothing else. It may ask for a
-    /// longer interval, up to an hour, but for no shorter one; for a timeout from a
-    /// millisecond up to this or the interval asked for; for a loss window up to this or
-    /// ten thousand slots.
+    /// The defaults of a target's session, and the limits of the query: an interval from this
+    /// one up to an hour; a timeout from a millisecond up to this one or the requested
+    /// interval; a loss window up to this one or ten thousand slots.
     pub session: SessionConfig,
-    /// How `interval` and `timeout` are written.
+    /// Parses `interval` and `timeout`.
     pub parse_duration: ParseDuration,
 }
 
@@ -55,14 +54,14 @@ impl fmt::Debug for Probe {
     }
 }
 
-/// What an answer at `/probe` is made of.
+/// What `/probe` responds from.
 struct AppState {
     probe: Probe,
     targets: Option<TargetMetrics>,
     renderer: Arc<Renderer>,
 }
 
-/// The route `/probe`; without targets to show it is not found.
+/// Returns the route `/probe`. Without targets it responds 404.
 pub(crate) fn routes(
     probe: Probe,
     targets: Option<TargetMetrics>,
@@ -103,7 +102,7 @@ async fn answer(
         let ask = probe
             .on_demand
             .ask(asked.address, asked.session, client.address);
-        // Without a word of how long it may take, a look-up takes as long as it does.
+        // Without a timeout in the request, the look-up has no limit of its own here.
         let asked = timeout(response_timeout.unwrap_or(Duration::MAX), ask).await;
         if let Ok(Err(error)) = asked {
             let error_status = status_of(&error);
@@ -119,7 +118,8 @@ async fn answer(
     targets
         .wait_until_tried(&name, left.unwrap_or(CONNECT_WAIT))
         .await;
-    // It is there unless it is going, or its thread has not come to it yet.
+    // The target is missing only if it is being removed, or if its thread has not attached it
+    // yet.
     if !targets.contains(&name) {
         let busy = format_args!("target {name:?}: it is not probed yet");
         return reject(StatusCode::SERVICE_UNAVAILABLE, busy);

@@ -1,4 +1,4 @@
-//! Who may change the running program.
+//! Which clients may change the running program.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,28 +8,28 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// Who may `POST`, and so have the configuration loaded again.
+/// Which clients may `POST`, and so have the configuration reloaded.
 ///
-/// What makes an address this host's is that it is a loopback address, of either family. Behind a
-/// reverse proxy on the same host every client has one: choose [`Nobody`](Self::Nobody) there, or
-/// let the proxy keep clients from posting.
+/// A client is on this host if its address is a loopback address, of either family. Behind a
+/// reverse proxy on the same host this is true of every client: use [`Nobody`](Self::Nobody)
+/// there, or have the proxy reject the requests.
 ///
-/// A request that a web page makes (one with an `Origin`) is always refused: this page posts
-/// nothing, so the request comes from another site.
+/// Requests from a web page (with an `Origin`) are always rejected: the status page posts
+/// nothing, so they come from another site.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Lifecycle {
     /// Clients on this host. A program that serves the router itself has to provide
-    /// [`ConnectInfo`] of a `SocketAddr`; without it nobody is known to be on this host.
+    /// [`ConnectInfo`] of a `SocketAddr`; without it, no client counts as being on this host.
     #[default]
     ThisHost,
     /// Any client.
     Anyone,
-    /// Nobody.
+    /// No client.
     Nobody,
 }
 
 impl Lifecycle {
-    /// The answer to who may not.
+    /// Returns the response to a client that may not.
     pub(crate) fn refusal(self, headers: &HeaderMap, extensions: &Extensions) -> Option<Response> {
         let why = if headers.contains_key(header::ORIGIN) {
             "not from a web page\n"

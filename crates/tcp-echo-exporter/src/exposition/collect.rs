@@ -1,4 +1,4 @@
-//! Writing the metrics that every target has.
+//! Collectors of the metrics that every target has.
 
 use std::{fmt, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::metrics::{
     snapshot::Snapshots,
 };
 
-/// Everything of these targets.
+/// Returns the collectors of all metrics of these targets.
 pub(crate) fn target_collectors(snapshots: Snapshots) -> impl Iterator<Item = Box<dyn Collector>> {
     let snapshots = Arc::new(snapshots);
     FAMILIES.iter().map(move |family| {

@@ -33,9 +33,8 @@ impl Format {
         }
     }
 
-    /// Writes what `collectors` give, one after the other. Only one collector's
-    /// share is in memory at a time, which in protobuf is several times what goes
-    /// out.
+    /// Writes the metrics of `collectors`, one collector after the other. Only one is encoded
+    /// in memory at a time; in protobuf that takes several times its encoded size.
     pub(crate) fn encode(
         self,
         collectors: impl IntoIterator<Item = Box<dyn Collector>>,
@@ -61,7 +60,7 @@ impl Format {
     }
 }
 
-/// Where text goes; keeps the error that `fmt` can't tell.
+/// Adapts a writer to `fmt::Write`, and keeps the I/O error that `fmt::Error` can't carry.
 struct Text<'a> {
     out: &'a mut dyn Write,
     error: Option<io::Error>,

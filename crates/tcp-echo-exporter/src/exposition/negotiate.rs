@@ -1,11 +1,11 @@
-//! The format that the client would rather have (RFC 9110, section 12.5.1).
+//! Negotiation of the format (RFC 9110, section 12.5.1).
 
 use axum::http::{HeaderMap, header::ACCEPT};
 
 use super::format::Format;
 use crate::http::accept::{Entry, entries};
 
-/// How closely an entry names the format; `None` where it means another.
+/// Ranks how specifically an entry names the format; `None` if it names another.
 fn closeness(entry: &Entry<'_>, format: Format) -> Option<u8> {
     let version = entry.parameter("version");
     let (full, class, versioned) = match format {
@@ -37,9 +37,9 @@ fn closeness(entry: &Entry<'_>, format: Format) -> Option<u8> {
     }
 }
 
-/// The format that the client prefers. The closest entry decides about a format;
-/// among equals the one named more closely wins, then text, then `OpenMetrics`.
-/// Where the client takes none of them it gets text, as from other exporters.
+/// Chooses the format that the client prefers. The most specific entry determines the quality
+/// of a format. Between equal qualities the more specific entry wins, then text, then
+/// `OpenMetrics`. A client that accepts none of them gets text, as from other exporters.
 pub(crate) fn format(headers: &HeaderMap) -> Format {
     let entries = entries(headers, ACCEPT);
     let quality = |format| {
@@ -50,7 +50,7 @@ pub(crate) fn format(headers: &HeaderMap) -> Format {
             .map(|(closeness, quality)| (quality, closeness))
             .filter(|(quality, _)| *quality > 0)
     };
-    // Of equals, `max_by_key` takes the last.
+    // `max_by_key` returns the last of equal elements.
     [Format::Protobuf, Format::OpenMetrics, Format::Text]
         .into_iter()
         .filter_map(|format| Some((quality(format)?, format)))
@@ -64,9 +64,9 @@ mod tests {
 
     const OPENMETRICS: &str = "application/openmetrics-text";
     const PROTOBUF: &str = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
-    /// What Prometheus 2.42 sends.
+    /// The header of Prometheus 2.42.
     const PROMETHEUS_2: &str = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
-    /// What Prometheus 3 sends.
+    /// The header of Prometheus 3.
     const PROMETHEUS_3: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
     const BROWSER: &str =
         "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";

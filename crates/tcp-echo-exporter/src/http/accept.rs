@@ -1,8 +1,8 @@
-//! What the client accepts, as its headers list it (RFC 9110, section 12.5).
+//! Parsing of `Accept` headers (RFC 9110, section 12.5).
 
 use axum::http::{HeaderMap, HeaderName, header::ACCEPT_ENCODING};
 
-/// One entry of a list with qualities, such as `text/*;q=0.5`.
+/// One element of a list with qualities, such as `text/*;q=0.5`.
 pub(crate) struct Entry<'a> {
     pub(crate) value: &'a str,
     parameters: Vec<(&'a str, &'a str)>,
@@ -11,7 +11,7 @@ pub(crate) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// An entry, unless its quality is none.
+    /// Parses an entry; `None` if its quality is invalid.
     fn parse(entry: &'a str) -> Option<Self> {
         let mut parts = entry.split(';').map(str::trim);
         let value = parts.next().filter(|value| !value.is_empty())?;
@@ -50,8 +50,7 @@ fn thousandths(quality: &str) -> Option<u16> {
     valid.then_some((quality * 1000.0).round() as u16)
 }
 
-/// The entries of all header lines of that name; those that make no sense are
-/// passed over.
+/// Returns the entries of all header lines of that name, without invalid ones.
 pub(crate) fn entries(headers: &HeaderMap, name: HeaderName) -> Vec<Entry<'_>> {
     let lines = headers.get_all(name).into_iter();
     lines
@@ -61,7 +60,7 @@ pub(crate) fn entries(headers: &HeaderMap, name: HeaderName) -> Vec<Entry<'_>> {
         .collect()
 }
 
-/// Whether the client takes gzip, and would not rather have the plain bytes.
+/// Returns whether the client accepts gzip and does not prefer the plain bytes.
 pub(crate) fn gzip(headers: &HeaderMap) -> bool {
     let entries = entries(headers, ACCEPT_ENCODING);
     let quality = |names: &[&str]| {

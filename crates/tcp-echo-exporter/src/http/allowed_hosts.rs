@@ -1,4 +1,4 @@
-//! The host names under which the endpoints may be asked.
+//! The allowlist of `Host` headers.
 
 use std::{
     fmt,
@@ -16,22 +16,23 @@ use axum::{
 };
 use tcp_echo_address::{HostName, HostNameError};
 
-/// What is answered whatever the host: metrics, which Prometheus finds by all kinds of names,
-/// and what keeps a program running.
+/// Paths that are served under any host: metrics, which Prometheus finds by many names, and
+/// health checks.
 const EXEMPT_PATHS: [&str; 3] = ["/metrics", "/-/healthy", "/-/ready"];
 
-/// The most hosts that a list has.
+/// The maximum length of a list.
 const MAX_HOSTS: usize = 1000;
 
-/// The host names and addresses under which the endpoints may be asked, as the header `Host`
-/// says it. Its port is any.
+/// The host names and addresses under which the endpoints respond, compared with the header
+/// `Host`. The port is ignored.
 ///
 /// A page of another site can have its own name resolve to this host (DNS rebinding). To the
-/// browser the endpoints are then that site's, and its script reads and uses them. The
-/// header still has that site's name.
+/// browser the endpoints then belong to that site, whose script can read and use them. The
+/// `Host` header still has that site's name.
 ///
-/// `/metrics`, `/-/healthy` and `/-/ready` are answered under any name, and without one. All
-/// else is refused without one, but by HTTP/1.0 under [`loopback`](Self::loopback).
+/// `/metrics`, `/-/healthy` and `/-/ready` respond under any name, and without one. Other
+/// requests without a name are rejected, except for HTTP/1.0 under
+/// [`loopback`](Self::loopback).
 ///
 /// ```
 /// use tcp_echo_exporter::AllowedHosts;
@@ -55,31 +56,31 @@ enum Rule {
     List(Arc<[AllowedHost]>),
 }
 
-/// One host, in the form in which it is compared.
+/// One host in canonical form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum AllowedHost {
     Ip(IpAddr),
-    /// In ASCII and small letters, without the root's dot.
+    /// In lower-case ASCII, without the root's dot.
     Name(String),
 }
 
-/// Why a text is no [`AllowedHosts`].
+/// Why a string is not a valid [`AllowedHosts`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AllowedHostsError {
-    /// There is nothing, or nothing between two commas.
+    /// The list or one of its elements is empty.
     #[error("a host is missing: write names and addresses with commas between, or * for any")]
     Empty,
-    /// A port after a host.
+    /// A host has a port.
     #[error("{0:?} has a port: write the host alone, any port is accepted")]
     Port(String),
-    /// `*` with other things.
+    /// `*` stands beside other hosts.
     #[error("* is any host, and goes with no other")]
     Any,
-    /// It is neither an address nor a name.
+    /// A host is neither an address nor a name.
     #[error("{0:?}: {1}")]
     Host(String, HostNameError),
-    /// There are too many.
+    /// There are too many hosts.
     #[error("at most {MAX_HOSTS} hosts are accepted")]
     TooMany,
 }
@@ -90,15 +91,14 @@ impl AllowedHosts {
         Self(Rule::Any)
     }
 
-    /// The names and addresses that this host has for itself: `localhost`, every name below
+    /// The names and addresses of the loopback interface: `localhost`, every name below
     /// `localhost`, `127.0.0.0/8` and `[::1]`.
     pub const fn loopback() -> Self {
         Self(Rule::Loopback)
     }
 
-    /// A `router` that answers under these hosts alone, but for what is answered under any;
-    /// with 403 otherwise. [`Exporter`](crate::Exporter) has it of
-    /// [`with_allowed_hosts`](crate::Exporter::with_allowed_hosts).
+    /// Wraps `router` so that it responds with 403 under other hosts.
+    /// [`Exporter::with_allowed_hosts`](crate::Exporter::with_allowed_hosts) does this.
     pub fn protect(self, router: Router) -> Router {
         match self.0 {
             Rule::Any => router,
@@ -114,7 +114,7 @@ impl AllowedHosts {
         }
     }
 
-    /// Whether a request may be answered.
+    /// Returns whether a request is allowed.
     fn allows_request(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
         if self.0 == Rule::Any || EXEMPT_PATHS.contains(&uri.path()) {
             return true;
@@ -123,14 +123,14 @@ impl AllowedHosts {
         let from_uri = uri.authority().map(AllowedHost::from_authority);
         let mut all = from_headers.chain(from_uri).peekable();
         if all.peek().is_none() {
-            // Scripts that speak HTTP/1.0 need none, and no browser leaves it out.
+            // HTTP/1.0 scripts may omit the host; browsers never do.
             return self.0 == Rule::Loopback && version <= Version::HTTP_10;
         }
         all.all(|host| host.is_some_and(|host| self.allows(&host)))
     }
 }
 
-/// The host that a header names, if it names one.
+/// Parses the value of a `Host` header.
 fn host_in_header(value: &HeaderValue) -> Option<AllowedHost> {
     let authority = Authority::try_from(value.as_bytes()).ok()?;
     AllowedHost::from_authority(&authority)
@@ -138,7 +138,7 @@ fn host_in_header(value: &HeaderValue) -> Option<AllowedHost> {
 
 impl AllowedHost {
     fn from_authority(authority: &Authority) -> Option<Self> {
-        // A Host is that and a port, without a user's name (RFC 9110, section 7.2).
+        // A `Host` has a host and a port, but no user name (RFC 9110, section 7.2).
         let rest = authority.as_str().strip_prefix(authority.host())?;
         let port = rest.strip_prefix(':').unwrap_or(rest);
         if !port.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -161,7 +161,7 @@ impl AllowedHost {
         Ok(Self::Name(name.to_owned()))
     }
 
-    /// Whether it is a name or address of every host for itself (RFC 6761, section 6.3).
+    /// Returns whether this is a loopback name or address (RFC 6761, section 6.3).
     fn is_loopback(&self) -> bool {
         match self {
             Self::Ip(ip) => ip.is_loopback(),
@@ -179,7 +179,7 @@ impl fmt::Display for AllowedHost {
     }
 }
 
-/// `*`, `localhost` or the list, as they are compared.
+/// `*`, `localhost` or the list, in canonical form.
 impl fmt::Display for AllowedHosts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -232,7 +232,10 @@ async fn check(State(hosts): State<AllowedHosts>, request: Request, next: Next) 
         return next.run(request).await;
     }
     let host = request.headers().get(header::HOST);
-    tracing::debug!(?host, "a request under a host name that is not allowed");
+    tracing::debug!(
+        ?host,
+        "rejected a request under a host name that is not allowed"
+    );
     let why = "this host name is not allowed: -web.allowed-hosts says which ones are\n";
     let headers = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

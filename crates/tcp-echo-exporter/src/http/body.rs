@@ -1,4 +1,4 @@
-//! An answer's bytes on their way from where they are made to where they are sent.
+//! Streaming of a response body from the thread that renders it to the connection.
 
 use std::{
     io::{self, Write},
@@ -22,16 +22,18 @@ use tokio::{
 
 use super::responses::ResponsePermit;
 
-/// How many bytes are handed on at a time.
+/// The size of every chunk but the last, in bytes.
 const CHUNK_SIZE: usize = 64 * 1024;
 
-/// How many pieces may wait to be sent before the one who makes them waits too: so
-/// much of an answer is in memory at once, however long it is.
+/// How many chunks may be queued before the writer blocks. This bounds the memory of a
+/// response, however long it is.
 const MAX_QUEUED_CHUNKS: usize = 4;
 
-/// A channel for one answer, which may take so long to be read, and holds its place until
-/// it was. This has to be called in a tokio runtime with time enabled, which has to run
-/// while the answer is written.
+/// Creates the channel of one response. The response must be read within `read_timeout`, and
+/// holds its permit until then.
+///
+/// Must be called in a tokio runtime with time enabled, which has to run while the response is
+/// written.
 pub(crate) fn channel(permit: ResponsePermit, read_timeout: Duration) -> (BodyWriter, BodyReader) {
     let (sender, receiver) = mpsc::channel(MAX_QUEUED_CHUNKS);
     let permit = Arc::new(permit);
@@ -45,19 +47,19 @@ pub(crate) fn channel(permit: ResponsePermit, read_timeout: Duration) -> (BodyWr
     (writer, BodyReader { receiver, permit })
 }
 
-/// Where an answer is written, on a thread that may wait.
+/// Writes a response body, on a thread that may block.
 #[derive(Debug)]
 pub(crate) struct BodyWriter {
     buffer: Vec<u8>,
     sender: mpsc::Sender<io::Result<Bytes>>,
-    /// By when all of it has to be taken, but for what may wait.
+    /// When all chunks must have been taken, except those in the queue.
     deadline: Instant,
     runtime: Handle,
     permit: Arc<ResponsePermit>,
 }
 
 impl BodyWriter {
-    /// Hands on a piece, and waits while too many do.
+    /// Queues a chunk, and blocks while the queue is full.
     fn send(&self, chunk: io::Result<Bytes>) -> io::Result<()> {
         let chunk = match self.sender.try_send(chunk) {
             Ok(()) => return Ok(()),
@@ -80,8 +82,8 @@ impl BodyWriter {
         })
     }
 
-    /// Hands on what is left, or says that the answer ends too early. That nobody
-    /// takes it any more is no failure.
+    /// Queues the last chunk, or the error that ends the body early. A reader that is gone is
+    /// not an error.
     pub(crate) fn finish(mut self, written: io::Result<()>) {
         let last = written.map(|()| mem::take(&mut self.buffer).into());
         let _ = self.send(last);
@@ -103,13 +105,13 @@ impl Write for BodyWriter {
         Ok(taken)
     }
 
-    /// Does nothing: an answer is not waited for in parts.
+    /// Does nothing: chunks are sent when they are full.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// What is still to come of an answer.
+/// Reads a response body until its first chunk decides on the response.
 #[derive(Debug)]
 pub(crate) struct BodyReader {
     receiver: mpsc::Receiver<io::Result<Bytes>>,
@@ -117,8 +119,8 @@ pub(crate) struct BodyReader {
 }
 
 impl BodyReader {
-    /// The first piece, and whether it is the whole answer. Nothing where it could not
-    /// be written at all, without as much as an error.
+    /// Returns the first chunk, and whether it is the whole body. `None` if the writer is gone
+    /// without an error.
     pub(crate) async fn first(&mut self) -> Option<io::Result<(Bytes, bool)>> {
         let first = self.receiver.recv().await?;
         Some(first.map(|chunk| {
@@ -127,7 +129,7 @@ impl BodyReader {
         }))
     }
 
-    /// All of it, the piece that was taken included.
+    /// Streams the whole body, including the first chunk.
     pub(crate) fn into_stream(self, first: Bytes) -> BodyStream {
         BodyStream {
             first: Some(first),
@@ -138,12 +140,12 @@ impl BodyReader {
     }
 }
 
-/// The whole of an answer, for a body.
+/// The whole response body as a stream.
 #[derive(Debug)]
 pub(crate) struct BodyStream {
     first: Option<Bytes>,
     receiver: mpsc::Receiver<io::Result<Bytes>>,
-    /// Whether the last piece was given, or an error. Only the last one is short.
+    /// Whether the last chunk, which is the only short one, or an error was returned.
     ended: bool,
     permit: Arc<ResponsePermit>,
 }
@@ -159,7 +161,7 @@ impl Stream for BodyStream {
         let Poll::Ready(next) = self.receiver.poll_recv(context) else {
             return Poll::Pending;
         };
-        // A writer that fails must not leave an answer that looks whole.
+        // A body whose writer is gone must not look complete.
         let next = match next {
             None if !self.ended => Some(Err(io::ErrorKind::UnexpectedEof.into())),
             next => next,

@@ -1,4 +1,4 @@
-//! Who asks.
+//! The client of a request.
 
 use std::{
     convert::Infallible,
@@ -13,13 +13,13 @@ use axum::{
 
 use super::connection::Connection;
 
-/// What an answer depends on besides the request: what the client takes, and who it is.
+/// Who sent a request, and what it accepts.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) headers: HeaderMap,
-    /// Nothing where a server other than [`Exporter`](crate::Exporter) does not say it.
+    /// `None` if a server other than [`Exporter`](crate::Exporter) does not provide it.
     pub(crate) address: Option<IpAddr>,
-    /// Nothing where another server has the connections.
+    /// `None` under a server other than [`Exporter`](crate::Exporter).
     pub(crate) connection: Option<Arc<Connection>>,
 }
 

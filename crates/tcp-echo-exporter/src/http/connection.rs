@@ -1,4 +1,4 @@
-//! One connection to the endpoints, and what it does at present.
+//! The state of one connection.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -18,34 +18,35 @@ pub(crate) struct Connection {
     peer: SocketAddr,
     closes_at: Instant,
     closed: Notify,
-    /// Bytes that its socket has taken.
+    /// Bytes written to its socket.
     written: AtomicU64,
-    /// Whether its socket takes no more at present.
+    /// Whether its socket accepts no more bytes at present.
     blocked: AtomicBool,
     activity: Mutex<Activity>,
 }
 
-/// What it does at present.
+/// What the connection does at present.
 #[derive(Clone, Copy, Debug)]
 struct Activity {
-    /// Whether a request is being answered.
+    /// Whether a request is in progress.
     busy: bool,
-    /// Since when.
+    /// When that last changed.
     since: Instant,
-    /// When the last request began, or the connection.
+    /// When the last request began, or the connection if there was none.
     request_start: Instant,
-    /// What had been written by then.
+    /// The bytes written before the last request.
     written_before: u64,
 }
 
-/// Which connection is closed first: the least one.
+/// The order of eviction: the least connection is closed first.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub(crate) enum EvictionRank {
-    /// It has asked nothing yet, or nothing since the last answer: since then.
+    /// No request is in progress, since this moment.
     Idle(Instant),
-    /// It does not take its answer as fast as that is sent: bytes per second.
+    /// The client reads its response more slowly than it is sent, at this many bytes per
+    /// second.
     SlowReader(f64),
-    /// It waits for its answer: since then.
+    /// A request is in progress, since this moment.
     Waiting(Instant),
 }
 
@@ -70,39 +71,39 @@ impl Connection {
         self.peer
     }
 
-    /// When it is closed, whatever it does.
+    /// When the connection is closed in any case.
     pub(crate) const fn closes_at(&self) -> Instant {
         self.closes_at
     }
 
-    /// Tells its task to close it.
+    /// Tells the connection's task to close it.
     pub(crate) fn close(&self) {
         self.closed.notify_one();
     }
 
-    /// Waits until it has to close. For one task.
+    /// Waits until the connection has to close. Only one task may wait.
     pub(crate) async fn closed(&self) {
         self.closed.notified().await;
     }
 
-    /// Its socket has taken so many bytes, or has nothing left to take.
+    /// The socket has accepted this many bytes, or has nothing left to write.
     pub(crate) fn on_written(&self, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.written.fetch_add(bytes, Relaxed);
         self.blocked.store(false, Relaxed);
     }
 
-    /// Its socket takes no more for now.
+    /// The socket accepts no more bytes for now.
     pub(crate) fn on_blocked(&self) {
         self.blocked.store(true, Relaxed);
     }
 
-    /// Whether its socket takes no more for now.
+    /// Returns whether the socket accepts no more bytes for now.
     pub(crate) fn is_blocked(&self) -> bool {
         self.blocked.load(Relaxed)
     }
 
-    /// A request begins, and ends when what this returns is dropped.
+    /// Begins a request, which ends when the guard is dropped.
     pub(crate) fn begin_request(self: &Arc<Self>) -> RequestGuard {
         let now = Instant::now();
         *self.activity() = Activity {
@@ -139,12 +140,12 @@ impl Connection {
     }
 }
 
-/// Bytes per second.
+/// Returns the rate in bytes per second.
 pub(crate) fn rate(bytes: u64, time: Duration) -> f64 {
     bytes as f64 / time.as_secs_f64().max(1e-3)
 }
 
-/// A request that is being answered.
+/// A request in progress.
 #[derive(Debug)]
 pub(crate) struct RequestGuard(Arc<Connection>);
 

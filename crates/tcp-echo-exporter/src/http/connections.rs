@@ -1,4 +1,4 @@
-//! The connections to the endpoints, and which of them is closed for a new one.
+//! The limit of connections, and which of them is closed for a new one.
 
 use std::{
     cmp::Ordering,
@@ -13,15 +13,15 @@ use super::{
     quota::{Admission, Quota},
 };
 
-/// All open connections, up to a limit. A new one is always admitted: where the limit or
-/// the client's [share](Quota) is reached, another one is closed for it.
+/// All open connections. A new one is always admitted: at the limit, or at the [quota](Quota)
+/// of its client, another one is closed for it.
 #[derive(Debug)]
 pub(crate) struct Connections(Arc<Mutex<Table>>);
 
 #[derive(Debug)]
 struct Table {
     quota: Quota,
-    /// In the order of their arrival.
+    /// In the order of arrival.
     open: Vec<Arc<Connection>>,
     log: LogLimiter,
 }
@@ -35,7 +35,7 @@ impl Connections {
         })))
     }
 
-    /// Takes a new connection in, which is closed at `closes_at` whatever it does.
+    /// Admits a connection, which is closed at `closes_at` in any case.
     pub(crate) fn admit(&self, peer: SocketAddr, closes_at: Instant) -> ConnectionGuard {
         let now = Instant::now();
         let connection = Arc::new(Connection::new(peer, now, closes_at));
@@ -63,7 +63,7 @@ impl Connections {
             if should_log {
                 tracing::warn!(
                     %peer, closed = %closed.peer(),
-                    "the connections to the endpoints are at their limit, idle and slow ones are closed"
+                    "too many connections to the endpoints, closing idle and slow ones"
                 );
             }
             closed.close();
@@ -74,8 +74,8 @@ impl Connections {
         }
     }
 
-    /// Closes an idle connection, the oldest of the client with the most of them, to have
-    /// its file descriptor back; returns whether there was one.
+    /// Closes an idle connection to free its file descriptor: the oldest one of the client with
+    /// the most connections. Returns whether there was one.
     pub(crate) fn close_idle(&self) -> bool {
         let now = Instant::now();
         let mut table = lock(&self.0);
@@ -96,7 +96,7 @@ impl Connections {
 }
 
 impl Table {
-    /// The place of the connection to be closed first of those that `is_eligible` be.
+    /// Returns the index of the connection to close first among the eligible ones.
     fn find_victim(
         &self,
         now: Instant,
@@ -120,7 +120,7 @@ impl Table {
     }
 }
 
-/// A connection that counts as long as this is there, or until it is closed for another.
+/// Counts a connection until this is dropped, or until the connection is closed for another.
 #[derive(Debug)]
 pub(crate) struct ConnectionGuard {
     connection: Arc<Connection>,

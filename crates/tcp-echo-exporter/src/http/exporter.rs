@@ -1,4 +1,4 @@
-//! Serving the endpoints.
+//! The HTTP server of the endpoints.
 
 use std::{
     future::Future,
@@ -31,14 +31,14 @@ use listeners::Listeners;
 use serve::Acceptor;
 use stream::Stream;
 
-/// How long requests under way may take at shutdown.
+/// How long requests in progress may take at shutdown.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 
-/// Bound HTTP endpoints, ready to [`serve`](Self::serve).
+/// HTTP endpoints on bound listeners, ready to [`serve`](Self::serve).
 ///
-/// 256 connections are served at once, of one client (an IPv4 address or the /64 of an IPv6
-/// one) up to half of what the others leave. A new one is always accepted: for one beyond
-/// the limit another one is closed, the oldest idle one as a rule.
+/// Serves up to 256 connections at once. One client (an IPv4 address or the /64 of an IPv6
+/// address) has up to half of what the others leave. A new connection is always accepted:
+/// beyond a limit, another one is closed, usually the oldest idle one.
 #[derive(Debug)]
 pub struct Exporter {
     listeners: Vec<TcpListener>,
@@ -49,8 +49,8 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    /// Listens on `address` inside the current tokio runtime; `router` is that of
-    /// [`Endpoints`](crate::Endpoints), with whatever layers the program adds.
+    /// Listens on `address` inside the current tokio runtime. `router` is that of
+    /// [`Endpoints`](crate::Endpoints), with any layers that the program adds.
     ///
     /// # Errors
     /// [`BindError`], which names the address.
@@ -65,11 +65,11 @@ impl Exporter {
         })
     }
 
-    /// Serves what listens already, such as the sockets that a service manager hands
-    /// down. This has to be called inside the tokio runtime in which it serves.
+    /// Serves on existing listeners, such as sockets from a service manager. Must be called
+    /// inside the tokio runtime in which it serves.
     ///
     /// # Errors
-    /// Without any listener, and when the system refuses one of them.
+    /// If there is no listener, or if the system rejects one of them.
     ///
     /// # Panics
     /// Outside a tokio runtime with I/O enabled.
@@ -92,8 +92,8 @@ impl Exporter {
         })
     }
 
-    /// Speaks HTTP on what `accept` makes of each connection, such as TLS. It is called
-    /// in the connection's own task, has 20 seconds, and is dropped at shutdown.
+    /// Speaks HTTP over the stream that `accept` returns for each connection, such as TLS. It
+    /// runs in the connection's own task, has 20 seconds, and is dropped at shutdown.
     #[must_use]
     pub fn with_acceptor<A, S>(
         mut self,
@@ -110,16 +110,15 @@ impl Exporter {
         self
     }
 
-    /// Answers under these host names alone, but for what is answered under any. Without
-    /// this all is.
+    /// Responds only under these host names, except for paths that respond under any. The
+    /// default is to allow all.
     #[must_use]
     pub fn with_allowed_hosts(mut self, hosts: AllowedHosts) -> Self {
         self.router = hosts.protect(self.router);
         self
     }
 
-    /// Whether it can be reached from its own host alone, since all that it listens on are
-    /// loopback addresses.
+    /// Returns whether only this host can reach it: all listeners have loopback addresses.
     pub fn is_on_loopback(&self) -> bool {
         self.listeners.iter().all(|listener| {
             let address = listener.local_addr();
@@ -127,14 +126,14 @@ impl Exporter {
         })
     }
 
-    /// The address it listens on, with the port that the system chose where it was
-    /// 0. For every address of both families this is `[::]`.
+    /// Returns the address of the first listener, with the port that the system chose if it was
+    /// 0. For all addresses of both families this is `[::]`.
     pub const fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
 
-    /// Serves until `shutdown` resolves. Requests under way then have half a second;
-    /// every task that it started has ended when it returns.
+    /// Serves until `shutdown` resolves. Requests in progress then have half a second. When
+    /// this returns, every task that it started has ended.
     ///
     /// # Panics
     /// In a tokio runtime without time enabled.
@@ -152,7 +151,7 @@ impl Exporter {
                 Some(ended) = tasks.join_next() => {
                     listeners.on_closed();
                     if let Err(error) = ended {
-                        tracing::error!(%error, "a connection to the endpoints has failed");
+                        tracing::error!(%error, "the task of a connection to the endpoints failed");
                     }
                 }
                 accepted = listeners.accept() => {

@@ -1,18 +1,18 @@
-//! Log lines that would come too often.
+//! Rate limiting of log messages.
 
 use std::time::{Duration, Instant};
 
-/// How long there are no further lines after one.
+/// The minimum time between two messages.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Lets one line through in a minute.
+/// Allows one message a minute.
 #[derive(Debug, Default)]
 pub(crate) struct LogLimiter {
     quiet_until: Option<Instant>,
 }
 
 impl LogLimiter {
-    /// Whether a line may be written at `now`, which is then taken to be written.
+    /// Returns whether a message may be logged at `now`, and counts it as logged if so.
     pub(crate) fn allows(&mut self, now: Instant) -> bool {
         let allowed = self.quiet_until.is_none_or(|until| now >= until);
         if allowed {

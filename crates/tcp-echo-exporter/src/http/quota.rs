@@ -1,28 +1,30 @@
-//! How many of a limited number of things each client holds.
+//! Quotas: how many units of a limited resource each client holds.
 
 use std::net::IpAddr;
 
 use tcp_echo_address::ClientCounts;
 
-/// Counts what each client holds. A client is an IPv4 address, or the /64 of an IPv6 one.
+/// Counts the units that each client holds. A client is an IPv4 address, or the /64 of an IPv6
+/// address.
 ///
-/// A client's share is half of what the others leave: it may take one more while it holds
-/// less than what is free. So one client alone gets half of all, the next one half of the
-/// rest, and there is something left for another one as long as possible.
+/// A client's quota is half of what the others leave: it may take a unit while it holds fewer
+/// than are free. So a single client gets half of all units, the next one half of the rest, and
+/// a unit is left for a new client as long as possible.
 #[derive(Debug)]
 pub(crate) struct Quota {
     limit: usize,
     held: ClientCounts,
 }
 
-/// Whether a client may take one more, and what has to be given back before.
+/// Whether a client may take a unit, and what has to be evicted first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// It may.
+    /// The client may take a unit.
     Free,
-    /// The client holds its share: one of its own has to go.
+    /// The client has reached its quota: one of its own units must be evicted.
     EvictOwn,
-    /// All are held: one of a client that holds so many, the most of all, has to go.
+    /// All units are taken: one of a client that holds this many, the most of all, must be
+    /// evicted.
     EvictLargest(usize),
 }
 
@@ -34,12 +36,12 @@ impl Quota {
         }
     }
 
-    /// How many `client` holds. Those of unknown clients count as one client each.
+    /// Returns how many units `client` holds. Unknown clients count as one client each.
     pub(crate) fn held_by(&self, client: Option<IpAddr>) -> usize {
         client.map_or(1, |client| self.held.of(client))
     }
 
-    /// Whether `client` may take one more.
+    /// Checks whether `client` may take a unit.
     pub(crate) fn check(&self, client: Option<IpAddr>) -> Admission {
         let free = self.limit.saturating_sub(self.held.all());
         let own = client.map_or(0, |client| self.held.of(client));
@@ -54,12 +56,12 @@ impl Quota {
         }
     }
 
-    /// Counts one more.
+    /// Adds a unit to `client`.
     pub(crate) fn take(&mut self, client: Option<IpAddr>) {
         self.held.take(client);
     }
 
-    /// Counts one less of a client that holds one.
+    /// Removes a unit from a client that holds one.
     pub(crate) fn release(&mut self, client: Option<IpAddr>) {
         self.held.release(client);
     }
@@ -74,7 +76,7 @@ mod tests {
         Some(text.parse().unwrap())
     }
 
-    /// Takes as many as the client may, and returns how many that were.
+    /// Takes as many units as the client may, and returns how many.
     fn fill(quota: &mut Quota, client: Option<IpAddr>) -> usize {
         let mut taken = 0;
         while quota.check(client) == Admission::Free {
@@ -90,7 +92,7 @@ mod tests {
         let clients = [1, 2, 3, 4, 5].map(|n| ip(&format!("192.0.2.{n}")));
         let counts = clients.map(|client| fill(&mut quota, client));
         assert_eq!(counts, [8, 4, 2, 1, 1]);
-        // Nothing is left: those that hold the most give way, to all but themselves.
+        // Nothing is left: the client with the most is evicted, except for itself.
         assert_eq!(quota.check(ip("192.0.2.6")), Admission::EvictLargest(8));
         assert_eq!(quota.check(clients[1]), Admission::EvictLargest(8));
         assert_eq!(quota.check(clients[0]), Admission::EvictOwn);

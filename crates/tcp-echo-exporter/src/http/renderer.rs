@@ -1,4 +1,4 @@
-//! Answers that take time to make.
+//! Responses that take time to render.
 
 use std::{
     io::{self, BufWriter, Write},
@@ -19,20 +19,20 @@ use super::{
     responses::Responses,
 };
 
-/// How many answers are in memory at once; others wait. Two Prometheus servers and a
-/// person don't.
+/// The maximum number of responses in memory. Others wait. Two Prometheus servers and a person
+/// stay below it.
 const MAX_RESPONSES: usize = 4;
 
-/// How long an answer waits for its turn before it is refused.
+/// How long a request waits for a permit before it gets a 503.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the client may take to read an answer but for its last pieces.
+/// How long the client may take to read a response, except for its last chunks.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What gzip is given at a time: it is made for more than a number or a name.
+/// The size of the buffer before gzip, which is slow at short writes.
 const GZIP_BUFFER: usize = 16 * 1024;
 
-/// Makes answers away from the runtime's own threads, few at once.
+/// Renders responses on blocking threads, few at once.
 pub(crate) struct Renderer {
     responses: Responses,
     permit_timeout: Duration,
@@ -50,9 +50,9 @@ impl Default for Renderer {
 }
 
 impl Renderer {
-    /// The answer whose body `render` writes; gzip where the client takes it. It is
-    /// sent while it is written, so that its length costs no memory; one that takes
-    /// longer to read than to write holds back its writer.
+    /// Returns a response whose body `render` writes, with gzip if the client accepts it. The
+    /// body is streamed while it is written, so its length costs no memory. A slow reader
+    /// blocks its writer.
     pub(crate) async fn render(
         &self,
         client: &Client,
@@ -74,13 +74,13 @@ impl Renderer {
         let response_body = match body.first().await {
             Some(Ok((whole, true))) => Body::from(whole),
             Some(Ok((first, false))) => Body::from_stream(body.into_stream(first)),
-            // It was there when it was asked for, and is no more.
+            // The target was removed since the request was routed.
             Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
                 return (StatusCode::NOT_FOUND, "not found\n").into_response();
             }
             failed => {
                 let error = failed.and_then(Result::err);
-                tracing::error!(error = ?error, "an answer could not be written");
+                tracing::error!(error = ?error, "a response could not be rendered");
                 return StatusCode::INTERNAL_SERVER_ERROR.into_response();
             }
         };

@@ -1,4 +1,4 @@
-//! The answers that are in memory, and which of them is dropped for another one.
+//! The limit of responses in memory, and which of them is dropped for another one.
 
 use std::{
     collections::HashMap,
@@ -23,26 +23,27 @@ use super::{
     quota::{Admission, Quota},
 };
 
-/// How long a request waits before a slow reader is dropped for it, and for a next one.
+/// How long a request waits before a slow reader is evicted for it, and before the next
+/// eviction.
 const EVICTION_INTERVAL: Duration = Duration::from_millis(100);
 
-/// For how long an answer is under way before its reader can be too slow for others.
+/// The age at which a response's reader can be too slow for others.
 const SLOW_AFTER: Duration = Duration::from_millis(250);
 
-/// For how long a reader has taken nothing before it is dropped for its own client.
+/// How long a reader has taken nothing when it is evicted for its own client.
 const STALL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// For how long a client whose reader was dropped comes after the others.
+/// How long a client whose reader was evicted is served after the others.
 const SLOW_CLIENT_PENALTY: Duration = Duration::from_secs(10);
 
-/// Places for answers, up to a limit, of which each client has its [share](Quota).
+/// The permits for responses in memory. Each client has its [quota](Quota).
 ///
-/// An answer has its place from before it is made until the last of it is taken from memory.
-/// A request that finds none waits for it. Where it waits since readers are slow, the slowest
-/// of them is dropped: one of the client with the most answers for a client with fewer, and
-/// one that has stalled for its own client. A client whose reader was dropped is the last to
-/// get a place for a while, and has only those dropped that have stalled; so what comes
-/// after a slow reader from the same client delays no other one.
+/// A response holds its permit from before it is rendered until its last byte has left memory.
+/// A request without a permit waits for one. If slow readers hold the permits, the slowest is
+/// evicted: for another client, a reader of the client with the most responses; for the same
+/// client, only a reader that has stalled. A client whose reader was evicted is penalized for a
+/// while: it gets a permit after all others, and only stalled readers are evicted for it. So
+/// further requests of a slow client delay no other client.
 #[derive(Debug)]
 pub(crate) struct Responses(Arc<Mutex<Table>>);
 
@@ -50,9 +51,9 @@ pub(crate) struct Responses(Arc<Mutex<Table>>);
 struct Table {
     quota: Quota,
     readers: Vec<Arc<Reader>>,
-    /// In the order of their arrival.
+    /// In the order of arrival.
     waiting: Vec<Waiter>,
-    /// The clients whose readers were dropped of late, and when.
+    /// The clients whose readers were evicted recently, and when.
     penalized: HashMap<IpAddr, Instant>,
     log: LogLimiter,
 }
@@ -64,7 +65,7 @@ struct Waiter {
     permit_sender: oneshot::Sender<ResponsePermit>,
 }
 
-/// The reader of one answer.
+/// The reader of one response.
 #[derive(Debug)]
 pub(crate) struct Reader {
     client: Option<IpAddr>,
@@ -72,9 +73,9 @@ pub(crate) struct Reader {
     start: Instant,
     /// Bytes that it has taken.
     bytes_taken: AtomicU64,
-    /// When it took the last of them, in milliseconds since the answer began.
+    /// When it took the last of them, in milliseconds since the start.
     last_taken_at: AtomicU64,
-    /// Whether the answer goes on only when it takes more.
+    /// Whether the writer is blocked until the reader takes more.
     writer_waits: AtomicBool,
     dropped: Notify,
 }
@@ -92,7 +93,7 @@ impl Reader {
         }
     }
 
-    /// It has taken so many bytes.
+    /// The reader has taken this many bytes.
     pub(crate) fn on_taken(&self, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.bytes_taken.fetch_add(bytes, Relaxed);
@@ -101,19 +102,19 @@ impl Reader {
         self.last_taken_at.store(now, Relaxed);
     }
 
-    /// The answer goes on only when it takes more, or by itself.
+    /// Sets whether the writer is blocked until the reader takes more.
     pub(crate) fn set_writer_waits(&self, writer_waits: bool) {
         self.writer_waits.store(writer_waits, Relaxed);
     }
 
-    /// Waits until it is dropped. For one task.
+    /// Waits until the reader is evicted. Only one task may wait.
     pub(crate) async fn dropped(&self) {
         self.dropped.notified().await;
     }
 
     fn stop(&self) {
         self.dropped.notify_one();
-        // Its writer is told, but what is in memory of the answer goes with the connection.
+        // This stops the writer. The chunks in memory are freed with the connection.
         if let Some(connection) = &self.connection {
             connection.close();
         }
@@ -135,8 +136,8 @@ impl Reader {
     }
 }
 
-/// The right to have one answer in memory. It is given back when this is dropped, or before
-/// where the reader is dropped for another one.
+/// The permit for one response in memory. It is released when this is dropped, or earlier if
+/// the reader is evicted.
 #[derive(Debug)]
 pub(crate) struct ResponsePermit {
     reader: Arc<Reader>,
@@ -169,7 +170,7 @@ impl Responses {
         })))
     }
 
-    /// A place for an answer to `client`, unless there is none within `max_wait`.
+    /// Acquires a permit for a response to `client`; `None` if there is none within `max_wait`.
     pub(crate) async fn acquire(
         &self,
         client: &Client,
@@ -198,7 +199,7 @@ impl Responses {
     ) -> Result<ResponsePermit, oneshot::Receiver<ResponsePermit>> {
         let mut table = lock(&self.0);
         let connection = client.connection.clone();
-        // Those that wait may not have one, or they would.
+        // Waiters can be passed over: they wait because of their own quota.
         if table.quota.check(client.address) == Admission::Free {
             return Ok(table.take(&self.0, client.address, connection));
         }
@@ -211,7 +212,7 @@ impl Responses {
         Err(receiver)
     }
 
-    /// Makes room for a request of `client` where slow readers are why there is none.
+    /// Evicts a reader for a request of `client`, if slow readers hold the permits.
     fn evict_slowest(&self, client: Option<IpAddr>) {
         let now = Instant::now();
         let mut table = lock(&self.0);
@@ -244,7 +245,7 @@ impl Responses {
             let slow = reader.client.map(tracing::field::display);
             tracing::warn!(
                 client = slow,
-                "too many answers are read slowly, the slowest readers are dropped"
+                "too many responses are read slowly, dropping the slowest readers"
             );
         }
         reader.stop();
@@ -268,7 +269,7 @@ impl Table {
         }
     }
 
-    /// Takes the reader's place back; returns whether it had one.
+    /// Releases the reader's permit. Returns whether it had one.
     fn release(&mut self, reader: &Arc<Reader>) -> bool {
         let mut readers = self.readers.iter();
         let Some(index) = readers.position(|one| Arc::ptr_eq(one, reader)) else {
@@ -279,14 +280,14 @@ impl Table {
         true
     }
 
-    /// The slowest of the readers that `is_eligible` be dropped.
+    /// Returns the slowest of the eligible readers.
     fn slowest(&self, now: Instant, is_eligible: impl Fn(&Reader) -> bool) -> Option<Arc<Reader>> {
         let readers = self.readers.iter().filter(|reader| is_eligible(reader));
         let slowest = readers.min_by(|one, other| one.rate(now).total_cmp(&other.rate(now)));
         slowest.cloned()
     }
 
-    /// A reader of this client is dropped.
+    /// Penalizes the client whose reader is evicted.
     fn penalize(&mut self, client: Option<IpAddr>, now: Instant) {
         self.penalized
             .retain(|_, dropped| now.duration_since(*dropped) < SLOW_CLIENT_PENALTY);
@@ -295,14 +296,14 @@ impl Table {
         }
     }
 
-    /// Whether others come before this client.
+    /// Returns whether this client is served after the others.
     fn is_penalized(&self, client: Option<IpAddr>, now: Instant) -> bool {
         let dropped = client.and_then(|client| self.penalized.get(&client_network(client)));
         dropped.is_some_and(|dropped| now.duration_since(*dropped) < SLOW_CLIENT_PENALTY)
     }
 
-    /// The next request that may have a place: of clients that were not slow, with the fewest
-    /// answers, the first one.
+    /// Removes the next waiter that may have a permit: clients without a penalty first, then
+    /// those with the fewest responses, then in order of arrival.
     fn next(&mut self) -> Option<Waiter> {
         self.waiting
             .retain(|waiting| !waiting.permit_sender.is_closed());
@@ -322,7 +323,7 @@ impl Table {
     }
 }
 
-/// Gives places to those that wait, as far as there are.
+/// Grants the free permits to waiters.
 fn grant_waiters(shared: &Arc<Mutex<Table>>) {
     loop {
         let mut table = lock(shared);
@@ -331,7 +332,7 @@ fn grant_waiters(shared: &Arc<Mutex<Table>>) {
         };
         let permit = table.take(shared, next.client, next.connection);
         drop(table);
-        // One that has gone meanwhile gives it back at once.
+        // If the waiter is gone, its permit is released at once.
         drop(next.permit_sender.send(permit));
     }
 }

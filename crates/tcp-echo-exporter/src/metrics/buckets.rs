@@ -20,15 +20,15 @@ pub struct Buckets {
     nanos: Arc<[u64]>,
 }
 
-/// How many bounds there may be: each is a series of every target.
+/// The maximum number of bounds. Each is a series of every target.
 const MAX_BOUNDS: usize = 100;
 
 impl Buckets {
-    /// Buckets with these upper bounds.
+    /// Creates buckets with these upper bounds.
     ///
     /// # Errors
-    /// [`BucketsError`] where there are none or more than 100, or where they do not
-    /// rise from above 0.
+    /// [`BucketsError`] if there are none or more than 100, or if they don't increase from
+    /// above 0.
     pub fn new(bounds: impl IntoIterator<Item = Duration>) -> Result<Self, BucketsError> {
         let mut nanos: Vec<u64> = Vec::new();
         for bound in bounds {
@@ -46,12 +46,13 @@ impl Buckets {
         })
     }
 
-    /// The upper bounds, without `+Inf`.
+    /// Returns the upper bounds, without `+Inf`.
     pub fn bounds(&self) -> impl ExactSizeIterator<Item = Duration> + '_ {
         self.nanos.iter().copied().map(Duration::from_nanos)
     }
 
-    /// `number` bounds from `first` nanoseconds up, each `factor` times the last.
+    /// Creates `number` bounds from `first` nanoseconds on, each `factor` times the previous
+    /// one.
     pub(crate) fn exponential(first: u64, factor: u64, number: usize) -> Self {
         let bounds = std::iter::successors(Some(first), |bound| bound.checked_mul(factor));
         Self {
@@ -59,18 +60,18 @@ impl Buckets {
         }
     }
 
-    /// How many buckets there are, `+Inf` included.
+    /// Returns the number of buckets, including `+Inf`.
     pub(crate) fn len(&self) -> usize {
         self.nanos.len() + 1
     }
 
-    /// Into which bucket a duration falls; bounds belong to the bucket below them.
+    /// Returns the index of the bucket that a duration falls into. Bounds are inclusive.
     #[inline]
     pub(crate) fn index(&self, nanos: u64) -> usize {
         self.nanos.partition_point(|bound| *bound < nanos)
     }
 
-    /// The upper bounds in seconds, `+Inf` included.
+    /// Returns the upper bounds in seconds, including `+Inf`.
     pub(crate) fn seconds(&self) -> impl Iterator<Item = f64> + '_ {
         let bounds = self.nanos.iter().map(|nanos| seconds(*nanos));
         bounds.chain([f64::INFINITY])
@@ -78,25 +79,25 @@ impl Buckets {
 }
 
 impl Default for Buckets {
-    /// 100 µs, doubled 14 times: 15 bounds up to 1.6384 s.
+    /// 15 bounds: 100 µs, doubled up to 1.6384 s.
     fn default() -> Self {
         Self::exponential(100_000, 2, 15)
     }
 }
 
-/// Nanoseconds as seconds; the nearest float there is, so that a bound prints as
-/// it was written.
+/// Converts nanoseconds to the nearest number of seconds, so that a bound prints as it was
+/// written.
 pub(crate) fn seconds(nanos: u64) -> f64 {
     nanos as f64 / 1e9
 }
 
-/// Bounds that make no buckets.
+/// Why bounds are invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BucketsError {
-    /// None at all, or too many.
+    /// There are none, or too many.
     #[error("{0} bucket bounds, where 1 to {MAX_BOUNDS} are wanted")]
     Number(usize),
-    /// This one is not above the one before it, or not above 0.
+    /// The bound is not above the previous one, or not above 0.
     #[error("the bucket bound {0:?} is not above the one before it, or not above 0")]
     Order(Duration),
 }

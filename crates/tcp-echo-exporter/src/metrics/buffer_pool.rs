@@ -1,9 +1,9 @@
-//! Buffers that are used again.
+//! A pool of buffers for snapshots.
 //!
-//! A scrape of ten thousand targets takes megabytes for a moment, on whichever thread
-//! makes it. Given back to the allocator they stay with that thread's share of the heap
-//! as a rule, so a program that is scraped by many threads in turn grows by as much for
-//! each of them. Kept here they are there once.
+//! A scrape of ten thousand targets allocates megabytes for a moment, on whichever thread
+//! handles it. The allocator usually keeps freed memory in an arena of that thread, so a
+//! program that is scraped by many threads in turn would grow by as much for each. A pool
+//! shares one buffer between them.
 
 use std::{
     mem,
@@ -11,14 +11,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// How many are kept while nobody uses them.
+/// The maximum number of idle buffers.
 const MAX_IDLE: usize = 2;
 
-/// Buffers that nobody uses at present.
+/// The idle buffers.
 #[derive(Debug, Default)]
 pub(crate) struct BufferPool(Mutex<Vec<Vec<u64>>>);
 
-/// A buffer that goes back to where it came from.
+/// A buffer that returns to its pool when dropped.
 #[derive(Debug)]
 pub(crate) struct PooledBuffer {
     words: Vec<u64>,
@@ -26,7 +26,7 @@ pub(crate) struct PooledBuffer {
 }
 
 impl BufferPool {
-    /// An empty buffer with room for so many words.
+    /// Returns an empty buffer with a capacity of at least `len` words.
     pub(crate) fn take(self: &Arc<Self>, len: usize) -> PooledBuffer {
         let idle = self.with(Vec::pop);
         let mut words = idle.unwrap_or_default();
@@ -46,7 +46,7 @@ impl BufferPool {
 impl Drop for PooledBuffer {
     fn drop(&mut self) {
         let words = mem::take(&mut self.words);
-        // One that has become far too large is not worth its memory.
+        // A buffer that is far too large is not worth its memory.
         if words.capacity() / 4 <= words.len() {
             self.pool.with(|idle| {
                 if idle.len() < MAX_IDLE {

@@ -1,4 +1,4 @@
-//! What is told of names that are looked up, and of where targets come from.
+//! The metrics of look-ups and of the sources of targets.
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
@@ -12,14 +12,14 @@ use tcp_echo_resolve::{LookupStats, LookupType, Outcome};
 
 use super::scalar::unix_seconds;
 
-/// How it goes with a source of targets, such as a file or a name.
+/// The status of a source of targets, such as a file or a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceStatus {
-    /// What it is called, the value of the label `source`.
+    /// The source's name: the value of the label `source`.
     pub source: Arc<str>,
-    /// How many targets it stands for.
+    /// The number of targets from this source.
     pub targets: usize,
-    /// When it last had something to say; `None` before the first time.
+    /// When the source was last read or resolved successfully; `None` before the first time.
     pub last_success: Option<SystemTime>,
 }
 
@@ -56,7 +56,7 @@ impl Collector for LookupCollector {
     }
 }
 
-/// Writes how it goes with each source of targets.
+/// Writes the status of each source of targets.
 #[derive(Debug)]
 pub(crate) struct SourceCollector(pub(crate) Vec<SourceStatus>);
 

@@ -8,7 +8,7 @@ use super::{
     snapshot::Snapshot,
 };
 
-/// One metric of every target. `_total` and the unit are added to its name.
+/// One metric of every target. The encoder appends `_total` and the unit to its name.
 #[derive(Debug)]
 pub(crate) struct Family {
     pub(crate) name: &'static str,
@@ -17,21 +17,21 @@ pub(crate) struct Family {
     pub(crate) help: &'static str,
 }
 
-/// What kind of metric it is, and where its value lies.
+/// The type of a metric, and where its value is stored.
 #[derive(Debug)]
 pub(crate) enum Kind {
     Counter(Cell),
-    /// A counter for each reason: where they begin, and the reasons.
+    /// A counter for each reason: the index of the first, and the reasons.
     CounterByReason(usize, fn() -> Vec<&'static str>),
     IntGauge(Cell),
     SecondsGauge(Cell),
     Gauge(fn(&Snapshot<'_>) -> f64),
     Histogram(Histogram),
-    /// The address in use.
+    /// The address in use, as a label.
     Info,
 }
 
-/// All of them in the order in which they go out.
+/// All metrics, in the order of the exposition.
 pub(crate) const FAMILIES: &[Family] = &[
     family(
         "tcp_echo_sent",

@@ -7,21 +7,19 @@ use std::{
 
 use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
 
-/// Labels that the exporter gives itself.
+/// Labels that the exporter sets itself.
 const RESERVED: [&str; 4] = ["target", "reason", "le", "address"];
 
-/// The names and values of a target's labels, `target` first, in a form that every
-/// exposition format takes.
+/// The names and values of a target's labels, `target` first, valid in every exposition format.
 ///
-/// A target's own labels come from outside, so:
-/// - in a name, every character but letters, digits and `_` of ASCII becomes `_`,
-///   and a leading digit gets a `_` before it;
-/// - a name that begins with `__` is internal to Prometheus, and is left out, and so
-///   is an empty value, which to Prometheus is no label;
-/// - a name that the exporter uses itself (`target`, `reason`, `le`, `address`) gets
-///   the prefix `exported_`, as Prometheus does it;
-/// - of two names that became the same, the first in the order of the original names
-///   stays.
+/// A target's own labels are input, so:
+/// - in a name, every character but ASCII letters, digits and `_` becomes `_`, and a leading
+///   digit is prefixed with `_`;
+/// - names that begin with `__` are internal to Prometheus and are left out, and so are empty
+///   values, which to Prometheus are no label;
+/// - names that the exporter uses itself (`target`, `reason`, `le`, `address`) are prefixed
+///   with `exported_`, as Prometheus does it;
+/// - of names that became equal, the first in the order of the original names is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Labels(Vec<(String, String)>);
 
@@ -41,7 +39,7 @@ impl Labels {
         Self(labels)
     }
 
-    /// The target's own labels, without `target`.
+    /// Returns the target's own labels, without `target`.
     pub(crate) fn custom(&self) -> &[(String, String)] {
         self.0.get(1..).unwrap_or_default()
     }
@@ -58,7 +56,7 @@ fn sanitize(name: &str) -> String {
     } else if name.starts_with(|c: char| c.is_ascii_digit()) {
         format!("_{name}")
     } else if name.starts_with("__") {
-        // What became internal only here.
+        // The name became internal only by the replacement.
         format!("label{name}")
     } else {
         name

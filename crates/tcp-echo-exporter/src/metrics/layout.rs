@@ -1,4 +1,4 @@
-//! Which of a target's numbers lies where.
+//! The layout of a target's numbers in one array of words.
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 
@@ -20,9 +20,9 @@ pub(crate) enum Cell {
     LastRtt,
     /// The loss window: lost outcomes in the upper half, all outcomes in the lower.
     Window,
-    /// How many of the lost outcomes are slots that this host missed.
+    /// The number of lost outcomes that are slots missed by this host.
     Missed,
-    /// The bits of a float, in seconds.
+    /// The bits of an `f64`, in seconds.
     Jitter,
     Srtt,
     Rttvar,
@@ -31,18 +31,18 @@ pub(crate) enum Cell {
     /// The peer's address as IPv6, in two halves.
     PeerHigh,
     PeerLow,
-    /// The rest of the peer's address; see [`set_peer`].
+    /// The rest of the peer's address: port, family and scope. See [`set_peer`].
     Peer,
 }
 
-/// Where the counts by reason begin.
+/// The indices of the first count of each kind with reasons.
 pub(crate) const UNSENT: usize = Cell::Peer as usize + 1;
 pub(crate) const UNSENT_RESOURCES: usize = UNSENT + UnsentReason::Resources as usize;
 pub(crate) const CONNECT_FAILURES: usize = UNSENT + UnsentReason::ALL.len();
 pub(crate) const DISCONNECTS: usize = CONNECT_FAILURES + ConnectFailure::ALL.len();
 const HISTOGRAMS: usize = DISCONNECTS + DisconnectReason::ALL.len();
 
-/// The histograms that every target has.
+/// The classic histograms that every target has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Histogram {
     Rtt,
@@ -51,7 +51,7 @@ pub(crate) enum Histogram {
     HostDelay,
 }
 
-/// Where one histogram lies: the sum in nanoseconds, then the buckets' own counts.
+/// The position of one histogram: its sum in nanoseconds, then the count of each bucket.
 #[derive(Debug)]
 pub(crate) struct HistogramSlot {
     start: usize,
@@ -59,22 +59,22 @@ pub(crate) struct HistogramSlot {
 }
 
 impl HistogramSlot {
-    /// Counts a duration.
+    /// Observes a duration.
     #[inline]
     pub(crate) fn observe(&self, change: &Change<'_>, nanos: u64) {
         change.add(self.start, nanos);
         change.add(self.start + 1 + self.buckets.index(nanos), 1);
     }
 
-    /// The sum and the buckets' counts.
+    /// Returns the sum and the count of each bucket.
     pub(crate) fn of<'w>(&self, words: &'w [u64]) -> (u64, &'w [u64]) {
         let end = self.start + 1 + self.buckets.len();
         (words[self.start], &words[self.start + 1..end])
     }
 }
 
-/// Where the histograms lie; the same for all targets, but for the length of the
-/// native histogram at the end.
+/// The positions of all histograms. They are the same for all targets; only the length of the
+/// native histogram at the end differs.
 #[derive(Debug)]
 pub(crate) struct Layout {
     slots: [HistogramSlot; 4],
@@ -89,8 +89,8 @@ impl Layout {
             end += 1 + buckets.len();
             HistogramSlot { start, buckets }
         };
-        // Eight bounds each, fourfold: 100 µs to 1.6 s for a handshake, 4 µs to
-        // 66 ms for lateness, 1 µs to 16 ms for what the host adds.
+        // Eight bounds each, with a factor of four: 100 µs to 1.6 s for handshakes, 4 µs to 66
+        // ms for lateness, 1 µs to 16 ms for the host's delay.
         let slots = [
             slot(rtt),
             slot(Buckets::exponential(100_000, 4, 8)),
@@ -105,13 +105,13 @@ impl Layout {
         &self.slots[histogram as usize]
     }
 
-    /// How many numbers come before those of the native histogram.
+    /// Returns the index of the native histogram, which is the number of words before it.
     pub(crate) fn native(&self) -> usize {
         self.native
     }
 
-    /// Counts an RTT in the native histogram; one beyond its end, which no session
-    /// gives, goes to its last bucket.
+    /// Observes an RTT in the native histogram. An RTT beyond the last bucket, which a session
+    /// never reports, is counted in that.
     #[inline]
     pub(crate) fn observe_native(&self, change: &Change<'_>, len: usize, seconds: f64) {
         let index = self.native + native::bucket(seconds);
@@ -122,7 +122,7 @@ impl Layout {
 const IS_V4: u64 = 1 << 16;
 const IS_V6: u64 = 1 << 17;
 
-/// Notes the peer's address: port, family and IPv6 scope in one number.
+/// Stores the peer's address.
 pub(crate) fn set_peer(change: &Change<'_>, address: SocketAddr) {
     let (ip, rest) = match address {
         SocketAddr::V4(v4) => (v4.ip().to_ipv6_mapped(), IS_V4),
@@ -134,7 +134,7 @@ pub(crate) fn set_peer(change: &Change<'_>, address: SocketAddr) {
     change.set(Cell::Peer as usize, rest | u64::from(address.port()));
 }
 
-/// The peer's address, once there was one.
+/// Returns the peer's address, or `None` before the first connection.
 pub(crate) fn peer(words: &[u64]) -> Option<SocketAddr> {
     let rest = words[Cell::Peer as usize];
     let high = u128::from(words[Cell::PeerHigh as usize]);

@@ -1,16 +1,15 @@
-//! The buckets of a native histogram (Prometheus's sparse, exponential ones).
+//! The buckets of native histograms (Prometheus's sparse, exponential histograms).
 //!
-//! Bucket *i* of schema 3 holds what lies above 2^((i−1)/8) seconds and at most at
-//! 2^(i/8): eight buckets for each doubling, each 9 % wide. Up to 2^−20 s, about
-//! 1 µs, all falls into the zero bucket; at the top the buckets end with the
-//! target's timeout, which no RTT exceeds. So their number is known when a target
-//! is attached: 160 for a timeout of 800 ms.
+//! Bucket *i* of schema 3 holds values above 2^((i−1)/8) seconds and up to 2^(i/8): eight
+//! buckets for each doubling, each 9 % wide. Values up to 2^−20 s, about 1 µs, fall into the
+//! zero bucket. The last bucket contains the target's timeout, which no RTT exceeds, so the
+//! number of buckets is known when a target is attached: 159 for a timeout of 800 ms.
 //!
 //! See <https://prometheus.io/docs/specs/native_histograms/>.
 
 use std::time::Duration;
 
-/// How finely a doubling is divided: into 2^`SCHEMA` buckets.
+/// The resolution: each doubling has 2^`SCHEMA` buckets.
 pub(crate) const SCHEMA: i32 = 3;
 
 /// The upper bound of the zero bucket, in seconds: 2^−20.
@@ -19,7 +18,7 @@ pub(crate) const ZERO_THRESHOLD: f64 = 1.0 / 1_048_576.0;
 /// The index of the first bucket above the zero bucket.
 const FIRST: i32 = -20 * 8 + 1;
 
-/// The fractions that divide a doubling: 2^(i/8) for i from −8 to −1.
+/// The bounds within a doubling: 2^(i/8) for i from −8 to −1.
 #[expect(clippy::unreadable_literal, reason = "as computed")]
 const FRACTIONS: [f64; 8] = [
     0.5,
@@ -32,12 +31,12 @@ const FRACTIONS: [f64; 8] = [
     0.9170040432046711,
 ];
 
-/// The index of the bucket that a positive, finite and normal number falls into.
+/// Returns the index, in the schema, of the bucket of a positive, finite and normal number.
 #[inline]
 fn index(seconds: f64) -> i32 {
     const MANTISSA_BITS: u32 = 52;
     const MANTISSA: u64 = (1 << MANTISSA_BITS) - 1;
-    /// The exponent of numbers from 0.5 up to 1.
+    /// The biased exponent of numbers from 0.5 up to 1.
     const HALF: u64 = 1022;
     let bits = seconds.to_bits();
     let fraction = f64::from_bits(bits & MANTISSA | HALF << MANTISSA_BITS);
@@ -46,13 +45,13 @@ fn index(seconds: f64) -> i32 {
     below.iter().sum::<i32>() + (exponent - 1) * 8
 }
 
-/// How many numbers a target's native histogram takes, for RTTs up to `max_rtt`:
-/// the zero bucket first, then the others from the lowest up.
+/// Returns the number of buckets for RTTs up to `max_rtt`: the zero bucket first, then the
+/// others in increasing order.
 pub(crate) fn len(max_rtt: Duration) -> usize {
     bucket(max_rtt.as_secs_f64()) + 1
 }
 
-/// At which of those numbers an RTT is counted.
+/// Returns the bucket of an RTT, as an index into those.
 #[inline]
 pub(crate) fn bucket(seconds: f64) -> usize {
     if seconds <= ZERO_THRESHOLD {
@@ -61,7 +60,7 @@ pub(crate) fn bucket(seconds: f64) -> usize {
     usize::try_from(index(seconds) - FIRST + 1).unwrap_or(0)
 }
 
-/// An RTT so far (0 to 1) up the bucket at that position, on the logarithm.
+/// Interpolates in a bucket, on a logarithmic scale: the RTT at this fraction (0 to 1) of it.
 pub(crate) fn rtt_in(bucket: usize, fraction: f64) -> f64 {
     match bucket {
         0 => ZERO_THRESHOLD,
@@ -69,25 +68,25 @@ pub(crate) fn rtt_in(bucket: usize, fraction: f64) -> f64 {
     }
 }
 
-/// The sparse form in which a native histogram goes out.
+/// The sparse encoding of a native histogram.
 #[derive(Debug, Default)]
 pub(crate) struct SparseHistogram {
-    /// How far from the end of the last one each run of buckets begins (the first
-    /// from index 0), and how many buckets it has.
+    /// The runs of buckets: the gap to the previous run (for the first: the index), and the
+    /// length.
     pub(crate) spans: Vec<(i32, u32)>,
-    /// The first bucket's count, then the difference to the one before it.
+    /// The first bucket's count, then the difference to the previous bucket.
     pub(crate) deltas: Vec<i64>,
 }
 
-/// Empty buckets that are cheaper to carry along than a new run.
+/// The longest run of empty buckets that is cheaper to encode than a new span.
 const MAX_GAP: usize = 2;
 
 impl SparseHistogram {
-    /// Of the numbers after the zero bucket's.
+    /// Encodes the counts of the buckets after the zero bucket.
     pub(crate) fn fill(&mut self, counts: &[u64]) {
         self.spans.clear();
         self.deltas.clear();
-        // The index of the bucket after the last one of the last run.
+        // The index after the last bucket of the last run.
         let mut end = 0;
         let mut last = 0;
         let mut push = |deltas: &mut Vec<i64>, count: u64| {
@@ -155,7 +154,7 @@ mod tests {
         assert_eq!(len(Duration::from_secs(86_400)), 293);
     }
 
-    /// Back from the sparse form to counts by index.
+    /// Decodes into counts by index.
     fn dense(sparse: &SparseHistogram) -> Vec<(i32, i64)> {
         let mut deltas = sparse.deltas.iter();
         let (mut index, mut count) = (0, 0);

@@ -1,4 +1,4 @@
-//! Metrics without a target.
+//! Metrics that have no target.
 
 use std::{
     fmt,
@@ -44,7 +44,7 @@ impl ScalarEncoder<'_, '_> {
             .encode_counter::<NoLabelSet, _, u64>(&value, None)
     }
 
-    // What a process has used is known on Linux only.
+    // Only the metrics of the process use it, which exist on Linux alone.
     #[cfg(target_os = "linux")]
     pub(crate) fn float_counter(
         &mut self,
@@ -56,7 +56,7 @@ impl ScalarEncoder<'_, '_> {
             .encode_counter::<NoLabelSet, _, u64>(&value, None)
     }
 
-    /// A counter for each reason.
+    /// Writes a counter for each reason.
     pub(crate) fn counter_by_reason(
         &mut self,
         (name, unit, help): Descriptor<'_>,
@@ -73,7 +73,7 @@ impl ScalarEncoder<'_, '_> {
         Ok(())
     }
 
-    /// A gauge of 1 whose labels tell; `_info` is added to its name.
+    /// Writes a gauge of 1 with labels. The encoder appends `_info` to its name.
     pub(crate) fn info(
         &mut self,
         (name, unit, help): Descriptor<'_>,
@@ -85,7 +85,7 @@ impl ScalarEncoder<'_, '_> {
     }
 }
 
-/// A moment as Prometheus writes it; 0 before 1970.
+/// Converts a time to Unix seconds; 0 before 1970.
 pub(crate) fn unix_seconds(at: SystemTime) -> f64 {
     at.duration_since(UNIX_EPOCH)
         .map_or(0.0, |since| since.as_secs_f64())

@@ -1,4 +1,4 @@
-//! One target's numbers and what its series are labelled with.
+//! One target's numbers and labels.
 
 use std::sync::Arc;
 
@@ -8,20 +8,20 @@ use super::{
     seqlock::SeqLock,
 };
 
-/// What is known of one target.
+/// One target as attached to an observer.
 #[derive(Debug)]
 pub(crate) struct Series {
     pub(crate) name: Arc<str>,
     pub(crate) labels: Labels,
     /// The address as written.
     pub(crate) address: String,
-    /// Whether it was asked for, and not listed.
+    /// Whether the target was requested at `/probe` rather than listed.
     pub(crate) on_demand: bool,
     pub(crate) seqlock: Arc<SeqLock>,
 }
 
 impl Series {
-    /// How many numbers it has, with those of the native histogram or without.
+    /// Returns the number of words, with those of the native histogram or without.
     pub(crate) fn len(&self, layout: &Layout, native: bool) -> usize {
         if native {
             self.seqlock.len()
@@ -30,8 +30,8 @@ impl Series {
         }
     }
 
-    /// Whether a connection to the target was made or failed at least once, or could
-    /// not be attempted for want of resources.
+    /// Returns whether a connection attempt succeeded or failed at least once, or was
+    /// impossible for lack of resources.
     pub(crate) fn is_tried(&self) -> bool {
         let failures = layout::CONNECT_FAILURES..layout::DISCONNECTS;
         let mut tries = failures.chain([Cell::Connects as usize, layout::UNSENT_RESOURCES]);

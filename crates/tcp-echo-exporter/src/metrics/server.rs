@@ -1,4 +1,4 @@
-//! The echo server's counts.
+//! The metrics of the echo server.
 
 use std::{fmt, sync::Arc};
 

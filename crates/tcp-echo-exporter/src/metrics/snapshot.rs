@@ -1,4 +1,4 @@
-//! What a scrape sees of the targets.
+//! Consistent views of the targets' numbers.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -12,15 +12,15 @@ use super::{
     series::Series,
 };
 
-/// All targets, each as it was at one moment. Everything that goes out in one
-/// response is taken from one of these.
+/// Snapshots of many targets, each consistent in itself. Everything in one response comes from
+/// one of these.
 #[derive(Debug)]
 pub(crate) struct Snapshots {
     pub(crate) layout: Arc<Layout>,
     pub(crate) targets: Vec<Arc<Series>>,
-    /// The numbers of all targets, one target after the other.
+    /// The words of all targets, one target after the other.
     pub(crate) words: PooledBuffer,
-    /// Where each target's numbers end.
+    /// The end of each target's words.
     pub(crate) ends: Vec<usize>,
 }
 
@@ -38,7 +38,7 @@ impl Snapshots {
     }
 }
 
-/// One target as it was at one moment.
+/// One target at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Snapshot<'a> {
     series: &'a Arc<Series>,
@@ -52,7 +52,7 @@ pub(crate) struct HistogramSnapshot<'a> {
     /// In seconds.
     pub(crate) sum: f64,
     pub(crate) count: u64,
-    /// Each bucket's own count.
+    /// The count of each bucket, not cumulative.
     pub(crate) buckets: &'a [u64],
 }
 
@@ -82,7 +82,7 @@ impl<'a> Snapshot<'a> {
         &self.series.address
     }
 
-    /// The peer's address; that of the last connection where there is none now.
+    /// Returns the peer's address, or that of the last connection if there is none now.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         layout::peer(self.words)
     }
@@ -91,7 +91,7 @@ impl<'a> Snapshot<'a> {
         self.words[cell as usize]
     }
 
-    /// A duration.
+    /// Returns a duration in seconds.
     pub(crate) fn seconds(&self, cell: Cell) -> f64 {
         seconds(self.get(cell))
     }
@@ -100,24 +100,24 @@ impl<'a> Snapshot<'a> {
         f64::from_bits(self.get(Cell::Jitter))
     }
 
-    /// `scale` times the part of the loss window that is lost.
+    /// Returns the lost fraction of the loss window, times `scale`.
     pub(crate) fn loss(&self, scale: f64) -> f64 {
         let (lost, len) = self.window();
         ratio(scale, lost, len)
     }
 
-    /// The part of the loss window that this host missed.
+    /// Returns the fraction of the loss window that this host missed.
     pub(crate) fn missed_ratio(&self) -> f64 {
         ratio(1.0, self.get(Cell::Missed), self.window().1)
     }
 
-    /// The lost outcomes of the loss window, and all of them.
+    /// Returns the number of lost outcomes in the loss window, and of all outcomes.
     pub(crate) fn window(&self) -> (u64, u64) {
         let window = self.get(Cell::Window);
         (window >> 32, window & u64::from(u32::MAX))
     }
 
-    /// The counts by reason from `base`, in the order of the reasons.
+    /// Returns the counts from `base` on, in the order of the reasons.
     pub(crate) fn counts_by_reason(&self, base: usize, reasons: usize) -> &'a [u64] {
         &self.words[base..base + reasons]
     }
@@ -127,7 +127,7 @@ impl<'a> Snapshot<'a> {
         self.counts_by_reason(layout::UNSENT, reasons).iter().sum()
     }
 
-    /// Slots that this host missed itself.
+    /// Returns the number of slots that this host missed itself.
     pub(crate) fn missed(&self) -> u64 {
         let counts = self.counts_by_reason(layout::UNSENT, UnsentReason::ALL.len());
         let counts_by_reason = UnsentReason::ALL.iter().zip(counts);
@@ -135,7 +135,7 @@ impl<'a> Snapshot<'a> {
         missed.map(|(_, count)| count).sum()
     }
 
-    /// Timeouts and unsent slots, but for those that this host missed.
+    /// Returns the number of timeouts and unsent slots, without those that this host missed.
     pub(crate) fn lost_elsewhere(&self) -> u64 {
         self.get(Cell::Timeouts) + self.unsent() - self.missed()
     }
@@ -173,8 +173,8 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    /// The native histogram of the RTT, zero bucket first; empty where it was not
-    /// asked for.
+    /// Returns the native histogram of the RTT, zero bucket first; empty if the snapshot was
+    /// taken without.
     pub(crate) fn native(&self) -> &'a [u64] {
         self.words.get(self.layout.native()..).unwrap_or_default()
     }

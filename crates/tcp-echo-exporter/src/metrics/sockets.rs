@@ -1,4 +1,4 @@
-//! What is told of the prober's sockets.
+//! The metrics of the prober's sockets.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use tcp_echo_prober::SocketStats;
 
 use super::scalar::ScalarEncoder;
 
-/// Writes how many targets are without a socket.
+/// Writes how many targets have no socket.
 #[derive(Debug)]
 pub(crate) struct SocketCollector(pub(crate) SocketStats);
 

@@ -1,16 +1,16 @@
-//! What the sequence lock is made of; a model checker puts its own in place of these.
+//! The primitives of the sequence lock. The model checker replaces this module by its own.
 
 pub(crate) use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-/// How often a reader tries again at once: a change takes nanoseconds.
+/// The number of retries without yielding: a change takes nanoseconds.
 const MAX_SPINS: u32 = 64;
 
-/// Waits a moment before try number `attempts` of a read that fell into a change.
+/// Waits briefly before a read is retried that overlapped a change.
 pub(crate) fn pause(attempts: u32) {
     if attempts < MAX_SPINS {
         std::hint::spin_loop();
     } else {
-        // The writer was put aside in the middle of a change.
+        // The writer was preempted during a change.
         std::thread::yield_now();
     }
 }

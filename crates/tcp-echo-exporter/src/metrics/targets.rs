@@ -1,4 +1,4 @@
-//! The observer that keeps every target's numbers.
+//! The observer that keeps the numbers of all targets.
 
 use std::{
     collections::BTreeMap,
@@ -21,12 +21,11 @@ use super::{
     snapshot::{Snapshot, Snapshots},
 };
 
-/// Keeps the metrics of all targets: an [`Observer`] for a prober, to be given to an
-/// [`Endpoints`](crate::Endpoints) as well. Clones are handles to the same.
+/// Keeps the metrics of all targets: the [`Observer`] of a prober, shown by
+/// [`Endpoints`](crate::Endpoints). Clones share the same metrics.
 ///
-/// A target's series exist, at 0, from the moment it is attached until its sensor is
-/// dropped. An event costs a few atomic stores; a scrape sees every target as it was
-/// between two events.
+/// A target's series exist, at 0, from the moment it is attached until its sensor is dropped.
+/// An event costs a few atomic stores. A scrape sees every target as it was between two events.
 #[derive(Clone)]
 pub struct TargetMetrics {
     shared: Arc<Shared>,
@@ -34,20 +33,20 @@ pub struct TargetMetrics {
 
 struct Shared {
     layout: Arc<Layout>,
-    /// By name, so that every exposition has the same order and no series twice.
+    /// By name, so that every exposition has the same order and no duplicate series.
     targets: Mutex<BTreeMap<Arc<str>, Arc<Series>>>,
-    /// Told when a target was tried for the first time.
+    /// Notified when a target was tried for the first time.
     tried: Notify,
     buffer_pool: Arc<BufferPool>,
 }
 
 impl TargetMetrics {
-    /// With the default buckets for `tcp_echo_rtt_seconds`.
+    /// Creates metrics with the default buckets of `tcp_echo_rtt_seconds`.
     pub fn new() -> Self {
         Self::with_buckets(Buckets::default())
     }
 
-    /// With other buckets for `tcp_echo_rtt_seconds`.
+    /// Creates metrics with other buckets of `tcp_echo_rtt_seconds`.
     pub fn with_buckets(rtt: Buckets) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -59,13 +58,13 @@ impl TargetMetrics {
         }
     }
 
-    /// All targets, each as it is at one moment; with the native histograms or not.
+    /// Takes snapshots of all targets, with the native histograms or without.
     pub(crate) fn snapshot_all(&self, native: bool) -> Snapshots {
         let targets = self.shared.lock().values().cloned().collect();
         self.take_snapshots(targets, native)
     }
 
-    /// Those that were not asked for, but listed.
+    /// Takes snapshots of the listed targets, without those requested at `/probe`.
     pub(crate) fn snapshot_listed(&self, native: bool) -> Snapshots {
         let targets = self.shared.lock();
         let listed = targets.values().filter(|series| !series.on_demand);
@@ -74,7 +73,7 @@ impl TargetMetrics {
         self.take_snapshots(listed, native)
     }
 
-    /// The one of this name, if there is one.
+    /// Takes a snapshot of the target of this name, if there is one.
     pub(crate) fn snapshot_of(&self, name: &str, native: bool) -> Option<Snapshots> {
         let series = self.shared.lock().get(name).cloned()?;
         Some(self.take_snapshots(vec![series], native))
@@ -82,7 +81,7 @@ impl TargetMetrics {
 
     fn take_snapshots(&self, targets: Vec<Arc<Series>>, native: bool) -> Snapshots {
         let layout = Arc::clone(&self.shared.layout);
-        // All of about the same length, the first one's or shorter.
+        // Targets have about the same length, the first one's or less.
         let words_each = targets
             .first()
             .map_or(0, |series| series.len(&layout, native));
@@ -100,8 +99,8 @@ impl TargetMetrics {
         }
     }
 
-    /// Looks at one after the other, native histogram included, each as it is at a
-    /// moment of its own: in little memory, however many they are.
+    /// Visits the targets one after the other, with the native histogram. Each is consistent in
+    /// itself, and only one is in memory at a time.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(Snapshot<'_>)) {
         let targets: Vec<_> = self.shared.lock().values().cloned().collect();
         let mut words = Vec::new();
@@ -112,7 +111,7 @@ impl TargetMetrics {
         }
     }
 
-    /// How many targets there are.
+    /// Returns the number of targets.
     pub(crate) fn len(&self) -> usize {
         self.shared.lock().len()
     }
@@ -121,15 +120,15 @@ impl TargetMetrics {
         self.shared.lock().contains_key(name)
     }
 
-    /// How many of the targets of these names were not tried yet; one that is not
-    /// attached was not.
+    /// Counts the targets of these names that were not tried yet. A target that is not attached
+    /// was not.
     pub(crate) fn untried_among(&self, names: &[Arc<str>]) -> usize {
         let targets = self.shared.lock();
         let is_tried = |name: &&Arc<str>| targets.get(*name).is_some_and(|s| s.is_tried());
         names.len() - names.iter().filter(is_tried).count()
     }
 
-    /// How many of all targets that are listed were not tried yet.
+    /// Counts the listed targets that were not tried yet, and all listed targets.
     pub(crate) fn untried_listed(&self) -> (usize, usize) {
         let targets = self.shared.lock();
         let listed = targets.values().filter(|series| !series.on_demand);
@@ -138,7 +137,7 @@ impl TargetMetrics {
         })
     }
 
-    /// Waits until the target of this name was tried, so long at most.
+    /// Waits until the target of this name was tried, at most `max_wait`.
     pub(crate) async fn wait_until_tried(&self, name: &str, max_wait: Duration) {
         let is_tried = || self.shared.lock().get(name).is_some_and(|s| s.is_tried());
         let tried = async {
@@ -150,7 +149,7 @@ impl TargetMetrics {
                 next.await;
             }
         };
-        // The client gets what there is.
+        // After the timeout the client gets the numbers of that moment.
         let _ = timeout(max_wait, tried).await;
     }
 }
@@ -179,8 +178,8 @@ impl Shared {
 impl Observer for TargetMetrics {
     type Sensor = TargetSensor;
 
-    /// Registers the target's series; those of a target of the same name that is
-    /// still attached make way.
+    /// Registers the target's series. Replaces those of a target of the same name that is still
+    /// attached.
     fn attach(&self, target: &Target) -> TargetSensor {
         let layout = Arc::clone(&self.shared.layout);
         let len = layout.native() + native::len(target.session().timeout());
@@ -205,15 +204,15 @@ impl Observer for TargetMetrics {
     }
 }
 
-/// Keeps the metrics of one target; its series go when it is dropped.
+/// Keeps the metrics of one target. Its series are removed when this is dropped.
 #[derive(Debug)]
 pub struct TargetSensor {
     writer: Writer,
-    /// How many numbers there are.
+    /// The number of words.
     len: usize,
     layout: Arc<Layout>,
     series: Arc<Series>,
-    /// Whether it was tried, and those that wait for it were notified.
+    /// Whether the target was tried and waiters were notified.
     tried: bool,
     shared: Arc<Shared>,
 }
@@ -248,7 +247,8 @@ impl Sensor for TargetSensor {
             self.layout.slot(histogram).observe(&change, nanos);
             nanos
         };
-        // These four make a sum, so they are always taken together.
+        // The invariant `sent = received + timeouts + in_flight` holds only if all four are set
+        // together.
         set(Cell::Sent, counts.sent);
         set(Cell::Received, counts.received);
         set(Cell::Timeouts, counts.timeouts);
@@ -295,7 +295,7 @@ impl Sensor for TargetSensor {
                 set_tcp_info(&change, info);
                 set(Cell::Retransmits, info.retransmits);
             }
-            // Events of a later session that are not known here.
+            // Events that a newer session adds.
             _ => {}
         }
         drop(change);
@@ -306,7 +306,7 @@ impl Sensor for TargetSensor {
     }
 }
 
-/// Whether the event says what came of trying to connect.
+/// Returns whether the event is the result of a connection attempt.
 fn is_outcome(event: &Event) -> bool {
     matches!(
         event,
@@ -319,7 +319,7 @@ fn is_outcome(event: &Event) -> bool {
     )
 }
 
-/// Sets the kernel's view of the connection; without a connection there is none.
+/// Stores the kernel's statistics of the connection; the default if there is none.
 fn set_tcp_info(change: &Change<'_>, info: &TcpInfo) {
     change.set(Cell::Srtt as usize, nanos(info.srtt));
     change.set(Cell::Rttvar as usize, nanos(info.rttvar));

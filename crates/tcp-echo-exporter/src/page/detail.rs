@@ -9,7 +9,7 @@ use super::{
 };
 use crate::metrics::layout::Cell;
 
-/// Changes of the connection that are listed, the latest.
+/// The maximum number of changes of the connection that are listed, latest first.
 const MAX_CHANGES: usize = 20;
 
 pub(super) fn detail(history: &History, name: &str) -> Markup {

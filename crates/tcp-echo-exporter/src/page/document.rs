@@ -1,14 +1,14 @@
-//! The page around the table of all targets or the view of one.
+//! The HTML document around the table of all targets or the view of one.
 
 use maud::{DOCTYPE, Markup, html};
 
 use super::{detail::detail, history::History, overview::overview, query::TargetsQuery};
 use crate::metrics::build_info::BuildInfo;
 
-/// How often the page is loaded again where its script does not run, in seconds.
+/// How often the page reloads without its script, in seconds.
 const REFRESH: &str = "10";
 
-/// The page of all targets or of one; it says so where nothing is probed.
+/// Renders the page of all targets or of one, or says that nothing is probed.
 pub(super) fn page(build: &BuildInfo, history: Option<&History>, query: &TargetsQuery) -> Markup {
     let (title, main) = match (history, &query.target) {
         (None, _) => (None, html! { p { "Nothing is probed here." } }),

@@ -1,8 +1,8 @@
-//! What happened to every target of late.
+//! The recent history of every target.
 //!
-//! A task looks at the targets' numbers every [`STEP`] and keeps what changed, so
-//! the probing threads do nothing for it. Memory is bounded: [`MAX_STEPS`] of 36
-//! bytes a target, and fewer where all targets together would exceed the limit.
+//! A task reads the targets' numbers every [`STEP`] and stores the differences, so it costs the
+//! probing threads nothing. Memory is bounded: [`MAX_STEPS`] of 36 bytes a target, and fewer if
+//! all targets together would exceed the limit.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -21,27 +21,27 @@ pub(crate) mod step;
 use counts::{BucketCounts, MAX_BUCKETS};
 use step::{Step, StepCounts, quantile};
 
-/// How long a step is.
+/// The length of a step.
 pub(crate) const STEP: Duration = Duration::from_secs(10);
 
-/// An hour.
+/// One hour.
 pub(crate) const MAX_STEPS: usize = 360;
 
-/// As many as a sparkline has, 10 minutes; kept whatever the limit, unless it is 0.
+/// 10 minutes: the length of a sparkline. Kept whatever the limit is, unless that is 0.
 pub(crate) const MIN_STEPS: usize = 60;
 
-/// p50 and p99 are of the time since the older of two marks, which are set this many
-/// steps apart: of the last 2½ to 5 minutes.
+/// p50 and p99 are measured since the older of two baselines, which are set this many steps
+/// apart: over the last 2½ to 5 minutes.
 const BASELINE_STEPS: u64 = 15;
 
-/// What a target takes besides its steps, at most, in bytes.
+/// The maximum memory of a target besides its steps, in bytes.
 const TRACK_OVERHEAD: usize = 3 * MAX_BUCKETS * size_of::<u32>() + size_of::<Track>();
 
 /// The history of all targets.
 #[derive(Debug)]
 pub(crate) struct History {
     metrics: TargetMetrics,
-    /// Of all targets together, in bytes.
+    /// The memory limit of all targets together, in bytes.
     limit: usize,
     state: Mutex<State>,
 }
@@ -49,9 +49,9 @@ pub(crate) struct History {
 #[derive(Debug)]
 struct State {
     tracks: HashMap<Arc<str>, Track>,
-    /// When the step under way began.
+    /// When the current step began.
     step_start: Instant,
-    /// The number of that step.
+    /// The number of the current step.
     step: u64,
     next_id: u32,
 }
@@ -59,12 +59,12 @@ struct State {
 /// The history of one target.
 #[derive(Debug)]
 pub(crate) struct Track {
-    /// Never given to another target.
+    /// Unique: never reused for another target.
     pub(crate) id: u32,
     series: Arc<Series>,
-    /// Whether the target is still there.
+    /// Whether the target still exists.
     seen: bool,
-    /// As of the end of the last whole step.
+    /// At the end of the last complete step.
     last: Totals,
     baselines: [BucketCounts; 2],
     steps: VecDeque<Step>,
@@ -79,7 +79,7 @@ struct Totals {
     disconnects: u64,
 }
 
-/// The tracks, held still.
+/// The locked histories of all targets.
 pub(crate) struct Tracks<'a>(MutexGuard<'a, State>);
 
 impl Tracks<'_> {
@@ -88,7 +88,7 @@ impl Tracks<'_> {
         Arc::ptr_eq(&track.series, target.series()).then_some(track)
     }
 
-    /// When the step under way began.
+    /// Returns when the current step began.
     pub(crate) fn step_start(&self) -> Instant {
         self.0.step_start
     }
@@ -117,11 +117,10 @@ impl History {
         Tracks(self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Notes new targets, forgets those that went, and ends the step under way if it
-    /// is time.
+    /// Adds new targets, removes those that are gone, and ends the current step if it is due.
     pub(crate) fn advance(&self, now: Instant) {
-        // The lock comes first, here and wherever both are read: no numbers are older
-        // than the step under way.
+        // The lock is taken before the numbers are read, here and wherever both are read, so
+        // that no numbers are older than the current step.
         let mut tracks = self.tracks();
         let state = &mut *tracks.0;
         let elapsed = now.saturating_duration_since(state.step_start);
@@ -156,17 +155,17 @@ impl History {
         }
     }
 
-    /// Whether there is a target of this name.
+    /// Returns whether there is a target of this name.
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.metrics.contains(name)
     }
 
-    /// Whether the step under way is over.
+    /// Returns whether the current step is over.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.tracks().step_start()) >= STEP
     }
 
-    /// How many steps each of so many targets may have.
+    /// Returns how many steps each of `targets` targets may keep.
     fn max_steps(&self, targets: usize) -> usize {
         if self.limit == 0 {
             return 0;
@@ -176,7 +175,8 @@ impl History {
         steps.clamp(MIN_STEPS, MAX_STEPS)
     }
 
-    /// How long the history of each target is at most, with the targets there are.
+    /// Returns how long the history of each target is at most, with the present number of
+    /// targets.
     pub(crate) fn retention(&self) -> Duration {
         STEP * u32::try_from(self.max_steps(self.metrics.len())).unwrap_or(0)
     }
@@ -194,7 +194,7 @@ impl Track {
         }
     }
 
-    /// A target that was attached anew under the name counts from 0 again.
+    /// Starts from 0 again if another target was attached under the same name.
     fn reset_if_replaced(&mut self, target: &Snapshot<'_>) {
         if !Arc::ptr_eq(&self.series, target.series()) {
             self.series = Arc::clone(target.series());
@@ -212,7 +212,7 @@ impl Track {
             self.steps.shrink_to(max);
             self.steps.reserve_exact(max - self.steps.len());
         }
-        // Steps that were slept through saw nothing.
+        // Steps during which the task did not run are empty.
         let skipped = usize::try_from(steps_ended - 1).unwrap_or(max).min(max);
         let skipped = std::iter::repeat_n(Step::default(), skipped);
         for step in skipped.chain([step]) {
@@ -230,7 +230,7 @@ impl Track {
         self.baselines[1] = BucketCounts::of(target);
     }
 
-    /// The step under way.
+    /// Returns the current step.
     pub(crate) fn current_step(&self, target: &Snapshot<'_>) -> Step {
         let last = &self.last;
         Step::pack(&StepCounts {
@@ -242,12 +242,12 @@ impl Track {
         })
     }
 
-    /// The steps that ended, the oldest first.
+    /// Returns the complete steps, oldest first.
     pub(crate) fn steps(&self) -> &VecDeque<Step> {
         &self.steps
     }
 
-    /// p50 and p99 of the last minutes, in seconds.
+    /// Returns p50 and p99 of the last minutes, in seconds.
     pub(crate) fn percentiles(&self, target: &Snapshot<'_>) -> [Option<f64>; 2] {
         let window = self.baselines[0].delta_to(target);
         [0.5, 0.99].map(|q| quantile(&window, q))

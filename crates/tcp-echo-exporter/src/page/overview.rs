@@ -63,7 +63,7 @@ pub(super) fn overview(history: &History, query: &TargetsQuery) -> Markup {
     }
 }
 
-/// How many of how many; the script writes the same.
+/// Formats how many targets are shown. The script does the same.
 fn shown(rows: usize, matched: usize) -> String {
     if rows == matched {
         format!("{matched}")

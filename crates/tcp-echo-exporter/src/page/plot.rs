@@ -1,4 +1,4 @@
-//! A target's history as a picture.
+//! A plot of a target's history.
 
 use plotters::prelude::*;
 
@@ -11,7 +11,7 @@ use colors::Colors;
 pub(crate) use data::PlotData;
 use painter::{DrawResult, HEIGHT, Painter, SCALE};
 
-/// The picture as SVG.
+/// Draws the plot as SVG.
 pub(crate) fn svg(data: &PlotData, query: &PlotQuery) -> DrawResult<String> {
     let width = i32::try_from(query.width())?;
     let mut svg = String::new();
@@ -27,7 +27,7 @@ pub(crate) fn svg(data: &PlotData, query: &PlotQuery) -> DrawResult<String> {
     };
     painter.draw(&root)?;
     drop(root);
-    // Seen in pixels.
+    // The size of the image is in pixels, its view box in drawing units.
     let scaled = format!("width=\"{}\" height=\"{}\"", size.0, size.1);
     let pixels = format!("width=\"{width}\" height=\"{HEIGHT}\"");
     Ok(svg.replacen(&scaled, &pixels, 1))

@@ -1,18 +1,18 @@
-//! What requests ask for after the `?`, and links that ask for it.
+//! The queries of the page's endpoints, and links with a query.
 
 use serde::Deserialize;
 
-/// The most rows that a page or a stream shows.
+/// The maximum number of rows in a page or stream.
 pub(crate) const MAX_ROWS: usize = 1000;
 
-/// Which targets, and how many.
+/// Which targets to show, and how many.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct TargetsQuery {
-    /// Words that each have to be in the name, the address, a label or the state.
+    /// Terms that must all occur in the name, the address, a label or the state.
     pub(crate) search: String,
     pub(crate) limit: Option<usize>,
-    /// One target by its name; only the page knows it.
+    /// The name of a single target; only the page supports it.
     pub(crate) target: Option<String>,
 }
 
@@ -22,7 +22,7 @@ impl TargetsQuery {
     }
 }
 
-/// Which picture.
+/// Which plot to draw.
 #[derive(Debug, Deserialize)]
 pub(crate) struct PlotQuery {
     pub(crate) target: String,
@@ -50,12 +50,12 @@ pub(crate) enum Theme {
     Dark,
 }
 
-/// The view of one target.
+/// Returns the link to one target's view.
 pub(crate) fn target_link(name: &str) -> String {
     format!("?{}", encode_pair("target", name))
 }
 
-/// `key=value` with everything but letters and digits escaped.
+/// Encodes `key=value`, escaping everything but letters, digits and `-._`.
 pub(crate) fn encode_pair(key: &str, value: &str) -> String {
     use std::fmt::Write as _;
     let mut encode_pair = format!("{key}=");

@@ -1,4 +1,4 @@
-//! The status page's part of the endpoints.
+//! The routes of the status page.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use std::{
 use axum::{
     Router,
     extract::{Query, State, rejection::QueryRejection},
-    http::{HeaderName, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -35,26 +35,26 @@ use crate::{
 const STYLE: &str = include_str!("static/page.css");
 const SCRIPT: &str = include_str!("static/page.js");
 
-/// The page's `Content-Security-Policy`: its own style, script, pictures and stream,
-/// nothing inline, and the empty icon, which keeps browsers from asking for one.
+/// The page's `Content-Security-Policy`: its own style, script, images and stream, nothing
+/// inline, and the empty icon, which keeps browsers from requesting one.
 const PAGE_CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
     img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; \
     frame-ancestors 'none'";
 
-/// A picture opened by itself runs and loads nothing.
+/// An image that is opened by itself runs and loads nothing.
 const PLOT_CSP: &str = "default-src 'none'";
 
-/// What the page's answers are made of.
+/// What the page's endpoints respond from.
 struct AppState {
     build: BuildInfo,
-    /// Where there are targets.
+    /// `None` without targets.
     history: Option<Arc<History>>,
     events: Option<EventStreams>,
     renderer: Arc<Renderer>,
 }
 
-/// The page of these targets, whose history takes at most so many bytes. A task keeps it
-/// until the router and its clones are dropped.
+/// Returns the page's routes. The history of `targets` takes up to `history_limit` bytes; a
+/// task records it until the router and its clones are dropped.
 pub(crate) fn routes(
     build: BuildInfo,
     targets: Option<TargetMetrics>,
@@ -157,7 +157,7 @@ fn write_targets(history: &History, query: &TargetsQuery, out: &mut dyn Write) -
     let is_filtered = query.limit.is_some() || !query.search.is_empty();
     let view = is_filtered.then(|| View::of(history));
     if view.is_none() {
-        // A view has done so itself.
+        // A view has advanced it already.
         history.advance(Instant::now());
     }
     let tracks = history.tracks();
@@ -196,7 +196,7 @@ async fn plot(
     let Some(history) = history.filter(|history| history.contains(&plot_query.target)) else {
         return (StatusCode::NOT_FOUND, "no such target\n").into_response();
     };
-    // All of it is work that other requests must not wait for.
+    // Other requests must not wait for any of this work.
     let render = move |out: &mut dyn Write| {
         let data = PlotData::find(&history, &plot_query.target).ok_or(io::ErrorKind::NotFound)?;
         let svg =
@@ -225,11 +225,10 @@ async fn events(
     events.stream(query, client.address, closes_at)
 }
 
-/// Says of what type a good answer is; others are text.
-fn set_content_type(response: &mut Response, set_content_type: &'static str) {
-    const NAME: HeaderName = header::CONTENT_TYPE;
+/// Sets the type of a 200 response. Errors are plain text.
+fn set_content_type(response: &mut Response, content_type: &'static str) {
     if response.status() == StatusCode::OK {
-        set_header(response, NAME, set_content_type);
+        set_header(response, header::CONTENT_TYPE, content_type);
     }
 }
 

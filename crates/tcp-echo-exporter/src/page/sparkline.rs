@@ -1,14 +1,14 @@
-//! Sparklines: the history of a target in one row of the table.
+//! Sparklines: the recent history of a target in one row of the table.
 
 use std::fmt::Write as _;
 
 use super::history::{MIN_STEPS, step::Rtt};
 
-/// How high a sparkline is drawn; it is as wide as it has steps.
+/// The height of a sparkline. Its width is the number of steps.
 pub(crate) const HEIGHT: u32 = 40;
 
-/// The paths of a sparkline: the medians, on a logarithmic scale of at least one
-/// doubling, and the losses, up from the bottom.
+/// The SVG paths of a sparkline: the medians, on a logarithmic scale of at least one doubling,
+/// and the losses, from the bottom up.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sparkline {
     pub(crate) line: String,
@@ -16,7 +16,7 @@ pub(crate) struct Sparkline {
 }
 
 impl Sparkline {
-    /// Of steps, the last first.
+    /// Draws steps, given latest first.
     pub(crate) fn of(recent: &[(Rtt, Option<f64>)]) -> Self {
         let logs = |(rtt, _): &(Rtt, _)| rtt.seconds().map(f64::log2);
         let (low, high) = recent
@@ -28,7 +28,7 @@ impl Sparkline {
         let middle = f64::midpoint(low, high);
         let range = (high - low).max(1.0);
         let height = f64::from(HEIGHT);
-        // Within 3 of both edges, so that the stroke is not cut.
+        // A margin of 3 at both edges, so that the stroke is not cut.
         let y = |log: f64| ((middle - log) / range * (height - 6.0) + height / 2.0).round();
         let (mut line, mut bars) = (String::new(), String::new());
         let mut last: Option<f64> = None;
@@ -39,13 +39,13 @@ impl Sparkline {
             let _ = match (last, now) {
                 (Some(before), Some(now)) if now < before => write!(line, "l1{}", now - before),
                 (Some(before), Some(now)) => write!(line, "l1 {}", now - before),
-                // A step alone is a dot.
+                // A single step is drawn as a dot.
                 (None, Some(now)) => write!(line, "M{x} {now}h0"),
                 (_, None) => Ok(()),
             };
             last = now;
             if let Some(part) = step.1.filter(|part| *part > 0.0) {
-                // Even the least of it is seen.
+                // The smallest loss is still visible.
                 let bar = (part * height).ceil().max(4.0);
                 let _ = write!(bars, "M{x} {HEIGHT}v-{bar}");
             }

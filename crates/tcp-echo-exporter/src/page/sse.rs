@@ -1,10 +1,9 @@
-//! The stream that keeps open pages up to date.
+//! The event stream that updates open pages.
 //!
-//! One task makes a view every two seconds while anyone watches; all streams share
-//! it, each row's texts included. A stream sends what changed of the rows that its
-//! page shows. It keeps no queue: one that reads slowly misses views, no more. Each
-//! stream ends after a while and the browser comes again, so a viewer that is gone
-//! holds its place no longer than that.
+//! One task makes a view every two seconds while a page is open. All streams share the view and
+//! its formatted rows. A stream sends the changes of the rows that its page shows. It has no
+//! queue: a slow reader skips views. Each stream ends after a while and the browser reconnects,
+//! so a client that is gone holds its place no longer than that.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -39,20 +38,19 @@ mod viewers;
 
 use viewers::{Viewer, Viewers};
 
-/// How often pages are brought up to date.
+/// How often pages are updated.
 const UPDATE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How many streams there are at once.
+/// The maximum number of streams.
 const MAX_STREAMS: usize = 32;
 
-/// How long a stream lasts at most.
+/// The maximum age of a stream.
 const MAX_STREAM_AGE: Duration = Duration::from_secs(50);
 
-/// How long before the connection would be closed it ends by itself, rather than in
-/// the middle of an event.
+/// How long before its connection closes a stream ends, so that no event is cut off.
 const CLOSE_MARGIN: Duration = Duration::from_secs(1);
 
-/// Views for everyone who watches.
+/// The views, and the streams that send them.
 #[derive(Debug)]
 pub(crate) struct EventStreams {
     views: watch::Sender<Option<Arc<View>>>,
@@ -69,8 +67,7 @@ impl Drop for EventStreams {
 }
 
 impl EventStreams {
-    /// Starts the task, which ends when this is dropped; without a runtime there is
-    /// none.
+    /// Starts the task, which ends when this is dropped. Without a runtime there is none.
     pub(crate) fn start(history: Arc<History>) -> Self {
         let (views, _) = watch::channel(None);
         let runtime = tokio::runtime::Handle::try_current();
@@ -82,8 +79,8 @@ impl EventStreams {
         }
     }
 
-    /// The answer with a stream of what the page of `client` shows, on a connection that is
-    /// closed at that time.
+    /// Returns a response with the stream of `query` for `client`, on a connection that closes
+    /// at `closes_at`.
     pub(crate) fn stream(
         &self,
         query: TargetsQuery,
@@ -107,15 +104,15 @@ impl EventStreams {
         });
         let headers = [
             (header::CONTENT_TYPE, "text/event-stream"),
-            // nginx would else keep events until they fill a buffer
-            // (ngx_http_proxy_module, `proxy_buffering`).
+            // Otherwise nginx buffers events until its buffer is full (ngx_http_proxy_module,
+            // `proxy_buffering`).
             (HeaderName::from_static("x-accel-buffering"), "no"),
         ];
         (headers, body).into_response()
     }
 }
 
-/// Takes the steps of the history, and makes views while someone watches.
+/// Advances the history, and makes views while a page is open.
 async fn run(history: Arc<History>, views: watch::Sender<Option<Arc<View>>>) {
     let mut ticks = interval(UPDATE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -123,7 +120,7 @@ async fn run(history: Arc<History>, views: watch::Sender<Option<Arc<View>>>) {
         let now = ticks.tick().await;
         let watched = views.receiver_count() > 0;
         if !watched {
-            // An old view is of no use to the next who comes.
+            // The next page must not start from an old view.
             views.send_if_modified(|view| {
                 *view = None;
                 false
@@ -146,7 +143,7 @@ async fn run(history: Arc<History>, views: watch::Sender<Option<Arc<View>>>) {
     }
 }
 
-/// Sends what changes, until the page is gone or the stream has lasted.
+/// Sends changes until the page is closed or the stream reaches its maximum age.
 async fn send_updates(
     mut views: watch::Receiver<Option<Arc<View>>>,
     query: TargetsQuery,
@@ -166,8 +163,7 @@ async fn send_updates(
             else {
                 continue;
             };
-            // The place comes first: the view is not turned into an event before
-            // the one before it has gone.
+            // Reserve first: a view becomes an event only after the previous event was taken.
             let Ok(place) = sender.reserve().await else {
                 return;
             };
@@ -179,7 +175,7 @@ async fn send_updates(
     .await;
 }
 
-/// The events of one stream; its task ends with it.
+/// The events of one stream. Its task ends when this is dropped.
 struct Events {
     receiver: mpsc::Receiver<Bytes>,
     _viewer: Viewer,
@@ -193,22 +189,22 @@ impl Stream for Events {
     }
 }
 
-/// What a page has been sent.
+/// What was sent to a page.
 #[derive(Default)]
 struct PageState {
     /// The ids of the rows, from top to bottom.
     order: Vec<u32>,
-    /// The view that they were of.
+    /// The view of the last event.
     view: Option<Arc<View>>,
 }
 
-/// An event's data.
+/// The data of an event.
 #[derive(Serialize)]
 struct Update<'a> {
-    /// How many targets there are of each [`Health`], by its word.
+    /// The number of targets by [`Health`].
     tally: HashMap<&'static str, usize>,
     matched: usize,
-    /// The ids of all rows from top to bottom, where that changed.
+    /// The ids of all rows from top to bottom, if they changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<&'a [u32]>,
     rows: Vec<RowChange<'a>>,
@@ -217,7 +213,7 @@ struct Update<'a> {
 /// Name, address and labels.
 type RowHead<'a> = (&'a str, &'a str, &'a [(String, String)]);
 
-/// A row, as far as it changed.
+/// The changes of a row.
 #[derive(Serialize)]
 struct RowChange<'a> {
     id: u32,
@@ -225,7 +221,7 @@ struct RowChange<'a> {
     cells: [&'a str; 4],
     #[serde(skip_serializing_if = "Option::is_none")]
     spark: Option<[&'a str; 2]>,
-    /// What doesn't change; for a row that the page hasn't.
+    /// What never changes of a row; only for rows that are new to the page.
     #[serde(skip_serializing_if = "Option::is_none")]
     head: Option<RowHead<'a>>,
 }
@@ -264,7 +260,7 @@ impl PageState {
     }
 }
 
-/// What changed of a row since it was last sent.
+/// Returns what changed of a row since it was last sent.
 fn change<'a>(before: Option<&Row>, row: &'a Row) -> Option<RowChange<'a>> {
     let cells = row.cells();
     let old = before.map(Row::cells);

@@ -1,4 +1,4 @@
-//! What the status page and `/api/v1/targets` show.
+//! The targets as `/api/v1/targets` and the view of one show them.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -10,13 +10,13 @@ use crate::metrics::{
     snapshot::{Snapshot, Snapshots},
 };
 
-/// All targets, in the order of their names.
+/// The body of `/api/v1/targets`.
 #[derive(Debug, Serialize)]
 pub(crate) struct TargetList<'a> {
     pub(crate) targets: Vec<TargetStatus<'a>>,
 }
 
-/// One target; the fields are those of the crate's documentation.
+/// One target. The crate's documentation describes the fields.
 #[derive(Debug, Serialize)]
 pub(crate) struct TargetStatus<'a> {
     pub(crate) name: &'a str,
@@ -41,7 +41,7 @@ pub(crate) struct TargetStatus<'a> {
     pub(crate) unexpected: u64,
 }
 
-/// How it stands with the connection.
+/// The state of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ConnectionState {
@@ -61,7 +61,7 @@ impl ConnectionState {
 }
 
 impl<'a> TargetList<'a> {
-    /// All targets, in the order of their names; `snapshots` with native histograms.
+    /// Lists all targets in the order of their names. `snapshots` need native histograms.
     pub(crate) fn of(snapshots: &'a Snapshots, tracks: &Tracks<'_>) -> Self {
         let targets = snapshots.iter();
         let targets = targets.map(|target| TargetStatus::of(target, tracks));

@@ -1,6 +1,6 @@
-//! Numbers as people read them, and sparklines.
+//! Formatting of numbers for people.
 
-/// In three digits with the unit that fits, such as `1.23 ms`; a dash for none.
+/// Formats three digits with the unit that fits, such as `1.23 ms`; a dash for `None`.
 pub(crate) fn duration(seconds: Option<f64>) -> String {
     let Some(seconds) = seconds else {
         return "–".to_owned();
@@ -18,7 +18,7 @@ pub(crate) fn duration(seconds: Option<f64>) -> String {
     format!("{value:.digits$} {unit}")
 }
 
-/// The text of a round value on an axis, such as `1.5 ms`.
+/// Formats a round value on an axis, such as `1.5 ms`.
 pub(crate) fn tick(seconds: f64) -> String {
     let (value, unit) = match seconds {
         s if s <= 0.0 => return "0".to_owned(),
@@ -26,11 +26,11 @@ pub(crate) fn tick(seconds: f64) -> String {
         s if s < 0.999_5 => (s * 1e3, "ms"),
         s => (s, "s"),
     };
-    // Rounds away what binary fractions add.
+    // Removes the error of binary fractions.
     format!("{} {unit}", (value * 100.0).round() / 100.0)
 }
 
-/// A part of one, such as `0.5 %`. Only nothing is `0 %`, and only all is `100 %`.
+/// Formats a fraction as a percentage, such as `0.5 %`. Only 0 is `0 %`, and only 1 is `100 %`.
 pub(crate) fn percent(part: f64) -> String {
     match 100.0 * part {
         p if p <= 0.0 => "0 %".to_owned(),
@@ -42,7 +42,7 @@ pub(crate) fn percent(part: f64) -> String {
     }
 }
 
-/// The part of the loss window that is lost, and the part of it that this host missed.
+/// Formats the lost fraction of the loss window, and the part of it that this host missed.
 pub(crate) fn loss(lost: f64, missed: f64) -> String {
     if missed > 0.0 {
         format!("{} ({} missed)", percent(lost), percent(missed))

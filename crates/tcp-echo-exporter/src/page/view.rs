@@ -1,4 +1,4 @@
-//! All targets as the status page shows them: the worst first.
+//! All targets as the status page shows them, worst first.
 
 use std::{
     cmp::Reverse,
@@ -18,17 +18,17 @@ use super::{
 };
 use crate::metrics::{layout::Cell, snapshot::Snapshot};
 
-/// Sparklines of fewer steps show the one under way as well.
+/// Sparklines with fewer complete steps include the current one.
 const MIN_WHOLE_STEPS: usize = 6;
 
-/// How it stands with a target, the worst first.
+/// The health of a target, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Health {
-    /// Not connected, or nothing in the loss window came back.
+    /// Not connected, or every outcome in the loss window is lost.
     Down,
-    /// Some of the loss window is lost, and not for this host alone.
+    /// Some outcomes in the loss window are lost, not only for this host's fault.
     Lossy,
-    /// This host missed some of the loss window; nothing else is lost of it.
+    /// This host missed some slots in the loss window; no other outcome is lost.
     Missed,
     /// Not tried yet.
     Untried,
@@ -48,7 +48,7 @@ impl Health {
         let (lost, len) = target.window();
         let missed = target.get(Cell::Missed);
         match ConnectionState::of(target) {
-            // Where nothing else was seen of late, nothing else can be said.
+            // Without other recent outcomes, nothing else is known.
             _ if missed > 0 && missed == lost => Self::Missed,
             ConnectionState::Untried => Self::Untried,
             ConnectionState::Disconnected => Self::Down,
@@ -58,7 +58,7 @@ impl Health {
         }
     }
 
-    /// The word for it.
+    /// The name of the state.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Down => "down",
@@ -73,7 +73,7 @@ impl Health {
 /// All targets at one moment.
 #[derive(Debug)]
 pub(crate) struct View {
-    /// The worst first.
+    /// Worst first.
     pub(crate) rows: Vec<Row>,
     pub(crate) created_at: Instant,
 }
@@ -81,7 +81,7 @@ pub(crate) struct View {
 /// One target at that moment.
 #[derive(Debug)]
 pub(crate) struct Row {
-    /// Of the target, as long as it lasts.
+    /// Identifies the target as long as it exists.
     pub(crate) id: u32,
     pub(crate) name: Arc<str>,
     pub(crate) address: String,
@@ -91,15 +91,15 @@ pub(crate) struct Row {
     pub(crate) p50: Option<f64>,
     pub(crate) p99: Option<f64>,
     pub(crate) loss: f64,
-    /// The part of the loss that is this host's.
+    /// The fraction of outcomes that this host missed.
     missed: f64,
-    /// Medians and loss of the last steps, the last first.
+    /// The median and loss of the last steps, latest first.
     recent: Vec<(Rtt, Option<f64>)>,
     cells: OnceLock<Cells>,
     search_text: OnceLock<String>,
 }
 
-/// A row's changing cells as they are read.
+/// The formatted cells of a row that change.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Cells {
     pub(crate) rtt: String,
@@ -110,7 +110,7 @@ pub(crate) struct Cells {
 }
 
 impl View {
-    /// As it is now.
+    /// Takes a view of this moment.
     pub(crate) fn of(history: &History) -> Self {
         history.advance(Instant::now());
         let tracks = history.tracks();
@@ -126,8 +126,8 @@ impl View {
         }
     }
 
-    /// The worst of the rows that match, at most as many as asked for, and how many
-    /// match in all.
+    /// Returns the worst of the matching rows, up to the limit of the query, and how many match
+    /// in all.
     pub(crate) fn select(&self, query: &TargetsQuery) -> (Vec<&Row>, usize) {
         let terms: Vec<String> = query
             .search
@@ -141,7 +141,7 @@ impl View {
         (rows, matched)
     }
 
-    /// How many targets there are of each of [`Health::ALL`].
+    /// Counts the targets of each of [`Health::ALL`].
     pub(crate) fn count_by_health(&self) -> [usize; Health::ALL.len()] {
         Health::ALL.map(|health| {
             let rows = self.rows.iter();
@@ -154,8 +154,8 @@ impl Row {
     fn of(target: &Snapshot<'_>, tracks: &Tracks<'_>) -> Self {
         let track = tracks.of(target);
         let [p50, p99] = track.map_or([None; 2], |track| track.percentiles(target));
-        // At first, so that there is something to see; later it would change every
-        // sparkline with every view.
+        // Only at first, so that there is something to see. Later it would change every
+        // sparkline in every view.
         let short = track.filter(|track| track.steps().len() < MIN_WHOLE_STEPS);
         let running = short.map(|track| track.current_step(target));
         let steps = track.map(|track| track.steps().iter().rev());
@@ -181,8 +181,7 @@ impl Row {
         }
     }
 
-    /// What the order goes by: coarse steps, so that rows that are much the same
-    /// don't change places all the time.
+    /// The sort key. It is coarse, so that similar rows don't keep changing places.
     fn rank(&self) -> (Health, Reverse<u32>, Reverse<i32>, &str) {
         #[expect(
             clippy::cast_possible_truncation,
@@ -196,7 +195,7 @@ impl Row {
         (self.health, Reverse(loss), Reverse(octave), &self.name)
     }
 
-    /// Whether each of the words is in the name, the address, a label or the state.
+    /// Returns whether every term occurs in the name, the address, a label or the state.
     fn matches(&self, terms: &[String]) -> bool {
         if terms.is_empty() {
             return true;
@@ -212,7 +211,7 @@ impl Row {
         terms.iter().all(|term| search_text.contains(term))
     }
 
-    /// Made once, however many look.
+    /// Formats the cells once, for all viewers.
     pub(crate) fn cells(&self) -> &Cells {
         self.cells.get_or_init(|| Cells {
             rtt: text::duration(self.rtt),

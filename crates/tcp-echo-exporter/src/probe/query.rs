@@ -1,21 +1,20 @@
-//! The query of `/probe?`, which any client may send.
+//! The query of `/probe`, which any client may send.
 
 use std::{num::NonZeroU32, time::Duration};
 
 use axum::{extract::Query, http::Uri};
 use tcp_echo_prober::{Address, AddressError, SessionConfig};
 
-/// Reads a duration as the user writes it, or says why it is none, in words that end a
-/// sentence.
+/// Parses a duration, or returns why it is invalid, worded as the end of a sentence.
 pub type ParseDuration = fn(&str) -> Result<Duration, String>;
 
 const MAX_INTERVAL: Duration = Duration::from_secs(60 * 60);
 const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
-/// A loss window of this size may always be asked for; it is 1.25 kB.
+/// A loss window up to this size is always allowed; it takes 1.25 kB.
 const WINDOW_LIMIT: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
 
-/// The parameters, each as it was written.
+/// The parameters, unparsed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ProbeQuery {
     pub(super) target: String,
@@ -24,14 +23,14 @@ pub(super) struct ProbeQuery {
     window: Option<String>,
 }
 
-/// A target that may be asked for.
+/// A valid target.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ProbeTarget {
     pub(super) address: Address,
     pub(super) session: SessionConfig,
 }
 
-/// Why the query can't be answered.
+/// Why the query is invalid.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum QueryError {
     #[error("the target is missing: ask for /probe?target=host:port")]
@@ -58,7 +57,7 @@ pub(super) enum QueryError {
 
 impl ProbeQuery {
     pub(super) fn parse(query: &str) -> Result<Self, QueryError> {
-        // Pairs rather than fields, so that what comes twice is seen.
+        // Pairs rather than fields, so that duplicates are detected.
         let uri = format!("/?{query}").parse::<Uri>();
         let uri = uri.map_err(|_| QueryError::Malformed)?;
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&uri)
@@ -86,7 +85,7 @@ impl ProbeQuery {
         })
     }
 
-    /// What it asks for, as far as it may.
+    /// Parses the parameters and checks their limits.
     pub(super) fn validate(
         self,
         defaults: &SessionConfig,
@@ -110,7 +109,7 @@ impl ProbeQuery {
             .interval
             .map(|text| duration("interval", text, parse, [defaults.interval(), max]));
         let interval = interval.transpose()?.unwrap_or(defaults.interval());
-        // So at most as many probes are in flight as by the usual session, or one.
+        // So at most as many probes are in flight as in the default session, or one.
         let max = defaults.timeout().max(interval);
         let min = MIN_TIMEOUT.min(defaults.timeout());
         let timeout = self
@@ -127,7 +126,7 @@ impl ProbeQuery {
         };
         let session = defaults.clone().with_interval(interval);
         let session = session.and_then(|session| session.with_timeout(timeout));
-        // They are between what is usual and an hour, so no session refuses them.
+        // The values lie between the defaults and an hour, so no session rejects them.
         let session = session
             .unwrap_or_else(|_| defaults.clone())
             .with_window(window);
@@ -161,7 +160,7 @@ mod tests {
             .unwrap()
     }
 
-    /// Whole milliseconds alone.
+    /// Accepts only whole milliseconds.
     fn parse(text: &str) -> Result<Duration, String> {
         let millis = text.strip_suffix("ms").and_then(|text| text.parse().ok());
         millis.map(Duration::from_millis).ok_or("no".to_owned())

@@ -1,24 +1,24 @@
-//! How long an answer may take, by what Prometheus says of its scrape.
+//! How long a response may take, according to Prometheus's scrape timeout.
 
 use std::time::Duration;
 
 use axum::http::HeaderMap;
 
-/// In which Prometheus says after how many seconds it gives a scrape up.
+/// Prometheus sends its scrape timeout in this header.
 const HEADER: &str = "x-prometheus-scrape-timeout-seconds";
 
-/// What is left of that for the answer and its way, as `blackbox_exporter` leaves it.
+/// How long before the scrape timeout the response is sent, as in `blackbox_exporter`.
 const OFFSET: Duration = Duration::from_millis(500);
 
-/// Nobody is waited for any longer: a connection has its end, too.
+/// The longest timeout, since a connection does not last longer.
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("X-Prometheus-Scrape-Timeout-Seconds {0:?}: use a number of seconds, as in 10 or 2.5")]
 pub(super) struct ScrapeTimeoutError(String);
 
-/// How long the first answer about a target may wait for what there is to say; nothing
-/// where the request does not say after how long it is given up.
+/// Returns how long the first response about a target may wait for its result; `None` if the
+/// request has no timeout.
 pub(super) fn response_timeout(
     headers: &HeaderMap,
 ) -> Result<Option<Duration>, ScrapeTimeoutError> {
@@ -35,7 +35,7 @@ pub(super) fn response_timeout(
         return Ok(None);
     }
     let timeout = Duration::from_secs_f64(seconds.min(MAX_TIMEOUT.as_secs_f64()));
-    // Of a short one half is left.
+    // A short timeout is halved.
     Ok(Some(timeout.saturating_sub(OFFSET.min(timeout / 2))))
 }
 
@@ -73,7 +73,7 @@ mod tests {
             );
         }
         assert_eq!(of(b"0"), Ok(None));
-        // Too short for any clock.
+        // Shorter than the clock's resolution.
         assert_eq!(of(b"1e-300"), Ok(Some(Duration::ZERO)));
     }
 

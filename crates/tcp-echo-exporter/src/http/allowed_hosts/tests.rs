@@ -1,4 +1,4 @@
-//! Which requests are admitted under which name.
+//! Which requests are allowed under which host.
 
 use axum::{body::Body, routing::get};
 use hyper::service::Service as _;

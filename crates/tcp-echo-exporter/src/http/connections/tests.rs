@@ -1,4 +1,4 @@
-//! Which connection gives way.
+//! Which connection is closed for another.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ fn admit(connections: &Connections, client: u8) -> ConnectionGuard {
     connections.admit(peer, Instant::now() + Duration::from_secs(60))
 }
 
-/// Whether it was told to close.
+/// Whether it was notified to close.
 async fn is_closed(guard: &ConnectionGuard) -> bool {
     let closed = guard.connection.closed();
     timeout(Duration::ZERO, closed).await.is_ok()
 }
 
-/// The places of those that were told to close.
+/// The indices of the connections that were notified to close.
 async fn closed(all: &[ConnectionGuard]) -> Vec<usize> {
     let mut closed = Vec::new();
     for (index, one) in all.iter().enumerate() {
@@ -32,7 +32,7 @@ async fn closed(all: &[ConnectionGuard]) -> Vec<usize> {
 async fn the_oldest_idle_connection_gives_way() {
     let connections = Connections::new(8);
     let mut all: Vec<_> = (0..4).map(|_| admit(&connections, 1)).collect();
-    // The first one is answered, the second one was.
+    // The first one is busy, the second one was.
     let _request = all[0].connection.begin_request();
     drop(all[1].connection.begin_request());
     all.push(admit(&connections, 1));
@@ -48,7 +48,7 @@ async fn the_oldest_idle_connection_gives_way() {
 async fn the_slowest_reader_gives_way_before_those_that_wait() {
     let connections = Connections::new(6);
     let mut all: Vec<_> = (0..3).map(|_| admit(&connections, 1)).collect();
-    // What was taken of an earlier answer is no merit.
+    // What an earlier request wrote does not count.
     all[1].connection.on_written(1_000_000);
     let _requests: Vec<_> = all
         .iter()
@@ -61,7 +61,7 @@ async fn the_slowest_reader_gives_way_before_those_that_wait() {
     all.push(admit(&connections, 1));
     let _request = all[3].connection.begin_request();
     assert_eq!(closed(&all).await, [1]);
-    // One that has caught up is no slow reader.
+    // A reader that has caught up is not slow.
     all[2].connection.on_written(0);
     all.push(admit(&connections, 1));
     assert_eq!(closed(&all).await, [0]);
@@ -77,7 +77,7 @@ async fn the_client_with_the_most_gives_way_to_another_one() {
     assert_eq!(closed(&all).await, [1]);
     all.push(admit(&connections, 6));
     assert_eq!(closed(&all).await, [2]);
-    // Of clients with as many the oldest one.
+    // Among clients with the same number, the oldest connection is closed.
     all.push(admit(&connections, 7));
     assert_eq!(closed(&all).await, [0]);
 }
@@ -115,7 +115,7 @@ async fn a_connection_that_ended_counts_no_longer() {
     }
     let closed = admit(&connections, 1);
     let others = [1, 1].map(|client| admit(&connections, client));
-    // It was closed for another one, and its end is no other's.
+    // It was evicted already, so its end must not release another's place.
     drop(closed);
     assert_eq!(lock(&connections.0).open.len(), 2);
     drop(others);

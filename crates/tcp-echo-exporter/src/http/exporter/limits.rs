@@ -1,23 +1,23 @@
-//! Numbers that bound what clients take of the endpoints.
+//! The limits of connections and requests.
 
 use std::time::Duration;
 
-/// What keeps slow or silent clients from holding the endpoints.
+/// Limits that keep slow or silent clients from exhausting the server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// How many connections are served at once. Of each client up to half of what the
-    /// others leave; for more, others are closed.
+    /// The maximum number of connections. Each client has up to half of what the others leave;
+    /// beyond that, other connections are closed.
     pub(super) max_connections: usize,
-    /// How long nothing is accepted when the system is short of something, unless a
-    /// connection ends before.
+    /// How long accepting pauses when the system has no resources, unless a connection ends
+    /// before.
     pub(super) accept_backoff: Duration,
-    /// How long a request's head may be, in bytes.
+    /// The maximum size of a request's head, in bytes.
     pub(super) max_head_size: usize,
-    /// How long a connection may take to send a request's head, or idle before it.
+    /// How long a connection may take to send a request's head, including idle time before it.
     pub(super) head_timeout: Duration,
-    /// After how long a connection takes no further request.
+    /// The age at which a connection accepts no further request.
     pub(super) max_age: Duration,
-    /// How long its last request may then take, reading the answer included.
+    /// How long the last request may then take, including reading the response.
     pub(super) last_request_timeout: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Accepting connections.
+//! The accept loop.
 
 use std::{future::poll_fn, io, net::SocketAddr, task::Poll, time::Duration};
 
@@ -8,14 +8,14 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// Accepts connections, and pauses where the system is short of what a connection needs,
-/// which are file descriptors as a rule.
+/// Accepts connections, and pauses when the system has no resources for them, usually no file
+/// descriptors.
 pub(super) struct Listeners {
     sockets: Vec<TcpListener>,
-    /// How long a pause is, unless a connection ends before.
+    /// The length of a pause, unless a connection ends before.
     backoff: Duration,
     backoff_until: Option<Instant>,
-    /// Whether the log says that it fails.
+    /// Whether the failure was logged.
     failing: bool,
 }
 
@@ -29,7 +29,8 @@ impl Listeners {
         }
     }
 
-    /// The next connection, after the pause if there is one; nothing where a pause begins.
+    /// Returns the next connection, after the pause if there is one; `None` when a pause
+    /// begins.
     pub(super) async fn accept(&mut self) -> Option<(TcpStream, SocketAddr)> {
         if let Some(until) = self.backoff_until {
             sleep_until(until).await;
@@ -55,7 +56,7 @@ impl Listeners {
         }
     }
 
-    /// A connection has ended, so there is a file descriptor for another one.
+    /// A connection has ended, so its file descriptor is free.
     pub(super) const fn on_closed(&mut self) {
         self.backoff_until = None;
     }

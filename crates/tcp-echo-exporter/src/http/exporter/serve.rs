@@ -1,4 +1,4 @@
-//! Serving one connection.
+//! Serves one connection.
 
 use std::{
     convert::Infallible,
@@ -40,7 +40,7 @@ use crate::http::{
 
 pub(super) type AcceptFuture = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
 
-/// What is made of a TCP connection before HTTP is spoken.
+/// Turns a TCP connection into the stream that HTTP is spoken over.
 #[derive(Clone)]
 pub(super) struct Acceptor(pub(super) Arc<dyn Fn(TcpStream) -> AcceptFuture + Send + Sync>);
 
@@ -69,19 +69,19 @@ pub(super) async fn serve(
     tokio::select! {
         () = served => {}
         () = connection.closed() => {
-            tracing::debug!(peer = %connection.peer(), "a connection to the endpoints was closed for another one");
+            tracing::debug!(peer = %connection.peer(), "closed a connection to the endpoints for another one");
         }
     }
 }
 
-/// What there is to serve, if anything comes of a connection in time.
+/// Returns the stream to serve, unless the acceptor fails or times out.
 async fn accept(
     acceptor: Option<Acceptor>,
     stream: TcpStream,
     limits: Limits,
     stopped: &mut watch::Receiver<()>,
 ) -> Option<Stream> {
-    // Only the answer's latency is at stake.
+    // A failure affects only latency.
     let _ = stream.set_nodelay(true);
     let Some(Acceptor(accept)) = acceptor else {
         return Some(Stream::Tcp(stream));
@@ -94,7 +94,7 @@ async fn accept(
     match accepted {
         Ok(stream) => Some(stream),
         Err(error) => {
-            tracing::debug!(%error, "a connection to the endpoints was not accepted");
+            tracing::debug!(%error, "a connection to the endpoints was rejected");
             None
         }
     }
@@ -142,11 +142,11 @@ async fn serve_http(
         last.await.unwrap_or(Ok(()))
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, "a connection to the endpoints ended");
+        tracing::debug!(%error, "a connection to the endpoints ended with an error");
     }
 }
 
-/// An answer's body, with which its request ends.
+/// A response body. The request ends when it is dropped.
 struct ResponseBody {
     body: Body,
     _request_guard: RequestGuard,

@@ -1,4 +1,4 @@
-//! What HTTP is spoken on.
+//! The stream of a connection, which reports how fast it is written.
 
 use std::{
     io::{self, IoSlice},
@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::http::connection::Connection;
 
-/// What an acceptor makes of a connection.
+/// A stream that an acceptor returns.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
@@ -24,7 +24,7 @@ pub(super) enum Stream {
     Other(Box<dyn Transport>),
 }
 
-/// A stream that tells its connection how its answers are taken.
+/// A stream that reports writes to its connection.
 pub(super) struct MeteredStream {
     stream: Stream,
     connection: Arc<Connection>,
@@ -51,7 +51,7 @@ impl MeteredStream {
     }
 }
 
-/// What was done, unless it failed.
+/// Returns the result of a write, without its error.
 fn progress<T: Copy>(written: &Poll<io::Result<T>>) -> Poll<Option<T>> {
     match written {
         Poll::Ready(written) => Poll::Ready(written.as_ref().ok().copied()),
@@ -61,7 +61,8 @@ fn progress<T: Copy>(written: &Poll<io::Result<T>>) -> Poll<Option<T>> {
 
 impl Drop for MeteredStream {
     fn drop(&mut self) {
-        // The answer breaks off. What the kernel has of it would take memory for minutes.
+        // The response is cut off. Otherwise the kernel would keep its rest in memory for
+        // minutes.
         if self.connection.is_blocked()
             && let Stream::Tcp(stream) = &self.stream
         {
@@ -108,7 +109,7 @@ impl AsyncWrite for MeteredStream {
         }
     }
 
-    /// What TLS has taken may still wait here.
+    /// TLS may still buffer what it has accepted.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = self.with(|stream| stream.poll_flush(context));
         self.record_write(progress(&flushed).map(|flushed| flushed.map(|()| 0)));

@@ -1,4 +1,4 @@
-//! Clients that are slow, silent or still there at the end.
+//! Clients that are slow, silent or still connected at shutdown.
 
 use axum::routing::get;
 use tokio::{
@@ -9,10 +9,10 @@ use tokio::{
 
 use super::*;
 
-/// Long against what a test machine does to a timer.
+/// Far longer than a busy test machine delays a timer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A server of a small and of an endless answer.
+/// Starts a server with a small response, a large one, and one that never comes.
 async fn start(limits: Limits) -> (SocketAddr, oneshot::Sender<()>, JoinSet<()>) {
     start_with(limits, |exporter| exporter).await
 }
@@ -53,7 +53,7 @@ async fn closed(mut client: TcpStream) {
         .unwrap();
 }
 
-/// Reads the beginning of a good answer.
+/// Reads the beginning of a 200 response.
 async fn answered(mut client: TcpStream) {
     let mut answer = [0; 15];
     let read = timeout(TIMEOUT, client.read_exact(&mut answer)).await;
@@ -136,7 +136,7 @@ async fn idle_connections_give_way_and_busy_ones_do_not() {
     let mut first = [0; 15];
     kept.read_exact(&mut first).await.unwrap();
     for _ in 0..10 {
-        // One that has sent half a request is idle, too.
+        // A connection that has sent half a request is idle, too.
         let mut idle = TcpStream::connect(address).await.unwrap();
         idle.write_all(b"GET / HTTP/1.1\r\nHos").await.unwrap();
         answered(request(address, "/").await).await;
@@ -157,7 +157,7 @@ async fn a_slow_reader_is_reset_for_a_new_connection() {
     let mut stuck = request(address, "/large").await;
     let mut head = [0; 15];
     stuck.read_exact(&mut head).await.unwrap();
-    // Its socket takes some megabytes before it is full.
+    // Its socket buffers some megabytes.
     tokio::time::sleep(Duration::from_millis(100)).await;
     answered(request(address, "/").await).await;
     let mut rest = Vec::new();
@@ -167,7 +167,7 @@ async fn a_slow_reader_is_reset_for_a_new_connection() {
     assert_eq!(read.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
 }
 
-// Elsewhere a host has one loopback address as a rule.
+// Other systems usually have only one loopback address.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn one_address_has_half_of_what_the_others_leave() {
@@ -184,7 +184,7 @@ async fn one_address_has_half_of_what_the_others_leave() {
     let mut other = socket.connect(address).await.unwrap();
     let request_head = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n";
     other.write_all(request_head).await.unwrap();
-    // A third one of the first client costs another of its own.
+    // A third connection of the first client evicts one of its own.
     answered(request(address, "/").await).await;
     let mut byte = [0];
     let ends = timeout(TIMEOUT, first.read(&mut byte)).await.unwrap();
@@ -254,7 +254,7 @@ async fn http_is_spoken_on_what_an_acceptor_makes() {
         .unwrap()
         .unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
-    // Neither who is refused nor who says nothing stays.
+    // Neither a rejected client nor a silent one keeps its connection.
     let mut refused = TcpStream::connect(first).await.unwrap();
     refused.write_all(b"HELLO").await.unwrap();
     let silent = TcpStream::connect(first).await.unwrap();

@@ -1,14 +1,14 @@
-//! Clients that take their time.
+//! Clients that read slowly.
 
 use axum::{body::to_bytes, http::HeaderMap};
 use tokio::time::timeout;
 
 use super::*;
 
-/// Longer than what may wait of it.
+/// Longer than what the queue and socket buffers hold.
 const LONG: usize = 4 << 20;
 
-/// Long against what a test machine does to a timer.
+/// Far longer than a busy test machine delays a timer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 fn client(last: u8) -> Client {
@@ -32,7 +32,7 @@ async fn an_answer_that_nobody_reads_ends() {
         ..Renderer::default()
     };
     let stuck = answer(&renderer, &client(1), LONG).await;
-    // It is not whole by then, so it must not look so.
+    // The body is incomplete by then, so it must end in an error.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let read = to_bytes(stuck.into_body(), usize::MAX).await;
     read.unwrap_err();
@@ -47,7 +47,7 @@ async fn an_answer_has_its_place_until_it_is_read() {
         permit_timeout: Duration::ZERO,
         ..Renderer::default()
     };
-    // All of it may wait, so its writer is done.
+    // All of it fits into the queue, so its writer is done.
     let unread = answer(&renderer, &client(1), 200_000).await;
     let refused = answer(&renderer, &client(2), 5).await;
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -90,7 +90,7 @@ async fn clients_that_read_nothing_give_way_when_all_places_are_theirs() {
         let answered = timeout(Duration::from_secs(2), answer(&renderer, &client, 5));
         assert_eq!(answered.await.unwrap().status(), StatusCode::OK);
     }
-    // One was enough, and the others are read in the end.
+    // One eviction was enough; the others are read in the end.
     let mut whole = 0;
     for stuck in stuck {
         let read = to_bytes(stuck.into_body(), usize::MAX).await;

@@ -1,4 +1,4 @@
-//! Which reader is dropped, and who comes next.
+//! Which reader is evicted, and which waiter is served next.
 
 use axum::http::HeaderMap;
 use tokio::{task::yield_now, time::advance};
@@ -19,7 +19,7 @@ async fn permit(responses: &Responses, last: u8) -> Option<ResponsePermit> {
     responses.acquire(&client(last), MAX_WAIT).await
 }
 
-/// Whether the reader was told.
+/// Whether the reader was notified.
 async fn is_dropped(permit: &ResponsePermit) -> bool {
     let dropped = permit.reader().dropped();
     tokio::time::timeout(Duration::ZERO, dropped).await.is_ok()
@@ -35,7 +35,7 @@ async fn the_slowest_reader_of_those_with_the_most_is_dropped_for_another_client
         permit.reader().on_taken(1_000);
         permits.push(permit);
     }
-    // It has taken the least of all, but is not one of two.
+    // The last one is the slowest of all, but its client has one response only.
     let [first, _, _, last] = &permits[..] else {
         unreachable!()
     };
@@ -53,7 +53,7 @@ async fn the_slowest_reader_of_those_with_the_most_is_dropped_for_another_client
         dropped.push(is_dropped(permit).await);
     }
     assert_eq!(dropped, [false, true, false, false]);
-    // Its place is another's now.
+    // Its permit was granted to another.
     permits.remove(1);
     assert_eq!(lock(&responses.0).readers.len(), 4);
     drop((permit, permits));
@@ -108,7 +108,7 @@ async fn the_client_with_the_fewest_answers_comes_first() {
         yield_now().await;
     }
     advance(EVICTION_INTERVAL / 2).await;
-    // What nobody waits for any longer is not given.
+    // A waiter that is gone gets no permit.
     let gone = tokio::spawn({
         let responses = Arc::clone(&responses);
         async move { permit(&responses, 6).await.is_some() }
@@ -151,7 +151,7 @@ async fn a_slow_client_comes_last_and_has_nobody_dropped() {
     assert_eq!(first, 3);
     assert!(at - before <= SLOW_AFTER + EVICTION_INTERVAL);
     assert!(is_dropped(&second).await);
-    // It gets the place of a reader that has stalled.
+    // It gets the permit of a reader that has stalled.
     let (last, then, _) = order.recv().await.unwrap();
     assert_eq!(last, 1);
     assert!(then - at >= STALL_TIMEOUT);

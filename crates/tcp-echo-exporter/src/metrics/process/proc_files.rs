@@ -1,5 +1,5 @@
-//! What /proc says of this process, also when it can open no more files: then of all times
-//! somebody wants to know.
+//! Files of /proc about this process. They stay open, so that they can be read even when the
+//! process has no file descriptor left.
 
 use std::{
     fs::File,
@@ -13,7 +13,7 @@ use rustix::fs::Dir;
 /// More than the one line of /proc/self/stat.
 const MAX_STAT_LEN: usize = 4096;
 
-/// Files that stay open, and what never changes. What could not be had is missing.
+/// The open files, and values that never change. A file that could not be opened is `None`.
 #[derive(Debug)]
 pub(super) struct ProcFiles {
     stat: Option<File>,
@@ -33,24 +33,24 @@ impl Default for ProcFiles {
 }
 
 impl ProcFiles {
-    /// The process's times and sizes at this moment.
+    /// Reads the process's times and sizes.
     pub(super) fn stat(&self) -> Option<Stat> {
         let mut line = [0; MAX_STAT_LEN];
-        // Whatever is read from the beginning is made anew.
+        // A read at offset 0 has the kernel generate the contents again.
         let len = self.stat.as_ref()?.read_at(&mut line, 0).ok()?;
         Stat::from_read(&line[..len]).ok()
     }
 
-    /// When the system was booted, in Unix seconds.
+    /// Returns when the system booted, in Unix seconds.
     pub(super) fn boot_time(&self) -> Option<u64> {
         self.boot_time
     }
 
-    /// How many files are open.
+    /// Counts the open file descriptors.
     pub(super) fn open_fds(&self) -> Option<u64> {
         let fds = self.fds.as_ref()?;
         let mut fds = fds.lock().unwrap_or_else(PoisonError::into_inner);
-        // Since Linux 6.2 the directory's size is their number; before that it is 0.
+        // Since Linux 6.2 the size of the directory is the count; before that it is 0.
         match fds.stat().ok()?.st_size {
             0 => count_entries(&mut fds),
             open => u64::try_from(open).ok(),
@@ -58,7 +58,7 @@ impl ProcFiles {
     }
 }
 
-/// The entries of a directory besides itself and its parent.
+/// Counts the entries of a directory, without itself and its parent.
 fn count_entries(directory: &mut Dir) -> Option<u64> {
     directory.rewind();
     let mut entries = 0;

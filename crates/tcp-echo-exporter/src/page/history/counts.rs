@@ -1,12 +1,12 @@
-//! The native histogram of one target at one moment, kept small.
+//! The native histogram of one target at one moment, in little memory.
 
 use crate::metrics::snapshot::Snapshot;
 
-/// Native buckets that are kept of a target: up to 64 s.
+/// The number of native buckets that are kept: up to 64 s.
 pub(super) const MAX_BUCKETS: usize = 209;
 
-/// Counts by native bucket, from the first that is not 0 to the last: those of one
-/// target lie close together.
+/// Counts by native bucket, from the first to the last that is not 0. Those of one target lie
+/// close together.
 #[derive(Debug, Default)]
 pub(super) struct BucketCounts {
     first: usize,
@@ -28,7 +28,7 @@ impl BucketCounts {
         }
     }
 
-    /// What was counted since, by native bucket.
+    /// Returns the counts since then, by native bucket.
     pub(super) fn delta_to(&self, now: &Snapshot<'_>) -> Vec<u32> {
         self.subtracted(native(now).collect())
     }
@@ -41,15 +41,15 @@ impl BucketCounts {
         from
     }
 
-    /// The heap that it takes, in bytes.
+    /// Returns the allocated memory in bytes.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         size_of_val(&*self.counts)
     }
 }
 
-/// The native histogram; what is beyond the buckets kept is in the last. Counts wrap,
-/// which differences of them don't mind.
+/// Returns the native histogram. The last bucket includes all beyond it. Counts wrap, which
+/// does not affect their differences.
 fn native(target: &Snapshot<'_>) -> impl ExactSizeIterator<Item = u32> {
     let counts = target.native();
     let (kept, beyond) = counts.split_at(counts.len().min(MAX_BUCKETS));

@@ -1,27 +1,26 @@
-//! One step of a target's history, packed.
+//! One packed step of a target's history.
 
 use crate::metrics::native::{self, ZERO_THRESHOLD};
 
-/// How many buckets of the heatmap a step has. Each is √2 wide, four of the native
-/// histogram's; the first holds all up to 2^−17.5 s (5.4 µs), the last all above
-/// 2^1.5 s (2.8 s).
+/// The number of heatmap buckets in a step. Each is √2 wide, which is four native buckets. The
+/// first holds all RTTs up to 2^−17.5 s (5.4 µs), the last all above 2^1.5 s (2.8 s).
 pub(crate) const HEATMAP_BUCKETS: usize = 40;
 
-/// How many native buckets lie below those of the heatmap's first.
+/// The number of native buckets below the four of the first heatmap bucket, which counts
+/// them too.
 const BUCKETS_BELOW: usize = 16;
 
-/// The quantiles that a step keeps.
+/// The quantiles that a step stores.
 pub(crate) const QUANTILES: [f64; 4] = [0.1, 0.5, 0.9, 0.99];
 
-/// What happened to a target in one step, in 36 bytes. Counts beyond a field's
-/// range stay at its end.
+/// What happened to a target in one step, in 36 bytes. Counts saturate.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Step {
-    /// Two buckets a byte; 0 for none, else 1 + log2 of the count.
+    /// Two buckets a byte: 0 if empty, else 1 + log2 of the count.
     heatmap: [u8; HEATMAP_BUCKETS / 2],
     quantiles: [Rtt; QUANTILES.len()],
     pub(crate) received: u16,
-    /// But for those missed.
+    /// Without those missed by this host.
     pub(crate) lost: u16,
     /// Slots that this host missed.
     pub(crate) missed: u16,
@@ -29,8 +28,7 @@ pub(crate) struct Step {
     pub(crate) disconnects: u8,
 }
 
-/// An RTT as the logarithm of it: 0 for none, else from 2^−20 s up in parts of
-/// 1/2048 of a doubling (0.03 %).
+/// A logarithmic RTT: 0 for none, else in units of 1/2048 of a doubling (0.03 %) above 2^−20 s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rtt(u16);
 
@@ -53,10 +51,10 @@ impl Rtt {
     }
 }
 
-/// What is counted in one step or any other time, before it is packed.
+/// The counts of a step before it is packed.
 #[derive(Debug, Default)]
 pub(crate) struct StepCounts<'a> {
-    /// The native histogram's counts.
+    /// The counts of the native histogram.
     pub(crate) native: &'a [u32],
     pub(crate) lost: u64,
     pub(crate) missed: u64,
@@ -91,13 +89,13 @@ impl Step {
         step
     }
 
-    /// A heatmap bucket's count, to the power of two below it.
+    /// Returns the count of a heatmap bucket, rounded down to a power of two.
     pub(crate) fn heatmap_count(&self, bucket: usize) -> u32 {
         let level = self.heatmap[bucket / 2] >> (bucket % 2 * 4) & 15;
         if level == 0 { 0 } else { 1 << (level - 1) }
     }
 
-    /// The RTT at one of [`QUANTILES`].
+    /// Returns the RTT at one of [`QUANTILES`].
     pub(crate) fn quantile(&self, index: usize) -> Option<f64> {
         self.quantiles[index].seconds()
     }
@@ -106,13 +104,13 @@ impl Step {
         self.quantiles[1]
     }
 
-    /// The part of the outcomes that was lost, and not missed by this host; none
+    /// Returns the fraction of outcomes that were lost and not missed by this host; `None`
     /// without outcomes.
     pub(crate) fn loss(&self) -> Option<f64> {
         self.part(self.lost)
     }
 
-    /// The part that this host missed.
+    /// Returns the fraction that this host missed.
     pub(crate) fn missed(&self) -> Option<f64> {
         self.part(self.missed)
     }
@@ -124,13 +122,13 @@ impl Step {
     }
 }
 
-/// The upper bound of a heatmap bucket, in seconds.
+/// Returns the upper bound of a heatmap bucket, in seconds.
 pub(crate) fn heatmap_bound(bucket: usize) -> f64 {
     (bucket as f64 / 2.0 - 17.5).exp2()
 }
 
-/// The RTT in seconds below which this part of the counts of a native histogram
-/// lies, with counts spread evenly (on the logarithm) over their bucket.
+/// Returns a quantile of a native histogram, in seconds. Interpolates logarithmically within a
+/// bucket.
 pub(crate) fn quantile(native: &[u32], q: f64) -> Option<f64> {
     let count: u64 = native.iter().map(|count| u64::from(*count)).sum();
     let rank = q * count as f64;

@@ -8,7 +8,7 @@ fn target(name: &str, timeout: Duration) -> Target {
     Target::new("192.0.2.1:1".parse().unwrap(), config).named(name)
 }
 
-/// Tells of a reply, or of a connection.
+/// Reports events to a sensor.
 fn tell(sensor: &mut TargetSensor, target: &Target, events: &[Event]) {
     let session = Session::new(target.session(), Instant::now());
     for event in events {
@@ -53,7 +53,7 @@ fn steps_hold_what_happened_in_them() {
     history.advance(start + STEP);
     tell(&mut sensor, &target, &[reply(20_000), reply(20_000)]);
     history.advance(start + STEP * 2);
-    // Nothing for a step, then as if asleep for two.
+    // Nothing for a step, then the task sleeps for two.
     history.advance(start + STEP * 3);
     tell(&mut sensor, &target, &[reply(10_000)]);
     history.advance(start + STEP * 6);
@@ -108,7 +108,7 @@ fn targets_come_and_go() {
     };
     assert_eq!(ids(&history), [1, 2]);
     drop(sensors);
-    // Under the same name anew, counting from 0: no counts below nothing.
+    // The same name attached again counts from 0: no difference underflows.
     let mut sensor = metrics.attach(&one);
     tell(&mut sensor, &one, &[reply(10_000)]);
     history.advance(start + STEP * 2);

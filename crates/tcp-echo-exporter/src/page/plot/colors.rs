@@ -1,4 +1,4 @@
-//! The colours of the pictures; those of the page's style.
+//! The colours of plots, which are those of the page's style.
 
 use plotters::style::RGBColor;
 

@@ -1,23 +1,23 @@
-//! What a picture shows.
+//! The data of a plot.
 
 use std::time::{Duration, Instant};
 
 use crate::page::history::{History, STEP, step::Step};
 
-/// What a picture shows.
+/// The data of a plot.
 #[derive(Debug)]
 pub(crate) struct PlotData {
     pub(crate) name: String,
-    /// The oldest first; the last one is under way.
+    /// Oldest first; the last one is the current step.
     pub(crate) steps: Vec<Step>,
-    /// How much of the last one has passed.
+    /// How much of the current step has passed.
     pub(crate) current_age: Duration,
-    /// The time that the picture spans, in minutes.
+    /// The time span of the plot, in minutes.
     pub(crate) minutes: f64,
 }
 
 impl PlotData {
-    /// The target of this name.
+    /// Collects the data of the target of this name.
     pub(crate) fn find(history: &History, name: &str) -> Option<Self> {
         history.advance(Instant::now());
         let tracks = history.tracks();
@@ -29,7 +29,7 @@ impl PlotData {
         steps.extend(track.map(|track| track.current_step(&target)));
         let longest = history.retention();
         let length = STEP * u32::try_from(steps.len()).unwrap_or(u32::MAX);
-        // In whole tens of minutes, so that a young history is not a sliver.
+        // Rounded up to tens of minutes, so that a short history is not a sliver.
         let minutes = (length.as_secs_f64() / 600.0).ceil() * 10.0;
         Some(Self {
             name: name.to_owned(),
@@ -41,7 +41,7 @@ impl PlotData {
         })
     }
 
-    /// When a step began and ended, in minutes before now.
+    /// Returns when a step began and ended, in minutes relative to now.
     pub(crate) fn when(&self, index: usize) -> (f64, f64) {
         let after = self.steps.len() - 1 - index;
         let minutes = |time: Duration| -time.as_secs_f64() / 60.0;

@@ -1,4 +1,4 @@
-//! How the parts of a picture are drawn.
+//! Draws the parts of a plot.
 
 use plotters::{
     coord::{Shift, types::RangedCoordf64},
@@ -15,16 +15,16 @@ use crate::page::{
     text,
 };
 
-/// Everything is drawn in units of a quarter of a pixel: the library's are whole.
+/// Drawing units per pixel. The library's coordinates are integers, which would be too coarse.
 pub(super) const SCALE: i32 = 4;
 
-/// Heights of the picture's parts, in pixels.
+/// The heights of the plot's parts, in pixels.
 const TITLE_HEIGHT: i32 = 30;
 const RTT_HEIGHT: i32 = 210;
 const LOSS_HEIGHT: i32 = 74;
 const HEATMAP_HEIGHT: i32 = 170;
 
-/// The height of the picture, in pixels.
+/// The height of the plot, in pixels.
 pub(super) const HEIGHT: i32 = TITLE_HEIGHT + RTT_HEIGHT + LOSS_HEIGHT + HEATMAP_HEIGHT;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -34,7 +34,7 @@ fn font(pixels: i32) -> (&'static str, i32) {
     ("system-ui, sans-serif", pixels * SCALE)
 }
 
-/// What draws one picture.
+/// Draws one plot.
 pub(super) struct Painter<'a> {
     pub(super) data: &'a PlotData,
     pub(super) colors: &'a Colors,
@@ -44,13 +44,13 @@ pub(super) struct Painter<'a> {
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 impl Painter<'_> {
-    /// The whole picture.
+    /// Draws the whole plot.
     pub(super) fn draw(&self, root: &Area<'_>) -> DrawResult {
         root.fill(&self.colors.background)?;
         let (title, rest) = root.split_vertically(TITLE_HEIGHT * SCALE);
         let (band, rest) = rest.split_vertically(RTT_HEIGHT * SCALE);
         let (loss, heat) = rest.split_vertically(LOSS_HEIGHT * SCALE);
-        // XML has no control characters.
+        // XML allows no control characters.
         let name = self.data.name.replace(char::is_control, "\u{fffd}");
         title.draw(&Text::new(
             name,
@@ -66,8 +66,7 @@ impl Painter<'_> {
         Ok(root.present()?)
     }
 
-    /// A chart over the time; `low` to `high` is its vertical range, and its ticks
-    /// are `ticks` with their texts.
+    /// Draws a chart over time with the vertical range `low` to `high` and labelled ticks.
     fn chart<'a, 'b>(
         &self,
         area: &'a Area<'b>,
@@ -136,7 +135,7 @@ impl Painter<'_> {
             })
     }
 
-    /// p10 to p90 with the median, and when connections came and went.
+    /// Draws p10 to p90 with the median, and marks where the connection changed.
     fn band(&self, area: &Area<'_>) -> DrawResult {
         let steps = &self.data.steps;
         let tops = steps.iter().filter_map(|step| step.quantile(2));
@@ -202,7 +201,7 @@ impl Painter<'_> {
                 (step.missed(), self.colors.muted),
             ] {
                 if let Some(part) = part.filter(|part| *part > 0.0) {
-                    // Even the least of it is seen.
+                    // The smallest loss is still visible.
                     let to = (from + part.max(0.04)).min(1.0);
                     let bar = [(begin, from), (end, to)];
                     chart.draw_series([Rectangle::new(bar, color.filled())])?;
@@ -213,7 +212,7 @@ impl Painter<'_> {
         Ok(())
     }
 
-    /// How many replies fell into which bucket when.
+    /// Draws the heatmap: the number of replies by RTT and time.
     fn heat(&self, area: &Area<'_>) -> DrawResult {
         let steps = &self.data.steps;
         let used = (0..HEATMAP_BUCKETS)
@@ -221,7 +220,7 @@ impl Painter<'_> {
         let (first, last) = used.fold((HEATMAP_BUCKETS, 0), |(first, last), bucket| {
             (first.min(bucket), last.max(bucket))
         });
-        // A few rows at least, so that they are rows.
+        // At least a few rows, so that a row is not too high.
         let (first, last) = if first > last {
             (14, 21)
         } else {
@@ -248,7 +247,7 @@ impl Painter<'_> {
         let max_count = f64::from(max_count.max().unwrap_or(0)) + 1.0;
         for bucket in first..=last {
             let row = |begin, end| [(begin, bucket as f64), (end, bucket as f64 + 1.0)];
-            // Neighbours of one colour are one rectangle.
+            // Neighbours of the same colour become one rectangle.
             let mut open: Option<(u32, f64, f64)> = None;
             let ends = (0..steps.len()).map(|index| {
                 let (begin, end) = self.interval(index);
@@ -271,7 +270,7 @@ impl Painter<'_> {
         Ok(())
     }
 
-    /// A step's begin and end, within the picture.
+    /// Returns a step's begin and end, clipped to the plot.
     fn interval(&self, index: usize) -> (f64, f64) {
         let (begin, end) = self.data.when(index);
         let left = -self.data.minutes;
@@ -283,7 +282,7 @@ impl Painter<'_> {
         f64::midpoint(begin, end)
     }
 
-    /// Neighbouring steps that have replies.
+    /// Returns the runs of consecutive steps with replies.
     fn runs(&self) -> Vec<Vec<usize>> {
         let steps = &self.data.steps;
         let indices: Vec<usize> = (0..steps.len()).collect();
@@ -297,10 +296,10 @@ impl Painter<'_> {
     }
 }
 
-/// Round values from 0 to `top`, four or five.
+/// Returns four or five round values from 0 to `top`.
 pub(super) fn linear_ticks(top: f64) -> Vec<(f64, String)> {
-    // Logarithms and powers of ten are a little off, on each system in its own way, and no
-    // tick is to be lost by that.
+    // Logarithms and powers of ten are inexact, in a way that depends on the system. That must
+    // not drop a tick.
     const SLACK: f64 = 1.0 + 1e-9;
     let rough = top / 4.0;
     let ten = 10_f64.powf((rough * SLACK).log10().floor());

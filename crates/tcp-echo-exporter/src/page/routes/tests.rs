@@ -1,4 +1,4 @@
-//! What a picture costs others.
+//! What a plot costs other requests.
 
 use std::{sync::mpsc, thread, time::Duration};
 
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::*;
 
-/// Long against what a test machine does to a timer.
+/// Far longer than a busy test machine delays a timer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 const BUILD: BuildInfo = BuildInfo {
@@ -63,7 +63,7 @@ async fn a_picture_holds_up_nobody_while_the_history_is_in_use() {
         let state = Arc::clone(&state);
         async move { get(&state, "/api/v1/plot?target=a:1").await }
     });
-    // The one thread of this runtime is free for another request.
+    // The only thread of this runtime is free for another request.
     tokio::task::yield_now().await;
     let free = timeout(TIMEOUT, get(&state, "/free")).await.unwrap();
     assert_eq!(free.status(), StatusCode::OK);

@@ -50,7 +50,7 @@ fn only_what_changed_is_sent() {
         (id, &"up".into())
     );
     assert_eq!(up["rows"][0].get("head"), None);
-    // The other is not up, so it is above now.
+    // The other target is not up, so it comes first.
     assert_eq!(up["order"][1], *id);
 
     drop(other);
@@ -101,7 +101,7 @@ async fn streams_are_few_and_their_places_come_back() {
     let mut streams: Vec<_> = (0..MAX_STREAMS).map(|_| stream("192.0.2.1")).collect();
     assert!(streams.iter().all(|stream| stream.status() == 200));
     assert_eq!(stream("192.0.2.1").status(), 503);
-    // Another client has the place of the oldest, which ends in good order.
+    // Another client replaces the oldest stream, which ends cleanly.
     let other = stream("192.0.2.2");
     assert_eq!(other.status(), 200);
     let first = streams.remove(0);

@@ -1,4 +1,4 @@
-//! The streams that are open, and which of them ends for another viewer.
+//! The limit of open streams, and which of them ends for another viewer.
 
 use std::{
     net::IpAddr,
@@ -8,8 +8,8 @@ use std::{
 use tcp_echo_address::client_network;
 use tokio::task::{AbortHandle, JoinHandle};
 
-/// The tasks of all streams, up to a limit. Where it is reached, the oldest stream of the client
-/// with the most of them ends for a client with fewer; its browser comes again.
+/// The tasks of all streams. At the limit, the oldest stream of the client with the most
+/// streams ends for a client with fewer; its browser reconnects.
 #[derive(Debug)]
 pub(super) struct Viewers {
     limit: usize,
@@ -18,12 +18,12 @@ pub(super) struct Viewers {
 
 #[derive(Debug)]
 struct Stream {
-    /// An IPv4 address or the /64 of an IPv6 one; unknown clients are one.
+    /// An IPv4 address or the /64 of an IPv6 address. Unknown clients count as one.
     client: Option<IpAddr>,
     task: AbortHandle,
 }
 
-/// A stream that is open. Its task ends when this is dropped.
+/// An open stream. Its task ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Viewer {
     task: AbortHandle,
@@ -38,7 +38,7 @@ impl Viewers {
         }
     }
 
-    /// Has `start` begin another stream of `client`, unless that has as many as any.
+    /// Starts another stream for `client`; `None` if no client has more streams.
     pub(super) fn admit(
         &self,
         client: Option<IpAddr>,
@@ -68,7 +68,7 @@ impl Viewers {
     }
 }
 
-/// How many of the streams are of this client.
+/// Counts the streams of this client.
 fn count(streams: &[Stream], client: Option<IpAddr>) -> usize {
     let own = streams.iter().filter(|stream| stream.client == client);
     own.count()

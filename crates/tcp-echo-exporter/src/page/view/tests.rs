@@ -40,7 +40,7 @@ impl Probed {
         self.sensor.on_event(&event, &self.session);
     }
 
-    /// Lets so many intervals pass before it is woken; every probe is sent to nobody.
+    /// Advances by so many intervals before the next poll. No probe is answered.
     fn wake_after(&mut self, intervals: u32) {
         self.now += INTERVAL * intervals;
         loop {
@@ -55,7 +55,7 @@ impl Probed {
         }
     }
 
-    /// Its state and what is said of its loss.
+    /// Its health and the text of its loss.
     fn seen(&self) -> (Health, String) {
         let view = View::of(&self.history);
         (view.rows[0].health, view.rows[0].cells().loss.clone())
@@ -66,11 +66,11 @@ impl Probed {
 fn a_busy_host_makes_no_target_lossy() {
     let mut probed = Probed::new();
     probed.connect();
-    // Most slots were over before it woke, and one probe is on its way.
+    // Most slots passed while it did not run, and one probe is in flight.
     probed.wake_after(10);
     let (health, loss) = probed.seen();
     assert_eq!((health, &*loss), (Health::Missed, "100 % (100 % missed)"));
-    // That one times out, which is nobody's fault but the target's.
+    // That probe times out, which is the target's fault.
     probed.wake_after(1);
     let (health, loss) = probed.seen();
     assert_eq!(health, Health::Down, "{loss}");
@@ -83,13 +83,13 @@ fn a_busy_host_makes_no_target_lossy() {
 #[test]
 fn what_only_this_host_missed_has_a_state_of_its_own() {
     let mut probed = Probed::new();
-    // As for want of files, before anything is known of the target.
+    // As without file descriptors, before anything is known of the target.
     probed.session.handle_out_of_resources(probed.now);
     probed.wake_after(4);
     let (health, loss) = probed.seen();
     assert_eq!((health, &*loss), (Health::Missed, "100 % (100 % missed)"));
     assert_eq!(health.as_str(), "missed");
-    // Then there is a file, and nobody answers.
+    // Then there is a descriptor, but the peer refuses.
     let reason = ConnectFailure::Refused;
     let event = probed.session.handle_connect_failed(probed.now, reason);
     probed.sensor.on_event(&event, &probed.session);
