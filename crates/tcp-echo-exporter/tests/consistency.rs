@@ -16,7 +16,7 @@ use tcp_echo_exporter::{Endpoints, TargetMetrics};
 /// In how many scrapes the target has to have moved on since the last one.
 const MOVED: u32 = 100;
 
-const MOST: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn every_scrape_sees_one_moment() {
@@ -52,7 +52,7 @@ async fn every_scrape_sees_one_moment() {
     let (mut last_sent, mut moved) = (0, 0);
     let start = Instant::now();
     while moved < MOVED {
-        assert!(start.elapsed() < MOST, "{moved} scrapes saw it move");
+        assert!(start.elapsed() < DEADLINE, "{moved} scrapes saw it move");
         let answer = get(address, "/metrics").await;
         let value = |name: &str| -> Option<u64> {
             let series = format!("tcp_echo_{name}{{target=\":4000\"");

@@ -86,7 +86,7 @@ fn endpoints(targets: usize) -> (Endpoints, Vec<impl Sized>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn idle_connections_of_four_addresses_keep_nobody_out() {
+async fn idle_connections_of_four_addresses_block_nobody() {
     let (endpoints, _sensors) = endpoints(10);
     let (address, _tasks) = serve(endpoints).await;
     let mut idle = Vec::new();
@@ -112,7 +112,7 @@ async fn idle_connections_of_four_addresses_keep_nobody_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn slow_readers_of_few_addresses_keep_nobody_out() {
+async fn slow_readers_of_few_addresses_block_nobody() {
     const TARGETS: usize = 3_000;
     let (endpoints, _sensors) = endpoints(TARGETS);
     let (address, _tasks) = serve(endpoints).await;

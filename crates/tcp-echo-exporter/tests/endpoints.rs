@@ -25,7 +25,7 @@ async fn bare() -> (SocketAddr, tokio::task::JoinSet<()>) {
 }
 
 #[tokio::test]
-async fn paths_and_methods_are_what_they_are() {
+async fn paths_and_methods_have_their_status() {
     let (address, _tasks) = bare().await;
     for (method, path, status) in [
         ("GET", "/", 200),
@@ -69,7 +69,7 @@ async fn paths_and_methods_are_what_they_are() {
 }
 
 #[tokio::test]
-async fn head_gives_the_head_alone() {
+async fn head_returns_only_the_head() {
     let (address, _tasks) = bare().await;
     for path in ["/", "/metrics", "/api/v1/targets", "/-/healthy", "/-/ready"] {
         let head = request(address, "HEAD", path, &[]).await;
@@ -83,7 +83,7 @@ async fn head_gives_the_head_alone() {
 }
 
 #[tokio::test]
-async fn gzip_holds_the_same() {
+async fn gzip_has_the_same_content() {
     let (address, _tasks) = bare().await;
     for path in ["/", "/api/v1/targets"] {
         let plain = get(address, path).await;
@@ -117,7 +117,7 @@ async fn ready_once_started_and_every_target_was_tried() {
     check(503, "not ready: 2 of 2 targets not tried yet\n").await;
     up.connect("192.0.2.1:1");
     check(503, "not ready: 1 of 2 targets not tried yet\n").await;
-    down.tell(&Event::ConnectFailed {
+    down.observe(&Event::ConnectFailed {
         reason: ConnectFailure::Dns,
     });
     check(200, "ready\n").await;
@@ -126,7 +126,7 @@ async fn ready_once_started_and_every_target_was_tried() {
 }
 
 #[tokio::test]
-async fn reload_calls_the_hook_and_says_how_it_went() {
+async fn reload_calls_the_hook_and_reports_its_result() {
     let calls = Arc::new(AtomicU32::new(0));
     let fails = Arc::new(AtomicBool::new(false));
     let hook = {
@@ -160,7 +160,7 @@ async fn reload_calls_the_hook_and_says_how_it_went() {
 }
 
 #[tokio::test]
-async fn reload_is_refused_where_nobody_may() {
+async fn reload_is_rejected_if_no_client_may() {
     let endpoints = Endpoints::new(BUILD)
         .with_reload(|| Err("it was called".into()))
         .with_lifecycle(Lifecycle::Nobody);
@@ -225,7 +225,7 @@ async fn the_page_runs_nothing_and_escapes_everything() {
 
 /// Below whatever path a proxy has it.
 #[tokio::test]
-async fn the_page_refers_to_nothing_by_its_place() {
+async fn the_page_has_only_relative_links() {
     let metrics = TargetMetrics::new();
     let _driven = Driven::attach(&metrics, &target("h:1").named("a"));
     let (address, _tasks) = serve(Endpoints::new(BUILD).with_targets(metrics)).await;
@@ -243,7 +243,7 @@ async fn the_page_refers_to_nothing_by_its_place() {
 }
 
 #[tokio::test]
-async fn a_name_from_the_request_is_text_too() {
+async fn a_name_from_the_request_is_escaped_too() {
     let (address, _tasks) = bare().await;
     for path in [
         "/?target=%3Cscript%3Ealert(1)%3C/script%3E%22",
@@ -256,12 +256,12 @@ async fn a_name_from_the_request_is_text_too() {
 }
 
 #[tokio::test]
-async fn the_api_searches_and_gives_the_worst() {
+async fn the_api_searches_and_returns_the_worst() {
     let metrics = TargetMetrics::new();
     let targets = ["a:1", "b:1", "c:1"].map(target);
     let [mut a, mut b, _c] = targets.map(|target| Driven::attach(&metrics, &target));
     a.connect("192.0.2.1:1");
-    b.tell(&Event::ConnectFailed {
+    b.observe(&Event::ConnectFailed {
         reason: ConnectFailure::Dns,
     });
     let (address, _tasks) = serve(Endpoints::new(BUILD).with_targets(metrics)).await;
@@ -328,7 +328,7 @@ async fn the_history_ends_with_the_router() {
 }
 
 #[tokio::test]
-async fn the_api_says_what_the_page_shows() {
+async fn the_api_matches_the_page() {
     let metrics = TargetMetrics::new();
     let new = target("b:1").named("new").with_label("dc", "par1");
     let _new = metrics.attach(&new);

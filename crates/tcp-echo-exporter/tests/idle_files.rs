@@ -17,7 +17,7 @@ use tokio::{
 };
 
 #[tokio::test]
-async fn a_process_out_of_files_takes_them_from_idle_connections() {
+async fn idle_connections_are_closed_for_file_descriptors() {
     const IDLE: usize = 5;
     let (address, _tasks) = serve(Endpoints::new(BUILD)).await;
     let mut idle = Vec::new();

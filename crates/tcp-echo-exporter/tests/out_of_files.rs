@@ -42,7 +42,7 @@ async fn process(stream: &mut TcpStream) -> Vec<(String, f64)> {
 }
 
 #[tokio::test]
-async fn a_process_out_of_files_tells_of_itself() {
+async fn a_process_without_file_descriptors_exposes_its_metrics() {
     let (address, _tasks) = serve(Endpoints::new(BUILD)).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     let before = process(&mut stream).await;

@@ -30,8 +30,8 @@ fn millis(text: &str) -> Result<Duration, String> {
         .ok_or("write 5ms".to_owned())
 }
 
-/// With one target that is listed as `listed`, and room for so many others.
-async fn start(networks: &str, most: usize) -> Parts {
+/// Starts with one listed target and a limit of `max_targets` on demand.
+async fn start(networks: &str, max_targets: usize) -> Parts {
     let address = "127.0.0.1:0".parse().unwrap();
     let server = Server::bind(&address, ServerConfig::default())
         .await
@@ -41,7 +41,7 @@ async fn start(networks: &str, most: usize) -> Parts {
     let on_demand = OnDemand::new(OnDemandLimits {
         networks: networks.parse().unwrap(),
         idle: Duration::from_secs(3600),
-        most,
+        most: max_targets,
     });
     let listed = Target::new(peer.to_string().parse().unwrap(), session()).named("listed");
     let prober = Prober::builder()
@@ -79,7 +79,7 @@ fn sample(text: &str, name: &str) -> Option<f64> {
 }
 
 #[tokio::test]
-async fn the_answer_is_the_series_of_that_target_alone() {
+async fn the_response_has_only_the_series_of_that_target() {
     let parts = start("127.0.0.0/8", 10).await;
     let peer = parts.peer;
     let answer = probe(&parts, &format!("target={peer}")).await;
@@ -173,7 +173,7 @@ async fn formats_are_those_of_metrics() {
 }
 
 #[tokio::test]
-async fn a_listed_name_answers_from_that_target() {
+async fn a_listed_name_returns_that_target() {
     let parts = start("10.0.0.0/8", 0).await;
     let answer = probe(&parts, "target=listed").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -187,7 +187,7 @@ async fn a_listed_name_answers_from_that_target() {
 }
 
 #[tokio::test]
-async fn who_is_refused_is_told_why() {
+async fn rejected_requests_say_why() {
     let parts = start("127.0.0.1", 1).await;
     let (peer, port) = (parts.peer, parts.peer.port());
     let check = async |query: &str, status: u16, text: &str| {
@@ -246,7 +246,7 @@ async fn who_is_refused_is_told_why() {
 }
 
 #[tokio::test]
-async fn who_asks_with_other_settings_gets_what_is_probed() {
+async fn other_settings_do_not_change_a_probed_target() {
     let parts = start("127.0.0.0/8", 10).await;
     let peer = parts.peer;
     let first = probe(&parts, &format!("target={peer}&interval=1000ms")).await;
@@ -265,7 +265,7 @@ async fn who_asks_with_other_settings_gets_what_is_probed() {
 // Only Linux has every address of 127.0.0.0/8 by itself.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn one_client_leaves_places_for_others() {
+async fn one_client_leaves_targets_for_others() {
     let parts = start("127.0.0.0/8", 4).await;
     let ask = async |client: &str, port: u16| {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
@@ -284,7 +284,7 @@ async fn one_client_leaves_places_for_others() {
                    has its share of them\n";
     assert_eq!(ask("127.0.0.1", 4).await, (429, refused.to_owned()));
     assert_eq!(ask("127.0.0.2", 4).await.0, 200);
-    // It has all that is probed, whoever has begun it.
+    // It may request every probed target, including those of other clients.
     for port in 1..=4 {
         assert_eq!(ask("127.0.0.1", port).await.0, 200);
     }
@@ -306,7 +306,7 @@ fn silent_peer() -> (SocketAddr, Vec<std::net::TcpStream>, TcpListener) {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn the_first_answer_waits_as_long_as_the_scrape_lets_it() {
+async fn the_first_response_waits_for_the_scrape_timeout() {
     let parts = start("127.0.0.0/8", 10).await;
     let ask = async |target: SocketAddr, seconds: &str| {
         // The handshake is given two seconds.
@@ -336,7 +336,7 @@ async fn the_first_answer_waits_as_long_as_the_scrape_lets_it() {
 }
 
 #[tokio::test]
-async fn a_peer_that_refuses_is_told_by_the_first_answer() {
+async fn the_first_response_shows_a_refused_connection() {
     let parts = start("127.0.0.0/8", 10).await;
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = closed.local_addr().unwrap();
@@ -355,7 +355,7 @@ async fn a_peer_that_refuses_is_told_by_the_first_answer() {
 }
 
 #[tokio::test]
-async fn nothing_can_be_asked_for_unless_it_is_enabled() {
+async fn probe_is_disabled_by_default() {
     let bare = Endpoints::new(BUILD).with_targets(TargetMetrics::new());
     let (address, _tasks) = serve(bare).await;
     for method in ["GET", "POST"] {

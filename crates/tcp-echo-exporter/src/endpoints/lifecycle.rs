@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_is_told_by_the_address() {
+    fn the_address_decides_which_clients_may() {
         let (here, mapped, v6) = ("127.0.0.1:9", "[::ffff:127.0.0.1]:9", "[::1]:9");
         for peer in [here, mapped, v6] {
             assert_eq!(status(Lifecycle::ThisHost, Some(peer), false), 200);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_another_site_never_may() {
+    fn requests_from_web_pages_are_rejected() {
         for lifecycle in [Lifecycle::ThisHost, Lifecycle::Anyone, Lifecycle::Nobody] {
             assert_eq!(status(lifecycle, Some("127.0.0.1:9"), true), 403);
         }

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_preferred_format_is_given() {
+    fn the_preferred_format_is_chosen() {
         use Format::{OpenMetrics, Protobuf, Text};
         let proto_first = format!("{PROTOBUF};q=0.7,{PROMETHEUS_3}");
         let table: &[(&[&str], Format)] = &[

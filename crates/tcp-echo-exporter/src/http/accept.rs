@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_given_where_it_is_taken() {
+    fn gzip_is_used_if_accepted() {
         let table: &[(&[&str], bool)] = &[
             (&[], false),
             (&["gzip"], true),

@@ -72,7 +72,7 @@ impl BodyWriter {
         let sent = self.runtime.block_on(async {
             tokio::select! {
                 sent = self.sender.send_timeout(chunk, left) => sent,
-                () = reader.dropped() => Err(SendTimeoutError::Closed(Ok(Bytes::new()))),
+                () = reader.evicted() => Err(SendTimeoutError::Closed(Ok(Bytes::new()))),
             }
         });
         reader.set_writer_waits(false);
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_long_answer_comes_whole_while_little_of_it_is_held() {
+    async fn a_long_body_is_streamed_in_bounded_memory() {
         let (mut writer, mut reader) = channel(permit().await, MINUTE);
         let sent: Vec<u8> = (0..=250).cycle().take(10 * CHUNK_SIZE + 7).collect();
         let bytes = sent.clone();
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_short_answer_is_one_piece() {
+    async fn a_short_body_is_one_chunk() {
         let (mut writer, mut reader) = channel(permit().await, MINUTE);
         thread::spawn(move || {
             let written = writer.write_all(b"short");
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_of_just_one_piece_ends_with_an_empty_one() {
+    async fn a_body_of_exactly_one_chunk_ends_with_an_empty_one() {
         let (mut writer, mut reader) = channel(permit().await, MINUTE);
         thread::spawn(move || {
             let written = writer.write_all(&vec![1; CHUNK_SIZE]);
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_breaks_off_ends_in_an_error() {
+    async fn a_body_that_fails_ends_in_an_error() {
         let (mut writer, mut reader) = channel(permit().await, MINUTE);
         thread::spawn(move || {
             let written = writer.write_all(&vec![1; CHUNK_SIZE + 1]);
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_whose_writer_is_gone_is_not_taken_for_whole() {
+    async fn a_body_whose_writer_is_gone_ends_in_an_error() {
         let (mut writer, mut reader) = channel(permit().await, MINUTE);
         let thread = thread::spawn(move || writer.write_all(&vec![1; CHUNK_SIZE + 1]));
         let (first, _) = reader.first().await.unwrap().unwrap();
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_writes_learns_that_nobody_reads() {
+    async fn a_writer_without_a_reader_gets_broken_pipe() {
         let (mut writer, reader) = channel(permit().await, MINUTE);
         drop(reader);
         let thread = thread::spawn(move || writer.write_all(&vec![1; CHUNK_SIZE]));

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_with_its_share_is_in_its_own_way_alone() {
+    fn a_client_at_its_quota_evicts_only_its_own() {
         let mut quota = Quota::new(4);
         assert_eq!(fill(&mut quota, ip("192.0.2.1")), 2);
         assert_eq!(quota.check(ip("192.0.2.1")), Admission::EvictOwn);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_clients_may_have_all_and_give_way_as_one_each() {
+    fn unknown_clients_may_take_all_and_count_as_one_each() {
         let mut quota = Quota::new(3);
         assert_eq!(fill(&mut quota, None), 3);
         assert_eq!(quota.check(None), Admission::EvictLargest(1));

@@ -77,7 +77,7 @@ pub(crate) struct Reader {
     last_taken_at: AtomicU64,
     /// Whether the writer is blocked until the reader takes more.
     writer_waits: AtomicBool,
-    dropped: Notify,
+    evicted: Notify,
 }
 
 impl Reader {
@@ -89,7 +89,7 @@ impl Reader {
             bytes_taken: AtomicU64::new(0),
             last_taken_at: AtomicU64::new(0),
             writer_waits: AtomicBool::new(false),
-            dropped: Notify::new(),
+            evicted: Notify::new(),
         }
     }
 
@@ -108,12 +108,12 @@ impl Reader {
     }
 
     /// Waits until the reader is evicted. Only one task may wait.
-    pub(crate) async fn dropped(&self) {
-        self.dropped.notified().await;
+    pub(crate) async fn evicted(&self) {
+        self.evicted.notified().await;
     }
 
-    fn stop(&self) {
-        self.dropped.notify_one();
+    fn evict(&self) {
+        self.evicted.notify_one();
         // This stops the writer. The chunks in memory are freed with the connection.
         if let Some(connection) = &self.connection {
             connection.close();
@@ -176,18 +176,18 @@ impl Responses {
         client: &Client,
         max_wait: Duration,
     ) -> Option<ResponsePermit> {
-        let mut permit_sender = match self.take_or_wait(client) {
+        let mut granted = match self.take_or_wait(client) {
             Ok(permit) => return Some(permit),
-            Err(permit_sender) => permit_sender,
+            Err(granted) => granted,
         };
-        let until = Instant::now() + max_wait;
+        let deadline = Instant::now() + max_wait;
         loop {
-            let left = until.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return None;
             }
             tokio::select! {
-                permit = &mut permit_sender => return permit.ok(),
+                permit = &mut granted => return permit.ok(),
                 () = sleep(left.min(EVICTION_INTERVAL)) => self.evict_slowest(client.address),
             }
         }
@@ -203,13 +203,13 @@ impl Responses {
         if table.quota.check(client.address) == Admission::Free {
             return Ok(table.take(&self.0, client.address, connection));
         }
-        let (permit_sender, receiver) = oneshot::channel();
+        let (permit_sender, granted) = oneshot::channel();
         table.waiting.push(Waiter {
             client: client.address,
             connection,
             permit_sender,
         });
-        Err(receiver)
+        Err(granted)
     }
 
     /// Evicts a reader for a request of `client`, if slow readers hold the permits.
@@ -248,7 +248,7 @@ impl Responses {
                 "too many responses are read slowly, dropping the slowest readers"
             );
         }
-        reader.stop();
+        reader.evict();
         grant_waiters(&self.0);
     }
 }
@@ -290,7 +290,7 @@ impl Table {
     /// Penalizes the client whose reader is evicted.
     fn penalize(&mut self, client: Option<IpAddr>, now: Instant) {
         self.penalized
-            .retain(|_, dropped| now.duration_since(*dropped) < SLOW_CLIENT_PENALTY);
+            .retain(|_, evicted| now.duration_since(*evicted) < SLOW_CLIENT_PENALTY);
         if let Some(client) = client {
             self.penalized.insert(client_network(client), now);
         }
@@ -298,8 +298,8 @@ impl Table {
 
     /// Returns whether this client is served after the others.
     fn is_penalized(&self, client: Option<IpAddr>, now: Instant) -> bool {
-        let dropped = client.and_then(|client| self.penalized.get(&client_network(client)));
-        dropped.is_some_and(|dropped| now.duration_since(*dropped) < SLOW_CLIENT_PENALTY)
+        let evicted = client.and_then(|client| self.penalized.get(&client_network(client)));
+        evicted.is_some_and(|evicted| now.duration_since(*evicted) < SLOW_CLIENT_PENALTY)
     }
 
     /// Removes the next waiter that may have a permit: clients without a penalty first, then

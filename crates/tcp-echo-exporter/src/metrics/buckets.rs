@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_bounds_print_as_in_the_original() {
+    fn the_default_bounds_print_exactly() {
         let bounds: Vec<String> = Buckets::default()
             .seconds()
             .map(|s| s.to_string())

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn few_are_kept_and_none_that_is_far_too_large() {
+    fn few_buffers_are_kept_and_no_oversized_one() {
         let buffers = Arc::new(BufferPool::default());
         let all: Vec<_> = (0..2 * MAX_IDLE).map(|_| buffers.take(0)).collect();
         drop(all);

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn names_from_outside_become_valid_and_keep_clear_of_our_own() {
+    fn names_are_sanitized_and_do_not_collide_with_reserved_ones() {
         for (name, expected) in [
             ("dc", "dc"),
             ("data center", "data_center"),
@@ -115,12 +115,12 @@ mod tests {
     }
 
     #[test]
-    fn what_prometheus_would_not_keep_is_left_out() {
+    fn labels_that_prometheus_drops_are_left_out() {
         assert_eq!(names(&[("__meta_x", "v"), ("", "v"), ("empty", "")]), []);
     }
 
     #[test]
-    fn no_name_comes_twice() {
+    fn names_are_unique() {
         assert_eq!(
             names(&[("a-b", "first"), ("a.b", "second"), ("a_b", "third")]),
             [("a_b".into(), "first".into())]

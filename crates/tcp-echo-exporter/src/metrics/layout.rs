@@ -162,7 +162,7 @@ mod tests {
     use crate::metrics::seqlock::SeqLock;
 
     #[test]
-    fn a_peers_address_comes_back_as_it_was() {
+    fn a_peer_address_round_trips() {
         let (mut writer, seqlock) = SeqLock::new(HISTOGRAMS);
         let read = || {
             let mut words = Vec::new();
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn no_number_lies_on_another() {
+    fn histograms_do_not_overlap() {
         let layout = Layout::new(Buckets::default());
         let mut next = HISTOGRAMS;
         for slot in &layout.slots {

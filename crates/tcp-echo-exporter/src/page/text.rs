@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_host_missed_stands_beside_the_loss() {
+    fn missed_slots_are_shown_beside_the_loss() {
         assert_eq!(loss(0.12, 0.0), "12 %");
         assert_eq!(loss(0.12, 0.02), "12 % (2.0 % missed)");
     }

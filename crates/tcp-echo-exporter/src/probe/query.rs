@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for() {
+    fn a_query_is_parsed() {
         let plain = asked("target=db.example.com:4000").unwrap();
         assert_eq!(plain.address.to_string(), "db.example.com:4000");
         assert_eq!(plain.session, defaults());
@@ -293,7 +293,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_anybody_asks_is_within_the_bounds(query in prop_oneof![
+        fn every_valid_query_is_within_the_limits(query in prop_oneof![
             any::<String>(),
             "(&?(target|interval|timeout|window|x)=?(h:1|\\[::1\\]:2|[0-9]{0,5}(ms)?|[ -~]{0,6})){0,5}",
         ]) {
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_set_short_can_be_asked_for() {
+    fn a_short_default_can_be_requested() {
         let micros = Duration::from_micros;
         let defaults = SessionConfig::new(micros(500), micros(400)).unwrap();
         let query = ProbeQuery::parse("target=a:1").unwrap();

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_of_seconds_is_refused() {
+    fn an_invalid_number_of_seconds_is_rejected() {
         for value in [
             "", "ten", "10s", "-1", "-0.1", "NaN", "inf", "1 2", "\u{e4}",
         ] {

@@ -19,7 +19,7 @@ fn allows_request(hosts: &AllowedHosts, path: &str, host: &[&str]) -> bool {
 }
 
 #[test]
-fn on_loopback_the_names_of_this_host_are_admitted() {
+fn loopback_allows_the_names_of_this_host() {
     let hosts = AllowedHosts::loopback();
     for host in [
         "localhost",
@@ -59,7 +59,7 @@ fn on_loopback_the_names_of_this_host_are_admitted() {
 }
 
 #[test]
-fn a_list_admits_what_it_names() {
+fn a_list_allows_its_hosts() {
     let hosts = list("Echo.Example.com., 10.0.0.5,2001:db8::5,bücher.example");
     for host in [
         "echo.example.com",
@@ -85,7 +85,7 @@ fn a_list_admits_what_it_names() {
 }
 
 #[test]
-fn metrics_and_health_are_for_any_host_and_none() {
+fn metrics_and_health_are_exempt() {
     for hosts in [AllowedHosts::loopback(), list("echo.example.com")] {
         for path in ["/metrics", "/metrics?x=1", "/-/healthy", "/-/ready"] {
             assert!(allows_request(&hosts, path, &["evil.example"]), "{path}");
@@ -108,7 +108,7 @@ fn metrics_and_health_are_for_any_host_and_none() {
 }
 
 #[test]
-fn scripts_of_this_host_that_name_none_are_admitted_unless_there_is_a_list() {
+fn http_1_0_without_a_host_is_allowed_on_loopback() {
     let none = HeaderMap::new();
     let page = Uri::from_static("/");
     for (hosts, version, admitted) in [
@@ -126,7 +126,7 @@ fn scripts_of_this_host_that_name_none_are_admitted_unless_there_is_a_list() {
 }
 
 #[test]
-fn every_host_that_is_named_has_to_be_allowed() {
+fn all_hosts_of_a_request_must_be_allowed() {
     let hosts = AllowedHosts::loopback();
     assert!(!allows_request(&hosts, "/", &["localhost", "evil.example"]));
     assert!(!allows_request(&hosts, "/", &["evil.example", "localhost"]));
@@ -145,7 +145,7 @@ fn every_host_that_is_named_has_to_be_allowed() {
 }
 
 #[test]
-fn what_is_no_list_says_why() {
+fn an_invalid_list_says_why() {
     for (text, error) in [
         ("", AllowedHostsError::Empty),
         ("a,,b", AllowedHostsError::Empty),

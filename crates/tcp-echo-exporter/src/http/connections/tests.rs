@@ -29,7 +29,7 @@ async fn closed(all: &[ConnectionGuard]) -> Vec<usize> {
 }
 
 #[tokio::test]
-async fn the_oldest_idle_connection_gives_way() {
+async fn the_oldest_idle_connection_is_evicted() {
     let connections = Connections::new(8);
     let mut all: Vec<_> = (0..4).map(|_| admit(&connections, 1)).collect();
     // The first one is busy, the second one was.
@@ -45,7 +45,7 @@ async fn the_oldest_idle_connection_gives_way() {
 }
 
 #[tokio::test]
-async fn the_slowest_reader_gives_way_before_those_that_wait() {
+async fn the_slowest_reader_is_evicted_before_waiting_requests() {
     let connections = Connections::new(6);
     let mut all: Vec<_> = (0..3).map(|_| admit(&connections, 1)).collect();
     // What an earlier request wrote does not count.
@@ -68,7 +68,7 @@ async fn the_slowest_reader_gives_way_before_those_that_wait() {
 }
 
 #[tokio::test]
-async fn the_client_with_the_most_gives_way_to_another_one() {
+async fn the_client_with_the_most_connections_is_evicted() {
     let connections = Connections::new(8);
     let mut all: Vec<_> = [2, 1, 1, 1, 1, 2, 3, 4]
         .map(|client| admit(&connections, client))
@@ -83,7 +83,7 @@ async fn the_client_with_the_most_gives_way_to_another_one() {
 }
 
 #[tokio::test]
-async fn one_that_waits_gives_way_where_all_do() {
+async fn a_waiting_connection_is_evicted_if_all_wait() {
     let connections = Connections::new(2);
     let all = [1, 2].map(|client| admit(&connections, client));
     let _requests = [&all[0], &all[1]].map(|one| one.connection.begin_request());
@@ -93,7 +93,7 @@ async fn one_that_waits_gives_way_where_all_do() {
 }
 
 #[tokio::test]
-async fn none_but_an_idle_one_gives_its_file_descriptor_back() {
+async fn only_idle_connections_are_closed_for_file_descriptors() {
     let connections = Connections::new(9);
     assert!(!connections.close_idle());
     let all = [1, 2, 2, 2].map(|client| admit(&connections, client));
@@ -107,7 +107,7 @@ async fn none_but_an_idle_one_gives_its_file_descriptor_back() {
 }
 
 #[tokio::test]
-async fn a_connection_that_ended_counts_no_longer() {
+async fn an_ended_connection_is_not_counted() {
     let connections = Connections::new(4);
     for _ in 0..10 {
         let all = [1, 1].map(|client| admit(&connections, client));

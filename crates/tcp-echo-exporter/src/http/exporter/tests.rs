@@ -94,7 +94,7 @@ async fn a_client_that_sends_no_request_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_connection_ends_at_its_age_whatever_its_client_does() {
+async fn a_connection_ends_at_its_maximum_age() {
     let limits = Limits {
         max_age: Duration::from_millis(50),
         last_request_timeout: Duration::from_millis(50),
@@ -109,7 +109,7 @@ async fn a_connection_ends_at_its_age_whatever_its_client_does() {
 }
 
 #[tokio::test]
-async fn clients_that_hold_every_connection_give_way() {
+async fn clients_that_hold_all_connections_are_evicted() {
     let limits = Limits {
         max_connections: 4,
         ..DEFAULT_LIMITS
@@ -125,7 +125,7 @@ async fn clients_that_hold_every_connection_give_way() {
 }
 
 #[tokio::test]
-async fn idle_connections_give_way_and_busy_ones_do_not() {
+async fn idle_connections_are_evicted_and_busy_ones_are_not() {
     let limits = Limits {
         max_connections: 4,
         ..DEFAULT_LIMITS
@@ -196,7 +196,7 @@ async fn one_address_has_half_of_what_the_others_leave() {
 }
 
 #[tokio::test]
-async fn a_head_without_end_is_refused() {
+async fn an_endless_head_is_rejected() {
     let (address, _stop, _tasks) = start(DEFAULT_LIMITS).await;
     let long = vec![b'x'; DEFAULT_LIMITS.max_head_size];
     for head in [&b"GET /"[..], &b"GET / HTTP/1.1\r\nHost: x\r\nX: "[..]] {
@@ -211,7 +211,7 @@ async fn a_head_without_end_is_refused() {
 }
 
 #[tokio::test]
-async fn what_listens_already_is_served() {
+async fn existing_listeners_are_served() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let router = Router::new().route("/", get(async || "hello"));
     let exporter = Exporter::from_listeners([listener], router).unwrap();
@@ -226,7 +226,7 @@ async fn what_listens_already_is_served() {
 }
 
 #[tokio::test]
-async fn http_is_spoken_on_what_an_acceptor_makes() {
+async fn http_is_spoken_over_the_acceptors_stream() {
     let head_timeout = Duration::from_millis(50);
     let limits = Limits {
         head_timeout,

@@ -25,7 +25,7 @@ async fn answer(renderer: &Renderer, client: &Client, len: usize) -> Response {
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_reads_ends() {
+async fn an_unread_response_times_out() {
     let renderer = Renderer {
         responses: Responses::new(1),
         read_timeout: Duration::from_millis(50),
@@ -41,7 +41,7 @@ async fn an_answer_that_nobody_reads_ends() {
 }
 
 #[tokio::test]
-async fn an_answer_has_its_place_until_it_is_read() {
+async fn a_response_holds_its_permit_until_it_is_read() {
     let renderer = Renderer {
         responses: Responses::new(1),
         permit_timeout: Duration::ZERO,
@@ -63,7 +63,7 @@ async fn an_answer_has_its_place_until_it_is_read() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_keeps_another_one_from_nothing() {
+async fn a_client_that_reads_nothing_does_not_block_another() {
     let renderer = Renderer {
         permit_timeout: Duration::from_millis(50),
         ..Renderer::default()
@@ -79,7 +79,7 @@ async fn a_client_that_reads_nothing_keeps_another_one_from_nothing() {
 }
 
 #[tokio::test]
-async fn clients_that_read_nothing_give_way_when_all_places_are_theirs() {
+async fn clients_that_read_nothing_are_evicted_when_they_hold_all_permits() {
     let renderer = Renderer::default();
     let mut stuck = Vec::new();
     for last in [1, 1, 2, 3] {

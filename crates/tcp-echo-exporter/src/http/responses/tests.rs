@@ -20,13 +20,13 @@ async fn permit(responses: &Responses, last: u8) -> Option<ResponsePermit> {
 }
 
 /// Whether the reader was notified.
-async fn is_dropped(permit: &ResponsePermit) -> bool {
-    let dropped = permit.reader().dropped();
-    tokio::time::timeout(Duration::ZERO, dropped).await.is_ok()
+async fn is_evicted(permit: &ResponsePermit) -> bool {
+    let evicted = permit.reader().evicted();
+    tokio::time::timeout(Duration::ZERO, evicted).await.is_ok()
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_slowest_reader_of_those_with_the_most_is_dropped_for_another_client() {
+async fn the_slowest_reader_of_the_client_with_the_most_is_evicted_for_another() {
     let responses = Responses::new(4);
     let mut permits = Vec::new();
     for last in [1, 1, 2, 3] {
@@ -48,11 +48,11 @@ async fn the_slowest_reader_of_those_with_the_most_is_dropped_for_another_client
         waited >= SLOW_AFTER && waited <= SLOW_AFTER + EVICTION_INTERVAL,
         "{waited:?}"
     );
-    let mut dropped = Vec::new();
+    let mut evicted = Vec::new();
     for permit in &permits {
-        dropped.push(is_dropped(permit).await);
+        evicted.push(is_evicted(permit).await);
     }
-    assert_eq!(dropped, [false, true, false, false]);
+    assert_eq!(evicted, [false, true, false, false]);
     // Its permit was granted to another.
     permits.remove(1);
     assert_eq!(lock(&responses.0).readers.len(), 4);
@@ -61,13 +61,13 @@ async fn the_slowest_reader_of_those_with_the_most_is_dropped_for_another_client
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_being_made_is_not_dropped() {
+async fn a_response_being_rendered_is_not_evicted() {
     let responses = Responses::new(1);
     let first = permit(&responses, 1).await.unwrap();
     let before = Instant::now();
     assert!(permit(&responses, 2).await.is_none());
     assert_eq!(before.elapsed(), MAX_WAIT);
-    assert!(!is_dropped(&first).await);
+    assert!(!is_evicted(&first).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,12 +87,12 @@ async fn a_client_waits_for_its_own_readers_unless_they_have_stalled() {
             () = sleep(EVICTION_INTERVAL) => slow.reader().on_taken(1),
         }
     }
-    assert!(is_dropped(&stalled).await);
-    assert!(!is_dropped(&slow).await);
+    assert!(is_evicted(&stalled).await);
+    assert!(!is_evicted(&slow).await);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_client_with_the_fewest_answers_comes_first() {
+async fn the_client_with_the_fewest_responses_is_served_first() {
     let responses = Arc::new(Responses::new(4));
     let mut held = Vec::new();
     for last in [1, 1, 2, 3] {
@@ -129,13 +129,13 @@ async fn the_client_with_the_fewest_answers_comes_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_client_comes_last_and_has_nobody_dropped() {
+async fn a_slow_client_is_served_last_and_evicts_no_slow_reader() {
     let responses = Arc::new(Responses::new(1));
     let slow = permit(&responses, 1).await.unwrap();
     slow.reader().set_writer_waits(true);
     let second = permit(&responses, 2).await.unwrap();
     second.reader().set_writer_waits(true);
-    assert!(is_dropped(&slow).await);
+    assert!(is_evicted(&slow).await);
     let (sender, mut order) = tokio::sync::mpsc::unbounded_channel();
     for last in [1, 3] {
         let (responses, sender) = (Arc::clone(&responses), sender.clone());
@@ -150,7 +150,7 @@ async fn a_slow_client_comes_last_and_has_nobody_dropped() {
     let (first, at, _third) = order.recv().await.unwrap();
     assert_eq!(first, 3);
     assert!(at - before <= SLOW_AFTER + EVICTION_INTERVAL);
-    assert!(is_dropped(&second).await);
+    assert!(is_evicted(&second).await);
     // It gets the permit of a reader that has stalled.
     let (last, then, _) = order.recv().await.unwrap();
     assert_eq!(last, 1);

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_read_again_is_of_that_moment() {
+    fn every_read_is_up_to_date() {
         let files = ProcFiles::default();
         let ticks = || files.stat().map(|stat| stat.utime + stat.stime).unwrap();
         let (before, start) = (ticks(), Instant::now());

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_nothing() {
+    fn an_empty_step_has_no_values() {
         let step = Step::pack(&StepCounts::default());
         assert_eq!((step.quantile(0), step.loss()), (None, None));
         assert_eq!(

@@ -64,7 +64,7 @@ fn steps_hold_what_happened_in_them() {
 }
 
 #[test]
-fn percentiles_forget_what_was_long_ago() {
+fn percentiles_forget_old_replies() {
     let metrics = TargetMetrics::new();
     let target = target("a", TIMEOUT);
     let mut sensor = metrics.attach(&target);

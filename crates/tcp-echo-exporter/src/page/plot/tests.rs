@@ -37,7 +37,7 @@ fn plot_query(width: &str, theme: &str) -> PlotQuery {
 }
 
 #[test]
-fn every_history_has_its_picture() {
+fn every_history_can_be_plotted() {
     for steps in [0, 1, 2, 59, 361] {
         for (width, theme) in [("0", "light"), ("960", "dark"), ("4000000000", "light")] {
             let svg = svg(&plot_data("a", steps), &plot_query(width, theme)).unwrap();
@@ -52,7 +52,7 @@ fn every_history_has_its_picture() {
 }
 
 #[test]
-fn a_name_is_text_and_nothing_else() {
+fn a_name_is_escaped() {
     let name = "</text><script>x</script>&\"'\u{1}\n\u{7f}";
     let svg = svg(&plot_data(name, 3), &plot_query("960", "light")).unwrap();
     assert!(!svg.contains("<script"), "{svg}");
@@ -62,7 +62,7 @@ fn a_name_is_text_and_nothing_else() {
 }
 
 #[test]
-fn steps_are_where_they_were() {
+fn steps_are_at_their_times() {
     let data = plot_data("a", 3);
     let seconds = |(begin, end): (f64, f64)| ((begin * 60.0).round(), (end * 60.0).round());
     let when = [0, 1, 2].map(|index| seconds(data.when(index)));

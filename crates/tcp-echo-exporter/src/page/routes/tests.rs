@@ -44,7 +44,7 @@ async fn get(state: &Arc<AppState>, path: &str) -> Response {
 }
 
 #[tokio::test]
-async fn a_picture_holds_up_nobody_while_the_history_is_in_use() {
+async fn a_plot_blocks_no_other_request_while_the_history_is_locked() {
     let metrics = TargetMetrics::new();
     let _sensor = metrics.attach(&target("a:1"));
     let state = state(&metrics);
@@ -78,7 +78,7 @@ async fn a_picture_holds_up_nobody_while_the_history_is_in_use() {
 }
 
 #[tokio::test]
-async fn a_picture_of_no_target_needs_no_place() {
+async fn a_plot_of_an_unknown_target_needs_no_permit() {
     let metrics = TargetMetrics::new();
     let state = state(&metrics);
     for (path, status) in [
@@ -91,7 +91,7 @@ async fn a_picture_of_no_target_needs_no_place() {
 }
 
 #[tokio::test]
-async fn a_target_that_goes_meanwhile_is_not_found() {
+async fn a_target_removed_meanwhile_is_not_found() {
     let gone = |out: &mut dyn Write| {
         let _ = out;
         Err(io::ErrorKind::NotFound.into())
@@ -107,7 +107,7 @@ async fn a_target_that_goes_meanwhile_is_not_found() {
 }
 
 #[tokio::test]
-async fn what_is_no_picture_is_not_said_to_be_one() {
+async fn an_error_is_not_labelled_as_an_image() {
     let mut refused = (StatusCode::SERVICE_UNAVAILABLE, "busy\n").into_response();
     set_content_type(&mut refused, "image/svg+xml");
     let set_content_type = &refused.headers()[header::CONTENT_TYPE];

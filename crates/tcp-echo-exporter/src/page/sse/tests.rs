@@ -15,7 +15,7 @@ fn json(event: &Bytes) -> serde_json::Value {
 }
 
 #[test]
-fn only_what_changed_is_sent() {
+fn only_changes_are_sent() {
     let metrics = TargetMetrics::new();
     let (a, b) = (target("a"), target("b\n\ndata: x"));
     let mut sensor = metrics.attach(&a);
@@ -62,7 +62,7 @@ fn only_what_changed_is_sent() {
 }
 
 #[test]
-fn a_stream_shows_what_was_asked_for() {
+fn a_stream_follows_its_query() {
     let metrics = TargetMetrics::new();
     let targets = ["web-1", "web-2", "db-1"].map(target);
     let _sensors = targets.each_ref().map(|target| metrics.attach(target));
@@ -91,7 +91,7 @@ fn a_stream_shows_what_was_asked_for() {
 }
 
 #[tokio::test]
-async fn streams_are_few_and_their_places_come_back() {
+async fn streams_are_limited_and_released() {
     let history = Arc::new(History::new(TargetMetrics::new(), 1 << 20));
     let events = EventStreams::start(history);
     let stream = |client: &str| {

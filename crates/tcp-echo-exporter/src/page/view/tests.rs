@@ -81,7 +81,7 @@ fn a_busy_host_makes_no_target_lossy() {
 }
 
 #[test]
-fn what_only_this_host_missed_has_a_state_of_its_own() {
+fn slots_missed_by_this_host_have_their_own_state() {
     let mut probed = Probed::new();
     // As without file descriptors, before anything is known of the target.
     probed.session.handle_out_of_resources(probed.now);
