@@ -18,13 +18,14 @@ use tcp_echo_prober::SocketStats;
 use tcp_echo_resolve::LookupStats;
 use tcp_echo_server::ServerStats;
 
+#[cfg(feature = "page")]
+use crate::page;
 use crate::{
     http::renderer::{Renderer, set_header},
     metrics::{
         build_info::BuildInfo, discovery::SourceStatus, reload_status::ReloadStatus,
         targets::TargetMetrics,
     },
-    page,
     probe::{self, Probe},
 };
 use lifecycle::Lifecycle;
@@ -33,6 +34,7 @@ use reload::{ReloadError, ReloadHook};
 use scrape::Scrape;
 
 /// The default limit of the history, in bytes.
+#[cfg(feature = "page")]
 const HISTORY_LIMIT: usize = 32 << 20;
 
 /// The HTTP endpoints: what they show and do. [`router`](Self::router) builds them.
@@ -58,6 +60,7 @@ pub struct Endpoints {
     readiness: Option<Readiness>,
     reload: Option<Arc<ReloadHook>>,
     lifecycle: Lifecycle,
+    #[cfg(feature = "page")]
     history_limit: usize,
     probe: Option<Probe>,
 }
@@ -70,6 +73,7 @@ impl Endpoints {
             readiness: None,
             reload: None,
             lifecycle: Lifecycle::ThisHost,
+            #[cfg(feature = "page")]
             history_limit: HISTORY_LIMIT,
             probe: None,
         }
@@ -86,6 +90,7 @@ impl Endpoints {
     /// Limits the memory of the targets' history, in bytes. Each target keeps an hour where
     /// that fits, and at least 10 minutes; 0 keeps nothing. The default is 32 MiB, which is
     /// an hour of 2,000 targets.
+    #[cfg(feature = "page")]
     #[must_use]
     pub const fn with_history_limit(mut self, bytes: usize) -> Self {
         self.history_limit = bytes;
@@ -194,14 +199,13 @@ impl Endpoints {
             let probe = probe::routes(probe, targets.clone(), Arc::clone(&renderer));
             router = router.merge(probe);
         }
-        let page = page::routes(
-            self.scrape.build,
-            targets.clone(),
-            self.history_limit,
-            Arc::clone(&renderer),
-        );
+        #[cfg(feature = "page")]
+        {
+            let (build, limit) = (self.scrape.build, self.history_limit);
+            let page = page::routes(build, targets.clone(), limit, Arc::clone(&renderer));
+            router = router.merge(page);
+        }
         router
-            .merge(page)
             .merge(readiness::routes(self.readiness, targets))
             .merge(reload::routes(self.reload, self.lifecycle))
             .merge(scrape::routes(self.scrape, renderer))

@@ -101,6 +101,7 @@ mod endpoints;
 mod exposition;
 mod http;
 mod metrics;
+#[cfg(feature = "page")]
 mod page;
 mod probe;
 

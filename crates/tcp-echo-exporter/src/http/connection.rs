@@ -72,6 +72,13 @@ impl Connection {
     }
 
     /// When the connection is closed in any case.
+    #[cfg_attr(
+        not(feature = "page"),
+        expect(
+            dead_code,
+            reason = "only the page's streams end before their connection"
+        )
+    )]
     pub(crate) const fn closes_at(&self) -> Instant {
         self.closes_at
     }

@@ -40,6 +40,7 @@ impl Labels {
     }
 
     /// Returns the target's own labels, without `target`.
+    #[cfg(any(test, feature = "page"))]
     pub(crate) fn custom(&self) -> &[(String, String)] {
         self.0.get(1..).unwrap_or_default()
     }

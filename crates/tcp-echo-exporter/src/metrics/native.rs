@@ -61,6 +61,7 @@ pub(crate) fn bucket(seconds: f64) -> usize {
 }
 
 /// Interpolates in a bucket, on a logarithmic scale: the RTT at this fraction (0 to 1) of it.
+#[cfg(feature = "page")]
 pub(crate) fn rtt_in(bucket: usize, fraction: f64) -> f64 {
     match bucket {
         0 => ZERO_THRESHOLD,

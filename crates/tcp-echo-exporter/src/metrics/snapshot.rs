@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+#[cfg(feature = "page")]
 use tcp_echo_prober::{DisconnectReason, UnsentReason};
 
 use super::{
@@ -65,14 +66,6 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    pub(crate) fn name(&self) -> &'a str {
-        &self.series.name
-    }
-
-    pub(crate) fn series(&self) -> &'a Arc<Series> {
-        self.series
-    }
-
     pub(crate) fn labels(&self) -> &'a Labels {
         &self.series.labels
     }
@@ -106,11 +99,6 @@ impl<'a> Snapshot<'a> {
         ratio(scale, lost, len)
     }
 
-    /// Returns the fraction of the loss window that this host missed.
-    pub(crate) fn missed_ratio(&self) -> f64 {
-        ratio(1.0, self.get(Cell::Missed), self.window().1)
-    }
-
     /// Returns the number of lost outcomes in the loss window, and of all outcomes.
     pub(crate) fn window(&self) -> (u64, u64) {
         let window = self.get(Cell::Window);
@@ -120,6 +108,38 @@ impl<'a> Snapshot<'a> {
     /// Returns the counts from `base` on, in the order of the reasons.
     pub(crate) fn counts_by_reason(&self, base: usize, reasons: usize) -> &'a [u64] {
         &self.words[base..base + reasons]
+    }
+
+    pub(crate) fn histogram(&self, histogram: Histogram) -> HistogramSnapshot<'a> {
+        let (sum, buckets) = self.layout.slot(histogram).of(self.words);
+        HistogramSnapshot {
+            sum: seconds(sum),
+            count: buckets.iter().sum(),
+            buckets,
+        }
+    }
+
+    /// Returns the native histogram of the RTT, zero bucket first; empty if the snapshot was
+    /// taken without.
+    pub(crate) fn native(&self) -> &'a [u64] {
+        self.words.get(self.layout.native()..).unwrap_or_default()
+    }
+}
+
+/// The numbers that only the page shows.
+#[cfg(feature = "page")]
+impl<'a> Snapshot<'a> {
+    pub(crate) fn name(&self) -> &'a str {
+        &self.series.name
+    }
+
+    pub(crate) fn series(&self) -> &'a Arc<Series> {
+        self.series
+    }
+
+    /// Returns the fraction of the loss window that this host missed.
+    pub(crate) fn missed_ratio(&self) -> f64 {
+        ratio(1.0, self.get(Cell::Missed), self.window().1)
     }
 
     pub(crate) fn unsent(&self) -> u64 {
@@ -162,21 +182,6 @@ impl<'a> Snapshot<'a> {
         self.connects() > 0
             || self.connect_failures() > 0
             || self.words[layout::UNSENT_RESOURCES] > 0
-    }
-
-    pub(crate) fn histogram(&self, histogram: Histogram) -> HistogramSnapshot<'a> {
-        let (sum, buckets) = self.layout.slot(histogram).of(self.words);
-        HistogramSnapshot {
-            sum: seconds(sum),
-            count: buckets.iter().sum(),
-            buckets,
-        }
-    }
-
-    /// Returns the native histogram of the RTT, zero bucket first; empty if the snapshot was
-    /// taken without.
-    pub(crate) fn native(&self) -> &'a [u64] {
-        self.words.get(self.layout.native()..).unwrap_or_default()
     }
 }
 

@@ -10,6 +10,8 @@ use std::{
 use tcp_echo_prober::{Event, Observer, Sensor, Session, Target, TcpInfo, UnsentReason};
 use tokio::{sync::Notify, time::timeout};
 
+#[cfg(feature = "page")]
+use super::snapshot::Snapshot;
 use super::{
     buckets::{Buckets, seconds},
     buffer_pool::BufferPool,
@@ -18,7 +20,7 @@ use super::{
     native,
     seqlock::{Change, SeqLock, Writer},
     series::Series,
-    snapshot::{Snapshot, Snapshots},
+    snapshot::Snapshots,
 };
 
 /// Keeps the metrics of all targets: the [`Observer`] of a prober, shown by
@@ -58,12 +60,6 @@ impl TargetMetrics {
         }
     }
 
-    /// Takes snapshots of all targets, with the native histograms or without.
-    pub(crate) fn snapshot_all(&self, native: bool) -> Snapshots {
-        let targets = self.shared.lock().values().cloned().collect();
-        self.take_snapshots(targets, native)
-    }
-
     /// Takes snapshots of the listed targets, without those requested at `/probe`.
     pub(crate) fn snapshot_listed(&self, native: bool) -> Snapshots {
         let targets = self.shared.lock();
@@ -97,23 +93,6 @@ impl TargetMetrics {
             words,
             ends,
         }
-    }
-
-    /// Visits the targets one after the other, with the native histogram. Each is consistent in
-    /// itself, and only one is in memory at a time.
-    pub(crate) fn for_each(&self, mut visit: impl FnMut(Snapshot<'_>)) {
-        let targets: Vec<_> = self.shared.lock().values().cloned().collect();
-        let mut words = Vec::new();
-        for series in &targets {
-            words.clear();
-            series.seqlock.read(series.seqlock.len(), &mut words);
-            visit(Snapshot::new(series, &self.shared.layout, &words));
-        }
-    }
-
-    /// Returns the number of targets.
-    pub(crate) fn len(&self) -> usize {
-        self.shared.lock().len()
     }
 
     pub(crate) fn contains(&self, name: &str) -> bool {
@@ -151,6 +130,33 @@ impl TargetMetrics {
         };
         // After the timeout the client gets the numbers of that moment.
         let _ = timeout(max_wait, tried).await;
+    }
+}
+
+/// What only the page reads.
+#[cfg(feature = "page")]
+impl TargetMetrics {
+    /// Takes snapshots of all targets, with the native histograms or without.
+    pub(crate) fn snapshot_all(&self, native: bool) -> Snapshots {
+        let targets = self.shared.lock().values().cloned().collect();
+        self.take_snapshots(targets, native)
+    }
+
+    /// Visits the targets one after the other, with the native histogram. Each is consistent in
+    /// itself, and only one is in memory at a time.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(Snapshot<'_>)) {
+        let targets: Vec<_> = self.shared.lock().values().cloned().collect();
+        let mut words = Vec::new();
+        for series in &targets {
+            words.clear();
+            series.seqlock.read(series.seqlock.len(), &mut words);
+            visit(Snapshot::new(series, &self.shared.layout, &words));
+        }
+    }
+
+    /// Returns the number of targets.
+    pub(crate) fn len(&self) -> usize {
+        self.shared.lock().len()
     }
 }
 
