@@ -52,8 +52,9 @@ const HISTORY_LIMIT: usize = 32 << 20;
 /// | `/-/ready` | GET | 200 once started and every target was tried, before that 503 and the reason |
 /// | `/-/reload` | POST | 200 if the configuration was reloaded or if there is none to reload, 500 and the reason if it could not be; 403 for clients that [may not](Self::with_lifecycle) |
 ///
-/// HEAD works wherever GET does. Other paths return 404, other methods 405. Readiness is
-/// never revoked: targets that a reload adds don't take the program out of service.
+/// `/`, `/static/` and `/api/` need the feature `page`. HEAD works wherever GET does. Other
+/// paths return 404, other methods 405. Readiness is never revoked: targets that a reload adds
+/// don't take the program out of service.
 #[derive(Clone)]
 pub struct Endpoints {
     scrape: Scrape,

@@ -28,6 +28,11 @@
 //! # }
 //! ```
 //!
+//! # Features
+//!
+//! `page` (default): the status page with its history, plots, events and `/api/v1/targets`.
+//! Without it neither `maud` nor `plotters` is compiled.
+//!
 //! # Consistency
 //!
 //! A scrape reads the numbers of each target once, as they were between two events, and
