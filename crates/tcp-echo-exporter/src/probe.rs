@@ -72,10 +72,10 @@ pub(crate) fn routes(
         targets,
         renderer,
     });
-    Router::new().route("/probe", get(answer)).with_state(state)
+    Router::new().route("/probe", get(handle)).with_state(state)
 }
 
-async fn answer(
+async fn handle(
     State(state): State<Arc<AppState>>,
     RawQuery(query): RawQuery,
     client: Client,
@@ -89,40 +89,40 @@ async fn answer(
         Err(error) => return reject(StatusCode::BAD_REQUEST, error),
     };
     let response_timeout = match scrape_timeout::response_timeout(&client.headers) {
-        Ok(response_timeout) => response_timeout,
+        Ok(timeout) => timeout,
         Err(error) => return reject(StatusCode::BAD_REQUEST, error),
     };
     let start = Instant::now();
     let name = query.target.clone();
     if !probe.on_demand.is_listed(&name) {
-        let asked = match query.validate(&probe.session, probe.parse_duration) {
-            Ok(asked) => asked,
+        let target = match query.validate(&probe.session, probe.parse_duration) {
+            Ok(target) => target,
             Err(error) => return reject(StatusCode::BAD_REQUEST, error),
         };
-        let ask = probe
+        let request = probe
             .on_demand
-            .ask(asked.address, asked.session, client.address);
+            .ask(target.address, target.session, client.address);
         // Without a timeout in the request, the look-up has no limit of its own here.
-        let asked = timeout(response_timeout.unwrap_or(Duration::MAX), ask).await;
-        if let Ok(Err(error)) = asked {
-            let error_status = status_of(&error);
-            return reject(error_status, format_args!("target {name:?}: {error}"));
-        }
-        if asked.is_err() {
-            let late = format_args!("target {name:?}: its name is still being looked up");
-            return reject(StatusCode::GATEWAY_TIMEOUT, late);
+        match timeout(response_timeout.unwrap_or(Duration::MAX), request).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let why = format_args!("target {name:?}: {error}");
+                return reject(status_of(&error), why);
+            }
+            Err(_) => {
+                let why = format_args!("target {name:?}: its name is still being looked up");
+                return reject(StatusCode::GATEWAY_TIMEOUT, why);
+            }
         }
     }
-    let left =
-        response_timeout.map(|response_timeout| response_timeout.saturating_sub(start.elapsed()));
-    targets
-        .wait_until_tried(&name, left.unwrap_or(CONNECT_WAIT))
-        .await;
+    let left = response_timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
+    let max_wait = left.unwrap_or(CONNECT_WAIT);
+    targets.wait_until_tried(&name, max_wait).await;
     // The target is missing only if it is being removed, or if its thread has not attached it
     // yet.
     if !targets.contains(&name) {
-        let busy = format_args!("target {name:?}: it is not probed yet");
-        return reject(StatusCode::SERVICE_UNAVAILABLE, busy);
+        let why = format_args!("target {name:?}: it is not probed yet");
+        return reject(StatusCode::SERVICE_UNAVAILABLE, why);
     }
     exposition::respond(&state.renderer, &client, move |format| {
         let snapshots = targets.snapshot_of(&name, format == Format::Protobuf);

@@ -1,4 +1,4 @@
-//! What `/metrics` says.
+//! The contents of `/metrics`.
 
 mod common;
 
@@ -13,7 +13,7 @@ use tcp_echo_prober::{
 };
 use tcp_echo_server::ServerStats;
 
-/// One target that has seen everything once.
+/// A target to which every event has happened once.
 fn known_state(metrics: &TargetMetrics) -> Driven {
     let target = target("echo.example.net:4000")
         .named("paris")
@@ -173,7 +173,7 @@ async fn a_target_has_all_its_series_from_attach_to_drop() {
         let wanted = format!("tcp_echo_unsent_total{{target=\"new\",reason=\"{reason}\"}} 0");
         assert!(found.contains(&wanted), "{wanted}");
     }
-    // Another of that name comes before the first one goes.
+    // Another target of that name is attached before the first one is dropped.
     let next = metrics.attach(&target(":4001").named("new"));
     assert_eq!(series().await.len(), 82);
     drop(sensor);

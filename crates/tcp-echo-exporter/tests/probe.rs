@@ -1,5 +1,5 @@
-//! `/probe` as Prometheus uses it and as strangers try it, with a real prober.
-#![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
+//! `/probe` as Prometheus uses it and with hostile requests, against a real prober.
+#![allow(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod common;
 
@@ -72,7 +72,7 @@ async fn probe(parts: &Parts, query: &str) -> Response {
     get(parts.endpoints, &format!("/probe?{query}")).await
 }
 
-/// The value of this sample; the name with its labels.
+/// Returns the value of a sample, named with its labels.
 fn sample(text: &str, name: &str) -> Option<f64> {
     let mut lines = text.lines().filter_map(|line| line.strip_prefix(name));
     lines.next()?.trim().parse().ok()
@@ -86,7 +86,7 @@ async fn the_response_has_only_the_series_of_that_target() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.header("vary"), Some("Accept, Accept-Encoding"));
     let connected = format!("tcp_echo_connected{{target=\"{peer}\"}}");
-    // The first answer waits for it.
+    // The first response waits for the connection.
     assert_eq!(sample(answer.text(), &connected), Some(1.0));
     let samples = || answer.text().lines().filter(|line| !line.starts_with('#'));
     let label = format!("target=\"{peer}\"");
@@ -97,7 +97,7 @@ async fn the_response_has_only_the_series_of_that_target() {
     );
     assert!(samples().count() > 50);
 
-    // It goes on to be probed, and is asked for again.
+    // It is probed from now on, and is requested again.
     let received = format!("tcp_echo_received_total{{target=\"{peer}\"}}");
     let connects = format!("tcp_echo_connects_total{{target=\"{peer}\"}}");
     let deadline = std::time::Instant::now() + Duration::from_secs(10);
@@ -117,7 +117,7 @@ async fn the_response_has_only_the_series_of_that_target() {
     #[cfg(feature = "page")]
     the_page_shows_both(&parts).await;
 
-    // A set of targets that changes leaves it alone.
+    // A change of the listed targets does not affect it.
     let _ = parts.prober.apply(TargetSet::default());
     let again = probe(&parts, &format!("target={peer}")).await;
     assert_eq!(sample(again.text(), &connects), Some(1.0));
@@ -189,7 +189,7 @@ async fn a_listed_name_returns_that_target() {
         sample(answer.text(), "tcp_echo_connected{target=\"listed\"}"),
         Some(1.0)
     );
-    // What is asked for besides changes nothing about it.
+    // Other parameters don't change a listed target.
     let answer = probe(&parts, "target=listed&interval=1000ms").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
@@ -264,12 +264,12 @@ async fn other_settings_do_not_change_a_probed_target() {
         assert_eq!(answer.status, 200, "{other}: {}", answer.text());
         assert_eq!(sample(answer.text(), &connects), Some(1.0), "{other}");
     }
-    // What can't be asked for at all is refused as ever.
+    // An invalid request is still rejected.
     let answer = probe(&parts, &format!("target={peer}&interval=1ms")).await;
     assert_eq!(answer.status, 400, "{}", answer.text());
 }
 
-// Only Linux has every address of 127.0.0.0/8 by itself.
+// Only Linux assigns every address of 127.0.0.0/8.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn one_client_leaves_targets_for_others() {
@@ -299,7 +299,7 @@ async fn one_client_leaves_targets_for_others() {
     assert_eq!(ask("127.0.0.3", 5).await, (503, full.to_owned()));
 }
 
-/// A peer that answers no handshake: the queue of its listener is full.
+/// A peer that accepts no handshake: the queue of its listener is full.
 #[cfg(target_os = "linux")]
 fn silent_peer() -> (SocketAddr, Vec<std::net::TcpStream>, TcpListener) {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
@@ -316,7 +316,7 @@ fn silent_peer() -> (SocketAddr, Vec<std::net::TcpStream>, TcpListener) {
 async fn the_first_response_waits_for_the_scrape_timeout() {
     let parts = start("127.0.0.0/8", 10).await;
     let ask = async |target: SocketAddr, seconds: &str| {
-        // The handshake is given two seconds.
+        // The handshake times out after two seconds.
         let path = format!("/probe?target={target}&interval=2000ms&timeout=2000ms");
         let header = format!("X-Prometheus-Scrape-Timeout-Seconds: {seconds}");
         request(parts.endpoints, "GET", &path, &[&header]).await
@@ -333,7 +333,7 @@ async fn the_first_response_waits_for_the_scrape_timeout() {
     let (target, _waiting, _listener) = silent_peer();
     let answer = ask(target, "30").await;
     assert!(failed(target, &answer) >= Some(1.0));
-    // It knows the target by now, and waits for nothing.
+    // The target was tried by now, so the response does not wait.
     let answer = ask(target, "30").await;
     assert!(failed(target, &answer) >= Some(1.0));
     let answer = ask(target, "soon").await;

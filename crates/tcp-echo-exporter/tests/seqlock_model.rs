@@ -1,5 +1,5 @@
-//! The seqlock through every interleaving that the memory model allows: the same on every
-//! system, but that the model's coroutines can't panic with mingw.
+//! The sequence lock under every interleaving that the memory model allows. Not on Windows: the
+//! model's coroutines can't panic with mingw.
 #![cfg(not(windows))]
 #![allow(
     dead_code,

@@ -125,10 +125,15 @@ async fn script(State(state): State<Arc<AppState>>, client: Client) -> Response 
     file(&state, &client, SCRIPT, "text/javascript; charset=utf-8").await
 }
 
-async fn file(state: &AppState, client: &Client, text: &'static str, of: &'static str) -> Response {
+async fn file(
+    state: &AppState,
+    client: &Client,
+    text: &'static str,
+    content_type: &'static str,
+) -> Response {
     let render = |out: &mut dyn Write| out.write_all(text.as_bytes());
     let mut response = state.renderer.render(client, render).await;
-    set_content_type(&mut response, of);
+    set_content_type(&mut response, content_type);
     response
 }
 
@@ -162,7 +167,7 @@ fn write_targets(history: &History, query: &TargetsQuery, out: &mut dyn Write) -
     }
     let tracks = history.tracks();
     let snapshots = history.metrics().snapshot_all(true);
-    let mut status = TargetList::of(&snapshots, &tracks);
+    let mut list = TargetList::of(&snapshots, &tracks);
     drop(tracks);
     if let Some(view) = view {
         let (rows, _) = view.select(query);
@@ -171,16 +176,14 @@ fn write_targets(history: &History, query: &TargetsQuery, out: &mut dyn Write) -
             .enumerate()
             .map(|(index, row)| (&*row.name, index))
             .collect();
-        status
-            .targets
+        list.targets
             .retain(|target| order.contains_key(target.name));
         if query.limit.is_some() {
-            status
-                .targets
+            list.targets
                 .sort_by_key(|target| order.get(target.name).copied());
         }
     }
-    Ok(serde_json::to_writer(out, &status)?)
+    Ok(serde_json::to_writer(out, &list)?)
 }
 
 async fn plot(

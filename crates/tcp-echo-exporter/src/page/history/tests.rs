@@ -9,7 +9,7 @@ fn target(name: &str, timeout: Duration) -> Target {
 }
 
 /// Reports events to a sensor.
-fn tell(sensor: &mut TargetSensor, target: &Target, events: &[Event]) {
+fn observe(sensor: &mut TargetSensor, target: &Target, events: &[Event]) {
     let session = Session::new(target.session(), Instant::now());
     for event in events {
         sensor.on_event(event, &session);
@@ -47,15 +47,15 @@ fn steps_hold_what_happened_in_them() {
         let millis = |step: &Step| (step.quantile(1).unwrap_or(0.0) * 1e2).round() * 10.0;
         steps.map(millis).collect::<Vec<_>>()
     };
-    tell(&mut sensor, &target, &[connected(), reply(10_000)]);
+    observe(&mut sensor, &target, &[connected(), reply(10_000)]);
     history.advance(start + STEP / 2);
     assert_eq!(medians(&history), [0.0; 0]);
     history.advance(start + STEP);
-    tell(&mut sensor, &target, &[reply(20_000), reply(20_000)]);
+    observe(&mut sensor, &target, &[reply(20_000), reply(20_000)]);
     history.advance(start + STEP * 2);
     // Nothing for a step, then the task sleeps for two.
     history.advance(start + STEP * 3);
-    tell(&mut sensor, &target, &[reply(10_000)]);
+    observe(&mut sensor, &target, &[reply(10_000)]);
     history.advance(start + STEP * 6);
     assert_eq!(medians(&history), [10.0, 20.0, 0.0, 0.0, 0.0, 10.0]);
     let tracks = history.tracks();
@@ -79,7 +79,7 @@ fn percentiles_forget_old_replies() {
     };
     history.advance(start);
     assert_eq!(p50(&history), None);
-    tell(&mut sensor, &target, &[reply(100_000)]);
+    observe(&mut sensor, &target, &[reply(100_000)]);
     assert_eq!(p50(&history), Some(100.0));
     for step in 1..=31 {
         history.advance(start + STEP * step);
@@ -98,7 +98,7 @@ fn targets_come_and_go() {
     let sensors = metrics.attach(&other);
     let history = History::new(metrics.clone(), LIMIT);
     let start = history.tracks().step_start();
-    tell(&mut sensor, &one, &[reply(10_000), reply(10_000)]);
+    observe(&mut sensor, &one, &[reply(10_000), reply(10_000)]);
     history.advance(start + STEP);
     let ids = |history: &History| {
         let tracks = history.tracks();
@@ -110,7 +110,7 @@ fn targets_come_and_go() {
     drop(sensors);
     // The same name attached again counts from 0: no difference underflows.
     let mut sensor = metrics.attach(&one);
-    tell(&mut sensor, &one, &[reply(10_000)]);
+    observe(&mut sensor, &one, &[reply(10_000)]);
     history.advance(start + STEP * 2);
     assert_eq!(ids(&history), [1]);
     let received: Vec<u16> = history.tracks().0.tracks["one"]
@@ -132,7 +132,7 @@ fn an_hour_of_a_target_takes_16_kib_at_most() {
     let history = History::new(metrics.clone(), LIMIT);
     let start = history.tracks().step_start();
     for step in 1..=500 {
-        tell(&mut sensor, &target, &[reply(1_000)]);
+        observe(&mut sensor, &target, &[reply(1_000)]);
         history.advance(start + STEP * step);
     }
     let tracks = history.tracks();
