@@ -1,120 +1,97 @@
 //! The endpoints, without a listener.
 
-use std::{error::Error, fmt, io::Write, sync::Arc, time::SystemTime};
+pub(crate) mod lifecycle;
+pub(crate) mod readiness;
+pub(crate) mod reload;
+mod scrape;
+
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use axum::{
     Router,
-    extract::State,
-    http::{Extensions, HeaderMap, HeaderValue, StatusCode, header},
+    http::{StatusCode, header},
     middleware::map_response,
-    response::{IntoResponse, Response},
-    routing::{get, post},
+    response::Response,
+    routing::get,
 };
-use prometheus_client::collector::Collector;
 use tcp_echo_prober::SocketStats;
 use tcp_echo_resolve::LookupStats;
 use tcp_echo_server::ServerStats;
 
+#[cfg(feature = "page")]
+use crate::page;
 use crate::{
-    build_info::{BuildInfo, BuildInfoCollector, Count, Moment, ReloadStatus},
-    client::Client,
-    collect::FamilyCollector,
-    discovery::{LookupCollector, SourceCollector, SourceStatus},
-    encode::Format,
-    families::FAMILIES,
-    history::History,
-    lifecycle::Lifecycle,
-    negotiate,
-    page::routes as page_routes,
+    http::renderer::{Renderer, set_header},
+    metrics::{
+        build_info::BuildInfo, discovery::SourceStatus, reload_status::ReloadStatus,
+        targets::TargetMetrics,
+    },
     probe::{self, Probe},
-    process::ProcessCollector,
-    readiness::{Readiness, Ready},
-    respond::Renderer,
-    server::ServerCollector,
-    snapshot::Snapshots,
-    sockets::SocketCollector,
-    sse::EventStreams,
-    targets::TargetMetrics,
 };
+use lifecycle::Lifecycle;
+use readiness::Readiness;
+use reload::{ReloadError, ReloadHook};
+use scrape::Scrape;
 
-/// What a failed reload says.
-pub type ReloadError = Box<dyn Error + Send + Sync>;
-
-/// The history's limit unless another is set, in bytes.
+/// The default limit of the history, in bytes.
+#[cfg(feature = "page")]
 const HISTORY_LIMIT: usize = 32 << 20;
 
-type SourcesHook = dyn Fn() -> Vec<SourceStatus> + Send + Sync;
-
-type ReloadHook = dyn Fn() -> Result<(), ReloadError> + Send + Sync;
-
-/// What the endpoints show and do; [`router`](Self::router) makes them.
+/// The HTTP endpoints: what they show and do. [`router`](Self::router) builds them.
 ///
-/// | path | method | answer |
+/// | path | method | response |
 /// |---|---|---|
 /// | `/metrics` | GET | the metrics, in the format that `Accept` prefers |
-/// | `/probe?target=` | GET | where it is [enabled](Self::with_probe), one target's metrics, which is probed from then on; `interval`, `timeout`, `window` |
-/// | `/` | GET | the status page; `?search=` and `?limit=` choose, `?target=` shows one |
+/// | `/probe?target=` | GET | if [enabled](Self::with_probe), the metrics of one target, which is probed from then on; `interval`, `timeout`, `window` |
+/// | `/` | GET | the status page; `?search=` and `?limit=` select targets, `?target=` shows one |
 /// | `/static/page.css`, `/static/page.js` | GET | the page's style and script |
-/// | `/api/v1/targets` | GET | what the page shows, as JSON, with the same `search`; with `limit` so many at most, the worst first |
-/// | `/api/v1/plot?target=` | GET | a target's history as an SVG picture; `theme=dark`, `width=` in pixels |
-/// | `/api/v1/events` | GET | what keeps the page up to date; of this version's page only |
-/// | `/-/healthy` | GET | 200, always |
-/// | `/-/ready` | GET | 200 once started and every target was tried, before that 503 and why |
-/// | `/-/reload` | POST | 200 once the configuration was loaded again, 500 and why it could not; 200 as well where there is nothing to reload, since what is in force is what there is; 403 for clients that [may not](Self::with_lifecycle) |
+/// | `/api/v1/targets` | GET | the data of the page as JSON, with the same `search`; `limit` returns that many at most, worst first |
+/// | `/api/v1/plot?target=` | GET | a target's history as an SVG image; `theme=dark`, `width=` in pixels |
+/// | `/api/v1/events` | GET | the stream that updates the page; for the page of this version only |
+/// | `/-/healthy` | GET | always 200 |
+/// | `/-/ready` | GET | 200 once started and every target was tried, before that 503 and the reason |
+/// | `/-/reload` | POST | 200 if the configuration was reloaded or if there is none to reload, 500 and the reason if it could not be; 403 for clients that [may not](Self::with_lifecycle) |
 ///
-/// HEAD goes wherever GET does; anything else is 404, a wrong method 405. Ready is
-/// for good: targets that a reload brings don't take the program out of service.
+/// `/`, `/static/` and `/api/` need the feature `page`. HEAD works wherever GET does. Other
+/// paths return 404, other methods 405. Readiness is never revoked: targets that a reload adds
+/// don't take the program out of service.
 #[derive(Clone)]
 pub struct Endpoints {
-    pub(crate) build: BuildInfo,
-    pub(crate) targets: Option<TargetMetrics>,
-    server: Option<Arc<ServerStats>>,
-    lookups: Option<Arc<LookupStats>>,
-    sockets: Option<SocketStats>,
-    sources: Option<Arc<SourcesHook>>,
+    scrape: Scrape,
     readiness: Option<Readiness>,
-    reload_status: Option<ReloadStatus>,
     reload: Option<Arc<ReloadHook>>,
-    dropped_log_lines: Option<Arc<Count>>,
-    tls_cert_expiry: Option<Arc<Moment>>,
     lifecycle: Lifecycle,
+    #[cfg(feature = "page")]
     history_limit: usize,
-    pub(crate) probe: Option<Probe>,
+    probe: Option<Probe>,
 }
 
 impl Endpoints {
-    /// Endpoints that show the process only.
+    /// Endpoints that show only the process.
     pub const fn new(build: BuildInfo) -> Self {
         Self {
-            build,
-            targets: None,
-            server: None,
-            lookups: None,
-            sockets: None,
-            sources: None,
+            scrape: Scrape::new(build),
             readiness: None,
-            reload_status: None,
             reload: None,
-            dropped_log_lines: None,
-            tls_cert_expiry: None,
             lifecycle: Lifecycle::ThisHost,
+            #[cfg(feature = "page")]
             history_limit: HISTORY_LIMIT,
             probe: None,
         }
     }
 
-    /// Lets targets be asked for at `/probe`; they are shown with those of
-    /// [`with_targets`](Self::with_targets), whose metrics have to observe the same
-    /// prober.
+    /// Enables `/probe`. Its targets appear among those of
+    /// [`with_targets`](Self::with_targets), which must observe the same prober.
     #[must_use]
     pub fn with_probe(mut self, probe: Probe) -> Self {
         self.probe = Some(probe);
         self
     }
 
-    /// Keeps the targets' history in at most so many bytes: an hour of each where
-    /// that suffices, at least 10 minutes even where it doesn't, nothing at 0.
-    /// Without this it is 32 MiB, which is an hour of 2,000 targets.
+    /// Limits the memory of the targets' history, in bytes. Each target keeps an hour where
+    /// that fits, and at least 10 minutes; 0 keeps nothing. The default is 32 MiB, which is
+    /// an hour of 2,000 targets.
+    #[cfg(feature = "page")]
     #[must_use]
     pub const fn with_history_limit(mut self, bytes: usize) -> Self {
         self.history_limit = bytes;
@@ -124,79 +101,78 @@ impl Endpoints {
     /// Shows the targets of a prober.
     #[must_use]
     pub fn with_targets(mut self, targets: TargetMetrics) -> Self {
-        self.targets = Some(targets);
+        self.scrape.targets = Some(targets);
         self
     }
 
     /// Shows the counts of an echo server.
     #[must_use]
     pub fn with_server(mut self, stats: Arc<ServerStats>) -> Self {
-        self.server = Some(stats);
+        self.scrape.server = Some(stats);
         self
     }
 
     /// Shows the counts of a resolver.
     #[must_use]
     pub fn with_lookups(mut self, stats: Arc<LookupStats>) -> Self {
-        self.lookups = Some(stats);
+        self.scrape.lookups = Some(stats);
         self
     }
 
-    /// Shows how many targets of a prober are without a socket.
+    /// Shows how many targets of a prober have no socket.
     #[must_use]
     pub fn with_sockets(mut self, stats: SocketStats) -> Self {
-        self.sockets = Some(stats);
+        self.scrape.sockets = Some(stats);
         self
     }
 
-    /// Shows how it goes with each source of targets; `sources` is called for every
-    /// scrape.
+    /// Shows the status of each source of targets. Every scrape calls `sources`.
     #[must_use]
     pub fn with_sources(
         mut self,
         sources: impl Fn() -> Vec<SourceStatus> + Send + Sync + 'static,
     ) -> Self {
-        self.sources = Some(Arc::new(sources));
+        self.scrape.sources = Some(Arc::new(sources));
         self
     }
 
-    /// Is not ready before the handle says that everything has started.
+    /// Delays readiness until `readiness` reports that everything has started.
     #[must_use]
     pub fn with_readiness(mut self, readiness: Readiness) -> Self {
         self.readiness = Some(readiness);
         self
     }
 
-    /// Shows how the last reload went.
+    /// Shows the result of the last reload.
     #[must_use]
     pub fn with_reload_status(mut self, status: ReloadStatus) -> Self {
-        self.reload_status = Some(status);
+        self.scrape.reload_status = Some(status);
         self
     }
 
-    /// Shows how many log lines could not be written, as `count` says at each scrape.
+    /// Shows how many log lines could not be written. Every scrape calls `count`.
     #[must_use]
     pub fn with_dropped_log_lines(
         mut self,
         count: impl Fn() -> u64 + Send + Sync + 'static,
     ) -> Self {
-        self.dropped_log_lines = Some(Arc::new(count));
+        self.scrape.dropped_log_lines = Some(Arc::new(count));
         self
     }
 
-    /// Shows the end of validity of the certificate that is served, as `expiry` says at each
-    /// scrape; nothing where it gives none.
+    /// Shows when the served certificate expires. Every scrape calls `expiry`; `None` shows
+    /// nothing.
     #[must_use]
     pub fn with_tls_cert_expiry(
         mut self,
         expiry: impl Fn() -> Option<SystemTime> + Send + Sync + 'static,
     ) -> Self {
-        self.tls_cert_expiry = Some(Arc::new(expiry));
+        self.scrape.tls_cert_expiry = Some(Arc::new(expiry));
         self
     }
 
-    /// Calls `reload` at `POST /-/reload`, on a thread on which it may block, and
-    /// answers when it returns.
+    /// Calls `reload` at `POST /-/reload`, on a thread where it may block. The response
+    /// waits for it.
     #[must_use]
     pub fn with_reload(
         mut self,
@@ -206,172 +182,52 @@ impl Endpoints {
         self
     }
 
-    /// Says who may `POST`. Without this it is [`Lifecycle::ThisHost`].
+    /// Sets which clients may `POST`. The default is [`Lifecycle::ThisHost`].
     #[must_use]
     pub const fn with_lifecycle(mut self, lifecycle: Lifecycle) -> Self {
         self.lifecycle = lifecycle;
         self
     }
 
-    /// The endpoints, to be served by an [`Exporter`](crate::Exporter) or as a part
-    /// of another program's. It wants a tokio runtime with time enabled, in which a
-    /// task keeps the targets' history until the router and its clones are dropped.
+    /// Builds the router, to be served by an [`Exporter`](crate::Exporter) or as part of
+    /// another program's. It needs a tokio runtime with time enabled: a task there records
+    /// the targets' history until the router and its clones are dropped.
     pub fn router(self) -> Router {
-        routes(self.app())
-    }
-
-    pub(crate) fn app(self) -> Arc<App> {
-        let history = self.targets.clone();
-        let history = history.map(|targets| Arc::new(History::new(targets, self.history_limit)));
-        Arc::new(App {
-            ready: Ready {
-                started: self.readiness.clone(),
-                ..Ready::default()
-            },
-            process: ProcessCollector::new(),
-            renderer: Renderer::default(),
-            live: history.clone().map(EventStreams::start),
-            history,
-            endpoints: self,
-        })
-    }
-
-    /// Everything of `/metrics`, all targets that are listed taken at once.
-    fn collectors(&self, process: ProcessCollector, format: Format) -> Vec<Box<dyn Collector>> {
-        let mut collectors: Vec<Box<dyn Collector>> = vec![Box::new(BuildInfoCollector {
-            build: self.build,
-            reload: self.reload_status.clone(),
-            dropped_log_lines: self.dropped_log_lines.clone(),
-            tls_cert_expiry: self.tls_cert_expiry.clone(),
-        })];
-        if let Some(targets) = &self.targets {
-            collectors.extend(of_targets(targets.listed(format == Format::Protobuf)));
+        let renderer = Arc::<Renderer>::default();
+        let targets = self.scrape.targets.clone();
+        let mut router = Router::new().route("/-/healthy", get(async || "healthy\n"));
+        if let Some(probe) = self.probe {
+            let probe = probe::routes(probe, targets.clone(), Arc::clone(&renderer));
+            router = router.merge(probe);
         }
-        if let Some(stats) = &self.sockets {
-            collectors.push(Box::new(SocketCollector(stats.clone())));
+        #[cfg(feature = "page")]
+        {
+            let (build, limit) = (self.scrape.build, self.history_limit);
+            let page = page::routes(build, targets.clone(), limit, Arc::clone(&renderer));
+            router = router.merge(page);
         }
-        if let Some(stats) = &self.server {
-            collectors.push(Box::new(ServerCollector(Arc::clone(stats))));
-        }
-        if let Some(stats) = &self.lookups {
-            collectors.push(Box::new(LookupCollector(Arc::clone(stats))));
-        }
-        if let Some(sources) = &self.sources {
-            collectors.push(Box::new(SourceCollector(sources())));
-        }
-        collectors.push(Box::new(process));
-        collectors
+        router
+            .merge(readiness::routes(self.readiness, targets))
+            .merge(reload::routes(self.reload, self.lifecycle))
+            .merge(scrape::routes(self.scrape, renderer))
+            .fallback(async || (StatusCode::NOT_FOUND, "not found\n"))
+            .layer(map_response(set_common_headers))
     }
 }
 
 impl fmt::Debug for Endpoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoints")
-            .field("build", &self.build)
-            .field("targets", &self.targets)
-            .field("server", &self.server)
+            .field("build", &self.scrape.build)
+            .field("targets", &self.scrape.targets)
+            .field("server", &self.scrape.server)
             .finish_non_exhaustive()
     }
 }
 
-pub(crate) struct App {
-    pub(crate) endpoints: Endpoints,
-    process: ProcessCollector,
-    ready: Ready,
-    pub(crate) renderer: Renderer,
-    /// Where there are targets.
-    pub(crate) history: Option<Arc<History>>,
-    pub(crate) live: Option<EventStreams>,
-}
-
-pub(crate) fn routes(app: Arc<App>) -> Router {
-    let probe = app.endpoints.probe.is_some();
-    let probe = probe.then(probe::routes).unwrap_or_default();
-    Router::new()
-        .route("/metrics", get(metrics))
-        .merge(probe)
-        .merge(page_routes())
-        .route("/-/healthy", get(async || "healthy\n"))
-        .route("/-/ready", get(ready))
-        .route("/-/reload", post(reload))
-        .fallback(async || (StatusCode::NOT_FOUND, "not found\n"))
-        .layer(map_response(harden))
-        .with_state(app)
-}
-
-/// Everything of these targets.
-pub(crate) fn of_targets(snapshots: Snapshots) -> impl Iterator<Item = Box<dyn Collector>> {
-    let snapshots = Arc::new(snapshots);
-    FAMILIES.iter().map(move |family| {
-        let snapshots = Arc::clone(&snapshots);
-        Box::new(FamilyCollector { family, snapshots }) as Box<dyn Collector>
-    })
-}
-
-async fn metrics(State(app): State<Arc<App>>, client: Client) -> Response {
-    let (endpoints, process) = (app.endpoints.clone(), app.process.clone());
-    let collectors = move |format| endpoints.collectors(process, format);
-    exposition(&app, &client, collectors).await
-}
-
-/// What `collectors` give, in the format that the client prefers.
-pub(crate) async fn exposition<C>(
-    app: &App,
-    client: &Client,
-    collectors: impl FnOnce(Format) -> C + Send + 'static,
-) -> Response
-where
-    C: IntoIterator<Item = Box<dyn Collector>>,
-{
-    let format = negotiate::format(&client.headers);
-    let render = move |out: &mut dyn Write| format.encode(collectors(format), out);
-    let mut response = app.renderer.render(client, render).await;
-    set(&mut response, header::CONTENT_TYPE, format.content_type());
-    set(&mut response, header::VARY, "Accept, Accept-Encoding");
+/// Sets the headers that every response has.
+async fn set_common_headers(mut response: Response) -> Response {
+    set_header(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set_header(&mut response, header::CACHE_CONTROL, "no-store");
     response
-}
-
-async fn ready(State(app): State<Arc<App>>) -> Response {
-    match app.ready.check(app.endpoints.targets.as_ref()) {
-        Ok(()) => "ready\n".into_response(),
-        Err(reason) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!("not ready: {reason}\n"),
-        )
-            .into_response(),
-    }
-}
-
-async fn reload(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    extensions: Extensions,
-) -> Response {
-    let lifecycle = app.endpoints.lifecycle;
-    if let Some(refusal) = lifecycle.refusal(&headers, &extensions) {
-        return refusal;
-    }
-    let Some(reload) = app.endpoints.reload.clone() else {
-        return "nothing to reload\n".into_response();
-    };
-    let failure = match tokio::task::spawn_blocking(move || reload()).await {
-        Ok(Ok(())) => return "reloaded\n".into_response(),
-        Ok(Err(error)) => error.to_string(),
-        Err(error) => error.to_string(),
-    };
-    let answer = format!("reload failed: {failure}\n");
-    (StatusCode::INTERNAL_SERVER_ERROR, answer).into_response()
-}
-
-/// What every answer carries.
-async fn harden(mut response: Response) -> Response {
-    set(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(&mut response, header::CACHE_CONTROL, "no-store");
-    response
-}
-
-pub(crate) fn set(response: &mut Response, name: header::HeaderName, value: &'static str) {
-    response
-        .headers_mut()
-        .insert(name, HeaderValue::from_static(value));
 }

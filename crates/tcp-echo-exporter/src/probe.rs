@@ -1,4 +1,4 @@
-//! Targets that are asked for.
+//! `/probe`: targets on demand.
 
 use std::{
     fmt,
@@ -17,35 +17,31 @@ use tcp_echo_prober::{AskError, OnDemand, SessionConfig};
 use tokio::time::timeout;
 
 use crate::{
-    client::Client,
-    encode::Format,
-    endpoints::{App, exposition, of_targets},
+    exposition::{self, collect::target_collectors, format::Format},
+    http::{client::Client, renderer::Renderer},
+    metrics::targets::TargetMetrics,
 };
 
 mod query;
 mod scrape_timeout;
 
+pub use query::ParseDuration;
 use query::ProbeQuery;
 
-/// Reads a duration as the user writes it, or says why it is none, in words that end a
-/// sentence.
-pub type ParseDuration = fn(&str) -> Result<Duration, String>;
+/// How long the first response waits for a connection attempt to finish, if the request has no
+/// timeout.
+const CONNECT_WAIT: Duration = Duration::from_secs(1);
 
-/// How long the first answer waits for a connection, or for its failure, where the request
-/// doesn't say how long it may.
-const FIRST: Duration = Duration::from_secs(1);
-
-/// What `/probe` may be asked for, and how that is probed.
+/// What clients may request at `/probe`, and how those targets are probed.
 #[derive(Clone)]
 pub struct Probe {
-    /// Of the prober whose targets are shown.
+    /// The targets on demand of the prober whose metrics are shown.
     pub on_demand: OnDemand,
-    /// How targets are probed of which the query says nothing else. It may ask for a
-    /// longer interval, up to an hour, but for no shorter one; for a timeout from a
-    /// millisecond up to this or the interval asked for; for a loss window up to this or
-    /// ten thousand slots.
+    /// The defaults of a target's session, and the limits of the query: an interval from this
+    /// one up to an hour; a timeout from a millisecond up to this one or the requested
+    /// interval; a loss window up to this one or ten thousand slots.
     pub session: SessionConfig,
-    /// How `interval` and `timeout` are written.
+    /// Parses `interval` and `timeout`.
     pub parse_duration: ParseDuration,
 }
 
@@ -58,59 +54,84 @@ impl fmt::Debug for Probe {
     }
 }
 
-pub(crate) fn routes() -> Router<Arc<App>> {
-    Router::new().route("/probe", get(probe))
+/// What `/probe` responds from.
+struct AppState {
+    probe: Probe,
+    targets: Option<TargetMetrics>,
+    renderer: Arc<Renderer>,
 }
 
-async fn probe(State(app): State<Arc<App>>, RawQuery(query): RawQuery, client: Client) -> Response {
-    let endpoints = &app.endpoints;
-    let (Some(probe), Some(targets)) = (&endpoints.probe, endpoints.targets.clone()) else {
-        return refused(StatusCode::NOT_FOUND, "nothing is probed here");
+/// Returns the route `/probe`. Without targets it responds 404.
+pub(crate) fn routes(
+    probe: Probe,
+    targets: Option<TargetMetrics>,
+    renderer: Arc<Renderer>,
+) -> Router {
+    let state = Arc::new(AppState {
+        probe,
+        targets,
+        renderer,
+    });
+    Router::new().route("/probe", get(handle)).with_state(state)
+}
+
+async fn handle(
+    State(state): State<Arc<AppState>>,
+    RawQuery(query): RawQuery,
+    client: Client,
+) -> Response {
+    let probe = &state.probe;
+    let Some(targets) = state.targets.clone() else {
+        return reject(StatusCode::NOT_FOUND, "nothing is probed here");
     };
     let query = match ProbeQuery::parse(query.as_deref().unwrap_or_default()) {
         Ok(query) => query,
-        Err(error) => return refused(StatusCode::BAD_REQUEST, error),
+        Err(error) => return reject(StatusCode::BAD_REQUEST, error),
     };
-    let patience = match scrape_timeout::patience(&client.headers) {
-        Ok(patience) => patience,
-        Err(error) => return refused(StatusCode::BAD_REQUEST, error),
+    let response_timeout = match scrape_timeout::response_timeout(&client.headers) {
+        Ok(timeout) => timeout,
+        Err(error) => return reject(StatusCode::BAD_REQUEST, error),
     };
-    let begun = Instant::now();
+    let start = Instant::now();
     let name = query.target.clone();
     if !probe.on_demand.is_listed(&name) {
-        let asked = match query.validate(&probe.session, probe.parse_duration) {
-            Ok(asked) => asked,
-            Err(error) => return refused(StatusCode::BAD_REQUEST, error),
+        let target = match query.validate(&probe.session, probe.parse_duration) {
+            Ok(target) => target,
+            Err(error) => return reject(StatusCode::BAD_REQUEST, error),
         };
-        let asking = probe
+        let request = probe
             .on_demand
-            .ask(asked.address, asked.session, client.address);
-        // Without a word of how long it may take, a look-up takes as long as it does.
-        let asked = timeout(patience.unwrap_or(Duration::MAX), asking).await;
-        if let Ok(Err(error)) = asked {
-            let error_status = status(&error);
-            return refused(error_status, format_args!("target {name:?}: {error}"));
-        }
-        if asked.is_err() {
-            let late = format_args!("target {name:?}: its name is still being looked up");
-            return refused(StatusCode::GATEWAY_TIMEOUT, late);
+            .ask(target.address, target.session, client.address);
+        // Without a timeout in the request, the look-up has no limit of its own here.
+        match timeout(response_timeout.unwrap_or(Duration::MAX), request).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let why = format_args!("target {name:?}: {error}");
+                return reject(status_of(&error), why);
+            }
+            Err(_) => {
+                let why = format_args!("target {name:?}: its name is still being looked up");
+                return reject(StatusCode::GATEWAY_TIMEOUT, why);
+            }
         }
     }
-    let left = patience.map(|patience| patience.saturating_sub(begun.elapsed()));
-    targets.tried(&name, left.unwrap_or(FIRST)).await;
-    // It is there unless it is going, or its thread has not come to it yet.
-    if !targets.has(&name) {
-        let busy = format_args!("target {name:?}: it is not probed yet");
-        return refused(StatusCode::SERVICE_UNAVAILABLE, busy);
+    let left = response_timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
+    let max_wait = left.unwrap_or(CONNECT_WAIT);
+    targets.wait_until_tried(&name, max_wait).await;
+    // The target is missing only if it is being removed, or if its thread has not attached it
+    // yet.
+    if !targets.contains(&name) {
+        let why = format_args!("target {name:?}: it is not probed yet");
+        return reject(StatusCode::SERVICE_UNAVAILABLE, why);
     }
-    exposition(&app, &client, move |format| {
-        let snapshots = targets.of(&name, format == Format::Protobuf);
-        snapshots.into_iter().flat_map(of_targets)
+    exposition::respond(&state.renderer, &client, move |format| {
+        let snapshots = targets.snapshot_of(&name, format == Format::Protobuf);
+        snapshots.into_iter().flat_map(target_collectors)
     })
     .await
 }
 
-fn status(error: &AskError) -> StatusCode {
+fn status_of(error: &AskError) -> StatusCode {
     match error {
         AskError::NotAllowed => StatusCode::FORBIDDEN,
         AskError::LookUp(_) => StatusCode::BAD_GATEWAY,
@@ -119,6 +140,6 @@ fn status(error: &AskError) -> StatusCode {
     }
 }
 
-fn refused(status: StatusCode, why: impl fmt::Display) -> Response {
+fn reject(status: StatusCode, why: impl fmt::Display) -> Response {
     (status, format!("{why}\n")).into_response()
 }

@@ -1,4 +1,4 @@
-//! What an event costs besides time.
+//! Events don't allocate.
 
 mod common;
 
@@ -11,7 +11,7 @@ use tcp_echo_prober::{
     ConnectFailure, DisconnectReason, Event, Sensor as _, Seq, TcpInfo, UnsentReason,
 };
 
-// It counts all threads: this is the one test of the program.
+// The allocator counts all threads, so this is the only test of the binary.
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
@@ -58,7 +58,7 @@ fn no_event_allocates() {
     }
     let change = region.change();
     assert_eq!((change.allocations, change.reallocations), (0, 0));
-    // The counter does count.
+    // The counter works.
     let region = Region::new(ALLOCATOR);
     drop(std::hint::black_box(Box::new(1)));
     assert_eq!(region.change().allocations, 1);

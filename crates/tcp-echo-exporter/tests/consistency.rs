@@ -1,4 +1,4 @@
-//! Scrapes while the target is probed far faster than any is.
+//! Scrapes stay consistent while the target is probed far faster than in practice.
 
 mod common;
 
@@ -13,10 +13,10 @@ use std::{
 use common::{BUILD, Driven, TIMEOUT, get, serve, target};
 use tcp_echo_exporter::{Endpoints, TargetMetrics};
 
-/// In how many scrapes the target has to have moved on since the last one.
+/// In how many scrapes the target must have changed since the previous one.
 const MOVED: u32 = 100;
 
-const MOST: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn every_scrape_sees_one_moment() {
@@ -40,7 +40,7 @@ async fn every_scrape_sees_one_moment() {
                     driven.reply(Duration::from_micros(2));
                 }
                 driven.reply(Duration::from_micros(1));
-                // Bursts with gaps, as probing has them; a read needs a gap.
+                // Bursts with gaps, as in practice; a read needs a gap.
                 let burst = Instant::now();
                 while burst.elapsed() < Duration::from_micros(20) {
                     std::hint::spin_loop();
@@ -52,7 +52,7 @@ async fn every_scrape_sees_one_moment() {
     let (mut last_sent, mut moved) = (0, 0);
     let start = Instant::now();
     while moved < MOVED {
-        assert!(start.elapsed() < MOST, "{moved} scrapes saw it move");
+        assert!(start.elapsed() < DEADLINE, "{moved} scrapes saw it move");
         let answer = get(address, "/metrics").await;
         let value = |name: &str| -> Option<u64> {
             let series = format!("tcp_echo_{name}{{target=\":4000\"");

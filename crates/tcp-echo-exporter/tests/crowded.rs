@@ -1,8 +1,8 @@
-//! Clients that take all they can get, and one that wants a scrape.
+//! Clients that exhaust the limits, and one that still gets its scrape.
 //!
-//! Elsewhere a host has one loopback address as a rule.
+//! Other systems usually have only one loopback address.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
+#![allow(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod common;
 
@@ -17,11 +17,11 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// Within this every scrape has to be answered. Without optimization three thousand targets
-/// take half a second alone.
+/// The maximum duration of a scrape. Without optimization, three thousand targets take half a
+/// second alone.
 const SOON: Duration = Duration::from_secs(if cfg!(debug_assertions) { 3 } else { 1 });
 
-/// How often it is tried.
+/// How often it is repeated.
 const TRIES: usize = 5;
 
 async fn connect(address: SocketAddr, last: u8) -> TcpStream {
@@ -30,7 +30,7 @@ async fn connect(address: SocketAddr, last: u8) -> TcpStream {
     socket.connect(address).await.unwrap()
 }
 
-/// A connection on which all is asked for and nothing is read.
+/// A connection that sends a request and reads nothing.
 async fn slow_reader(address: SocketAddr, last: u8, path: &str) -> TcpStream {
     let mut client = connect(address, last).await;
     let question = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -38,7 +38,7 @@ async fn slow_reader(address: SocketAddr, last: u8, path: &str) -> TcpStream {
     client
 }
 
-/// The series of so many targets are scraped whole from the address 127.0.0.`last`.
+/// Scrapes all series of `targets` targets from the address 127.0.0.`last`.
 async fn scrape(address: SocketAddr, last: u8, targets: usize) {
     let before = Instant::now();
     let scrape = async {
@@ -57,7 +57,7 @@ async fn scrape(address: SocketAddr, last: u8, targets: usize) {
     assert_eq!(lines.count(), targets, "after {took:?}");
 }
 
-/// A chunked body, which has to be whole.
+/// Decodes a chunked body, which must be complete.
 fn of_chunks(mut body: &[u8]) -> Vec<u8> {
     let mut whole = Vec::new();
     loop {
@@ -74,7 +74,7 @@ fn of_chunks(mut body: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Endpoints of so many targets.
+/// Creates endpoints with `targets` targets.
 fn endpoints(targets: usize) -> (Endpoints, Vec<impl Sized>) {
     let metrics = TargetMetrics::new();
     let sensors = (0..targets).map(|n| {
@@ -86,7 +86,7 @@ fn endpoints(targets: usize) -> (Endpoints, Vec<impl Sized>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn idle_connections_of_four_addresses_keep_nobody_out() {
+async fn idle_connections_of_four_addresses_block_nobody() {
     let (endpoints, _sensors) = endpoints(10);
     let (address, _tasks) = serve(endpoints).await;
     let mut idle = Vec::new();
@@ -102,17 +102,17 @@ async fn idle_connections_of_four_addresses_keep_nobody_out() {
             let status = answer.unwrap().status;
             assert!([200, 503].contains(&status), "{status} for {path}");
         }
-        // They come again.
+        // They reconnect.
         for last in 2..=5 {
             idle.push(connect(address, last).await);
         }
     }
-    // One of the crowd is served, too.
+    // A client of the crowd is served, too.
     scrape(address, 2, 10).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn slow_readers_of_few_addresses_keep_nobody_out() {
+async fn slow_readers_of_few_addresses_block_nobody() {
     const TARGETS: usize = 3_000;
     let (endpoints, _sensors) = endpoints(TARGETS);
     let (address, _tasks) = serve(endpoints).await;
@@ -123,7 +123,7 @@ async fn slow_readers_of_few_addresses_keep_nobody_out() {
                 slow.push(slow_reader(address, *last, "/metrics").await);
             }
         }
-        // Each has read a little, and goes on so.
+        // Each reads a little at a time.
         let reading = tokio::spawn(async move {
             let mut bytes = [0; 100];
             loop {

@@ -1,4 +1,4 @@
-//! What `/metrics` says.
+//! The contents of `/metrics`.
 
 mod common;
 
@@ -13,7 +13,7 @@ use tcp_echo_prober::{
 };
 use tcp_echo_server::ServerStats;
 
-/// One target that has seen everything once.
+/// A target to which every event has happened once.
 fn known_state(metrics: &TargetMetrics) -> Driven {
     let target = target("echo.example.net:4000")
         .named("paris")
@@ -34,9 +34,9 @@ fn known_state(metrics: &TargetMetrics) -> Driven {
         min_rtt: Some(Duration::from_micros(110)),
         retransmits: 2,
     });
-    driven.tell(&info);
+    driven.observe(&info);
     driven.send();
-    driven.tell(&Event::ConnectFailed {
+    driven.observe(&Event::ConnectFailed {
         reason: ConnectFailure::Refused,
     });
     driven
@@ -143,7 +143,7 @@ async fn protobuf_carries_a_native_histogram_too() {
 }
 
 #[tokio::test]
-async fn a_target_has_all_its_series_at_0_from_the_start_and_takes_them_with_it() {
+async fn a_target_has_all_its_series_from_attach_to_drop() {
     let metrics = TargetMetrics::new();
     let (address, _tasks) = serve(full(&metrics)).await;
     let series = async || {
@@ -173,7 +173,7 @@ async fn a_target_has_all_its_series_at_0_from_the_start_and_takes_them_with_it(
         let wanted = format!("tcp_echo_unsent_total{{target=\"new\",reason=\"{reason}\"}} 0");
         assert!(found.contains(&wanted), "{wanted}");
     }
-    // Another of that name comes before the first one goes.
+    // Another target of that name is attached before the first one is dropped.
     let next = metrics.attach(&target(":4001").named("new"));
     assert_eq!(series().await.len(), 82);
     drop(sensor);
@@ -215,7 +215,7 @@ async fn without_targets_or_server_there_are_none_of_their_series() {
 }
 
 #[tokio::test]
-async fn nasty_names_stay_within_their_quotes() {
+async fn hostile_names_stay_within_their_quotes() {
     let metrics = TargetMetrics::new();
     let name = "a\"b\\c\nd</script>é🦀";
     let nasty = target("h:1").named(name).with_label("le", "x\"}\n# EOF");
@@ -233,7 +233,7 @@ async fn a_lost_connection_shows_and_keeps_its_probes_in_flight() {
     let metrics = TargetMetrics::new();
     let mut driven = known_state(&metrics);
     let event = driven.session.handle_disconnected(DisconnectReason::Reset);
-    driven.tell(&event);
+    driven.observe(&event);
     let answer = scrape("*/*", &metrics).await;
     for line in [
         "tcp_echo_connected{target=\"paris\",dc=\"par1\"} 0",
@@ -270,7 +270,7 @@ async fn a_failed_reload_shows_until_the_next_succeeds() {
 }
 
 #[tokio::test]
-async fn the_buckets_are_the_users() {
+async fn custom_buckets_are_used() {
     let buckets = Buckets::new([1, 10].map(Duration::from_millis)).unwrap();
     let metrics = TargetMetrics::with_buckets(buckets);
     let _driven = known_state(&metrics);

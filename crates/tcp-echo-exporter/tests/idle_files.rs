@@ -1,7 +1,7 @@
-//! A process that can open no more files has idle connections to close. The limit is that of
-//! the whole process, so this is its only test.
+//! A process without file descriptors closes idle connections. The limit is that of the whole
+//! process, so this is the only test of the binary.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
+#![allow(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod common;
 
@@ -17,16 +17,16 @@ use tokio::{
 };
 
 #[tokio::test]
-async fn a_process_out_of_files_takes_them_from_idle_connections() {
+async fn idle_connections_are_closed_for_file_descriptors() {
     const IDLE: usize = 5;
     let (address, _tasks) = serve(Endpoints::new(BUILD)).await;
     let mut idle = Vec::new();
     for _ in 0..IDLE {
         idle.push(TcpStream::connect(address).await.unwrap());
     }
-    // A descriptor more would be needed for the other end of each.
+    // Their peers' sockets need descriptors, too.
     let clients = [(); IDLE].map(|()| TcpSocket::new_v4().unwrap());
-    // Those that connected are accepted when one that came later is answered.
+    // Once a later connection is answered, these were accepted.
     let first = TcpStream::connect(address).await.unwrap();
     assert_eq!(
         request_on(first, "GET", "/-/healthy", &[]).await.status,
@@ -41,7 +41,7 @@ async fn a_process_out_of_files_takes_them_from_idle_connections() {
     let null = || File::open("/dev/null");
     let _others: Vec<_> = std::iter::from_fn(|| null().ok()).collect();
 
-    // Each stays connected, so there is no descriptor but of those that are idle.
+    // Each stays connected, so only those of idle connections are left.
     let mut served = Vec::new();
     for client in clients {
         let answer = async {

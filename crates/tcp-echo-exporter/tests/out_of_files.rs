@@ -1,7 +1,7 @@
-//! A process that can open no more files says all of itself that it says otherwise. The limit is
-//! that of the whole process, so this is its only test.
+//! A process without file descriptors still exposes all metrics of itself. The limit is that of
+//! the whole process, so this is the only test of the binary.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
+#![allow(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod common;
 
@@ -13,7 +13,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// The names and values in an answer's `process_*` lines, over a connection that stays.
+/// Returns the names and values of the `process_*` lines, over an existing connection.
 async fn process(stream: &mut TcpStream) -> Vec<(String, f64)> {
     stream
         .write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -42,7 +42,7 @@ async fn process(stream: &mut TcpStream) -> Vec<(String, f64)> {
 }
 
 #[tokio::test]
-async fn a_process_out_of_files_tells_of_itself() {
+async fn a_process_without_file_descriptors_exposes_its_metrics() {
     let (address, _tasks) = serve(Endpoints::new(BUILD)).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     let before = process(&mut stream).await;

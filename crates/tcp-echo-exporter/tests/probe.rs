@@ -1,5 +1,5 @@
-//! `/probe` as Prometheus uses it and as strangers try it, with a real prober.
-#![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
+//! `/probe` as Prometheus uses it and with hostile requests, against a real prober.
+#![allow(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod common;
 
@@ -30,8 +30,8 @@ fn millis(text: &str) -> Result<Duration, String> {
         .ok_or("write 5ms".to_owned())
 }
 
-/// With one target that is listed as `listed`, and room for so many others.
-async fn start(networks: &str, most: usize) -> Parts {
+/// Starts with one listed target and a limit of `max_targets` on demand.
+async fn start(networks: &str, max_targets: usize) -> Parts {
     let address = "127.0.0.1:0".parse().unwrap();
     let server = Server::bind(&address, ServerConfig::default())
         .await
@@ -41,7 +41,7 @@ async fn start(networks: &str, most: usize) -> Parts {
     let on_demand = OnDemand::new(OnDemandLimits {
         networks: networks.parse().unwrap(),
         idle: Duration::from_secs(3600),
-        most,
+        most: max_targets,
     });
     let listed = Target::new(peer.to_string().parse().unwrap(), session()).named("listed");
     let prober = Prober::builder()
@@ -72,21 +72,21 @@ async fn probe(parts: &Parts, query: &str) -> Response {
     get(parts.endpoints, &format!("/probe?{query}")).await
 }
 
-/// The value of this sample; the name with its labels.
+/// Returns the value of a sample, named with its labels.
 fn sample(text: &str, name: &str) -> Option<f64> {
     let mut lines = text.lines().filter_map(|line| line.strip_prefix(name));
     lines.next()?.trim().parse().ok()
 }
 
 #[tokio::test]
-async fn the_answer_is_the_series_of_that_target_alone() {
+async fn the_response_has_only_the_series_of_that_target() {
     let parts = start("127.0.0.0/8", 10).await;
     let peer = parts.peer;
     let answer = probe(&parts, &format!("target={peer}")).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.header("vary"), Some("Accept, Accept-Encoding"));
     let connected = format!("tcp_echo_connected{{target=\"{peer}\"}}");
-    // The first answer waits for it.
+    // The first response waits for the connection.
     assert_eq!(sample(answer.text(), &connected), Some(1.0));
     let samples = || answer.text().lines().filter(|line| !line.starts_with('#'));
     let label = format!("target=\"{peer}\"");
@@ -97,7 +97,7 @@ async fn the_answer_is_the_series_of_that_target_alone() {
     );
     assert!(samples().count() > 50);
 
-    // It goes on to be probed, and is asked for again.
+    // It is probed from now on, and is requested again.
     let received = format!("tcp_echo_received_total{{target=\"{peer}\"}}");
     let connects = format!("tcp_echo_connects_total{{target=\"{peer}\"}}");
     let deadline = std::time::Instant::now() + Duration::from_secs(10);
@@ -114,6 +114,19 @@ async fn the_answer_is_the_series_of_that_target_alone() {
     let metrics = get(parts.endpoints, "/metrics").await;
     assert!(!metrics.text().contains(&label), "{}", metrics.text());
     assert!(metrics.text().contains("target=\"listed\""));
+    #[cfg(feature = "page")]
+    the_page_shows_both(&parts).await;
+
+    // A change of the listed targets does not affect it.
+    let _ = parts.prober.apply(TargetSet::default());
+    let again = probe(&parts, &format!("target={peer}")).await;
+    assert_eq!(sample(again.text(), &connects), Some(1.0));
+}
+
+/// The listed target, and the one on demand.
+#[cfg(feature = "page")]
+async fn the_page_shows_both(parts: &Parts) {
+    let peer = parts.peer;
     let json = get(parts.endpoints, "/api/v1/targets").await;
     let json: serde_json::Value = serde_json::from_slice(&json.body).unwrap();
     let both = json["targets"].as_array().unwrap().iter();
@@ -129,11 +142,6 @@ async fn the_answer_is_the_series_of_that_target_alone() {
     );
     let page = get(parts.endpoints, "/").await;
     assert!(page.text().contains(&peer.to_string()));
-
-    // A set of targets that changes leaves it alone.
-    let _ = parts.prober.apply(TargetSet::default());
-    let again = probe(&parts, &format!("target={peer}")).await;
-    assert_eq!(sample(again.text(), &connects), Some(1.0));
 }
 
 #[tokio::test]
@@ -173,7 +181,7 @@ async fn formats_are_those_of_metrics() {
 }
 
 #[tokio::test]
-async fn a_listed_name_answers_from_that_target() {
+async fn a_listed_name_returns_that_target() {
     let parts = start("10.0.0.0/8", 0).await;
     let answer = probe(&parts, "target=listed").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -181,13 +189,13 @@ async fn a_listed_name_answers_from_that_target() {
         sample(answer.text(), "tcp_echo_connected{target=\"listed\"}"),
         Some(1.0)
     );
-    // What is asked for besides changes nothing about it.
+    // Other parameters don't change a listed target.
     let answer = probe(&parts, "target=listed&interval=1000ms").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
 #[tokio::test]
-async fn who_is_refused_is_told_why() {
+async fn rejected_requests_say_why() {
     let parts = start("127.0.0.1", 1).await;
     let (peer, port) = (parts.peer, parts.peer.port());
     let check = async |query: &str, status: u16, text: &str| {
@@ -240,13 +248,12 @@ async fn who_is_refused_is_told_why() {
             (405, Some("GET,HEAD"))
         );
     }
-    let json = get(parts.endpoints, "/api/v1/targets").await;
-    let json: serde_json::Value = serde_json::from_slice(&json.body).unwrap();
-    assert_eq!(json["targets"].as_array().unwrap().len(), 2, "{json}");
+    #[cfg(feature = "page")]
+    the_page_shows_both(&parts).await;
 }
 
 #[tokio::test]
-async fn who_asks_with_other_settings_gets_what_is_probed() {
+async fn other_settings_do_not_change_a_probed_target() {
     let parts = start("127.0.0.0/8", 10).await;
     let peer = parts.peer;
     let first = probe(&parts, &format!("target={peer}&interval=1000ms")).await;
@@ -257,15 +264,15 @@ async fn who_asks_with_other_settings_gets_what_is_probed() {
         assert_eq!(answer.status, 200, "{other}: {}", answer.text());
         assert_eq!(sample(answer.text(), &connects), Some(1.0), "{other}");
     }
-    // What can't be asked for at all is refused as ever.
+    // An invalid request is still rejected.
     let answer = probe(&parts, &format!("target={peer}&interval=1ms")).await;
     assert_eq!(answer.status, 400, "{}", answer.text());
 }
 
-// Only Linux has every address of 127.0.0.0/8 by itself.
+// Only Linux assigns every address of 127.0.0.0/8.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn one_client_leaves_places_for_others() {
+async fn one_client_leaves_targets_for_others() {
     let parts = start("127.0.0.0/8", 4).await;
     let ask = async |client: &str, port: u16| {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
@@ -284,7 +291,7 @@ async fn one_client_leaves_places_for_others() {
                    has its share of them\n";
     assert_eq!(ask("127.0.0.1", 4).await, (429, refused.to_owned()));
     assert_eq!(ask("127.0.0.2", 4).await.0, 200);
-    // It has all that is probed, whoever has begun it.
+    // It may request every probed target, including those of other clients.
     for port in 1..=4 {
         assert_eq!(ask("127.0.0.1", port).await.0, 200);
     }
@@ -292,7 +299,7 @@ async fn one_client_leaves_places_for_others() {
     assert_eq!(ask("127.0.0.3", 5).await, (503, full.to_owned()));
 }
 
-/// A peer that answers no handshake: the queue of its listener is full.
+/// A peer that accepts no handshake: the queue of its listener is full.
 #[cfg(target_os = "linux")]
 fn silent_peer() -> (SocketAddr, Vec<std::net::TcpStream>, TcpListener) {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
@@ -306,10 +313,10 @@ fn silent_peer() -> (SocketAddr, Vec<std::net::TcpStream>, TcpListener) {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn the_first_answer_waits_as_long_as_the_scrape_lets_it() {
+async fn the_first_response_waits_for_the_scrape_timeout() {
     let parts = start("127.0.0.0/8", 10).await;
     let ask = async |target: SocketAddr, seconds: &str| {
-        // The handshake is given two seconds.
+        // The handshake times out after two seconds.
         let path = format!("/probe?target={target}&interval=2000ms&timeout=2000ms");
         let header = format!("X-Prometheus-Scrape-Timeout-Seconds: {seconds}");
         request(parts.endpoints, "GET", &path, &[&header]).await
@@ -326,7 +333,7 @@ async fn the_first_answer_waits_as_long_as_the_scrape_lets_it() {
     let (target, _waiting, _listener) = silent_peer();
     let answer = ask(target, "30").await;
     assert!(failed(target, &answer) >= Some(1.0));
-    // It knows the target by now, and waits for nothing.
+    // The target was tried by now, so the response does not wait.
     let answer = ask(target, "30").await;
     assert!(failed(target, &answer) >= Some(1.0));
     let answer = ask(target, "soon").await;
@@ -336,7 +343,7 @@ async fn the_first_answer_waits_as_long_as_the_scrape_lets_it() {
 }
 
 #[tokio::test]
-async fn a_peer_that_refuses_is_told_by_the_first_answer() {
+async fn the_first_response_shows_a_refused_connection() {
     let parts = start("127.0.0.0/8", 10).await;
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = closed.local_addr().unwrap();
@@ -355,7 +362,7 @@ async fn a_peer_that_refuses_is_told_by_the_first_answer() {
 }
 
 #[tokio::test]
-async fn nothing_can_be_asked_for_unless_it_is_enabled() {
+async fn probe_is_disabled_by_default() {
     let bare = Endpoints::new(BUILD).with_targets(TargetMetrics::new());
     let (address, _tasks) = serve(bare).await;
     for method in ["GET", "POST"] {

@@ -1,5 +1,5 @@
-//! The seqlock through every interleaving that the memory model allows: the same on every
-//! system, but that the model's coroutines can't panic with mingw.
+//! The sequence lock under every interleaving that the memory model allows. Not on Windows: the
+//! model's coroutines can't panic with mingw.
 #![cfg(not(windows))]
 #![allow(
     dead_code,
@@ -10,12 +10,12 @@
 mod sync {
     pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
 
-    pub(crate) fn pause(_tries: u32) {
+    pub(crate) fn pause(_attempts: u32) {
         loom::thread::yield_now();
     }
 }
 
-#[path = "../src/seqlock.rs"]
+#[path = "../src/metrics/seqlock.rs"]
 mod seqlock;
 
 use seqlock::SeqLock;

@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::query;
-use crate::{
-    history::History, layout::Cell, plot::Plotted, status::TargetStatus, text, view::Health,
+use super::{
+    history::History, plot::PlotData, query::encode_pair, status::TargetStatus, text, view::Health,
 };
+use crate::metrics::layout::Cell;
 
-/// Changes of the connection that are listed, the latest.
-const MOST_CHANGES: usize = 20;
+/// The maximum number of changes of the connection that are listed, latest first.
+const MAX_CHANGES: usize = 20;
 
 pub(super) fn detail(history: &History, name: &str) -> Markup {
-    let plotted = Plotted::find(history, name);
+    let data = PlotData::find(history, name);
     let tracks = history.tracks();
-    let found = history.metrics().of(name, true);
+    let found = history.metrics().snapshot_of(name, true);
     let target = found.as_ref().and_then(|found| found.iter().next());
-    let (Some(plotted), Some(target)) = (plotted, target) else {
+    let (Some(data), Some(target)) = (data, target) else {
         return html! {
             h1 { "No such target" }
             p { "Nothing of the name " b { (name) } " is probed. " a href="./" { "All targets" } }
         };
     };
-    let span = history.span();
+    let span = history.retention();
     let health = Health::of(&target).as_str();
     let peer = target.peer().map(|peer| peer.to_string());
     let status = TargetStatus::of(target, &tracks);
@@ -65,7 +65,7 @@ pub(super) fn detail(history: &History, name: &str) -> Markup {
         div.columns {
             section aria-labelledby="changes" {
                 h2 #changes { "Connection" }
-                (changes(&plotted))
+                (changes(&data))
             }
             section aria-labelledby="counts" {
                 h2 #counts { "Since the start" }
@@ -82,7 +82,7 @@ fn positive(seconds: f64) -> Option<f64> {
 }
 
 fn picture(name: &str, facts: &[(&str, String)], span: Duration) -> Markup {
-    let plot = format!("api/v1/plot?{}", query("target", name));
+    let plot = format!("api/v1/plot?{}", encode_pair("target", name));
     let numbers: Vec<String> = facts[..4]
         .iter()
         .map(|(term, value)| format!("{term} {value}"))
@@ -105,10 +105,10 @@ fn picture(name: &str, facts: &[(&str, String)], span: Duration) -> Markup {
     }
 }
 
-fn changes(plotted: &Plotted) -> Markup {
-    let indexed = plotted.steps.iter().enumerate().rev();
+fn changes(data: &PlotData) -> Markup {
+    let indexed = data.steps.iter().enumerate().rev();
     let changed = indexed.filter(|(_, step)| step.connects > 0 || step.disconnects > 0);
-    let changed: Vec<_> = changed.take(MOST_CHANGES).collect();
+    let changed: Vec<_> = changed.take(MAX_CHANGES).collect();
     html! {
         @if changed.is_empty() {
             p.note { "No change in the time that is kept." }
@@ -116,7 +116,7 @@ fn changes(plotted: &Plotted) -> Markup {
             ol.changes {
                 @for (index, step) in changed {
                     li {
-                        span.when { (ago(-plotted.when(index).0)) }
+                        span.when { (ago(-data.when(index).0)) }
                         @if step.disconnects > 0 { span.down { "lost" (times(step.disconnects)) } }
                         @if step.connects > 0 { span.up { "connected" (times(step.connects)) } }
                     }

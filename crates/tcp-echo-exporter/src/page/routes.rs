@@ -1,4 +1,4 @@
-//! The status page's part of the endpoints.
+//! The routes of the status page.
 
 use std::{
     collections::HashMap,
@@ -10,54 +10,92 @@ use std::{
 use axum::{
     Router,
     extract::{Query, State, rejection::QueryRejection},
-    http::{HeaderName, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 
-use crate::{
-    client::Client,
-    endpoints::{App, set},
+use super::{
+    document,
     history::History,
-    plot::{self, Plotted},
-    query::{Choice, Picture},
-    status::Status,
+    plot::{self, PlotData},
+    query::{PlotQuery, TargetsQuery},
+    sse::EventStreams,
+    status::TargetList,
     view::View,
 };
+use crate::{
+    http::{
+        client::Client,
+        renderer::{Renderer, set_header},
+    },
+    metrics::{build_info::BuildInfo, targets::TargetMetrics},
+};
 
-const STYLE: &str = include_str!("../static/page.css");
-const SCRIPT: &str = include_str!("../static/page.js");
+const STYLE: &str = include_str!("static/page.css");
+const SCRIPT: &str = include_str!("static/page.js");
 
-/// The page's `Content-Security-Policy`: its own style, script, pictures and stream,
-/// nothing inline, and the empty icon, which keeps browsers from asking for one.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
+/// The page's `Content-Security-Policy`: its own style, script, images and stream, nothing
+/// inline, and the empty icon, which keeps browsers from requesting one.
+const PAGE_CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
     img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; \
     frame-ancestors 'none'";
 
-/// A picture opened by itself runs and loads nothing.
-const PICTURE_POLICY: &str = "default-src 'none'";
+/// An image that is opened by itself runs and loads nothing.
+const PLOT_CSP: &str = "default-src 'none'";
 
-pub(crate) fn routes() -> Router<Arc<App>> {
+/// What the page's endpoints respond from.
+struct AppState {
+    build: BuildInfo,
+    /// `None` without targets.
+    history: Option<Arc<History>>,
+    events: Option<EventStreams>,
+    renderer: Arc<Renderer>,
+}
+
+/// Returns the page's routes. The history of `targets` takes up to `history_limit` bytes; a
+/// task records it until the router and its clones are dropped.
+pub(crate) fn routes(
+    build: BuildInfo,
+    targets: Option<TargetMetrics>,
+    history_limit: usize,
+    renderer: Arc<Renderer>,
+) -> Router {
+    let history = targets.map(|targets| Arc::new(History::new(targets, history_limit)));
+    routes_with(Arc::new(AppState {
+        build,
+        events: history.clone().map(EventStreams::start),
+        history,
+        renderer,
+    }))
+}
+
+fn routes_with(state: Arc<AppState>) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/static/page.css", get(style))
         .route("/static/page.js", get(script))
         .route("/api/v1/targets", get(targets))
-        .route("/api/v1/plot", get(picture))
+        .route("/api/v1/plot", get(plot))
         .route("/api/v1/events", get(events))
+        .with_state(state)
 }
 
-type Asked<T> = Result<Query<T>, QueryRejection>;
+type QueryResult<T> = Result<Query<T>, QueryRejection>;
 
-async fn page(State(app): State<Arc<App>>, asked: Asked<Choice>, client: Client) -> Response {
-    let Query(choice) = match asked {
-        Ok(choice) => choice,
+async fn page(
+    State(state): State<Arc<AppState>>,
+    query_result: QueryResult<TargetsQuery>,
+    client: Client,
+) -> Response {
+    let Query(query) = match query_result {
+        Ok(query) => query,
         Err(rejection) => return rejection.into_response(),
     };
     let mut status = StatusCode::OK;
-    let renders = Arc::clone(&app);
-    let found = match (&app.history, &choice.target) {
-        (Some(history), Some(name)) => history.has(name),
+    let page_state = Arc::clone(&state);
+    let found = match (&state.history, &query.target) {
+        (Some(history), Some(name)) => history.contains(name),
         (None, Some(_)) => false,
         _ => true,
     };
@@ -65,125 +103,135 @@ async fn page(State(app): State<Arc<App>>, asked: Asked<Choice>, client: Client)
         status = StatusCode::NOT_FOUND;
     }
     let render = move |out: &mut dyn Write| {
-        let history = renders.history.as_deref();
-        let page = super::page(&renders.endpoints.build, history, &choice);
+        let history = page_state.history.as_deref();
+        let page = document::page(&page_state.build, history, &query);
         out.write_all(page.into_string().as_bytes())
     };
-    let mut response = app.renderer.render(&client, render).await;
-    kind(&mut response, "text/html; charset=utf-8");
+    let mut response = state.renderer.render(&client, render).await;
+    set_content_type(&mut response, "text/html; charset=utf-8");
     if response.status() == StatusCode::OK {
         *response.status_mut() = status;
     }
-    set(&mut response, header::CONTENT_SECURITY_POLICY, POLICY);
-    set(&mut response, header::REFERRER_POLICY, "no-referrer");
+    set_header(&mut response, header::CONTENT_SECURITY_POLICY, PAGE_CSP);
+    set_header(&mut response, header::REFERRER_POLICY, "no-referrer");
     response
 }
 
-async fn style(State(app): State<Arc<App>>, client: Client) -> Response {
-    file(&app, &client, STYLE, "text/css; charset=utf-8").await
+async fn style(State(state): State<Arc<AppState>>, client: Client) -> Response {
+    file(&state, &client, STYLE, "text/css; charset=utf-8").await
 }
 
-async fn script(State(app): State<Arc<App>>, client: Client) -> Response {
-    file(&app, &client, SCRIPT, "text/javascript; charset=utf-8").await
+async fn script(State(state): State<Arc<AppState>>, client: Client) -> Response {
+    file(&state, &client, SCRIPT, "text/javascript; charset=utf-8").await
 }
 
-async fn file(app: &App, client: &Client, text: &'static str, of: &'static str) -> Response {
+async fn file(
+    state: &AppState,
+    client: &Client,
+    text: &'static str,
+    content_type: &'static str,
+) -> Response {
     let render = |out: &mut dyn Write| out.write_all(text.as_bytes());
-    let mut response = app.renderer.render(client, render).await;
-    kind(&mut response, of);
+    let mut response = state.renderer.render(client, render).await;
+    set_content_type(&mut response, content_type);
     response
 }
 
-async fn targets(State(app): State<Arc<App>>, asked: Asked<Choice>, client: Client) -> Response {
-    let Query(choice) = match asked {
-        Ok(choice) => choice,
+async fn targets(
+    State(state): State<Arc<AppState>>,
+    query_result: QueryResult<TargetsQuery>,
+    client: Client,
+) -> Response {
+    let Query(query) = match query_result {
+        Ok(query) => query,
         Err(rejection) => return rejection.into_response(),
     };
-    let history = app.history.clone();
+    let history = state.history.clone();
     let render = move |out: &mut dyn Write| {
         let Some(history) = history else {
-            return Ok(serde_json::to_writer(out, &Status { targets: vec![] })?);
+            return Ok(serde_json::to_writer(out, &TargetList { targets: vec![] })?);
         };
-        write_targets(&history, &choice, out)
+        write_targets(&history, &query, out)
     };
-    let mut response = app.renderer.render(&client, render).await;
-    kind(&mut response, "application/json");
+    let mut response = state.renderer.render(&client, render).await;
+    set_content_type(&mut response, "application/json");
     response
 }
 
-fn write_targets(history: &History, choice: &Choice, out: &mut dyn Write) -> io::Result<()> {
-    let some = choice.limit.is_some() || !choice.search.is_empty();
-    let view = some.then(|| View::of(history));
+fn write_targets(history: &History, query: &TargetsQuery, out: &mut dyn Write) -> io::Result<()> {
+    let is_filtered = query.limit.is_some() || !query.search.is_empty();
+    let view = is_filtered.then(|| View::of(history));
     if view.is_none() {
-        // A view has done so itself.
+        // A view has advanced it already.
         history.advance(Instant::now());
     }
     let tracks = history.tracks();
-    let snapshots = history.metrics().snapshots(true);
-    let mut status = Status::of(&snapshots, &tracks);
+    let snapshots = history.metrics().snapshot_all(true);
+    let mut list = TargetList::of(&snapshots, &tracks);
     drop(tracks);
     if let Some(view) = view {
-        let (rows, _) = view.choose(choice);
-        let places: HashMap<&str, usize> = rows
+        let (rows, _) = view.select(query);
+        let order: HashMap<&str, usize> = rows
             .iter()
             .enumerate()
-            .map(|(place, row)| (&*row.name, place))
+            .map(|(index, row)| (&*row.name, index))
             .collect();
-        status
-            .targets
-            .retain(|target| places.contains_key(target.name));
-        if choice.limit.is_some() {
-            status
-                .targets
-                .sort_by_key(|target| places.get(target.name).copied());
+        list.targets
+            .retain(|target| order.contains_key(target.name));
+        if query.limit.is_some() {
+            list.targets
+                .sort_by_key(|target| order.get(target.name).copied());
         }
     }
-    Ok(serde_json::to_writer(out, &status)?)
+    Ok(serde_json::to_writer(out, &list)?)
 }
 
-async fn picture(State(app): State<Arc<App>>, asked: Asked<Picture>, client: Client) -> Response {
-    let Query(picture) = match asked {
-        Ok(picture) => picture,
+async fn plot(
+    State(state): State<Arc<AppState>>,
+    query_result: QueryResult<PlotQuery>,
+    client: Client,
+) -> Response {
+    let Query(plot_query) = match query_result {
+        Ok(plot_query) => plot_query,
         Err(rejection) => return rejection.into_response(),
     };
-    let history = app.history.clone();
-    let Some(history) = history.filter(|history| history.has(&picture.target)) else {
+    let history = state.history.clone();
+    let Some(history) = history.filter(|history| history.contains(&plot_query.target)) else {
         return (StatusCode::NOT_FOUND, "no such target\n").into_response();
     };
-    // All of it is work that other requests must not wait for.
+    // Other requests must not wait for any of this work.
     let render = move |out: &mut dyn Write| {
-        let plotted = Plotted::find(&history, &picture.target).ok_or(io::ErrorKind::NotFound)?;
+        let data = PlotData::find(&history, &plot_query.target).ok_or(io::ErrorKind::NotFound)?;
         let svg =
-            plot::svg(&plotted, &picture).map_err(|error| io::Error::other(error.to_string()))?;
+            plot::svg(&data, &plot_query).map_err(|error| io::Error::other(error.to_string()))?;
         out.write_all(svg.as_bytes())
     };
-    let mut response = app.renderer.render(&client, render).await;
-    kind(&mut response, "image/svg+xml");
-    set(
-        &mut response,
-        header::CONTENT_SECURITY_POLICY,
-        PICTURE_POLICY,
-    );
+    let mut response = state.renderer.render(&client, render).await;
+    set_content_type(&mut response, "image/svg+xml");
+    set_header(&mut response, header::CONTENT_SECURITY_POLICY, PLOT_CSP);
     response
 }
 
-async fn events(State(app): State<Arc<App>>, asked: Asked<Choice>, client: Client) -> Response {
-    let Query(choice) = match asked {
-        Ok(choice) => choice,
+async fn events(
+    State(state): State<Arc<AppState>>,
+    query_result: QueryResult<TargetsQuery>,
+    client: Client,
+) -> Response {
+    let Query(query) = match query_result {
+        Ok(query) => query,
         Err(rejection) => return rejection.into_response(),
     };
-    let Some(live) = &app.live else {
+    let Some(events) = &state.events else {
         return (StatusCode::NOT_FOUND, "nothing is probed here\n").into_response();
     };
     let closes_at = client.connection.map(|connection| connection.closes_at());
-    live.stream(choice, client.address, closes_at)
+    events.stream(query, client.address, closes_at)
 }
 
-/// Says of what type a good answer is; others are text.
-fn kind(response: &mut Response, kind: &'static str) {
-    const NAME: HeaderName = header::CONTENT_TYPE;
+/// Sets the type of a 200 response. Errors are plain text.
+fn set_content_type(response: &mut Response, content_type: &'static str) {
     if response.status() == StatusCode::OK {
-        set(response, NAME, kind);
+        set_header(response, header::CONTENT_TYPE, content_type);
     }
 }
 

@@ -1,19 +1,20 @@
-//! The query of `/probe?`, which any client may send.
+//! The query of `/probe`, which any client may send.
 
 use std::{num::NonZeroU32, time::Duration};
 
 use axum::{extract::Query, http::Uri};
 use tcp_echo_prober::{Address, AddressError, SessionConfig};
 
-use super::ParseDuration;
+/// Parses a duration, or returns why it is invalid, worded as the end of a sentence.
+pub type ParseDuration = fn(&str) -> Result<Duration, String>;
 
-const LONGEST_INTERVAL: Duration = Duration::from_secs(60 * 60);
-const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
+const MAX_INTERVAL: Duration = Duration::from_secs(60 * 60);
+const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
-/// A loss window of this size may always be asked for; it is 1.25 kB.
-const WINDOW: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
+/// A loss window up to this size is always allowed; it takes 1.25 kB.
+const WINDOW_LIMIT: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
 
-/// The parameters, each as it was written.
+/// The parameters, unparsed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ProbeQuery {
     pub(super) target: String,
@@ -22,112 +23,112 @@ pub(super) struct ProbeQuery {
     window: Option<String>,
 }
 
-/// A target that may be asked for.
+/// A valid target.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ProbeTarget {
     pub(super) address: Address,
     pub(super) session: SessionConfig,
 }
 
-/// Why the query can't be answered.
+/// Why the query is invalid.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum QueryError {
     #[error("the target is missing: ask for /probe?target=host:port")]
-    NoTarget,
+    MissingTarget,
     #[error("more than one {0}: ask for one target at a time, as in /probe?target=host:port")]
-    Twice(&'static str),
+    Duplicate(&'static str),
     #[error("unknown parameter {0:?}: target, interval, timeout and window are accepted")]
     Unknown(String),
     #[error("the parameters can't be read: ask for /probe?target=host:port")]
-    Unreadable,
+    Malformed,
     #[error("target {0:?}: {1}")]
     Address(String, AddressError),
     #[error("target {0:?}: the host is missing: write host:port")]
-    NoHost(String),
+    MissingHost(String),
     #[error("target {0:?}: the port must be from 1 to 65535")]
     Port(String),
     #[error("{0} {1:?}: {2}")]
     Duration(&'static str, String, String),
     #[error("{0} {1:?}: use a duration from {2:?} to {3:?}")]
-    Bounds(&'static str, String, Duration, Duration),
+    OutOfRange(&'static str, String, Duration, Duration),
     #[error("window {0:?}: use a whole number from 1 to {1}")]
     Window(String, NonZeroU32),
 }
 
 impl ProbeQuery {
     pub(super) fn parse(query: &str) -> Result<Self, QueryError> {
-        // Pairs rather than fields, so that what comes twice is seen.
+        // Pairs rather than fields, so that duplicates are detected.
         let uri = format!("/?{query}").parse::<Uri>();
-        let uri = uri.map_err(|_| QueryError::Unreadable)?;
+        let uri = uri.map_err(|_| QueryError::Malformed)?;
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&uri)
-            .map_err(|_| QueryError::Unreadable)?;
+            .map_err(|_| QueryError::Malformed)?;
         let [mut target, mut interval, mut timeout, mut window] = [const { None }; 4];
         for (name, value) in pairs {
-            let (name, place) = match &*name {
+            let (name, slot) = match &*name {
                 "target" => ("target", &mut target),
                 "interval" => ("interval", &mut interval),
                 "timeout" => ("timeout", &mut timeout),
                 "window" => ("window", &mut window),
                 _ => return Err(QueryError::Unknown(name)),
             };
-            if place.replace(value).is_some() {
-                return Err(QueryError::Twice(name));
+            if slot.replace(value).is_some() {
+                return Err(QueryError::Duplicate(name));
             }
         }
         Ok(Self {
             target: target
                 .filter(|target| !target.is_empty())
-                .ok_or(QueryError::NoTarget)?,
+                .ok_or(QueryError::MissingTarget)?,
             interval,
             timeout,
             window,
         })
     }
 
-    /// What it asks for, as far as it may.
+    /// Parses the parameters and checks their limits.
     pub(super) fn validate(
         self,
-        usual: &SessionConfig,
+        defaults: &SessionConfig,
         parse: ParseDuration,
     ) -> Result<ProbeTarget, QueryError> {
         let target = self.target;
         let address: Address = match target.parse() {
             Ok(address) => address,
             Err(AddressError::PortRange) => return Err(QueryError::Port(target)),
-            Err(AddressError::List) => return Err(QueryError::Twice("target")),
+            Err(AddressError::List) => return Err(QueryError::Duplicate("target")),
             Err(error) => return Err(QueryError::Address(target, error)),
         };
         if address.host().is_none() {
-            return Err(QueryError::NoHost(target));
+            return Err(QueryError::MissingHost(target));
         }
         if address.port() == 0 {
             return Err(QueryError::Port(target));
         }
-        let longest = LONGEST_INTERVAL.max(usual.interval());
+        let max = MAX_INTERVAL.max(defaults.interval());
         let interval = self
             .interval
-            .map(|text| duration("interval", text, parse, [usual.interval(), longest]));
-        let interval = interval.transpose()?.unwrap_or(usual.interval());
-        // So at most as many probes are in flight as by the usual session, or one.
-        let longest = usual.timeout().max(interval);
-        let shortest = SHORTEST_TIMEOUT.min(usual.timeout());
+            .map(|text| duration("interval", text, parse, [defaults.interval(), max]));
+        let interval = interval.transpose()?.unwrap_or(defaults.interval());
+        // So at most as many probes are in flight as in the default session, or one.
+        let max = defaults.timeout().max(interval);
+        let min = MIN_TIMEOUT.min(defaults.timeout());
         let timeout = self
             .timeout
-            .map(|text| duration("timeout", text, parse, [shortest, longest]));
-        let timeout = timeout.transpose()?.unwrap_or(usual.timeout());
-        let most = WINDOW.max(usual.window());
+            .map(|text| duration("timeout", text, parse, [min, max]));
+        let timeout = timeout.transpose()?.unwrap_or(defaults.timeout());
+        let max = WINDOW_LIMIT.max(defaults.window());
         let window = match self.window {
-            None => usual.window(),
+            None => defaults.window(),
             Some(text) => match text.parse() {
-                Ok(window) if window <= most => window,
-                _ => return Err(QueryError::Window(text, most)),
+                Ok(window) if window <= max => window,
+                _ => return Err(QueryError::Window(text, max)),
             },
         };
-        let session = usual.clone().with_interval(interval);
+        let session = defaults.clone().with_interval(interval);
         let session = session.and_then(|session| session.with_timeout(timeout));
-        // They are between what is usual and an hour, so no session refuses them.
+        // The values lie between the defaults and an hour, so no session rejects them.
         let session = session
-            .unwrap_or_else(|_| usual.clone())
+            .unwrap_or_else(|_| defaults.clone())
             .with_window(window);
         Ok(ProbeTarget { address, session })
     }
@@ -137,11 +138,11 @@ fn duration(
     name: &'static str,
     text: String,
     parse: ParseDuration,
-    [least, most]: [Duration; 2],
+    [min, max]: [Duration; 2],
 ) -> Result<Duration, QueryError> {
     match parse(&text) {
-        Ok(duration) if (least..=most).contains(&duration) => Ok(duration),
-        Ok(_) => Err(QueryError::Bounds(name, text, least, most)),
+        Ok(duration) if (min..=max).contains(&duration) => Ok(duration),
+        Ok(_) => Err(QueryError::OutOfRange(name, text, min, max)),
         Err(error) => Err(QueryError::Duration(name, text, error)),
     }
 }
@@ -152,14 +153,14 @@ mod tests {
 
     use super::*;
 
-    fn usual() -> SessionConfig {
+    fn defaults() -> SessionConfig {
         let millis = Duration::from_millis;
         SessionConfig::new(millis(200), millis(800))
             .and_then(|session| session.with_stall(millis(3000)))
             .unwrap()
     }
 
-    /// Whole milliseconds alone.
+    /// Accepts only whole milliseconds.
     fn parse(text: &str) -> Result<Duration, String> {
         let millis = text.strip_suffix("ms").and_then(|text| text.parse().ok());
         millis.map(Duration::from_millis).ok_or("no".to_owned())
@@ -167,15 +168,15 @@ mod tests {
 
     fn asked(query: &str) -> Result<ProbeTarget, String> {
         let query = ProbeQuery::parse(query);
-        let asked = query.and_then(|query| query.validate(&usual(), parse));
+        let asked = query.and_then(|query| query.validate(&defaults(), parse));
         asked.map_err(|error| error.to_string())
     }
 
     #[test]
-    fn what_is_asked_for() {
+    fn a_query_is_parsed() {
         let plain = asked("target=db.example.com:4000").unwrap();
         assert_eq!(plain.address.to_string(), "db.example.com:4000");
-        assert_eq!(plain.session, usual());
+        assert_eq!(plain.session, defaults());
         let escaped = asked("target=%5B2001:db8::1%5D%3A4000").unwrap();
         assert_eq!(escaped.address.to_string(), "[2001:db8::1]:4000");
         let all = asked("window=10000&timeout=5000ms&target=h:1&interval=5000ms").unwrap();
@@ -184,8 +185,8 @@ mod tests {
             (all.session.interval(), all.session.timeout()),
             (seconds, seconds)
         );
-        assert_eq!(all.session.window(), WINDOW);
-        assert_eq!(all.session.stall(), usual().stall());
+        assert_eq!(all.session.window(), WINDOW_LIMIT);
+        assert_eq!(all.session.stall(), defaults().stall());
     }
 
     #[test]
@@ -292,16 +293,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_anybody_asks_is_within_the_bounds(query in prop_oneof![
+        fn every_valid_query_is_within_the_limits(query in prop_oneof![
             any::<String>(),
             "(&?(target|interval|timeout|window|x)=?(h:1|\\[::1\\]:2|[0-9]{0,5}(ms)?|[ -~]{0,6})){0,5}",
         ]) {
             match asked(&query) {
                 Ok(ProbeTarget { address, session }) => {
                     prop_assert!(address.port() > 0);
-                    prop_assert!(session.interval() >= usual().interval());
-                    prop_assert!(session.timeout() <= usual().timeout().max(session.interval()));
-                    prop_assert!(session.window() <= WINDOW);
+                    prop_assert!(session.interval() >= defaults().interval());
+                    prop_assert!(session.timeout() <= defaults().timeout().max(session.interval()));
+                    prop_assert!(session.window() <= WINDOW_LIMIT);
                 }
                 Err(why) => prop_assert!(!why.contains(char::is_control), "{}", why),
             }
@@ -309,11 +310,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_set_short_can_be_asked_for() {
+    fn a_short_default_can_be_requested() {
         let micros = Duration::from_micros;
-        let usual = SessionConfig::new(micros(500), micros(400)).unwrap();
+        let defaults = SessionConfig::new(micros(500), micros(400)).unwrap();
         let query = ProbeQuery::parse("target=a:1").unwrap();
-        let asked = query.validate(&usual, parse).unwrap();
-        assert_eq!(asked.session, usual);
+        let asked = query.validate(&defaults, parse).unwrap();
+        assert_eq!(asked.session, defaults);
     }
 }

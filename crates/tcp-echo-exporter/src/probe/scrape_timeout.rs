@@ -1,25 +1,27 @@
-//! How long an answer may take, by what Prometheus says of its scrape.
+//! How long a response may take, according to Prometheus's scrape timeout.
 
 use std::time::Duration;
 
 use axum::http::HeaderMap;
 
-/// In which Prometheus says after how many seconds it gives a scrape up.
+/// Prometheus sends its scrape timeout in this header.
 const HEADER: &str = "x-prometheus-scrape-timeout-seconds";
 
-/// What is left of that for the answer and its way, as `blackbox_exporter` leaves it.
+/// How long before the scrape timeout the response is sent, as in `blackbox_exporter`.
 const OFFSET: Duration = Duration::from_millis(500);
 
-/// Nobody is waited for any longer: a connection has its end, too.
-const LONGEST: Duration = Duration::from_secs(60);
+/// The longest timeout, since a connection does not last longer.
+const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("X-Prometheus-Scrape-Timeout-Seconds {0:?}: use a number of seconds, as in 10 or 2.5")]
 pub(super) struct ScrapeTimeoutError(String);
 
-/// How long the first answer about a target may wait for what there is to say; nothing
-/// where the request does not say after how long it is given up.
-pub(super) fn patience(headers: &HeaderMap) -> Result<Option<Duration>, ScrapeTimeoutError> {
+/// Returns how long the first response about a target may wait for its result; `None` if the
+/// request has no timeout.
+pub(super) fn response_timeout(
+    headers: &HeaderMap,
+) -> Result<Option<Duration>, ScrapeTimeoutError> {
     let Some(value) = headers.get(HEADER) else {
         return Ok(None);
     };
@@ -32,8 +34,8 @@ pub(super) fn patience(headers: &HeaderMap) -> Result<Option<Duration>, ScrapeTi
     if seconds == 0.0 {
         return Ok(None);
     }
-    let timeout = Duration::from_secs_f64(seconds.min(LONGEST.as_secs_f64()));
-    // Of a short one half is left.
+    let timeout = Duration::from_secs_f64(seconds.min(MAX_TIMEOUT.as_secs_f64()));
+    // A short timeout is halved.
     Ok(Some(timeout.saturating_sub(OFFSET.min(timeout / 2))))
 }
 
@@ -46,12 +48,12 @@ mod tests {
     fn of(value: &[u8]) -> Result<Option<Duration>, String> {
         let mut headers = HeaderMap::new();
         headers.insert(HEADER, HeaderValue::from_bytes(value).unwrap());
-        patience(&headers).map_err(|error| error.to_string())
+        response_timeout(&headers).map_err(|error| error.to_string())
     }
 
     #[test]
     fn half_a_second_is_left_or_half_of_a_short_timeout() {
-        assert_eq!(patience(&HeaderMap::new()), Ok(None));
+        assert_eq!(response_timeout(&HeaderMap::new()), Ok(None));
         for (value, millis) in [
             ("10", 9_500),
             ("10.000000", 9_500),
@@ -63,16 +65,20 @@ mod tests {
             ("61", 59_500),
             ("1e300", 59_500),
         ] {
-            let patience = of(value.as_bytes());
-            assert_eq!(patience, Ok(Some(Duration::from_millis(millis))), "{value}");
+            let response_timeout = of(value.as_bytes());
+            assert_eq!(
+                response_timeout,
+                Ok(Some(Duration::from_millis(millis))),
+                "{value}"
+            );
         }
         assert_eq!(of(b"0"), Ok(None));
-        // Too short for any clock.
+        // Shorter than the clock's resolution.
         assert_eq!(of(b"1e-300"), Ok(Some(Duration::ZERO)));
     }
 
     #[test]
-    fn what_is_no_number_of_seconds_is_refused() {
+    fn an_invalid_number_of_seconds_is_rejected() {
         for value in [
             "", "ten", "10s", "-1", "-0.1", "NaN", "inf", "1 2", "\u{e4}",
         ] {

@@ -3,7 +3,7 @@
     dead_code,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "test code that no test uses all of"
+    reason = "no test uses all of it"
 )]
 
 use std::{
@@ -35,7 +35,7 @@ pub(crate) fn target(address: &str) -> Target {
     Target::new(address.parse().unwrap(), config)
 }
 
-/// A session that tells a sensor what happens, in virtual time.
+/// A session in virtual time that reports its events to a sensor.
 pub(crate) struct Driven {
     pub(crate) session: Session,
     pub(crate) sensor: TargetSensor,
@@ -57,7 +57,7 @@ impl Driven {
         }
     }
 
-    pub(crate) fn tell(&mut self, event: &Event) {
+    pub(crate) fn observe(&mut self, event: &Event) {
         self.sensor.on_event(event, &self.session);
     }
 
@@ -65,31 +65,31 @@ impl Driven {
         let handshake = Duration::from_micros(150);
         let peer = peer.parse().unwrap();
         let event = self.session.handle_connected(self.now.at, peer, handshake);
-        self.tell(&event);
+        self.observe(&event);
     }
 
-    /// Lets time pass until a slot was sent.
+    /// Advances time until a slot was sent.
     pub(crate) fn send(&mut self) {
         while let Some(until) = self.step() {
             self.wait(until - self.now.at);
         }
     }
 
-    /// Lets all come that is due by now; slots that are due are sent.
+    /// Handles everything that is due by now; sends the slots that are due.
     pub(crate) fn poll(&mut self) {
         while self.step().is_none() {}
     }
 
-    /// Lets events come, then sends one probe or says until when to wait.
+    /// Reports events, then sends one probe or returns until when to wait.
     fn step(&mut self) -> Option<Instant> {
         loop {
             match self.session.poll(self.now) {
-                Output::Event(event) => self.tell(&event),
+                Output::Event(event) => self.observe(&event),
                 Output::Transmit(transmit) => {
                     self.in_flight.push(Probe::decode(&transmit.frame));
                     let at = self.now.at + Duration::from_micros(30);
                     let event = self.session.handle_transmitted(at).unwrap();
-                    self.tell(&event);
+                    self.observe(&event);
                     return None;
                 }
                 Output::Stalled => panic!("nothing stalls here"),
@@ -103,7 +103,7 @@ impl Driven {
         self.now.wall.0 += i64::try_from(time.as_nanos()).unwrap();
     }
 
-    /// The oldest probe that was not answered is, so long after it was sent.
+    /// Replies to the oldest probe in flight after `rtt`.
     pub(crate) fn reply(&mut self, rtt: Duration) {
         let probe = self.in_flight.remove(0);
         self.wait(rtt);
@@ -114,7 +114,7 @@ impl Driven {
             kernel: Some(kernel),
         };
         let event = self.session.handle_reply(stamp, probe);
-        self.tell(&event);
+        self.observe(&event);
     }
 }
 
@@ -147,7 +147,7 @@ impl Response {
     }
 }
 
-/// `headers` are whole lines.
+/// Sends a request; `headers` are whole lines.
 pub(crate) async fn request(
     address: SocketAddr,
     method: &str,
@@ -158,7 +158,7 @@ pub(crate) async fn request(
     request_on(client, method, path, headers).await
 }
 
-/// A request on a connection of the test's own.
+/// Sends a request on an existing connection.
 pub(crate) async fn request_on(
     mut client: TcpStream,
     method: &str,

@@ -1,4 +1,4 @@
-//! What a picture costs others.
+//! What a plot costs other requests.
 
 use std::{sync::mpsc, thread, time::Duration};
 
@@ -12,14 +12,9 @@ use tcp_echo_prober::{Observer as _, SessionConfig, Target};
 use tokio::time::timeout;
 
 use super::*;
-use crate::{
-    TargetMetrics,
-    build_info::BuildInfo,
-    endpoints::{Endpoints, routes},
-};
 
-/// Long against what a test machine does to a timer.
-const MOST: Duration = Duration::from_secs(10);
+/// Far longer than a busy test machine delays a timer.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 const BUILD: BuildInfo = BuildInfo {
     version: "1.2.3",
@@ -27,70 +22,76 @@ const BUILD: BuildInfo = BuildInfo {
     rustversion: "1.88.0",
 };
 
-fn app(metrics: &TargetMetrics) -> Arc<App> {
-    Endpoints::new(BUILD).with_targets(metrics.clone()).app()
+fn state(metrics: &TargetMetrics) -> Arc<AppState> {
+    Arc::new(AppState {
+        build: BUILD,
+        history: Some(Arc::new(History::new(metrics.clone(), 1 << 20))),
+        events: None,
+        renderer: Arc::default(),
+    })
 }
 
 fn target(name: &str) -> Target {
-    let session = SessionConfig::new(MOST, MOST).unwrap();
+    let session = SessionConfig::new(TIMEOUT, TIMEOUT).unwrap();
     Target::new(name.parse().unwrap(), session)
 }
 
-async fn get(app: &Arc<App>, path: &str) -> Response {
+async fn get(state: &Arc<AppState>, path: &str) -> Response {
     let request = Request::get(path).body(Body::empty()).unwrap();
-    let router = TowerToHyperService::new(routes(Arc::clone(app)));
+    let router = routes_with(Arc::clone(state)).route("/free", axum::routing::get(async || "free"));
+    let router = TowerToHyperService::new(router);
     router.call(request).await.unwrap()
 }
 
 #[tokio::test]
-async fn a_picture_holds_up_nobody_while_the_history_is_in_use() {
+async fn a_plot_blocks_no_other_request_while_the_history_is_locked() {
     let metrics = TargetMetrics::new();
     let _sensor = metrics.attach(&target("a:1"));
-    let app = app(&metrics);
+    let state = state(&metrics);
     let (locked, is_locked) = mpsc::channel();
     let (unlock, to_unlock) = mpsc::channel();
-    let history = app.history.clone().unwrap();
+    let history = state.history.clone().unwrap();
     let holder = thread::spawn(move || {
         let tracks = history.tracks();
         locked.send(()).unwrap();
-        let told = to_unlock.recv_timeout(Duration::from_secs(2));
+        let unlocked = to_unlock.recv_timeout(Duration::from_secs(2));
         drop(tracks);
-        told.is_ok()
+        unlocked.is_ok()
     });
     is_locked.recv().unwrap();
-    let picture = tokio::spawn({
-        let app = Arc::clone(&app);
-        async move { get(&app, "/api/v1/plot?target=a:1").await }
+    let plot = tokio::spawn({
+        let state = Arc::clone(&state);
+        async move { get(&state, "/api/v1/plot?target=a:1").await }
     });
-    // The one thread of this runtime is free for another request.
+    // The only thread of this runtime is free for another request.
     tokio::task::yield_now().await;
-    let healthy = timeout(MOST, get(&app, "/-/healthy")).await.unwrap();
-    assert_eq!(healthy.status(), StatusCode::OK);
-    assert!(!picture.is_finished());
+    let free = timeout(TIMEOUT, get(&state, "/free")).await.unwrap();
+    assert_eq!(free.status(), StatusCode::OK);
+    assert!(!plot.is_finished());
     let _ = unlock.send(());
     assert!(holder.join().unwrap(), "the picture held up the runtime");
-    let picture = timeout(MOST, picture).await.unwrap().unwrap();
-    assert_eq!(picture.status(), StatusCode::OK);
-    assert_eq!(picture.headers()[header::CONTENT_TYPE], "image/svg+xml");
-    let svg = to_bytes(picture.into_body(), usize::MAX).await.unwrap();
+    let plot = timeout(TIMEOUT, plot).await.unwrap().unwrap();
+    assert_eq!(plot.status(), StatusCode::OK);
+    assert_eq!(plot.headers()[header::CONTENT_TYPE], "image/svg+xml");
+    let svg = to_bytes(plot.into_body(), usize::MAX).await.unwrap();
     assert!(svg.starts_with(b"<svg "));
 }
 
 #[tokio::test]
-async fn a_picture_of_no_target_needs_no_place() {
+async fn a_plot_of_an_unknown_target_needs_no_permit() {
     let metrics = TargetMetrics::new();
-    let app = app(&metrics);
+    let state = state(&metrics);
     for (path, status) in [
         ("/api/v1/plot?target=a:1", StatusCode::NOT_FOUND),
         ("/api/v1/plot", StatusCode::BAD_REQUEST),
     ] {
-        let answer = timeout(MOST, get(&app, path)).await.unwrap();
+        let answer = timeout(TIMEOUT, get(&state, path)).await.unwrap();
         assert_eq!(answer.status(), status, "{path}");
     }
 }
 
 #[tokio::test]
-async fn a_target_that_goes_meanwhile_is_not_found() {
+async fn a_target_removed_meanwhile_is_not_found() {
     let gone = |out: &mut dyn Write| {
         let _ = out;
         Err(io::ErrorKind::NotFound.into())
@@ -100,15 +101,15 @@ async fn a_target_that_goes_meanwhile_is_not_found() {
         address: None,
         connection: None,
     };
-    let app = app(&TargetMetrics::new());
-    let answer = app.renderer.render(&client, gone).await;
+    let state = state(&TargetMetrics::new());
+    let answer = state.renderer.render(&client, gone).await;
     assert_eq!(answer.status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
-async fn what_is_no_picture_is_not_said_to_be_one() {
+async fn an_error_is_not_labelled_as_an_image() {
     let mut refused = (StatusCode::SERVICE_UNAVAILABLE, "busy\n").into_response();
-    kind(&mut refused, "image/svg+xml");
-    let kind = &refused.headers()[header::CONTENT_TYPE];
-    assert_eq!(kind, "text/plain; charset=utf-8");
+    set_content_type(&mut refused, "image/svg+xml");
+    let set_content_type = &refused.headers()[header::CONTENT_TYPE];
+    assert_eq!(set_content_type, "text/plain; charset=utf-8");
 }

@@ -1,0 +1,33 @@
+//! The exposition formats, and responses in them.
+
+pub(crate) mod collect;
+pub(crate) mod format;
+pub(crate) mod negotiate;
+
+use std::io::Write;
+
+use axum::{http::header, response::Response};
+use prometheus_client::collector::Collector;
+
+use crate::http::{
+    client::Client,
+    renderer::{Renderer, set_header},
+};
+use format::Format;
+
+/// Renders `collectors` in the format that the client prefers.
+pub(crate) async fn respond<C>(
+    renderer: &Renderer,
+    client: &Client,
+    collectors: impl FnOnce(Format) -> C + Send + 'static,
+) -> Response
+where
+    C: IntoIterator<Item = Box<dyn Collector>>,
+{
+    let format = negotiate::format(&client.headers);
+    let render = move |out: &mut dyn Write| format.encode(collectors(format), out);
+    let mut response = renderer.render(client, render).await;
+    set_header(&mut response, header::CONTENT_TYPE, format.content_type());
+    set_header(&mut response, header::VARY, "Accept, Accept-Encoding");
+    response
+}

@@ -1,0 +1,74 @@
+//! Reading the `process_*` metrics from /proc.
+
+use std::{fmt, sync::Arc};
+
+use procfs::process::Stat;
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, registry::Unit};
+use rustix::process::{Resource, getrlimit};
+
+use super::proc_files::ProcFiles;
+use crate::metrics::scalar::ScalarEncoder;
+
+/// Writes the metrics; leaves out what can't be read. Clones share the open files.
+#[derive(Clone, Debug)]
+pub(crate) struct ProcessCollector(Arc<ProcFiles>);
+
+impl ProcessCollector {
+    pub(crate) fn new() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl Collector for ProcessCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut scalars = ScalarEncoder(&mut encoder);
+        if let Some(stat) = self.0.stat() {
+            encode_stat(&stat, self.0.boot_time(), &mut scalars)?;
+        }
+        if let Some(open) = self.0.open_fds() {
+            let name = ("process_open_fds", None, "Open file descriptors.");
+            scalars.gauge(name, open)?;
+        }
+        let max_fds = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let name = (
+            "process_max_fds",
+            None,
+            "The limit of open file descriptors.",
+        );
+        scalars.gauge(name, max_fds)
+    }
+}
+
+fn encode_stat(
+    stat: &Stat,
+    boot_time: Option<u64>,
+    scalars: &mut ScalarEncoder<'_, '_>,
+) -> fmt::Result {
+    const SECONDS: Option<&Unit> = Some(&Unit::Seconds);
+    const BYTES: Option<&Unit> = Some(&Unit::Bytes);
+    let seconds = |ticks: u64| ticks as f64 / procfs::ticks_per_second() as f64;
+    scalars.float_counter(
+        ("process_cpu", SECONDS, "CPU time spent, user and system."),
+        seconds(stat.utime + stat.stime),
+    )?;
+    scalars.gauge(
+        ("process_resident_memory", BYTES, "Memory in RAM."),
+        stat.rss * procfs::page_size(),
+    )?;
+    scalars.gauge(
+        ("process_virtual_memory", BYTES, "Address space in use."),
+        stat.vsize,
+    )?;
+    if let Some(boot_time) = boot_time {
+        scalars.float_gauge(
+            (
+                "process_start_time",
+                SECONDS,
+                "When it started, in Unix seconds.",
+            ),
+            boot_time as f64 + seconds(stat.starttime),
+        )?;
+    }
+    let threads = u64::try_from(stat.num_threads).unwrap_or(0);
+    scalars.gauge(("process_threads", None, "Threads."), threads)
+}

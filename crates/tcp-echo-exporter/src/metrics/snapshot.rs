@@ -1,0 +1,194 @@
+//! Consistent views of the targets' numbers.
+
+use std::{net::SocketAddr, sync::Arc};
+
+#[cfg(feature = "page")]
+use tcp_echo_prober::{DisconnectReason, UnsentReason};
+
+use super::{
+    buckets::seconds,
+    buffer_pool::PooledBuffer,
+    labels::Labels,
+    layout::{self, Cell, Histogram, Layout},
+    series::Series,
+};
+
+/// Snapshots of many targets, each consistent in itself. Everything in one response comes from
+/// one of these.
+#[derive(Debug)]
+pub(crate) struct Snapshots {
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) targets: Vec<Arc<Series>>,
+    /// The words of all targets, one target after the other.
+    pub(crate) words: PooledBuffer,
+    /// The end of each target's words.
+    pub(crate) ends: Vec<usize>,
+}
+
+impl Snapshots {
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = Snapshot<'_>> {
+        let mut start = 0;
+        self.targets
+            .iter()
+            .zip(&self.ends)
+            .map(move |(series, end)| {
+                let words = &self.words[start..*end];
+                start = *end;
+                Snapshot::new(series, &self.layout, words)
+            })
+    }
+}
+
+/// One target at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Snapshot<'a> {
+    series: &'a Arc<Series>,
+    layout: &'a Layout,
+    words: &'a [u64],
+}
+
+/// One histogram at that moment.
+#[derive(Debug)]
+pub(crate) struct HistogramSnapshot<'a> {
+    /// In seconds.
+    pub(crate) sum: f64,
+    pub(crate) count: u64,
+    /// The count of each bucket, not cumulative.
+    pub(crate) buckets: &'a [u64],
+}
+
+impl<'a> Snapshot<'a> {
+    pub(crate) fn new(series: &'a Arc<Series>, layout: &'a Layout, words: &'a [u64]) -> Self {
+        Self {
+            series,
+            layout,
+            words,
+        }
+    }
+
+    pub(crate) fn labels(&self) -> &'a Labels {
+        &self.series.labels
+    }
+
+    /// The address as written.
+    pub(crate) fn address(&self) -> &'a str {
+        &self.series.address
+    }
+
+    /// Returns the peer's address, or that of the last connection if there is none now.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        layout::peer(self.words)
+    }
+
+    pub(crate) fn get(&self, cell: Cell) -> u64 {
+        self.words[cell as usize]
+    }
+
+    /// Returns a duration in seconds.
+    pub(crate) fn seconds(&self, cell: Cell) -> f64 {
+        seconds(self.get(cell))
+    }
+
+    pub(crate) fn jitter_seconds(&self) -> f64 {
+        f64::from_bits(self.get(Cell::Jitter))
+    }
+
+    /// Returns the lost fraction of the loss window, times `scale`.
+    pub(crate) fn loss(&self, scale: f64) -> f64 {
+        let (lost, len) = self.window();
+        ratio(scale, lost, len)
+    }
+
+    /// Returns the number of lost outcomes in the loss window, and of all outcomes.
+    pub(crate) fn window(&self) -> (u64, u64) {
+        let window = self.get(Cell::Window);
+        (window >> 32, window & u64::from(u32::MAX))
+    }
+
+    /// Returns the counts from `base` on, in the order of the reasons.
+    pub(crate) fn counts_by_reason(&self, base: usize, reasons: usize) -> &'a [u64] {
+        &self.words[base..base + reasons]
+    }
+
+    pub(crate) fn histogram(&self, histogram: Histogram) -> HistogramSnapshot<'a> {
+        let (sum, buckets) = self.layout.slot(histogram).of(self.words);
+        HistogramSnapshot {
+            sum: seconds(sum),
+            count: buckets.iter().sum(),
+            buckets,
+        }
+    }
+
+    /// Returns the native histogram of the RTT, zero bucket first; empty if the snapshot was
+    /// taken without.
+    pub(crate) fn native(&self) -> &'a [u64] {
+        self.words.get(self.layout.native()..).unwrap_or_default()
+    }
+}
+
+/// The numbers that only the page shows.
+#[cfg(feature = "page")]
+impl<'a> Snapshot<'a> {
+    pub(crate) fn name(&self) -> &'a str {
+        &self.series.name
+    }
+
+    pub(crate) fn series(&self) -> &'a Arc<Series> {
+        self.series
+    }
+
+    /// Returns the fraction of the loss window that this host missed.
+    pub(crate) fn missed_ratio(&self) -> f64 {
+        ratio(1.0, self.get(Cell::Missed), self.window().1)
+    }
+
+    pub(crate) fn unsent(&self) -> u64 {
+        let reasons = layout::CONNECT_FAILURES - layout::UNSENT;
+        self.counts_by_reason(layout::UNSENT, reasons).iter().sum()
+    }
+
+    /// Returns the number of slots that this host missed itself.
+    pub(crate) fn missed(&self) -> u64 {
+        let counts = self.counts_by_reason(layout::UNSENT, UnsentReason::ALL.len());
+        let counts_by_reason = UnsentReason::ALL.iter().zip(counts);
+        let missed = counts_by_reason.filter(|(reason, _)| reason.is_own_host());
+        missed.map(|(_, count)| count).sum()
+    }
+
+    /// Returns the number of timeouts and unsent slots, without those that this host missed.
+    pub(crate) fn lost_elsewhere(&self) -> u64 {
+        self.get(Cell::Timeouts) + self.unsent() - self.missed()
+    }
+
+    pub(crate) fn connects(&self) -> u64 {
+        self.get(Cell::Connects)
+    }
+
+    pub(crate) fn connect_failures(&self) -> u64 {
+        let reasons = layout::DISCONNECTS - layout::CONNECT_FAILURES;
+        self.counts_by_reason(layout::CONNECT_FAILURES, reasons)
+            .iter()
+            .sum()
+    }
+
+    pub(crate) fn disconnects(&self) -> u64 {
+        let reasons = DisconnectReason::ALL.len();
+        self.counts_by_reason(layout::DISCONNECTS, reasons)
+            .iter()
+            .sum()
+    }
+
+    pub(crate) fn is_tried(&self) -> bool {
+        self.connects() > 0
+            || self.connect_failures() > 0
+            || self.words[layout::UNSENT_RESOURCES] > 0
+    }
+}
+
+fn ratio(scale: f64, of: u64, len: u64) -> f64 {
+    if len == 0 {
+        0.0
+    } else {
+        scale * of as f64 / len as f64
+    }
+}

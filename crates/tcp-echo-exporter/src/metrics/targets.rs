@@ -1,0 +1,347 @@
+//! The observer that keeps the numbers of all targets.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tcp_echo_prober::{Event, Observer, Sensor, Session, Target, TcpInfo, UnsentReason};
+use tokio::{sync::Notify, time::timeout};
+
+#[cfg(feature = "page")]
+use super::snapshot::Snapshot;
+use super::{
+    buckets::{Buckets, seconds},
+    buffer_pool::BufferPool,
+    labels::Labels,
+    layout::{self, Cell, Histogram, Layout},
+    native,
+    seqlock::{Change, SeqLock, Writer},
+    series::Series,
+    snapshot::Snapshots,
+};
+
+/// Keeps the metrics of all targets: the [`Observer`] of a prober, shown by
+/// [`Endpoints`](crate::Endpoints). Clones share the same metrics.
+///
+/// A target's series exist, at 0, from the moment it is attached until its sensor is dropped.
+/// An event costs a few atomic stores. A scrape sees every target as it was between two events.
+#[derive(Clone)]
+pub struct TargetMetrics {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    layout: Arc<Layout>,
+    /// By name, so that every exposition has the same order and no duplicate series.
+    targets: Mutex<BTreeMap<Arc<str>, Arc<Series>>>,
+    /// Notified when a target was tried for the first time.
+    tried: Notify,
+    buffer_pool: Arc<BufferPool>,
+}
+
+impl TargetMetrics {
+    /// Creates metrics with the default buckets of `tcp_echo_rtt_seconds`.
+    pub fn new() -> Self {
+        Self::with_buckets(Buckets::default())
+    }
+
+    /// Creates metrics with other buckets of `tcp_echo_rtt_seconds`.
+    pub fn with_buckets(rtt: Buckets) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                layout: Arc::new(Layout::new(rtt)),
+                targets: Mutex::default(),
+                tried: Notify::new(),
+                buffer_pool: Arc::default(),
+            }),
+        }
+    }
+
+    /// Takes snapshots of the listed targets, without those requested at `/probe`.
+    pub(crate) fn snapshot_listed(&self, native: bool) -> Snapshots {
+        let targets = self.shared.lock();
+        let listed = targets.values().filter(|series| !series.on_demand);
+        let listed = listed.cloned().collect();
+        drop(targets);
+        self.take_snapshots(listed, native)
+    }
+
+    /// Takes a snapshot of the target of this name, if there is one.
+    pub(crate) fn snapshot_of(&self, name: &str, native: bool) -> Option<Snapshots> {
+        let series = self.shared.lock().get(name).cloned()?;
+        Some(self.take_snapshots(vec![series], native))
+    }
+
+    fn take_snapshots(&self, targets: Vec<Arc<Series>>, native: bool) -> Snapshots {
+        let layout = Arc::clone(&self.shared.layout);
+        // Targets have about the same length, the first one's or less.
+        let words_each = targets
+            .first()
+            .map_or(0, |series| series.len(&layout, native));
+        let mut words = self.shared.buffer_pool.take(targets.len() * words_each);
+        let mut ends = Vec::with_capacity(targets.len());
+        for series in &targets {
+            series.seqlock.read(series.len(&layout, native), &mut words);
+            ends.push(words.len());
+        }
+        Snapshots {
+            layout,
+            targets,
+            words,
+            ends,
+        }
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.shared.lock().contains_key(name)
+    }
+
+    /// Counts the targets of these names that were not tried yet. A target that is not attached
+    /// was not.
+    pub(crate) fn untried_among(&self, names: &[Arc<str>]) -> usize {
+        let targets = self.shared.lock();
+        let is_tried = |name: &&Arc<str>| targets.get(*name).is_some_and(|s| s.is_tried());
+        names.len() - names.iter().filter(is_tried).count()
+    }
+
+    /// Counts the listed targets that were not tried yet, and all listed targets.
+    pub(crate) fn untried_listed(&self) -> (usize, usize) {
+        let targets = self.shared.lock();
+        let listed = targets.values().filter(|series| !series.on_demand);
+        listed.fold((0, 0), |(untried, all), series| {
+            (untried + usize::from(!series.is_tried()), all + 1)
+        })
+    }
+
+    /// Waits until the target of this name was tried, at most `max_wait`.
+    pub(crate) async fn wait_until_tried(&self, name: &str, max_wait: Duration) {
+        let is_tried = || self.shared.lock().get(name).is_some_and(|s| s.is_tried());
+        let tried = async {
+            loop {
+                let next = self.shared.tried.notified();
+                if is_tried() {
+                    return;
+                }
+                next.await;
+            }
+        };
+        // After the timeout the client gets the numbers of that moment.
+        let _ = timeout(max_wait, tried).await;
+    }
+}
+
+/// What only the page reads.
+#[cfg(feature = "page")]
+impl TargetMetrics {
+    /// Takes snapshots of all targets, with the native histograms or without.
+    pub(crate) fn snapshot_all(&self, native: bool) -> Snapshots {
+        let targets = self.shared.lock().values().cloned().collect();
+        self.take_snapshots(targets, native)
+    }
+
+    /// Visits the targets one after the other, with the native histogram. Each is consistent in
+    /// itself, and only one is in memory at a time.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(Snapshot<'_>)) {
+        let targets: Vec<_> = self.shared.lock().values().cloned().collect();
+        let mut words = Vec::new();
+        for series in &targets {
+            words.clear();
+            series.seqlock.read(series.seqlock.len(), &mut words);
+            visit(Snapshot::new(series, &self.shared.layout, &words));
+        }
+    }
+
+    /// Returns the number of targets.
+    pub(crate) fn len(&self) -> usize {
+        self.shared.lock().len()
+    }
+}
+
+impl Default for TargetMetrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for TargetMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let targets = self.shared.lock().len();
+        f.debug_struct("TargetMetrics")
+            .field("targets", &targets)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<Series>>> {
+        self.targets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for TargetMetrics {
+    type Sensor = TargetSensor;
+
+    /// Registers the target's series. Replaces those of a target of the same name that is still
+    /// attached.
+    fn attach(&self, target: &Target) -> TargetSensor {
+        let layout = Arc::clone(&self.shared.layout);
+        let len = layout.native() + native::len(target.session().timeout());
+        let (writer, seqlock) = SeqLock::new(len);
+        let series = Arc::new(Series {
+            name: Arc::clone(target.name()),
+            labels: Labels::new(target.series_name(), target.labels()),
+            address: target.address().to_string(),
+            on_demand: target.is_on_demand(),
+            seqlock,
+        });
+        let name = Arc::clone(target.name());
+        self.shared.lock().insert(name, Arc::clone(&series));
+        TargetSensor {
+            writer,
+            len,
+            layout,
+            series,
+            tried: false,
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+/// Keeps the metrics of one target. Its series are removed when this is dropped.
+#[derive(Debug)]
+pub struct TargetSensor {
+    writer: Writer,
+    /// The number of words.
+    len: usize,
+    layout: Arc<Layout>,
+    series: Arc<Series>,
+    /// Whether the target was tried and waiters were notified.
+    tried: bool,
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Drop for TargetSensor {
+    fn drop(&mut self) {
+        let mut targets = self.shared.lock();
+        let name = &*self.series.name;
+        if targets
+            .get(name)
+            .is_some_and(|series| Arc::ptr_eq(series, &self.series))
+        {
+            targets.remove(name);
+        }
+    }
+}
+
+impl Sensor for TargetSensor {
+    #[inline]
+    fn on_event(&mut self, event: &Event, session: &Session) {
+        let counts = session.counts();
+        let change = self.writer.change();
+        let set = |cell: Cell, value: u64| change.set(cell as usize, value);
+        let observe = |histogram: Histogram, duration: Duration| {
+            let nanos = nanos(duration);
+            self.layout.slot(histogram).observe(&change, nanos);
+            nanos
+        };
+        // The invariant `sent = received + timeouts + in_flight` holds only if all four are set
+        // together.
+        set(Cell::Sent, counts.sent);
+        set(Cell::Received, counts.received);
+        set(Cell::Timeouts, counts.timeouts);
+        set(Cell::InFlight, session.in_flight() as u64);
+        match event {
+            Event::Sent { lateness, .. } => {
+                observe(Histogram::SendLateness, *lateness);
+            }
+            Event::Received {
+                rtt, host_delay, ..
+            } => {
+                let nanos = observe(Histogram::Rtt, *rtt);
+                let rtt = seconds(nanos);
+                self.layout.observe_native(&change, self.len, rtt);
+                set(Cell::LastRtt, nanos);
+                set(Cell::Jitter, session.jitter_seconds().to_bits());
+                if let Some(host_delay) = host_delay {
+                    observe(Histogram::HostDelay, *host_delay);
+                }
+                set_window(&change, session);
+            }
+            Event::TimedOut { .. } => set_window(&change, session),
+            Event::Unsent { reason, .. } => {
+                change.set(layout::UNSENT + *reason as usize, counts.unsent(*reason));
+                set_window(&change, session);
+            }
+            Event::Late { .. } => set(Cell::Late, counts.late),
+            Event::Unexpected => set(Cell::Unexpected, counts.unexpected),
+            Event::Connected { address, handshake } => {
+                change.add(Cell::Connects as usize, 1);
+                set(Cell::Connected, 1);
+                layout::set_peer(&change, *address);
+                observe(Histogram::ConnectDuration, *handshake);
+            }
+            Event::ConnectFailed { reason } => {
+                change.add(layout::CONNECT_FAILURES + *reason as usize, 1);
+            }
+            Event::Disconnected { reason } => {
+                change.add(layout::DISCONNECTS + *reason as usize, 1);
+                set(Cell::Connected, 0);
+                set_tcp_info(&change, &TcpInfo::default());
+            }
+            Event::TcpInfo(info) => {
+                set_tcp_info(&change, info);
+                set(Cell::Retransmits, info.retransmits);
+            }
+            // Events that a newer session adds.
+            _ => {}
+        }
+        drop(change);
+        if !self.tried && is_outcome(event) {
+            self.tried = true;
+            self.shared.tried.notify_waiters();
+        }
+    }
+}
+
+/// Returns whether the event is the result of a connection attempt.
+fn is_outcome(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Connected { .. }
+            | Event::ConnectFailed { .. }
+            | Event::Unsent {
+                reason: UnsentReason::Resources,
+                ..
+            }
+    )
+}
+
+/// Stores the kernel's statistics of the connection; the default if there is none.
+fn set_tcp_info(change: &Change<'_>, info: &TcpInfo) {
+    change.set(Cell::Srtt as usize, nanos(info.srtt));
+    change.set(Cell::Rttvar as usize, nanos(info.rttvar));
+    let min_rtt = info.min_rtt.map_or(0, nanos);
+    change.set(Cell::MinRtt as usize, min_rtt);
+}
+
+#[inline]
+fn set_window(change: &Change<'_>, session: &Session) {
+    let window = session.loss_window();
+    let packed = u64::from(window.lost()) << 32 | u64::from(window.len());
+    change.set(Cell::Window as usize, packed);
+    change.set(Cell::Missed as usize, u64::from(session.missed_in_window()));
+}
+
+#[inline]
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,161 @@
+use tcp_echo_prober::{Event, Observer as _, Sensor as _, Session, SessionConfig, Target};
+
+use super::*;
+use crate::TargetSensor;
+
+fn target(name: &str, timeout: Duration) -> Target {
+    let config = SessionConfig::new(Duration::from_millis(200), timeout).unwrap();
+    Target::new("192.0.2.1:1".parse().unwrap(), config).named(name)
+}
+
+/// Reports events to a sensor.
+fn observe(sensor: &mut TargetSensor, target: &Target, events: &[Event]) {
+    let session = Session::new(target.session(), Instant::now());
+    for event in events {
+        sensor.on_event(event, &session);
+    }
+}
+
+fn reply(micros: u64) -> Event {
+    Event::Received {
+        seq: tcp_echo_prober::Seq::FIRST,
+        rtt: Duration::from_micros(micros),
+        host_delay: None,
+    }
+}
+
+fn connected() -> Event {
+    Event::Connected {
+        address: "192.0.2.1:1".parse().unwrap(),
+        handshake: Duration::from_micros(100),
+    }
+}
+
+const LIMIT: usize = 64 << 20;
+const TIMEOUT: Duration = Duration::from_millis(800);
+
+#[test]
+fn steps_hold_what_happened_in_them() {
+    let metrics = TargetMetrics::new();
+    let target = target("a", TIMEOUT);
+    let mut sensor = metrics.attach(&target);
+    let history = History::new(metrics.clone(), LIMIT);
+    let start = history.tracks().step_start();
+    let medians = |history: &History| {
+        let tracks = history.tracks();
+        let steps = tracks.0.tracks["a"].steps.iter();
+        let millis = |step: &Step| (step.quantile(1).unwrap_or(0.0) * 1e2).round() * 10.0;
+        steps.map(millis).collect::<Vec<_>>()
+    };
+    observe(&mut sensor, &target, &[connected(), reply(10_000)]);
+    history.advance(start + STEP / 2);
+    assert_eq!(medians(&history), [0.0; 0]);
+    history.advance(start + STEP);
+    observe(&mut sensor, &target, &[reply(20_000), reply(20_000)]);
+    history.advance(start + STEP * 2);
+    // Nothing for a step, then the task sleeps for two.
+    history.advance(start + STEP * 3);
+    observe(&mut sensor, &target, &[reply(10_000)]);
+    history.advance(start + STEP * 6);
+    assert_eq!(medians(&history), [10.0, 20.0, 0.0, 0.0, 0.0, 10.0]);
+    let tracks = history.tracks();
+    let connects = tracks.0.tracks["a"].steps.iter().map(|step| step.connects);
+    assert_eq!(connects.collect::<Vec<_>>(), [1, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn percentiles_forget_old_replies() {
+    let metrics = TargetMetrics::new();
+    let target = target("a", TIMEOUT);
+    let mut sensor = metrics.attach(&target);
+    let history = History::new(metrics.clone(), LIMIT);
+    let start = history.tracks().step_start();
+    let p50 = |history: &History| {
+        let tracks = history.tracks();
+        let snapshots = metrics.snapshot_all(true);
+        let target = snapshots.iter().next().unwrap();
+        let [p50, _] = tracks.of(&target).unwrap().percentiles(&target);
+        p50.map(|seconds| (seconds * 1e2).round() * 10.0)
+    };
+    history.advance(start);
+    assert_eq!(p50(&history), None);
+    observe(&mut sensor, &target, &[reply(100_000)]);
+    assert_eq!(p50(&history), Some(100.0));
+    for step in 1..=31 {
+        history.advance(start + STEP * step);
+        if step == 15 {
+            assert_eq!(p50(&history), Some(100.0));
+        }
+    }
+    assert_eq!(p50(&history), None);
+}
+
+#[test]
+fn targets_come_and_go() {
+    let metrics = TargetMetrics::new();
+    let (one, other) = (target("one", TIMEOUT), target("other", TIMEOUT));
+    let mut sensor = metrics.attach(&one);
+    let sensors = metrics.attach(&other);
+    let history = History::new(metrics.clone(), LIMIT);
+    let start = history.tracks().step_start();
+    observe(&mut sensor, &one, &[reply(10_000), reply(10_000)]);
+    history.advance(start + STEP);
+    let ids = |history: &History| {
+        let tracks = history.tracks();
+        let mut ids: Vec<_> = tracks.0.tracks.values().map(|track| track.id).collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(ids(&history), [1, 2]);
+    drop(sensors);
+    // The same name attached again counts from 0: no difference underflows.
+    let mut sensor = metrics.attach(&one);
+    observe(&mut sensor, &one, &[reply(10_000)]);
+    history.advance(start + STEP * 2);
+    assert_eq!(ids(&history), [1]);
+    let received: Vec<u16> = history.tracks().0.tracks["one"]
+        .steps
+        .iter()
+        .map(|step| step.received)
+        .collect();
+    assert_eq!(received, [2, 1]);
+    let _other = metrics.attach(&other);
+    history.advance(start + STEP * 3);
+    assert_eq!(ids(&history), [1, 3]);
+}
+
+#[test]
+fn an_hour_of_a_target_takes_16_kib_at_most() {
+    let metrics = TargetMetrics::new();
+    let target = target("a", Duration::from_secs(86_400));
+    let mut sensor = metrics.attach(&target);
+    let history = History::new(metrics.clone(), LIMIT);
+    let start = history.tracks().step_start();
+    for step in 1..=500 {
+        observe(&mut sensor, &target, &[reply(1_000)]);
+        history.advance(start + STEP * step);
+    }
+    let tracks = history.tracks();
+    let track = &tracks.0.tracks["a"];
+    assert_eq!(track.steps.len(), MAX_STEPS);
+    let counts = track.baselines.iter().chain([&track.last.native]);
+    let counts: usize = counts.map(BucketCounts::bytes).sum();
+    let bytes = track.steps.capacity() * size_of::<Step>() + counts + size_of::<Track>();
+    assert!(bytes <= 16 * 1024, "{bytes}");
+    assert!(
+        bytes <= MAX_STEPS * size_of::<Step>() + TRACK_OVERHEAD,
+        "{bytes}"
+    );
+}
+
+#[test]
+fn many_targets_share_the_limit() {
+    let steps = |limit, targets| History::new(TargetMetrics::new(), limit).max_steps(targets);
+    assert_eq!(steps(LIMIT, 1), MAX_STEPS);
+    assert_eq!(steps(LIMIT, 4_000), MAX_STEPS);
+    assert!((100..MAX_STEPS).contains(&steps(LIMIT, 10_000)));
+    assert_eq!(steps(1, 1), MIN_STEPS);
+    assert_eq!(steps(0, 1), 0);
+    let bytes = 10_000 * (steps(LIMIT, 10_000) * size_of::<Step>() + TRACK_OVERHEAD);
+    assert!(bytes <= LIMIT, "{bytes}");
+}
