@@ -2,8 +2,11 @@
 //! once made a target fail.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::{fs, path::Path};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::Path;
 
+use flate2::read::GzDecoder;
 use tcp_echo_fuzz::TARGETS;
 
 /// The files of a folder with their contents; none where there is no such folder.
@@ -19,15 +22,27 @@ fn inputs(folder: &Path) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
+/// The inputs of an archive of the corpus.
+fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let file = File::open(home.join(format!("corpus/{name}.tar.gz"))).unwrap();
+    let mut archive = tar::Archive::new(GzDecoder::new(file));
+    let read = |entry: io::Result<tar::Entry<'_, _>>| {
+        let mut entry = entry.unwrap();
+        let mut data = Vec::new();
+        entry.read_to_end(&mut data).unwrap();
+        (entry.path().unwrap().display().to_string(), data)
+    };
+    archive.entries().unwrap().map(read).collect()
+}
+
 fn run_all(name: &str) {
     let (_, run) = TARGETS.iter().find(|(own, _)| *own == name).unwrap();
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let corpus = inputs(&home.join("corpus").join(name));
+    let corpus = corpus(name);
     assert!(!corpus.is_empty(), "no inputs of {name} are kept");
-    for (file, data) in corpus
-        .into_iter()
-        .chain(inputs(&home.join("found").join(name)))
-    {
+    let found = inputs(&home.join("found").join(name));
+    for (file, data) in corpus.into_iter().chain(found) {
         // Shown where it fails.
         println!("{file}");
         run(&data);
@@ -62,7 +77,7 @@ each! {
 }
 
 #[test]
-fn every_target_is_tested_and_every_folder_is_of_a_target() {
+fn every_target_is_tested_and_all_inputs_are_of_a_target() {
     let names: Vec<_> = TARGETS.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, TESTED);
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -70,7 +85,8 @@ fn every_target_is_tested_and_every_folder_is_of_a_target() {
         let folders = fs::read_dir(home.join(folder)).into_iter().flatten();
         for entry in folders {
             let name = entry.unwrap().file_name();
-            assert!(names.contains(&name.to_str().unwrap()), "{name:?}");
+            let target = name.to_str().unwrap().trim_end_matches(".tar.gz");
+            assert!(names.contains(&target), "{name:?}");
         }
     }
 }

@@ -21,7 +21,7 @@ mod other_systems;
 mod promtool;
 mod readme;
 mod rust;
-mod tools;
+pub(crate) mod tools;
 mod workflows;
 
 type Check = fn() -> Result<()>;

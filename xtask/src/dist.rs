@@ -10,7 +10,7 @@ use anyhow::{Result, bail, ensure};
 
 use crate::report::{Outcome, Report, skip};
 
-mod archive;
+pub(crate) mod archive;
 mod artifact;
 mod build;
 mod digest;

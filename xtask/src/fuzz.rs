@@ -1,60 +1,41 @@
-//! Fuzzing: `cargo xtask fuzz` builds the targets of `fuzz/` and runs them.
+//! `cargo xtask fuzz`: each fuzzer for a while, by cargo-fuzz.
 //!
-//! The compiler is given what cargo-fuzz would give it, so that nothing has to be
-//! installed: coverage for libFuzzer, which is C++ and comes with its crate, and the
-//! address sanitizer where the compiler has it.
+//! The inputs that are kept are one archive a target, `fuzz/corpus/TARGET.tar.gz`. A fuzzer works on
+//! a copy of them in `target/fuzzing/TARGET`, and adds to that what it finds.
 
-use std::collections::VecDeque;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use flate2::read::GzDecoder;
+use time::OffsetDateTime;
 
+use crate::ci::tools;
+use crate::dist::archive::{Entry, gzip, tar};
 use crate::report::{Report, skip};
-use crate::shell::{LONG, cargo, has, output, root, run};
+use crate::shell::{LONG, has, root, run};
 use crate::toolchain;
 
-mod target;
-
-use target::Target;
-
-const PACKAGE: &str = "tcp-echo-fuzz";
 /// How long a target runs where nothing else is said.
 const SECONDS: u64 = 60;
-/// The same in `cargo xtask ci`, for which people wait: the workflow runs them for longer.
+/// The same in `cargo xtask ci`.
 const SECONDS_IN_CI: u64 = 10;
-/// How many run at a time.
-const AT_ONCE: usize = 2;
-
-const COVERAGE: [&str; 7] = [
-    "-Cpasses=sancov-module",
-    "-Cllvm-args=-sanitizer-coverage-level=4",
-    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
-    "-Cllvm-args=-sanitizer-coverage-pc-table",
-    "-Cllvm-args=-sanitizer-coverage-trace-compares",
-    "-Cllvm-args=-sanitizer-coverage-stack-depth",
-    "--cfg=fuzzing",
-];
 
 const USAGE: &str = "usage: cargo xtask fuzz [--seconds N] [--merge] [TARGET ...]";
 
-/// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
-struct Asked<'a> {
+struct Options<'a> {
     seconds: u64,
-    /// Take into `fuzz/corpus` what was found, and drop what others there cover.
+    /// Take what was found into `fuzz/corpus`, less what covers nothing new.
     merge: bool,
     /// All of them where there is none.
     targets: Vec<&'a str>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> Options<'a> {
     fn parse(arguments: &[&'a str]) -> Result<Self> {
-        let mut asked = Self {
+        let mut options = Self {
             seconds: SECONDS,
             merge: false,
             targets: Vec::new(),
@@ -64,79 +45,84 @@ impl<'a> Asked<'a> {
             match *argument {
                 "--seconds" => {
                     let seconds = arguments.next().and_then(|number| number.parse().ok());
-                    asked.seconds = seconds.filter(|seconds| *seconds > 0).context(USAGE)?;
+                    options.seconds = seconds.filter(|seconds| *seconds > 0).context(USAGE)?;
                 }
-                "--merge" => asked.merge = true,
+                "--merge" => options.merge = true,
                 flag if flag.starts_with('-') => bail!("{USAGE}"),
-                target => asked.targets.push(target),
+                target => options.targets.push(target),
             }
         }
-        Ok(asked)
+        Ok(options)
     }
 }
 
-/// `cargo xtask fuzz`.
+/// Runs the fuzzers that the arguments name.
 pub(crate) fn run_all(arguments: &[&str]) -> ExitCode {
     let mut report = Report::new();
-    report.step("fuzzing", || {
-        let asked = Asked::parse(arguments)?;
-        fuzz(&asked)
-    });
+    report.step("fuzzing", || fuzz_all(&Options::parse(arguments)?));
     report.finish()
 }
 
-/// Every target, briefly.
+/// Runs every fuzzer briefly.
 pub(crate) fn check() -> Result<()> {
-    fuzz(&Asked {
+    fuzz_all(&Options {
         seconds: SECONDS_IN_CI,
-        ..Asked::parse(&[])?
+        ..Options::parse(&[])?
     })
 }
 
-fn fuzz(asked: &Asked<'_>) -> Result<()> {
-    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        return skip("the flags of the compiler are those for Linux on x86-64");
-    }
+fn fuzz_all(options: &Options<'_>) -> Result<()> {
     if !["c++", "g++", "clang++"].iter().any(|name| has(name)) {
         return skip("there is no C++ compiler, and the fuzzer is C++ (Debian's g++)");
     }
-    let names = chosen(&asked.targets)?;
-    let folder = build(&names)?;
-    let targets = names.iter().map(|name| Target::new(name, &folder));
-    let targets: Vec<_> = targets.collect::<Result<_>>()?;
-    if asked.merge {
-        return targets.iter().try_for_each(Target::merge);
-    }
-    let queue = Mutex::new(targets.iter().collect::<VecDeque<_>>());
-    let next = || {
-        let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.pop_front()
-    };
-    let limit = Duration::from_secs(asked.seconds);
-    let worker = || {
-        let mut failed = Vec::new();
-        while let Some(target) = next() {
-            if let Err(error) = target.run(limit) {
-                println!("    {}: {error:#}", target.name());
-                failed.push(target.name().to_owned());
-            }
+    let mut failed = Vec::new();
+    for name in chosen(&options.targets)? {
+        let inputs = unpack(&name)?;
+        if options.merge {
+            run(cargo_fuzz("cmin", &name)?.arg(&inputs), LONG)?;
+            pack(&name, &inputs)?;
+        } else if let Err(error) = fuzz(&name, &inputs, options.seconds) {
+            println!("    {error:#}");
+            failed.push(name);
         }
-        failed
-    };
-    let failed: Vec<String> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(worker)).collect();
-        let ended = workers.into_iter().map(thread::ScopedJoinHandle::join);
-        ended
-            .flat_map(|failed| failed.unwrap_or_else(|_| vec!["a thread of this".to_owned()]))
-            .collect()
-    });
+    }
     if !failed.is_empty() {
-        bail!("something was found, see above: {}", failed.join(", "));
+        bail!("failed, see above: {}", failed.join(", "));
     }
     Ok(())
 }
 
-/// The names of the targets to run, all of them where none is named.
+fn fuzz(name: &str, inputs: &Path, seconds: u64) -> Result<()> {
+    let mut command = cargo_fuzz("run", name)?;
+    // New inputs go into the first folder.
+    command.arg(inputs);
+    let found = home().join("found").join(name);
+    command.args(found.exists().then_some(found));
+    command.args(["--", "-verbosity=0", "-print_final_stats=1"]);
+    command.arg(format!("-max_total_time={seconds}"));
+    // For one input, on a busy machine: 25 seconds and 3 GiB.
+    command.args(["-timeout=25", "-rss_limit_mb=3072"]);
+    let dictionary = home().join(format!("dictionaries/{name}.dict"));
+    if dictionary.exists() {
+        command.arg(format!("-dict={}", dictionary.display()));
+    }
+    run(&mut command, LONG)
+}
+
+/// Returns `cargo fuzz` with a verb and a target. Stable compilers have all that it takes, and use it
+/// only when they are told that they may.
+fn cargo_fuzz(verb: &str, name: &str) -> Result<Command> {
+    let mut command = tools::of_cargo("cargo-fuzz")?;
+    command.env("RUSTC_BOOTSTRAP", "1").arg(verb);
+    if toolchain::sanitizer("asan", &toolchain::host()?).is_none() {
+        println!("    without the address sanitizer, which this compiler does not have");
+        command.arg("--sanitizer=none");
+    }
+    command.arg(name);
+    Ok(command)
+}
+
+/// Lists the targets to run, all of them where none is named.
 fn chosen(asked: &[&str]) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for file in fs::read_dir(home().join("fuzz_targets"))? {
@@ -161,55 +147,45 @@ fn home() -> PathBuf {
     root().join("fuzz")
 }
 
-/// Builds the targets, and gives the folder of their programs.
-fn build(names: &[String]) -> Result<PathBuf> {
-    let host = toolchain::host()?;
-    let mut flags = COVERAGE.to_vec();
-    if toolchain::sanitizer("asan", &host).is_some() {
-        flags.push("-Zsanitizer=address");
-    } else {
-        println!("    without the address sanitizer, which this compiler does not have");
-    }
-    let mut command = cargo(&["build", "--locked", "--profile=fuzz", "--package", PACKAGE]);
-    // With a target named, build scripts and macros are not given the flags.
-    command.args(["--target", &host]);
-    for name in names {
-        command.args(["--bin", name]);
-    }
-    // Stable compilers have all of this, and take it only when told that they may.
-    command.env("RUSTC_BOOTSTRAP", "1");
-    command.env("RUSTFLAGS", flags.join(" "));
-    run(&mut command, LONG)?;
-    Ok(target_folder()?.join(host).join("fuzz"))
+fn archive(name: &str) -> PathBuf {
+    home().join(format!("corpus/{name}.tar.gz"))
 }
 
-/// Where cargo puts what it builds.
-fn target_folder() -> Result<PathBuf> {
-    let text = output(&mut cargo(&["metadata", "--format-version=1", "--no-deps"]))?;
-    let metadata: serde_json::Value = serde_json::from_str(&text)?;
-    let folder = metadata["target_directory"].as_str();
-    Ok(folder.context("cargo names no target directory")?.into())
+/// Adds the inputs that are kept to those of this machine, and returns the folder.
+fn unpack(name: &str) -> Result<PathBuf> {
+    let folder = root().join("target/fuzzing").join(name);
+    fs::create_dir_all(&folder)?;
+    let archive = archive(name);
+    let file = File::open(&archive).with_context(|| archive.display().to_string())?;
+    tar::Archive::new(GzDecoder::new(file)).unpack(&folder)?;
+    Ok(folder)
 }
 
-/// A fuzzer's program, with the least of everything else's time.
-fn nice(path: &Path) -> Command {
-    let mut command = Command::new("nice");
-    command.args(["-n", "10"]).arg(path).current_dir(root());
-    command
+/// Keeps the inputs of a folder.
+fn pack(name: &str, folder: &Path) -> Result<()> {
+    let mut entries = Vec::new();
+    for file in fs::read_dir(folder)? {
+        let file = file?;
+        let name = file.file_name().to_string_lossy().into_owned();
+        entries.push(Entry::new(name, fs::read(file.path())?));
+    }
+    let bytes = gzip(&tar(&entries, OffsetDateTime::UNIX_EPOCH)?)?;
+    println!("    {name}: {} inputs", entries.len());
+    Ok(fs::write(archive(name), bytes)?)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Asked, SECONDS};
+    use super::{Options, SECONDS};
 
     #[test]
-    fn what_the_command_line_asks_for() {
-        let asked = Asked::parse(&["decoder", "--seconds", "5", "flags"]).unwrap();
-        assert_eq!((asked.seconds, asked.merge), (5, false));
-        assert_eq!(asked.targets, ["decoder", "flags"]);
-        assert_eq!(Asked::parse(&[]).unwrap().seconds, SECONDS);
+    fn arguments() {
+        let options = Options::parse(&["decoder", "--seconds", "5", "flags"]).unwrap();
+        assert_eq!((options.seconds, options.merge), (5, false));
+        assert_eq!(options.targets, ["decoder", "flags"]);
+        assert_eq!(Options::parse(&[]).unwrap().seconds, SECONDS);
         for wrong in [&["--seconds"][..], &["--seconds", "0"], &["--second", "5"]] {
-            assert!(Asked::parse(wrong).is_err(), "{wrong:?}");
+            assert!(Options::parse(wrong).is_err(), "{wrong:?}");
         }
     }
 }

@@ -21,7 +21,6 @@ pub(super) struct Package {
 pub(super) struct Target {
     pub(super) name: String,
     pub(super) kind: String,
-    pub(super) source: PathBuf,
 }
 
 impl Package {
@@ -73,7 +72,6 @@ fn target(value: &Value) -> Result<Target> {
     Ok(Target {
         name: string(&value["name"])?,
         kind: string(&value["kind"][0])?,
-        source: PathBuf::from(string(&value["src_path"])?),
     })
 }
 

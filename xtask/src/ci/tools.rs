@@ -15,7 +15,7 @@ fn folder() -> PathBuf {
 /// Returns a tool of cargo's, from crates.io where it is not installed.
 ///
 /// It is built without optimization: it runs once or twice.
-pub(super) fn of_cargo(name: &str) -> Result<Command> {
+pub(crate) fn of_cargo(name: &str) -> Result<Command> {
     if has(name) {
         return Ok(program(name, &[]));
     }
@@ -30,7 +30,7 @@ pub(super) fn of_cargo(name: &str) -> Result<Command> {
 }
 
 /// Returns a program of npm packages, each with its version.
-pub(super) fn of_npm(name: &str, packages: &[&str]) -> Result<Command> {
+pub(crate) fn of_npm(name: &str, packages: &[&str]) -> Result<Command> {
     let folder = folder().join(name);
     let installed = folder.join("node_modules/.bin").join(name);
     if !installed.exists() {
@@ -47,7 +47,7 @@ pub(super) fn of_npm(name: &str, packages: &[&str]) -> Result<Command> {
 }
 
 /// Returns a program from the Python package index, given as `NAME==VERSION`.
-pub(super) fn of_python(package: &str) -> Result<Command> {
+pub(crate) fn of_python(package: &str) -> Result<Command> {
     let name = package.split("==").next().unwrap_or(package);
     let folder = folder().join(name);
     let installed = folder.join("bin").join(name);

@@ -14,15 +14,15 @@ use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
 /// A file in an archive.
 #[derive(Clone)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Its path in there, with slashes.
-    pub(super) path: String,
-    pub(super) bytes: Vec<u8>,
-    pub(super) executable: bool,
+    pub(crate) path: String,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) executable: bool,
 }
 
 impl Entry {
-    pub(super) fn new(path: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn new(path: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
         Self {
             path: path.into(),
             bytes: bytes.into(),
@@ -30,7 +30,7 @@ impl Entry {
         }
     }
 
-    pub(super) fn executable(path: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn executable(path: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
         Self {
             executable: true,
             ..Self::new(path, bytes)
@@ -43,7 +43,7 @@ impl Entry {
 }
 
 /// An archive with its folders named, all of them of root.
-pub(super) fn tar(entries: &[Entry], time: OffsetDateTime) -> Result<Vec<u8>> {
+pub(crate) fn tar(entries: &[Entry], time: OffsetDateTime) -> Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     let mut header = Header::new_ustar();
     header.set_mtime(time.unix_timestamp().try_into()?);
@@ -69,13 +69,13 @@ pub(super) fn tar(entries: &[Entry], time: OffsetDateTime) -> Result<Vec<u8>> {
 }
 
 /// Without a name and a time, which the format could hold.
-pub(super) fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut stream = GzBuilder::new().write(Vec::new(), Compression::best());
     stream.write_all(bytes)?;
     Ok(stream.finish()?)
 }
 
-pub(super) fn zip(entries: &[Entry], time: OffsetDateTime) -> Result<Vec<u8>> {
+pub(crate) fn zip(entries: &[Entry], time: OffsetDateTime) -> Result<Vec<u8>> {
     let year = time
         .year()
         .try_into()
