@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mio::{Registry, Token, Waker};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
-/// Stops a [`Server`](crate::Server), and asks it for a sign of life, from any thread.
+/// Controls a [`Server`](crate::Server) from any thread: stops it, waits for its end, and asks it
+/// for a sign of life. Clones control the same server.
 #[derive(Clone, Debug)]
 pub struct ServerHandle(Arc<Control>);
 
@@ -18,6 +19,17 @@ pub(crate) struct Control {
     is_stopping: AtomicBool,
     /// Those who wait for a sign of life; `None` once the loop has ended.
     pings: Mutex<Option<Vec<oneshot::Sender<()>>>>,
+    has_ended: watch::Sender<bool>,
+}
+
+/// Reports the end of a server when it is dropped.
+#[derive(Debug)]
+pub(crate) struct EndGuard(Arc<Control>);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }
 
 impl ServerHandle {
@@ -25,11 +37,43 @@ impl ServerHandle {
         Self(control)
     }
 
-    /// Ends the server, or keeps it from beginning. It closes every connection, within
-    /// milliseconds as a rule.
+    /// Stops the server, or keeps it from starting. Returns at once; the server closes every
+    /// connection and ends, within milliseconds as a rule.
     pub fn stop(&self) {
         self.0.is_stopping.store(true, Ordering::Release);
         self.0.wake();
+    }
+
+    /// Stops the server and waits until it has ended. Works in any runtime.
+    ///
+    /// A server that does not run yet ends when it is dropped or run.
+    ///
+    /// ```
+    /// use tcp_echo_server::{Server, ServerConfig};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = Server::bind(&"127.0.0.1:0".parse()?, ServerConfig::default()).await?;
+    /// let (address, handle) = (server.local_addr(), server.handle());
+    /// let running = std::thread::spawn(|| server.run_blocking());
+    /// handle.close().await;
+    /// // The port is free again.
+    /// std::net::TcpListener::bind(address)?;
+    /// # running.join().unwrap()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn close(&self) {
+        self.stop();
+        self.closed().await;
+    }
+
+    /// Waits until the server has ended, for whatever reason: all of its sockets are closed. The
+    /// reason is what [`Server::run`](crate::Server::run) returns. Works in any runtime.
+    pub async fn closed(&self) {
+        let mut has_ended = self.0.has_ended.subscribe();
+        // It can't fail: the sender lives as long as this handle.
+        let _ = has_ended.wait_for(|ended| *ended).await;
     }
 
     /// Resolves with `true` when the server's loop has come round, and with `false` if it has
@@ -53,6 +97,7 @@ impl Control {
             waker: Waker::new(registry, token)?,
             is_stopping: AtomicBool::new(false),
             pings: Mutex::new(Some(Vec::new())),
+            has_ended: watch::Sender::new(false),
         }))
     }
 
@@ -68,9 +113,15 @@ impl Control {
         }
     }
 
-    /// The loop has ended, and nobody gets an answer any more.
-    pub(crate) fn end(&self) {
+    /// Reports the end of the loop once the guard is dropped.
+    pub(crate) fn end_guard(self: &Arc<Self>) -> EndGuard {
+        EndGuard(Arc::clone(self))
+    }
+
+    /// The loop has ended: pings get no answer any more.
+    fn end(&self) {
         self.pings().take();
+        self.has_ended.send_replace(true);
     }
 
     pub(crate) fn wake(&self) {

@@ -10,7 +10,7 @@ use slab::Slab;
 
 use crate::accept::Acceptor;
 use crate::connection::{BUFFER, Connection, Load, Served};
-use crate::control::Control;
+use crate::control::{Control, EndGuard};
 use crate::deadlines::{Deadlines, Timeouts};
 use crate::fair_queue::FairQueue;
 use crate::limiter::{ClientId, ConnectionLimiter};
@@ -57,6 +57,8 @@ pub(crate) struct EventLoop {
     stats: Arc<ServerStats>,
     /// When the current turn began.
     now: Instant,
+    /// The last field: by then every socket is closed.
+    _end: EndGuard,
 }
 
 impl EventLoop {
@@ -72,6 +74,7 @@ impl EventLoop {
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS),
+            _end: control.end_guard(),
             control,
             acceptor,
             timeouts: Timeouts::new(&config),
@@ -289,7 +292,6 @@ impl Drop for EventLoop {
             self.stats.on_close();
             drop(connection);
         }
-        self.control.end();
     }
 }
 
