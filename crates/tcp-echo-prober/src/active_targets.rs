@@ -60,9 +60,12 @@ impl ActiveTargets {
         &self.set
     }
 
-    /// Probes `new` and what was asked for from now on. A name that comes into the set
-    /// is the set's from then on.
-    pub(crate) fn apply(&mut self, new: TargetSet) -> Changes {
+    /// Replaces the set; `None` when the prober has ended. A name that comes into the set
+    /// belongs to the set from then on, even if a client has asked for it before.
+    pub(crate) fn apply(&mut self, new: TargetSet) -> Option<Changes> {
+        if self.workers.is_empty() {
+            return None;
+        }
         let changes = self.set.apply(new);
         let removed = changes.removed.iter().map(|name| (name.clone(), None));
         let mut commands: Vec<Command> = removed.collect();
@@ -75,7 +78,7 @@ impl ActiveTargets {
             commands.push((name.clone(), Some(target.clone())));
         }
         self.tell(commands);
-        changes
+        Some(changes)
     }
 
     /// Whether a target may be asked for by `client`; one that is probed is noted as asked

@@ -12,8 +12,8 @@
 //!   family, look-ups, reconnects, timestamps, and how many sockets there may be.
 //! - [`Observer`] and [`Sensor`] listen. An event comes with the target's [`Session`],
 //!   which knows counts, probes in flight, loss window and jitter.
-//! - [`Handle`] changes the set of a prober at work, stops it, and tells when it has
-//!   ended by itself.
+//! - [`Handle`] replaces the targets of a running prober, stops it, and reports when it
+//!   has ended by itself. Clones control the same prober.
 //! - [`OnDemand`] probes targets for as long as somebody asks for them.
 //!
 //! ```
@@ -88,6 +88,7 @@ mod connection;
 mod dial;
 mod driver;
 mod error;
+mod handle;
 mod link_local;
 mod log_limiter;
 mod names;
@@ -101,11 +102,12 @@ mod target;
 mod timer;
 mod worker;
 
-pub use error::ProberError;
+pub use error::{ApplyError, ProberError, StopError};
+pub use handle::Handle;
 pub use observer::{Observer, Sensor};
 pub use on_demand::{AskError, OnDemand, OnDemandLimits};
 pub use options::{Dscp, Options, ParseDscpError, SocketOptions, Timestamps};
-pub use prober::{Builder, Handle, Prober};
+pub use prober::{Builder, Prober};
 pub use set::{Changes, DuplicateName, TargetSet};
 pub use sockets::SocketStats;
 pub use target::Target;

@@ -24,8 +24,8 @@ pub trait Sensor: Send + 'static {
     /// Something happened; `session` is the target's session right after it.
     ///
     /// It is called on the thread that probes, between two probes: it should take
-    /// nanoseconds, and never wait. A panic ends the thread, and is told by
-    /// [`Handle::ended`](crate::Handle::ended).
+    /// nanoseconds, and never wait. A panic ends the prober; [`Handle::closed`](crate::Handle::closed)
+    /// returns it.
     fn on_event(&mut self, event: &Event, session: &Session);
 }
 

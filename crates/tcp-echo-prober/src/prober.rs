@@ -5,27 +5,24 @@ use std::{
     io,
     num::NonZeroUsize,
     panic::{self, AssertUnwindSafe},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64, mpsc::Receiver},
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, atomic::AtomicU64},
+    thread,
+    time::Instant,
 };
 
-use tokio::{runtime::Runtime, sync::watch};
-use tracing::error;
+use tokio::runtime::Runtime;
 
 use crate::{
-    Changes, Observer, OnDemand, Options, ProberError, Resolver, SocketStats, TargetSet,
+    Handle, Observer, OnDemand, Options, ProberError, Resolver, SocketStats, TargetSet,
     active_targets::ActiveTargets,
     commands::Commands,
     dial::Dialer,
     error::message,
+    handle::ShutdownGuard,
     on_demand::Link,
     timer::Timer,
     worker::{self, Shared},
 };
-
-/// How long all threads together are waited for at the end.
-const STOP_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Probes many targets continuously, and tells an [`Observer`] what happens.
 ///
@@ -123,46 +120,30 @@ impl<O: Observer> Builder<O> {
     /// Starts probing on threads of its own.
     ///
     /// # Errors
-    /// Where the system gives no thread, no event queue or no timer.
+    /// When the system refuses a thread, an event queue or a timer.
     pub fn start(self) -> io::Result<Handle> {
         let dialer = Dialer::new(self.options, self.resolver, self.socket_stats);
         let shared = shared(self.observer, dialer);
         let runtimes = (0..self.threads.get()).map(|_| Own::new());
         let runtimes = runtimes.collect::<io::Result<Vec<_>>>()?;
         let commands: Vec<_> = runtimes.iter().map(|_| Arc::default()).collect();
-        let (results, ended) = std::sync::mpsc::channel();
-        // It ends what was started where something can't be.
-        let handle = Handle {
-            active: begin(
-                commands.clone(),
-                self.targets,
-                self.on_demand.as_ref(),
-                &shared.dialer,
-            ),
-            threads: Mutex::new(Threads {
-                running: Vec::new(),
-                ended,
-            }),
-            failure: watch::Sender::new(None),
-        };
+        let on_demand = self.on_demand.as_ref();
+        let active = begin(commands.clone(), self.targets, on_demand, &shared.dialer);
+        // Dropped on an error, the handle ends the threads that were started.
+        let (handle, lifeline) = Handle::new(active);
         for (n, ((runtime, timer), commands)) in runtimes.into_iter().zip(commands).enumerate() {
             let work = worker::work(shared.clone(), timer, commands);
-            let (failure, results) = (handle.failure.clone(), results.clone());
+            let lifeline = lifeline.clone();
             let thread = thread::Builder::new().name(format!("prober-{n}"));
             let thread = thread.spawn(move || {
                 let ended = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(work)));
                 let ended = ended.map(|ended| ended.unwrap_or(Ok(())));
                 let ended = ended.unwrap_or_else(|p| Err(ProberError::Thread(message(&*p))));
-                // With what is left of the tasks.
+                // With the tasks that are left.
                 drop(runtime);
-                if let Err(error) = &ended {
-                    error!(%error, "a prober's thread has ended");
-                    failure.send_replace(Some(error.clone()));
-                }
-                // Who waits for it may have given up.
-                let _ = results.send(ended);
+                lifeline.end(ended);
             })?;
-            handle.threads().running.push(thread);
+            handle.push(thread);
         }
         Ok(handle)
     }
@@ -247,7 +228,7 @@ fn begin(
             dialer: dialer.clone(),
         });
     }
-    ShutdownGuard(active)
+    ShutdownGuard::new(active)
 }
 
 fn shared<O>(observer: O, dialer: Dialer) -> Arc<Shared<O>> {
@@ -257,110 +238,4 @@ fn shared<O>(observer: O, dialer: Dialer) -> Arc<Shared<O>> {
         epoch: Instant::now(),
         begun: AtomicU64::new(0),
     })
-}
-
-/// A prober at work on threads of its own. Dropping it stops it.
-///
-/// A thread of it may end by itself: where a [`Sensor`](crate::Sensor) panics, and where
-/// the system takes its timer away. Its targets are then no longer probed, and the
-/// program that relies on them should know: wait for [`ended`](Self::ended) beside
-/// whatever else it waits for.
-#[derive(Debug)]
-pub struct Handle {
-    active: ShutdownGuard,
-    threads: Mutex<Threads>,
-    /// Why the last one of the threads that ended by themselves did.
-    failure: watch::Sender<Option<ProberError>>,
-}
-
-#[derive(Debug)]
-struct Threads {
-    running: Vec<JoinHandle<()>>,
-    /// How each has ended.
-    ended: Receiver<Result<(), ProberError>>,
-}
-
-/// The active targets, until this is dropped: other handles to them then find none.
-#[derive(Debug)]
-struct ShutdownGuard(Arc<Mutex<ActiveTargets>>);
-
-impl ShutdownGuard {
-    fn lock(&self) -> MutexGuard<'_, ActiveTargets> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn end(&self) {
-        self.lock().end();
-    }
-}
-
-impl Drop for ShutdownGuard {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-impl Handle {
-    /// Probes `new` from now on. Targets that are the same as before keep their
-    /// session, connection and counts. What was asked for ([`OnDemand`]) stays, unless
-    /// `new` has a target of the name: that begins anew, as one of the set.
-    ///
-    /// It waits for nothing: the threads make the change while they go on probing, and
-    /// one that has more to probe than it can gives the change half of its time.
-    pub fn apply(&self, new: TargetSet) -> Changes {
-        self.active.lock().apply(new)
-    }
-
-    /// What is probed, besides what was asked for.
-    pub fn targets(&self) -> TargetSet {
-        self.active.lock().set().clone()
-    }
-
-    /// Waits until a thread has ended without having been told to, and gives the
-    /// reason; for ever where none does. It needs no runtime.
-    pub async fn ended(&self) -> ProberError {
-        let mut failure = self.failure.subscribe();
-        let seen = failure.wait_for(Option::is_some).await;
-        match seen.ok().and_then(|failure| failure.clone()) {
-            Some(error) => error,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Stops probing, and waits until all of it has ended, for a second and a half at
-    /// most. Later calls do nothing.
-    ///
-    /// # Errors
-    /// Where a thread had ended before, with the reason, or does not end.
-    pub fn stop(&self) -> Result<(), ProberError> {
-        // All are told before any is waited for.
-        self.active.end();
-        let mut threads = self.threads();
-        let running = std::mem::take(&mut threads.running);
-        let deadline = Instant::now() + STOP_PATIENCE;
-        let mut outcome = Ok(());
-        for _ in &running {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let ended = threads.ended.recv_timeout(left);
-            outcome = outcome.and(ended.unwrap_or(Err(ProberError::Hangs)));
-        }
-        if !matches!(outcome, Err(ProberError::Hangs)) {
-            for thread in running {
-                // What it had to say it has said.
-                let _ = thread.join();
-            }
-        }
-        outcome
-    }
-
-    fn threads(&self) -> MutexGuard<'_, Threads> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        // There is nobody to tell.
-        let _ = self.stop();
-    }
 }
