@@ -14,7 +14,7 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
-use tcp_echo_address::{HostName, HostNameError};
+use tcp_echo_net::{HostName, HostNameError};
 
 /// What is answered whatever the host: metrics, which Prometheus finds by all kinds of names,
 /// and what keeps a program running.

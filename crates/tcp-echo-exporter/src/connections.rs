@@ -217,7 +217,7 @@ impl Connection {
     }
 
     fn client(&self) -> std::net::IpAddr {
-        tcp_echo_address::client_network(self.peer.ip())
+        tcp_echo_net::client_network(self.peer.ip())
     }
 
     fn phase(&self) -> MutexGuard<'_, Phase> {

@@ -149,5 +149,5 @@ pub use lifecycle::Lifecycle;
 pub use probe::{ParseDuration, Probe};
 pub use readiness::Readiness;
 pub use targets::{TargetMetrics, TargetSensor};
+pub use tcp_echo_net::{Address, BindError};
 pub use tcp_echo_resolve::LookupStats;
-pub use tcp_echo_server::{Address, BindError};

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use tcp_echo_address::ClientCounts;
+use tcp_echo_net::ClientCounts;
 
 /// Who has how many of a number of places. A client is an address, or the /64 of an IPv6
 /// one.

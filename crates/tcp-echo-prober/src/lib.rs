@@ -111,7 +111,7 @@ pub use prober::{Builder, Prober};
 pub use set::{Changes, DuplicateName, TargetSet};
 pub use sockets::SocketStats;
 pub use target::Target;
-pub use tcp_echo_address::{
+pub use tcp_echo_net::{
     Address, AddressError, Host, HostName, HostNameError, LinkLocal, Networks, NetworksError,
 };
 pub use tcp_echo_resolve::{IpVersion, Resolver};

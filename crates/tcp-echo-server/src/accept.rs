@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
+use tcp_echo_net::is_connection_error;
 
 use crate::log_throttle::LogThrottle;
-use crate::{RejectReason, ServerStats, is_connection_error, options};
+use crate::{RejectReason, ServerStats, options};
 
 /// How long to wait before accepting again when the system has run out of something, unless a
 /// connection ends before.
@@ -166,10 +167,10 @@ mod tests {
     use std::time::Instant;
 
     use mio::{Poll, Token};
+    use tcp_echo_net::is_connection_error;
 
     use super::{Acceptor, BACKOFF};
     use crate::ServerStats;
-    use crate::is_connection_error;
 
     /// EMFILE and ENFILE have the same numbers on every Unix.
     const OUT_OF_FILES: [i32; 2] = [24, 23];

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use tcp_echo_address::Networks;
+use tcp_echo_net::Networks;
 
 /// The limits of a [`Server`](crate::Server).
 ///

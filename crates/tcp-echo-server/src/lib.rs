@@ -75,7 +75,6 @@ mod deadlines;
 mod event_loop;
 mod fair_queue;
 mod limiter;
-mod listen;
 mod log_throttle;
 mod options;
 mod server;
@@ -83,7 +82,6 @@ mod stats;
 
 pub use config::ServerConfig;
 pub use control::ServerHandle;
-pub use listen::{BindError, adopt, is_connection_error, listen};
 pub use server::Server;
 pub use stats::{CloseReason, RejectReason, ServerStats};
-pub use tcp_echo_address::{Address, AddressError, Networks, NetworksError};
+pub use tcp_echo_net::{Address, AddressError, BindError, Networks, NetworksError};

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 
 use slab::Slab;
-use tcp_echo_address::{Networks, client_network};
+use tcp_echo_net::{Networks, client_network};
 
 use crate::{RejectReason, ServerConfig};
 

@@ -7,10 +7,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use tcp_echo_net::listen;
 use tokio::sync::oneshot;
 
 use crate::event_loop::EventLoop;
-use crate::listen::listen;
 use crate::{Address, BindError, ServerConfig, ServerHandle, ServerStats};
 
 /// A bound echo server, ready to [`run`](Self::run).
@@ -40,14 +40,10 @@ impl Server {
     /// Outside a tokio runtime with I/O enabled.
     pub async fn bind(address: &Address, config: ServerConfig) -> Result<Self, BindError> {
         let listeners = listen(address).await?;
-        let listeners = listeners.into_iter().map(tokio::net::TcpListener::into_std);
-        listeners
-            .collect::<io::Result<Vec<_>>>()
-            .and_then(|listeners| Self::new(listeners, config))
-            .map_err(|source| BindError::Listen {
-                address: address.clone(),
-                source,
-            })
+        Self::new(listeners, config).map_err(|source| BindError::Listen {
+            address: address.clone(),
+            source,
+        })
     }
 
     /// Serves what listens already, such as the sockets that a service manager hands down.

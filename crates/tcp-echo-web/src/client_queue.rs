@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tcp_echo_address::client_network;
+use tcp_echo_net::client_network;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many permits there are. Each holder keeps a processor busy, and probes need

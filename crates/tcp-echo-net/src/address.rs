@@ -1,30 +1,15 @@
-//! Addresses and networks, as people write them: to listen on, to reach, or to admit.
-//!
-//! An [`Address`] is text that was understood: `host:4000`, `192.0.2.1:4000`,
-//! `[2001:db8::1]:4000`, `[fe80::1%eth0]:4000`, or `:4000`, which is every address of
-//! this host to a server and this host to a client. What was not understood says why in
-//! an [`AddressError`], made to be shown to the one who wrote it. Nothing is looked up.
-//!
-//! [`Networks`] says of an IP address whether it is in one of them: `10.0.0.0/8,2001:db8::/32`.
-#![forbid(unsafe_code)]
-#![deny(missing_docs)]
+//! An address as it is written: a host and a port.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-mod client_counts;
-mod host;
-mod networks;
-
-pub use client_counts::ClientCounts;
-pub use host::{Host, HostName, HostNameError, LinkLocal};
-pub use networks::{Networks, NetworksError, client_network};
+use crate::{Host, HostName, HostNameError, LinkLocal};
 
 /// A host and a port, and the text that they were written as.
 ///
 /// ```
-/// use tcp_echo_address::{Address, Host};
+/// use tcp_echo_net::{Address, Host};
 ///
 /// let address: Address = "[::1]:4000".parse()?;
 /// assert_eq!(address.host(), Some(&Host::Ip("::1".parse().unwrap())));
@@ -32,7 +17,7 @@ pub use networks::{Networks, NetworksError, client_network};
 /// assert_eq!(address.to_string(), "[::1]:4000");
 /// // No host: every address of this one to listen on, or this one to reach.
 /// assert_eq!(":4000".parse::<Address>()?.host(), None);
-/// # Ok::<(), tcp_echo_address::AddressError>(())
+/// # Ok::<(), tcp_echo_net::AddressError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {

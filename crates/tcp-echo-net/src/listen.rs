@@ -1,11 +1,11 @@
-//! Binding, and what errors of accepting mean.
+//! Opening listeners.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tcp_echo_address::{Address, Host};
-use tokio::net::TcpListener;
+
+use crate::{Address, Host};
 
 /// How many connections the kernel may hold ready for us; it lowers this to its own limit.
 const BACKLOG: i32 = 4096;
@@ -32,7 +32,7 @@ pub enum BindError {
     },
 }
 
-/// Listens on an address inside the current tokio runtime.
+/// Listens on an address. The listeners don't block.
 ///
 /// | written | listens on |
 /// |---|---|
@@ -44,8 +44,8 @@ pub enum BindError {
 /// Where a host has no IPv6, `:4000` is every IPv4 address, while `[::]:4000` is an error. Port 0
 /// lets the system choose a port.
 ///
-/// One listener is enough as a rule; two are returned for "every address" where the system
-/// cannot serve both families with one socket (OpenBSD). They share one port.
+/// One listener is enough as a rule. Where the system cannot serve both families with one
+/// socket (OpenBSD), "every address" is two, which share one port.
 ///
 /// # Errors
 ///
@@ -53,7 +53,7 @@ pub enum BindError {
 ///
 /// # Panics
 ///
-/// Outside a tokio runtime with I/O enabled.
+/// Outside a tokio runtime, which looks names up.
 pub async fn listen(address: &Address) -> Result<Vec<TcpListener>, BindError> {
     let port = address.port();
     let listened = match address.host() {
@@ -86,7 +86,7 @@ pub async fn listen(address: &Address) -> Result<Vec<TcpListener>, BindError> {
     })
 }
 
-/// Takes listeners that were bound elsewhere into the current tokio runtime.
+/// Takes listeners into the current tokio runtime, whoever has opened them.
 ///
 /// # Errors
 ///
@@ -96,39 +96,13 @@ pub async fn listen(address: &Address) -> Result<Vec<TcpListener>, BindError> {
 ///
 /// Outside a tokio runtime with I/O enabled.
 pub fn adopt(
-    listeners: impl IntoIterator<Item = std::net::TcpListener>,
-) -> io::Result<Vec<TcpListener>> {
-    let adopt_one = |listener: std::net::TcpListener| {
+    listeners: impl IntoIterator<Item = TcpListener>,
+) -> io::Result<Vec<tokio::net::TcpListener>> {
+    let adopt_one = |listener: TcpListener| {
         listener.set_nonblocking(true)?;
-        TcpListener::from_std(listener)
+        tokio::net::TcpListener::from_std(listener)
     };
     listeners.into_iter().map(adopt_one).collect()
-}
-
-/// Whether `accept` failed for the one connection that it took from the queue, so that the next
-/// may be accepted at once. Linux reports an error that is pending on the new socket in this way
-/// (accept(2)). Any other failure would most likely come again at once, and be a busy loop.
-///
-/// ```
-/// use std::io::{Error, ErrorKind};
-/// use tcp_echo_server::is_connection_error;
-///
-/// assert!(is_connection_error(&ErrorKind::ConnectionAborted.into()));
-/// assert!(!is_connection_error(&ErrorKind::OutOfMemory.into()));
-/// ```
-pub fn is_connection_error(error: &io::Error) -> bool {
-    use io::ErrorKind as Kind;
-    matches!(
-        error.kind(),
-        Kind::ConnectionAborted
-            | Kind::ConnectionReset
-            | Kind::ConnectionRefused
-            | Kind::HostUnreachable
-            | Kind::NetworkUnreachable
-            | Kind::NetworkDown
-            | Kind::TimedOut
-            | Kind::Interrupted
-    )
 }
 
 /// Listens on the first address that works, IPv4 before IPv6.
@@ -205,7 +179,7 @@ fn bind(address: SocketAddr, families: Families) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
 #[cfg(test)]
@@ -223,8 +197,8 @@ mod tests {
         assert!(is_without_family(&io::Error::from_raw_os_error(97)));
     }
 
-    #[tokio::test]
-    async fn of_a_names_addresses_the_first_that_works_is_taken_ipv4_first() {
+    #[test]
+    fn of_a_names_addresses_the_first_that_works_is_taken_ipv4_first() {
         let ours = "127.0.0.1:0".parse().unwrap();
         // 192.0.2.0/24 is for documentation: no host has it.
         let foreign = "192.0.2.1:0".parse().unwrap();

@@ -15,7 +15,7 @@ use ipnet::IpNet;
 /// address that comes in the clothes of IPv6 (`::ffff:192.0.2.1`) is the IPv4 address.
 ///
 /// ```
-/// use tcp_echo_address::Networks;
+/// use tcp_echo_net::Networks;
 ///
 /// let networks: Networks = "10.0.0.0/8, 2001:db8::/32, 192.0.2.1".parse()?;
 /// assert!(networks.contains("10.1.2.3".parse()?));
@@ -36,7 +36,7 @@ pub struct Networks(Arc<[IpNet]>);
 ///
 /// ```
 /// use std::net::IpAddr;
-/// use tcp_echo_address::client_network;
+/// use tcp_echo_net::client_network;
 ///
 /// let of = |ip: &str| client_network(ip.parse().unwrap()).to_string();
 /// assert_eq!(of("192.0.2.1"), "192.0.2.1");

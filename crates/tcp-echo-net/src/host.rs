@@ -49,7 +49,7 @@ impl fmt::Display for LinkLocal {
 /// differ where a name has other letters than those (RFC 5890, UTS #46).
 ///
 /// ```
-/// use tcp_echo_address::HostName;
+/// use tcp_echo_net::HostName;
 ///
 /// let name: HostName = "Größe.example".parse()?;
 /// assert_eq!(name.to_string(), "Größe.example");
@@ -58,7 +58,7 @@ impl fmt::Display for LinkLocal {
 ///     "a b".parse::<HostName>().unwrap_err().to_string(),
 ///     "no host name has ' ': it has letters, digits, '-', '_' and '.'"
 /// );
-/// # Ok::<(), tcp_echo_address::HostNameError>(())
+/// # Ok::<(), tcp_echo_net::HostNameError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostName {

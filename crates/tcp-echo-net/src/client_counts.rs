@@ -10,7 +10,7 @@ use crate::client_network;
 /// Nothing is kept of a client that holds nothing.
 ///
 /// ```
-/// use tcp_echo_address::ClientCounts;
+/// use tcp_echo_net::ClientCounts;
 ///
 /// let mut counts = ClientCounts::default();
 /// let client = Some("2001:db8::1".parse()?);
