@@ -6,6 +6,7 @@
 //!   author of a text why it is no address. Parsing looks nothing up.
 //! - [`Networks`] is a list of networks: `10.0.0.0/8,2001:db8::/32`.
 //! - [`ClientCounts`] counts what each client holds, by [`client_network`].
+//! - [`RateLimiter`] is a token bucket, and [`LogLimiter`] one for lines of a log.
 //! - `listen` opens listeners for an address (feature `tokio`, which looks names up), and
 //!   `adopt` takes listeners into a tokio runtime.
 //! - [`is_connection_error`] tells errors of `accept` apart.
@@ -22,7 +23,9 @@ mod client_counts;
 mod host;
 #[cfg(feature = "tokio")]
 mod listen;
+mod log_limiter;
 mod networks;
+mod rate_limiter;
 
 pub use accept::is_connection_error;
 pub use address::{Address, AddressError};
@@ -30,4 +33,6 @@ pub use client_counts::ClientCounts;
 pub use host::{Host, HostName, HostNameError, LinkLocal};
 #[cfg(feature = "tokio")]
 pub use listen::{BindError, adopt, listen};
+pub use log_limiter::{LogDecision, LogLimiter};
 pub use networks::{Networks, NetworksError, client_network};
+pub use rate_limiter::RateLimiter;

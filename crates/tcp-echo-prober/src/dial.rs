@@ -4,10 +4,11 @@ use std::{
     io,
     net::SocketAddr,
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Once},
     time::{Duration, Instant},
 };
 
+use tcp_echo_net::{LogDecision, LogLimiter};
 use tcp_echo_resolve::{Failure, Limits, Resolver};
 use tcp_echo_session::ConnectFailure;
 use tcp_echo_socket::OpenError;
@@ -16,11 +17,10 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::{
     Host, Options, SocketStats, Target, Timestamps, link_local,
-    log_limiter::{LogLimiter, Once},
     names::{Name, in_turn, this_host},
     sockets::{Permit, Sockets},
 };
@@ -53,14 +53,21 @@ const PATIENCE_ON_DEMAND: Duration = Duration::from_secs(5);
 /// More addresses of one name than this are not raced.
 const MOST_ADDRESSES: usize = 8;
 
+/// Log lines about single targets that may come at once …
+const LOG_BURST: u32 = 50;
+
+/// … and how long it takes until one more may. So the log stays readable where thousands of
+/// targets change at once.
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
+
 /// What all attempts of a prober share.
 pub(crate) struct Dialer {
     pub(crate) options: Options,
     resolver: Resolver,
     resolver_on_demand: Resolver,
     pub(crate) sockets: Sockets,
-    /// How much is said of single targets.
-    pub(crate) log_limiter: LogLimiter,
+    /// For lines about single targets.
+    log_limiter: LogLimiter,
     no_stamps: Once,
     no_dscp: Once,
 }
@@ -135,10 +142,19 @@ impl Dialer {
             resolver_on_demand,
             sockets: Sockets::new(options.max_sockets, stats),
             options: options.bounded(),
-            log_limiter: LogLimiter::new(),
-            no_stamps: Once::default(),
-            no_dscp: Once::default(),
+            log_limiter: LogLimiter::new(LOG_BURST, LOG_INTERVAL),
+            no_stamps: Once::new(),
+            no_dscp: Once::new(),
         }
+    }
+
+    /// Whether a line about a single target may be logged now.
+    pub(crate) fn may_log(&self) -> bool {
+        let decision = self.log_limiter.check(Instant::now());
+        if decision == LogDecision::OmitFirst {
+            info!("too many targets change at once; omitting lines about single targets");
+        }
+        decision == LogDecision::Log
     }
 
     /// The name of `target`, to be looked up; nothing where it is an address.
@@ -290,18 +306,17 @@ impl Dialer {
     async fn stream(&self, address: SocketAddr) -> Result<(TcpStream, Duration), DialError> {
         let failed = |error| DialError::Connect { address, error };
         let opened = tcp_echo_socket::open(address, &self.options.socket)?;
-        if let Some(warning) = opened.warning
-            && self.no_dscp.first()
-        {
-            warn!("{warning}");
+        if let Some(warning) = opened.warning {
+            self.no_dscp.call_once(|| warn!("{warning}"));
         }
         // Before the handshake, so that the first reply is stamped too.
         if self.options.timestamps != Timestamps::User
             && let Err(error) = tcp_echo_socket::enable_receive_timestamps(&opened.socket)
             && self.options.timestamps == Timestamps::Kernel
-            && self.no_stamps.first()
         {
-            warn!(%error, "the kernel gives no receive timestamps; the process's clock is used");
+            self.no_stamps.call_once(|| {
+                warn!(%error, "no receive timestamps from the kernel; using the process's clock");
+            });
         }
         let socket = TcpSocket::from_std_stream(opened.socket.into());
         let started = Instant::now();

@@ -235,7 +235,7 @@ impl<S: Sensor> Driver<S> {
             handshake,
             permit,
         } = connected;
-        if self.dialer.log_limiter.allows() {
+        if self.dialer.may_log() {
             info!(target = %self.target.name(), %address, ?handshake, "connected");
         }
         self.logged = None;
@@ -251,7 +251,7 @@ impl<S: Sensor> Driver<S> {
     fn failed(&mut self, now: Instant, error: &DialError) {
         let text = error.to_string();
         if self.logged.as_ref() != Some(&text) {
-            if self.dialer.log_limiter.allows() {
+            if self.dialer.may_log() {
                 warn!(target = %self.target.name(), address = %self.target.address(), error = text,
                 "cannot connect; trying again");
             }
@@ -279,7 +279,7 @@ impl<S: Sensor> Driver<S> {
             self.tell(&event);
         }
         connection.close(reason);
-        if reason != DisconnectReason::Closed && self.dialer.log_limiter.allows() {
+        if reason != DisconnectReason::Closed && self.dialer.may_log() {
             warn!(target = %self.target.name(), %reason, "disconnected");
         }
         let event = self.session.handle_disconnected(reason);
@@ -341,7 +341,7 @@ impl<S: Sensor> Driver<S> {
             && self.name.is_some()
             && !self.addresses.contains(&connection.address())
         {
-            if self.dialer.log_limiter.allows() {
+            if self.dialer.may_log() {
                 info!(target = %self.target.name(), address = %connection.address(),
                     "its address has changed");
             }

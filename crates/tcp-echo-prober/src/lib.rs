@@ -90,7 +90,6 @@ mod driver;
 mod error;
 mod handle;
 mod link_local;
-mod log_limiter;
 mod names;
 mod observer;
 mod on_demand;

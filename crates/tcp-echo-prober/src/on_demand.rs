@@ -4,13 +4,11 @@ use std::{
     convert::Infallible,
     fmt, io,
     net::IpAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use tcp_echo_net::LogLimiter;
 use tokio::{sync::Notify, time::sleep_until};
 use tracing::{debug, warn};
 
@@ -82,8 +80,8 @@ struct Shared {
     /// Places of questions that wait for a look-up.
     waiting: Mutex<ClientQuotas>,
     begun: Notify,
-    /// Whether it was said that there are no more places.
-    said_full: AtomicBool,
+    /// For the line that the limit is reached.
+    log_limiter: LogLimiter,
 }
 
 /// What is needed of the prober.
@@ -132,7 +130,7 @@ impl OnDemand {
             prober: Mutex::default(),
             waiting: Mutex::default(),
             begun: Notify::new(),
-            said_full: AtomicBool::new(false),
+            log_limiter: LogLimiter::default(),
         }))
     }
 
@@ -199,7 +197,6 @@ impl OnDemand {
                 let (ended, next) = link.lock().end_idle(Instant::now(), idle);
                 if ended > 0 {
                     debug!(targets = ended, "no longer asked for: probing ends");
-                    self.0.said_full.store(false, Ordering::Relaxed);
                 }
                 next
             });
@@ -218,11 +215,10 @@ impl OnDemand {
             Answer::Ended => Err(AskError::Ended),
             Answer::Refused(refusal) => {
                 let most = self.0.limits.most;
-                if !self.0.said_full.swap(true, Ordering::Relaxed) {
+                if self.0.log_limiter.allows(Instant::now()) {
                     warn!(
                         most,
-                        "more targets are asked for than may be probed on demand, of all clients \
-                         or of one"
+                        "limit of targets on demand reached, for all clients or for one"
                     );
                 }
                 Err(match refusal {

@@ -5,14 +5,12 @@ use std::{
     future::Future,
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
+use tcp_echo_net::LogLimiter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{info, warn};
-
-/// It is warned of a shortage this often at most: one that comes and goes is one line.
-const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// The sockets that all attempts and connections of a prober share.
 #[derive(Debug)]
@@ -93,10 +91,10 @@ pub struct SocketStats(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     without: usize,
-    /// Whether it was said that there are any.
-    said: bool,
-    /// When that was, last.
-    warned: Option<Instant>,
+    /// Whether the log has a line about the current shortage.
+    is_logged: bool,
+    /// A shortage that comes and goes is one line per minute.
+    log_limiter: LogLimiter,
 }
 
 impl SocketStats {
@@ -106,10 +104,10 @@ impl SocketStats {
         self.lock().without
     }
 
-    /// For a program that has told the reader of its log that sockets won't suffice: the
-    /// prober does not say so once more, only when they do.
-    pub fn shortage_was_told(&self) {
-        self.lock().said = true;
+    /// Tells the prober that the program has logged the shortage itself. The prober then logs
+    /// only its end.
+    pub fn shortage_was_logged(&self) {
+        self.lock().is_logged = true;
     }
 
     fn begin(&self, reason: &dyn Display) -> Without {
@@ -129,22 +127,20 @@ impl SocketStats {
 }
 
 impl State {
-    /// One more target is without; gives whether to say so.
+    /// Counts one more target without a socket. Returns whether to log that.
     fn begin(&mut self, now: Instant) -> bool {
         self.without += 1;
-        let lately = |at| now.saturating_duration_since(at) < WARN_EVERY;
-        if self.said || self.warned.is_some_and(lately) {
+        if self.is_logged || !self.log_limiter.allows(now) {
             return false;
         }
-        self.said = true;
-        self.warned = Some(now);
+        self.is_logged = true;
         true
     }
 
-    /// One of them has a socket or is gone; gives whether to say that it was the last one.
+    /// Counts one less. Returns whether to log that it was the last one.
     fn end(&mut self) -> bool {
         self.without -= 1;
-        self.without == 0 && std::mem::take(&mut self.said)
+        self.without == 0 && std::mem::take(&mut self.is_logged)
     }
 }
 
@@ -162,10 +158,12 @@ impl Drop for Without {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
-    fn a_shortage_is_said_when_it_begins_and_when_it_is_over() {
+    fn a_shortage_is_logged_when_it_begins_and_when_it_ends() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut state = State::default();
@@ -175,15 +173,15 @@ mod tests {
         assert!(state.end());
 
         assert!(!state.begin(at(59)), "it comes and goes");
-        assert!(!state.end(), "and nothing was said that is over now");
+        assert!(!state.end(), "and its begin was not logged");
         assert!(state.begin(at(60)));
         assert!(state.end());
     }
 
     #[test]
-    fn a_shortage_that_was_told_is_not_said_again() {
+    fn a_shortage_that_was_logged_is_not_logged_again() {
         let stats = SocketStats::default();
-        stats.shortage_was_told();
+        stats.shortage_was_logged();
         assert!(!stats.lock().begin(Instant::now()));
         assert!(stats.lock().end());
         assert!(stats.lock().begin(Instant::now()));

@@ -25,8 +25,9 @@ pub(crate) fn protect(router: Router, web: Web) -> Router {
 
 async fn gate(State(web): State<Web>, request: Request, next: Next) -> Response {
     let now = web.current().await;
-    let is_over = |bucket: &std::sync::Arc<crate::limit::Bucket>| !bucket.take(Instant::now());
-    let mut response = if now.bucket.as_ref().is_some_and(is_over) {
+    let limiter = now.request_limiter.as_ref();
+    let is_over = limiter.is_some_and(|limiter| !limiter.allows(Instant::now()));
+    let mut response = if is_over {
         refuse(StatusCode::TOO_MANY_REQUESTS, "too many requests\n", None)
     } else {
         let client = client(&request);

@@ -5,9 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tcp_echo_net::RateLimiter;
+
 use crate::{ParseDuration, WebConfigError, section::Entry};
 
-/// A token bucket's size, and the time in which a token is put in.
+/// A burst of requests, and the time after which one more is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RateLimit {
     interval: Duration,
@@ -15,7 +17,7 @@ pub(crate) struct RateLimit {
 }
 
 impl RateLimit {
-    /// None where the interval is 0 or not given.
+    /// `None` if the interval is 0 or missing.
     pub(crate) fn parse(
         entry: Entry<'_>,
         duration: ParseDuration,
@@ -53,20 +55,19 @@ impl RateLimit {
     }
 }
 
-/// A token bucket.
+/// Limits how many requests are answered, of all clients together.
 #[derive(Debug)]
-pub(crate) struct Bucket {
+pub(crate) struct RequestLimiter {
     limit: RateLimit,
-    /// When it would have been empty, had nothing been spared beyond its size.
-    spent_until: Mutex<Option<Instant>>,
+    requests: Mutex<RateLimiter>,
 }
 
-impl Bucket {
-    /// A full one.
+impl RequestLimiter {
     pub(crate) fn new(limit: RateLimit) -> Self {
+        let requests = RateLimiter::new(limit.burst, limit.interval);
         Self {
             limit,
-            spent_until: Mutex::new(None),
+            requests: Mutex::new(requests),
         }
     }
 
@@ -74,48 +75,9 @@ impl Bucket {
         self.limit
     }
 
-    /// Takes a token, if there is one at `now`.
-    pub(crate) fn take(&self, now: Instant) -> bool {
-        let RateLimit { interval, burst } = self.limit;
-        let size = interval.saturating_mul(burst);
-        let mut until = self
-            .spent_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let from = until.unwrap_or(now).max(now);
-        // A moment that can't be told is beyond every size.
-        let Some(next) = from.checked_add(interval) else {
-            return false;
-        };
-        if next.saturating_duration_since(now) > size {
-            return false;
-        }
-        *until = Some(next);
-        true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_burst_then_one_an_interval() {
-        let interval = Duration::from_millis(100);
-        let bucket = Bucket::new(RateLimit { interval, burst: 3 });
-        let start = Instant::now();
-        let taken = |now| (0..10).filter(|_| bucket.take(now)).count();
-        assert_eq!(taken(start), 3);
-        assert_eq!(taken(start + interval / 2), 0);
-        assert_eq!(taken(start + interval), 1);
-        assert_eq!(taken(start + interval * 3), 2);
-        assert_eq!(taken(start + interval * 1_000), 3);
-    }
-
-    #[test]
-    fn a_long_interval_is_no_reason_to_panic() {
-        let interval = Duration::MAX;
-        let bucket = Bucket::new(RateLimit { interval, burst: 3 });
-        assert!(!bucket.take(Instant::now()));
+    /// Whether a request at `now` is answered.
+    pub(crate) fn allows(&self, now: Instant) -> bool {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.allows(now)
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     ParseDuration, WebConfigError,
     config::Config,
     files::{Files, Seen},
-    limit::Bucket,
+    limit::RequestLimiter,
     tls::Tls,
     users::Users,
 };
@@ -19,7 +19,7 @@ pub(crate) struct Loaded {
     pub(crate) tls: Option<Tls>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) users: Users,
-    pub(crate) bucket: Option<Arc<Bucket>>,
+    pub(crate) request_limiter: Option<Arc<RequestLimiter>>,
 }
 
 /// Reads `path` and what it names. What was looked at is told also where it can't be
@@ -52,7 +52,7 @@ fn load_from(
         tls,
         headers: config.headers,
         users: config.users,
-        bucket: config.rate_limit.map(Bucket::new).map(Arc::new),
+        request_limiter: config.rate_limit.map(RequestLimiter::new).map(Arc::new),
     })
 }
 
@@ -77,8 +77,9 @@ impl Loaded {
             }
             _ => {}
         }
-        let is_empty =
-            |one: &Self| one.users.is_empty() && one.headers.is_empty() && one.bucket.is_none();
+        let is_empty = |one: &Self| {
+            one.users.is_empty() && one.headers.is_empty() && one.request_limiter.is_none()
+        };
         if self.tls.is_none() && is_empty(&self) && !is_empty(before) {
             return changed(
                 "nothing is left in it, as when it is just being written; a start of the \
@@ -86,7 +87,7 @@ impl Loaded {
             );
         }
         // What was taken from it stays taken.
-        if let (Some(old), Some(new)) = (&before.bucket, &mut self.bucket)
+        if let (Some(old), Some(new)) = (&before.request_limiter, &mut self.request_limiter)
             && old.limit() == new.limit()
         {
             *new = Arc::clone(old);

@@ -58,7 +58,7 @@ pub(super) fn budget(config: &Config, listed: usize) -> Budget {
     }
     let sockets = budget.probing.map(NonZeroUsize::get);
     if sockets.is_some_and(|sockets| sockets < targets) {
-        budget.socket_stats.shortage_was_told();
+        budget.socket_stats.shortage_was_logged();
     }
     warn!(
         limit,
