@@ -9,7 +9,7 @@
 //! - [`RateLimiter`] is a token bucket, and [`LogLimiter`] one for lines of a log.
 //! - `listen` opens listeners for an address (feature `tokio`, which looks names up), and
 //!   `adopt` takes listeners into a tokio runtime.
-//! - [`is_connection_error`] tells errors of `accept` apart.
+//! - [`AcceptPause`] is the pause after an error of `accept`, for accept loops of any kind.
 //!
 //! # Features
 //!
@@ -27,7 +27,7 @@ mod log_limiter;
 mod networks;
 mod rate_limiter;
 
-pub use accept::is_connection_error;
+pub use accept::{AcceptPause, is_connection_error};
 pub use address::{Address, AddressError};
 pub use client_counts::ClientCounts;
 pub use host::{Host, HostName, HostNameError, LinkLocal};

@@ -75,7 +75,6 @@ mod deadlines;
 mod event_loop;
 mod fair_queue;
 mod limiter;
-mod log_throttle;
 mod options;
 mod server;
 mod stats;
