@@ -1,4 +1,4 @@
-//! Accepting, and what to do when that fails.
+//! Accepting connections.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,11 +11,11 @@ use tcp_echo_net::{AcceptPause, LogLimiter};
 
 use crate::{RejectReason, ServerStats, options};
 
-/// Accepts connections, and waits where the system is short of what a connection needs.
+/// Accepts connections from several listeners in turn, with a pause after errors.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     listeners: Vec<Listener>,
-    /// The listener whose turn it is.
+    /// The listener that accepted last.
     next: usize,
     pause: AcceptPause,
     rejections: [LogLimiter; RejectReason::ALL.len()],
@@ -30,7 +30,7 @@ struct Listener {
 }
 
 impl Acceptor {
-    /// Takes listeners in, which the poller will know by the token that `token` gives the n-th.
+    /// Registers listeners with the poller, the n-th one as `token(n)`.
     pub(crate) fn register(
         listeners: Vec<std::net::TcpListener>,
         registry: &Registry,
@@ -55,19 +55,19 @@ impl Acceptor {
         Ok(acceptor)
     }
 
-    /// Connections wait at the n-th listener.
+    /// The n-th listener is ready.
     pub(crate) fn on_ready(&mut self, n: usize) {
         if let Some(listener) = self.listeners.get_mut(n) {
             listener.is_ready = true;
         }
     }
 
-    /// A connection has ended, so there is a descriptor for another one.
+    /// A connection has ended, so its descriptor is free for another one.
     pub(crate) const fn on_closed(&mut self) {
         self.pause.on_closed();
     }
 
-    /// When to accept next, if connections may wait: a moment that has passed is at once.
+    /// When to accept next, if connections may wait. A time in the past means now.
     pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
         let is_ready = self.listeners.iter().any(|listener| listener.is_ready);
         is_ready.then(|| self.pause.until().unwrap_or(now))
@@ -107,7 +107,7 @@ impl Acceptor {
         None
     }
 
-    /// Closes a connection that the limits refuse.
+    /// Closes a connection over a limit.
     pub(crate) fn reject(
         &mut self,
         stream: TcpStream,

@@ -1,4 +1,4 @@
-//! What a running server is told, and asked, from other threads.
+//! Controlling a running server from other threads.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +12,12 @@ use tokio::sync::{oneshot, watch};
 #[derive(Clone, Debug)]
 pub struct ServerHandle(Arc<Control>);
 
-/// What the handles of a server and its loop share.
+/// Shared by a server's loop and its handles.
 #[derive(Debug)]
 pub(crate) struct Control {
     waker: Waker,
     is_stopping: AtomicBool,
-    /// Those who wait for a sign of life; `None` once the loop has ended.
+    /// Pending pings; `None` once the loop has ended.
     pings: Mutex<Option<Vec<oneshot::Sender<()>>>>,
     has_ended: watch::Sender<bool>,
 }
@@ -76,10 +76,11 @@ impl ServerHandle {
         let _ = has_ended.wait_for(|ended| *ended).await;
     }
 
-    /// Resolves with `true` when the server's loop has come round, and with `false` if it has
-    /// ended or ends. A loop that hangs does not answer: give this a timeout.
+    /// Waits for the next turn of the server's loop. Returns `true` then, and `false` if the
+    /// server has ended.
     ///
-    /// Before the server runs nothing answers either.
+    /// A loop that hangs does not answer, nor does a server that is not running yet: use a
+    /// timeout.
     pub async fn ping(&self) -> bool {
         let (answer, answered) = oneshot::channel();
         match &mut *self.0.pings() {
@@ -105,10 +106,10 @@ impl Control {
         self.is_stopping.load(Ordering::Acquire)
     }
 
-    /// The loop lives: those who have asked hear it.
+    /// Answers the pending pings.
     pub(crate) fn answer(&self) {
         for ping in self.pings().iter_mut().flat_map(|pings| pings.drain(..)) {
-            // Who no longer waits needs no answer.
+            // The receiver may be gone.
             let _ = ping.send(());
         }
     }
@@ -125,14 +126,14 @@ impl Control {
     }
 
     pub(crate) fn wake(&self) {
-        // It fails where the system has no memory for it, and then the loop hears at its next turn.
+        // Without memory for it the system fails; the loop then notices at its next turn.
         if let Err(error) = self.waker.wake() {
-            tracing::error!(%error, "the echo server cannot be woken");
+            tracing::error!(%error, "cannot wake the echo server");
         }
     }
 
     fn pings(&self) -> MutexGuard<'_, Option<Vec<oneshot::Sender<()>>>> {
-        // Nothing that holds the lock can leave the list half changed.
+        // No holder of the lock leaves the list half changed.
         self.pings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
