@@ -65,7 +65,7 @@
 //! not be: for a second at most, or half a second less than the scrape's timeout that
 //! Prometheus says in `X-Prometheus-Scrape-Timeout-Seconds`. With nothing known by then, it
 //! is all at 0. A client's address has a share of the targets that may be asked for
-//! ([`OnDemandLimits::most`](tcp_echo_prober::OnDemandLimits::most)).
+//! ([`OnDemandLimits::max`](tcp_echo_prober::OnDemandLimits::max)).
 //!
 //! | status | |
 //! |---|---|

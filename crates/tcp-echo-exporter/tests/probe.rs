@@ -41,7 +41,7 @@ async fn start(networks: &str, most: usize) -> Parts {
     let on_demand = OnDemand::new(OnDemandLimits {
         networks: networks.parse().unwrap(),
         idle: Duration::from_secs(3600),
-        most,
+        max: most,
     });
     let listed = Target::new(peer.to_string().parse().unwrap(), session()).named("listed");
     let prober = Prober::builder()

@@ -1,4 +1,4 @@
-//! The prober: targets in, events out.
+//! Building and running a prober.
 
 use std::{
     future::Future,
@@ -24,14 +24,14 @@ use crate::{
     worker::{self, Shared},
 };
 
-/// Probes many targets continuously, and tells an [`Observer`] what happens.
+/// Probes many targets continuously, and reports events to an [`Observer`].
 ///
-/// [`start`](Builder::start) gives it threads of its own, from any runtime or none;
-/// [`run`](Builder::run) drives it inside the runtime it is called in.
+/// [`start`](Builder::start) runs it on threads of its own, from any runtime or none.
+/// [`run`](Builder::run) drives it inside the current runtime.
 #[derive(Debug)]
 pub struct Prober;
 
-/// What a prober is made of; see [`Prober::builder`].
+/// Configures a prober; see [`Prober::builder`].
 #[derive(Debug)]
 pub struct Builder<O = ()> {
     observer: O,
@@ -44,7 +44,7 @@ pub struct Builder<O = ()> {
 }
 
 impl Prober {
-    /// Begins to set a prober up.
+    /// A builder with the defaults: no targets, one thread.
     pub fn builder() -> Builder {
         Builder {
             observer: (),
@@ -59,7 +59,7 @@ impl Prober {
 }
 
 impl<O: Observer> Builder<O> {
-    /// Sets who is told of what happens; a pair listens side by side.
+    /// Sets the observer of all events. A pair of observers is an observer.
     #[must_use]
     pub fn observer<P: Observer>(self, observer: P) -> Builder<P> {
         Builder {
@@ -80,37 +80,36 @@ impl<O: Observer> Builder<O> {
         self
     }
 
-    /// Sets what is probed at first.
+    /// Sets the initial targets.
     #[must_use]
     pub fn targets(mut self, targets: TargetSet) -> Self {
         self.targets = targets;
         self
     }
 
-    /// Sets how many threads [`start`](Self::start) uses; one probes tens of
-    /// thousands of times a second.
+    /// Sets how many threads [`start`](Self::start) uses. One thread sends tens of thousands
+    /// of probes per second.
     #[must_use]
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// Sets what looks names up. What others look up with the same one is bounded and
-    /// counted together.
+    /// Sets the resolver. Its limits and counts are shared with all other users of it.
     #[must_use]
     pub fn resolver(mut self, resolver: Resolver) -> Self {
         self.resolver = resolver;
         self
     }
 
-    /// Sets what counts the targets without a socket.
+    /// Sets the counter of targets without a socket.
     #[must_use]
     pub fn socket_stats(mut self, stats: SocketStats) -> Self {
         self.socket_stats = stats;
         self
     }
 
-    /// Lets targets be asked for, besides those of the set.
+    /// Enables targets on demand, besides those of the set.
     #[must_use]
     pub fn on_demand(mut self, on_demand: OnDemand) -> Self {
         self.on_demand = Some(on_demand);
@@ -148,11 +147,14 @@ impl<O: Observer> Builder<O> {
         Ok(handle)
     }
 
-    /// Probes inside the current runtime until `stop` is done; needs its I/O and
-    /// time drivers. The lateness of slots is then also that of the other tasks.
+    /// Probes inside the current runtime until `stop` resolves. Other tasks of the runtime can
+    /// delay slots.
     ///
     /// # Errors
-    /// Where the system gives no timer, and where a sensor panics.
+    /// When the system refuses a timer, and when a sensor panics.
+    ///
+    /// # Panics
+    /// In a runtime without I/O or time enabled.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ProberError> {
         let dialer = Dialer::new(self.options, self.resolver, self.socket_stats);
         let shared = shared(self.observer, dialer);
@@ -178,12 +180,12 @@ impl<O: Observer> Builder<O> {
     }
 }
 
-/// A runtime for one thread. It is dropped without waiting, which is allowed inside
-/// another runtime too: where one can't be started, those before it end there.
+/// A runtime for one thread. Dropping it does not wait, which is allowed inside another
+/// runtime, too: if one can't be started, the earlier ones are dropped there.
 struct Own(Option<Runtime>);
 
 impl Own {
-    /// With its timer.
+    /// A runtime and its timer.
     fn new() -> io::Result<(Self, Timer)> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -212,7 +214,7 @@ impl Drop for Own {
     }
 }
 
-/// What is probed, and from now on also what is asked for.
+/// Starts with `targets`, and accepts targets on demand from now on.
 fn begin(
     commands: Vec<Arc<Commands>>,
     targets: TargetSet,
@@ -236,6 +238,6 @@ fn shared<O>(observer: O, dialer: Dialer) -> Arc<Shared<O>> {
         observer,
         dialer: Arc::new(dialer),
         epoch: Instant::now(),
-        begun: AtomicU64::new(0),
+        started: AtomicU64::new(0),
     })
 }

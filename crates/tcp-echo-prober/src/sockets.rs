@@ -1,4 +1,4 @@
-//! How many sockets a prober may have open, and which targets are without one.
+//! The limit of open sockets, and the number of targets without one.
 
 use std::{
     fmt::Display,
@@ -12,17 +12,16 @@ use tcp_echo_net::LogLimiter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{info, warn};
 
-/// The sockets that all attempts and connections of a prober share.
+/// The limit of sockets that all attempts and connections of a prober share.
 #[derive(Debug)]
 pub(crate) struct Sockets {
     max: Option<NonZeroUsize>,
-    /// None where there is no limit.
+    /// `None` without a limit.
     free: Option<Arc<Semaphore>>,
     stats: SocketStats,
 }
 
-/// The right to have one socket open: it is given back when this is dropped, after the
-/// socket.
+/// The permission to have one socket open. Drop it after the socket.
 #[derive(Debug)]
 pub(crate) struct Permit(#[expect(dead_code, reason = "it is held")] Option<OwnedSemaphorePermit>);
 
@@ -36,7 +35,7 @@ impl Sockets {
         }
     }
 
-    /// A permit, if one is free that nobody waits for.
+    /// Takes a permit, if one is free that nobody waits for.
     pub(crate) fn try_permit(&self) -> Option<Permit> {
         let Some(free) = &self.free else {
             return Some(Permit(None));
@@ -44,7 +43,7 @@ impl Sockets {
         Some(Permit(Some(free.clone().try_acquire_owned().ok()?)))
     }
 
-    /// Waits for a permit: who came first has the first one.
+    /// Waits for a permit, first come, first served.
     pub(crate) fn permit(&self) -> impl Future<Output = Permit> + Send + use<> {
         let free = self.free.clone();
         async move {
@@ -56,20 +55,20 @@ impl Sockets {
         }
     }
 
-    /// A target is without a socket, since the limit is reached.
-    pub(crate) fn shortage(&self) -> Without {
+    /// Counts a target without a socket, since the limit is reached.
+    pub(crate) fn limit_reached(&self) -> SocketShortage {
         let max = self.max.map_or(usize::MAX, NonZeroUsize::get);
         self.stats.begin(&format_args!("all {max} are in use"))
     }
 
-    /// A target is without a socket, since the system has none for it.
-    pub(crate) fn refusal(&self, error: &dyn Display) -> Without {
+    /// Counts a target without a socket, since the system refuses one.
+    pub(crate) fn refused(&self, error: &dyn Display) -> SocketShortage {
         self.stats.begin(error)
     }
 }
 
-/// How many targets of a prober have no socket, for want of file descriptors or memory.
-/// Clones are handles to the same.
+/// Counts the targets of a prober that lack a socket, for want of file descriptors or memory.
+/// Clones share the count.
 ///
 /// ```
 /// use tcp_echo_prober::{Options, Prober, SocketStats};
@@ -98,7 +97,7 @@ struct State {
 }
 
 impl SocketStats {
-    /// Targets without a socket at the moment, each of which is to have one. Their slots are
+    /// How many targets currently wait for a socket. Their slots are
     /// [`UnsentReason::Resources`](crate::UnsentReason::Resources).
     pub fn targets_without_socket(&self) -> usize {
         self.lock().without
@@ -110,7 +109,7 @@ impl SocketStats {
         self.lock().is_logged = true;
     }
 
-    fn begin(&self, reason: &dyn Display) -> Without {
+    fn begin(&self, reason: &dyn Display) -> SocketShortage {
         if self.lock().begin(Instant::now()) {
             warn!(
                 %reason,
@@ -118,7 +117,7 @@ impl SocketStats {
                  raise the limit of open files, as with `ulimit -n` or LimitNOFILE"
             );
         }
-        Without(self.clone())
+        SocketShortage(self.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -144,14 +143,14 @@ impl State {
     }
 }
 
-/// A target without a socket, for as long as this is not dropped.
+/// A target without a socket, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Without(SocketStats);
+pub(crate) struct SocketShortage(SocketStats);
 
-impl Drop for Without {
+impl Drop for SocketShortage {
     fn drop(&mut self) {
         if self.0.lock().end() {
-            info!("there is a socket for every target again");
+            info!("every target has a socket again");
         }
     }
 }
@@ -209,7 +208,7 @@ mod tests {
         let sockets = Sockets::new(None, SocketStats::default());
         let _permits: Vec<_> = (0..1000).map(|_| sockets.try_permit().unwrap()).collect();
         drop(sockets.permit().await);
-        let most = Sockets::new(Some(NonZeroUsize::MAX), SocketStats::default());
-        assert!(most.try_permit().is_some());
+        let huge = Sockets::new(Some(NonZeroUsize::MAX), SocketStats::default());
+        assert!(huge.try_permit().is_some());
     }
 }

@@ -220,7 +220,7 @@ async fn a_sensor_that_panics_ends_the_prober() {
     let on_demand = OnDemand::new(OnDemandLimits {
         networks: "127.0.0.0/8".parse().unwrap(),
         idle: DEADLINE,
-        most: 10,
+        max: 10,
     });
     let builder = || Prober::builder().observer(Panics).targets(targets(9, "l"));
     let prober = builder()

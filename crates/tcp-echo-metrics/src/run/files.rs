@@ -39,7 +39,7 @@ struct Wanted {
 /// out. Says so where the connections to `listed` targets, to those that may be asked for and
 /// of the server don't all fit.
 pub(super) fn budget(config: &Config, listed: usize) -> Budget {
-    let asked = config.on_demand.as_ref().map_or(0, |limits| limits.most);
+    let asked = config.on_demand.as_ref().map_or(0, |limits| limits.max);
     let targets = listed.saturating_add(asked);
     let Some(limit) = raise_limit() else {
         return Budget {
