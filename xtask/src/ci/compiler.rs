@@ -45,7 +45,8 @@ fn wanted(metadata: &Value) -> Result<(Version, Vec<(String, Version)>)> {
             others.push((name, version));
         }
     }
-    let promised = own.into_iter().min().context("no compiler is promised")?;
+    // Crates that promise an older one have no dependencies outside the workspace.
+    let promised = own.into_iter().max().context("no compiler is promised")?;
     Ok((promised, others))
 }
 
@@ -70,14 +71,14 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_of_ours_and_all_of_the_others() {
+    fn the_newest_of_ours_and_all_of_the_others() {
         let metadata = json!({"packages": [
             {"name": "ours", "version": "1.0.0", "source": null, "rust_version": "1.90"},
-            {"name": "mine", "version": "1.0.0", "source": null, "rust_version": "1.89"},
+            {"name": "mine", "version": "1.0.0", "source": null, "rust_version": "1.85"},
             {"name": "old", "version": "0.1.0", "source": "registry", "rust_version": null},
             {"name": "new", "version": "2.0.0", "source": "registry", "rust_version": "1.91.1"},
         ]});
         let others = vec![("new 2.0.0".to_owned(), (1, 91))];
-        assert_eq!(wanted(&metadata).unwrap(), ((1, 89), others));
+        assert_eq!(wanted(&metadata).unwrap(), ((1, 90), others));
     }
 }
