@@ -1,4 +1,4 @@
-//! A web configuration in force: the file, and all that it names.
+//! A loaded web configuration: the file, and the files that it names.
 
 use std::{path::Path, sync::Arc};
 
@@ -8,12 +8,12 @@ use crate::{
     ParseDuration, WebConfigError,
     config::Config,
     files::{Files, Seen},
-    limit::RequestLimiter,
+    rate_limit::RequestLimiter,
     tls::Tls,
     users::Users,
 };
 
-/// A web configuration in force.
+/// A loaded web configuration.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) tls: Option<Tls>,
@@ -22,8 +22,7 @@ pub(crate) struct Loaded {
     pub(crate) request_limiter: Option<Arc<RequestLimiter>>,
 }
 
-/// Reads `path` and what it names. What was looked at is told also where it can't be
-/// used.
+/// Reads `path` and the files that it names. Returns the files even on an error.
 pub(crate) fn load(path: &Path, duration: ParseDuration) -> (Seen, Result<Loaded, WebConfigError>) {
     let mut files = Files::new();
     let loaded = load_from(&mut files, path, duration);
@@ -57,7 +56,7 @@ fn load_from(
 }
 
 impl Loaded {
-    /// It in place of `before`, if a running program may go from one to the other.
+    /// Checks that this may replace `before` at run time.
     pub(crate) fn after(mut self, before: &Self, path: &Path) -> Result<Self, WebConfigError> {
         let changed = |problem| {
             Err(WebConfigError::Changed {
@@ -86,7 +85,7 @@ impl Loaded {
                  program would take it so",
             );
         }
-        // What was taken from it stays taken.
+        // An unchanged limit keeps its state.
         if let (Some(old), Some(new)) = (&before.request_limiter, &mut self.request_limiter)
             && old.limit() == new.limit()
         {

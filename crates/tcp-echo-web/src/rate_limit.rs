@@ -1,4 +1,4 @@
-//! How many requests are answered.
+//! The rate limit of requests.
 
 use std::{
     sync::{Mutex, PoisonError},
