@@ -7,10 +7,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::{Address, Host};
 
-/// How many connections the kernel may hold ready for us; it lowers this to its own limit.
+/// The backlog of a listener. The kernel lowers it to its own limit.
 const BACKLOG: i32 = 4096;
 
-/// Why an address could not be listened on. The message names the address, the source the cause.
+/// Why it is not possible to listen on an address. The message names the address, the source the
+/// cause.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
@@ -19,15 +20,15 @@ pub enum BindError {
     Lookup {
         /// The address as written.
         address: Address,
-        /// What the resolver said.
+        /// The error of the resolver.
         source: io::Error,
     },
-    /// The address is in use, is not one of this host, or needs a privilege.
+    /// The address is in use, not of this host, or privileged.
     #[error("cannot listen on {address}")]
     Listen {
         /// The address as written.
         address: Address,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
@@ -41,8 +42,8 @@ pub enum BindError {
 /// | `192.0.2.1:4000`, `[2001:db8::1]:4000`, `[fe80::1%eth0]:4000` | that address |
 /// | `localhost:4000` | the first address of that name that works, IPv4 before IPv6 |
 ///
-/// Where a host has no IPv6, `:4000` is every IPv4 address, while `[::]:4000` is an error. Port 0
-/// lets the system choose a port.
+/// Without IPv6, `:4000` is every IPv4 address, while `[::]:4000` is an error. Port 0 is any free
+/// port.
 ///
 /// One listener is enough as a rule. Where the system cannot serve both families with one
 /// socket (OpenBSD), "every address" is two, which share one port.
@@ -66,7 +67,7 @@ pub async fn listen(address: &Address) -> Result<Vec<TcpListener>, BindError> {
             if let Ok(addresses) = tokio::net::lookup_host((host.to_string(), port)).await {
                 first(addresses.collect()).map(|one| vec![one])
             } else {
-                // The resolver says that there is no such name.
+                // The resolver's own error is that the name does not exist.
                 let missing = format!("there is no network interface {:?}", host.zone);
                 Err(io::Error::new(io::ErrorKind::NotFound, missing))
             }
@@ -86,7 +87,7 @@ pub async fn listen(address: &Address) -> Result<Vec<TcpListener>, BindError> {
     })
 }
 
-/// Takes listeners into the current tokio runtime, whoever has opened them.
+/// Registers listeners with the current tokio runtime.
 ///
 /// # Errors
 ///
@@ -125,7 +126,7 @@ fn all(port: u16) -> io::Result<Vec<TcpListener>> {
     match bind(any_v6, Families::Both) {
         Ok(both) => Ok(vec![both]),
         Err(error) if !is_without_family(&error) => Err(error),
-        // This system has no IPv6, or none that takes IPv4 in as well.
+        // Without IPv6, or without dual-stack sockets.
         Err(_) => match bind(any_v6, Families::One) {
             Ok(v6) => {
                 let v4 = bind(any_v4(v6.local_addr()?.port()), Families::One)?;
@@ -136,8 +137,8 @@ fn all(port: u16) -> io::Result<Vec<TcpListener>> {
     }
 }
 
-/// Whether binding failed because the host lacks the address family, or the mix of the two,
-/// rather than because of the port.
+/// Whether binding failed for want of the address family or of dual-stack sockets, rather than
+/// because of the port.
 fn is_without_family(error: &io::Error) -> bool {
     !matches!(
         error.kind(),
@@ -168,12 +169,12 @@ fn bind(address: SocketAddr, families: Families) -> io::Result<TcpListener> {
         Type::STREAM,
         Some(Protocol::TCP),
     )?;
-    // Lets a restarted server have its port back while old connections linger. On Windows the
-    // same name means taking over a port that another program listens on.
+    // Allows a restarted server to bind while old connections linger. On Windows the option
+    // would take over the port of another program.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
-        // The default is a setting of the system.
+        // The default is a system setting.
         socket.set_only_v6(families == Families::One)?;
     }
     socket.bind(&address.into())?;
