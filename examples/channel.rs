@@ -88,7 +88,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             _ => {}
         }
     }
-    prober.stop()?;
+    prober.close().await?;
     peer.abort();
     Ok(())
 }

@@ -7,8 +7,8 @@ use std::{
     str::FromStr,
 };
 
-use tcp_echo_address::{Address, AddressError, Host, Networks};
 use tcp_echo_metrics::cli::TargetSpec;
+use tcp_echo_net::{Address, AddressError, Host, Networks};
 use tcp_echo_targets::{Endpoint, Shard};
 
 use crate::text::is_clean_line;

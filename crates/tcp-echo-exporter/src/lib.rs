@@ -123,5 +123,5 @@ pub use metrics::{
     targets::{TargetMetrics, TargetSensor},
 };
 pub use probe::{ParseDuration, Probe};
+pub use tcp_echo_net::{Address, BindError};
 pub use tcp_echo_resolve::LookupStats;
-pub use tcp_echo_server::{Address, BindError};

@@ -135,7 +135,7 @@ fn status_of(error: &AskError) -> StatusCode {
     match error {
         AskError::NotAllowed => StatusCode::FORBIDDEN,
         AskError::LookUp(_) => StatusCode::BAD_GATEWAY,
-        AskError::Share { .. } => StatusCode::TOO_MANY_REQUESTS,
+        AskError::Quota { .. } => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

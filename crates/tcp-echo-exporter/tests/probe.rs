@@ -41,7 +41,7 @@ async fn start(networks: &str, max_targets: usize) -> Parts {
     let on_demand = OnDemand::new(OnDemandLimits {
         networks: networks.parse().unwrap(),
         idle: Duration::from_secs(3600),
-        most: max_targets,
+        max: max_targets,
     });
     let listed = Target::new(peer.to_string().parse().unwrap(), session()).named("listed");
     let prober = Prober::builder()

@@ -1,10 +1,9 @@
-//! A sliding loss window: the outcomes of the last slots, one bit a slot, in
-//! constant time at any size.
+//! A sliding loss window: the outcomes of the last slots, one bit per slot, in constant time at
+//! any size.
 //!
-//! A [`LossWindow`] holds the outcomes of the last `size` slots that have one, in
-//! the order in which the outcomes became known, and knows at any moment how many
-//! of them are lost. Recording one and reading the ratio touch one bit and two
-//! counters, whether the window holds a hundred slots or ten million.
+//! A [`LossWindow`] holds the last `size` outcomes, in the order in which they became known, and
+//! counts how many of them are lost. Recording an outcome and reading the ratio touch one bit
+//! and two counters, at a hundred slots as at ten million.
 //!
 //! ```
 //! use core::num::NonZeroU32;

@@ -1,14 +1,14 @@
-//! A ring of bits and how many of them are set.
+//! A ring of bits, with the number of set ones.
 
 use alloc::{boxed::Box, vec};
 use core::num::NonZeroU32;
 
-/// What became of one slot of the schedule.
+/// The outcome of one slot of the schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// The reply came within the timeout.
+    /// The reply arrived within the timeout.
     Received,
-    /// It did not, or the slot could not be sent at all.
+    /// It did not, or the slot was unsent.
     Lost,
 }
 
@@ -16,18 +16,18 @@ const BITS: u32 = u64::BITS;
 
 /// The outcomes of the last slots; see the [crate's overview](crate).
 ///
-/// Memory is one bit a slot, rounded up to eight bytes, and is taken once.
+/// It takes one bit per slot, rounded up to eight bytes, allocated once.
 #[derive(Clone, Debug)]
 pub struct LossWindow {
     /// Bit *i* of the ring is bit *i* mod 64 of word *i* / 64; set where lost.
     /// Bits that hold no outcome yet are 0.
     ring: Box<[u64]>,
     size: u32,
-    /// How many outcomes the ring holds, at most `size`.
+    /// The number of outcomes, at most `size`.
     len: u32,
-    /// How many of them are lost.
+    /// The number of losses.
     lost: u32,
-    /// Where the next outcome goes.
+    /// The position of the next outcome.
     next: u32,
 }
 
@@ -45,7 +45,7 @@ impl LossWindow {
         }
     }
 
-    /// Records the outcome of one slot; in a full window the oldest falls out.
+    /// Records the outcome of one slot. It replaces the oldest one in a full window.
     #[inline]
     pub fn record(&mut self, outcome: Outcome) {
         let bit = 1 << (self.next % BITS);
@@ -67,8 +67,8 @@ impl LossWindow {
         self.len += u32::from(self.len < self.size);
     }
 
-    /// Records `slots` losses at once, as after a long pause of the host. The cost
-    /// does not grow beyond that of one full window.
+    /// Records `slots` losses at once, as after a long pause of the host. The cost is at most
+    /// that of one full window.
     pub fn record_lost(&mut self, slots: u64) {
         if slots < u64::from(self.size) {
             for _ in 0..slots {
@@ -86,13 +86,13 @@ impl LossWindow {
         }
     }
 
-    /// Over how many slots the window slides.
+    /// The size of the window, in slots.
     #[must_use]
     pub const fn size(&self) -> u32 {
         self.size
     }
 
-    /// How many outcomes it holds, at most [`size`](Self::size).
+    /// The number of outcomes, at most [`size`](Self::size).
     #[must_use]
     pub const fn len(&self) -> u32 {
         self.len
@@ -104,13 +104,13 @@ impl LossWindow {
         self.len == 0
     }
 
-    /// How many of the outcomes it holds are lost.
+    /// The number of losses in the window.
     #[must_use]
     pub const fn lost(&self) -> u32 {
         self.lost
     }
 
-    /// Lost to held, from 0 to 1; 0 while the window is empty.
+    /// The ratio of losses to outcomes, from 0 to 1; 0 while the window is empty.
     #[must_use]
     pub fn ratio(&self) -> f64 {
         match self.len {

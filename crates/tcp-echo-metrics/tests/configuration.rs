@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tcp_echo_address::Host;
 use tcp_echo_exporter::{AllowedHosts, Lifecycle};
 use tcp_echo_metrics::cli::{
     self, Config, IpFamily, Mode, ServiceAction, Stop, Timestamps, UsageError,
 };
 use tcp_echo_metrics::logging::{LogFormat, LogLevel};
+use tcp_echo_net::Host;
 use tcp_echo_prober::Dscp;
 
 fn parse(args: &[&str]) -> Result<Config, Stop> {
@@ -414,7 +414,7 @@ fn targets_may_be_asked_for_where_it_is_enabled() {
         limits.networks.to_string(),
         "10.0.0.0/8,::1/128,192.0.2.1/32"
     );
-    assert_eq!((limits.idle, limits.most), (Duration::from_secs(300), 1000));
+    assert_eq!((limits.idle, limits.max), (Duration::from_secs(300), 1000));
     // Whoever asks says what is probed, not the default.
     assert!(config.client.targets.is_empty());
 
@@ -426,7 +426,7 @@ fn targets_may_be_asked_for_where_it_is_enabled() {
     ];
     let config = with(&given);
     let limits = config.on_demand.clone().unwrap();
-    assert_eq!((limits.idle, limits.most), (Duration::from_secs(3600), 5));
+    assert_eq!((limits.idle, limits.max), (Duration::from_secs(3600), 5));
     assert_eq!(names(&config), ["a:1"]);
 
     let environment = [

@@ -1,4 +1,4 @@
-//! What is probed at the moment: the set that was given, and what was asked for.
+//! The current targets of a prober: its set, and those on demand.
 
 use std::{
     collections::BTreeMap,
@@ -14,35 +14,34 @@ use crate::{
     commands::{Command, Commands},
 };
 
-/// The targets of a prober, and the workers that have them. No name is in the set and
-/// among the asked for at once.
+/// The targets of a prober, and its workers. No name is both in the set and on demand.
 #[derive(Debug, Default)]
 pub(crate) struct ActiveTargets {
     set: TargetSet,
     asked: BTreeMap<Arc<str>, Asked>,
-    /// Whose these are.
+    /// Their number per client.
     quotas: ClientQuotas,
-    /// Without any nothing is probed: the prober has ended.
+    /// Empty once the prober has ended.
     workers: Vec<Arc<Commands>>,
 }
 
 #[derive(Debug)]
 struct Asked {
     last: Instant,
-    /// Who has asked for it first, or for the longest time alone.
+    /// The client that it counts for: the first one, or the one that kept asking.
     client: Option<IpAddr>,
-    /// When that one did so last.
+    /// When that client asked last.
     client_last: Instant,
 }
 
-/// What becomes of a target that is asked for.
+/// The answer to a request for a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// There is one of its name already, of the set or asked for.
+    /// A target of its name exists, in the set or on demand.
     Active,
-    /// There is no place for it.
+    /// A limit is reached.
     Refused(Refusal),
-    /// It would be new.
+    /// It does not exist yet.
     New,
     /// The prober has ended.
     Ended,
@@ -60,26 +59,28 @@ impl ActiveTargets {
         &self.set
     }
 
-    /// Probes `new` and what was asked for from now on. A name that comes into the set
-    /// is the set's from then on.
-    pub(crate) fn apply(&mut self, new: TargetSet) -> Changes {
+    /// Replaces the set; `None` when the prober has ended. A name that comes into the set
+    /// belongs to the set from then on, even if a client has asked for it before.
+    pub(crate) fn apply(&mut self, new: TargetSet) -> Option<Changes> {
+        if self.workers.is_empty() {
+            return None;
+        }
         let changes = self.set.apply(new);
         let removed = changes.removed.iter().map(|name| (name.clone(), None));
         let mut commands: Vec<Command> = removed.collect();
         for target in &changes.added {
             let name = target.name();
             if let Some(asked) = self.asked.remove(name) {
-                self.quotas.give_back(asked.client);
+                self.quotas.release(asked.client);
             }
             // Of two commands for one name the later one counts.
             commands.push((name.clone(), Some(target.clone())));
         }
-        self.tell(commands);
-        changes
+        self.send(commands);
+        Some(changes)
     }
 
-    /// Whether a target may be asked for by `client`; one that is probed is noted as asked
-    /// for.
+    /// Checks a request of `client` for a target. If the target exists, the request keeps it.
     pub(crate) fn ask(
         &mut self,
         target: &Target,
@@ -94,14 +95,14 @@ impl ActiveTargets {
             return Answer::Active;
         }
         let Some(asked) = self.asked.get_mut(target.name()) else {
-            let may = self.quotas.check(client, limits.most);
+            let may = self.quotas.check(client, limits.max);
             return may.map_or_else(Answer::Refused, |()| Answer::New);
         };
         asked.last = now;
-        // Who no longer asks has no part in what others keep up.
+        // A client that no longer asks gives the target up to one that does.
         let is_left = now.saturating_duration_since(asked.client_last) >= limits.idle;
         if is_left && asked.client != client {
-            self.quotas.give_back(asked.client);
+            self.quotas.release(asked.client);
             self.quotas.take(client);
             asked.client = client;
         }
@@ -111,10 +112,10 @@ impl ActiveTargets {
         Answer::Active
     }
 
-    /// Probes a target of which [`ask`](Self::ask) has said that it would be new.
-    pub(crate) fn begin(&mut self, target: Target, client: Option<IpAddr>, now: Instant) {
+    /// Starts a target for which [`ask`](Self::ask) has returned [`Answer::New`].
+    pub(crate) fn start(&mut self, target: Target, client: Option<IpAddr>, now: Instant) {
         let name = target.name().clone();
-        self.tell(vec![(name.clone(), Some(target))]);
+        self.send(vec![(name.clone(), Some(target))]);
         let asked = Asked {
             last: now,
             client,
@@ -122,12 +123,12 @@ impl ActiveTargets {
         };
         self.quotas.take(client);
         if let Some(before) = self.asked.insert(name, asked) {
-            self.quotas.give_back(before.client);
+            self.quotas.release(before.client);
         }
     }
 
-    /// Ends what was not asked for since `idle` ago. Gives how many ended, and when the
-    /// next may.
+    /// Ends the targets that nobody has asked for within `idle`. Returns how many ended, and
+    /// when the next one may.
     pub(crate) fn end_idle(&mut self, now: Instant, idle: Duration) -> (usize, Option<Instant>) {
         let is_idle = |asked: &Asked| now.saturating_duration_since(asked.last) >= idle;
         let all = std::mem::take(&mut self.asked);
@@ -135,14 +136,14 @@ impl ActiveTargets {
             all.into_iter().partition(|(_, asked)| is_idle(asked));
         self.asked = kept;
         for asked in ended.values() {
-            self.quotas.give_back(asked.client);
+            self.quotas.release(asked.client);
         }
-        self.tell(ended.keys().map(|name| (name.clone(), None)).collect());
+        self.send(ended.keys().map(|name| (name.clone(), None)).collect());
         let oldest = self.asked.values().map(|asked| asked.last).min();
         (ended.len(), oldest.map(|oldest| oldest + idle))
     }
 
-    /// Has the workers end, and keeps nothing.
+    /// Ends the workers, and drops everything.
     pub(crate) fn end(&mut self) {
         for worker in &self.workers {
             worker.close();
@@ -150,22 +151,22 @@ impl ActiveTargets {
         *self = Self::default();
     }
 
-    /// Tells each worker at once what concerns the names that are its own.
-    fn tell(&self, commands: Vec<Command>) {
+    /// Sends each worker the commands for its names, all at once.
+    fn send(&self, commands: Vec<Command>) {
         if let [worker] = &*self.workers {
-            return worker.give(commands);
+            return worker.push(commands);
         }
-        let mut shares: Vec<Vec<Command>> = self.workers.iter().map(|_| Vec::new()).collect();
+        let mut batches: Vec<Vec<Command>> = self.workers.iter().map(|_| Vec::new()).collect();
         for command in commands {
             let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&command.0);
-            let share = hash.checked_rem(self.workers.len() as u64);
-            let share = share.and_then(|share| usize::try_from(share).ok());
-            if let Some(share) = share.and_then(|share| shares.get_mut(share)) {
-                share.push(command);
+            let worker = hash.checked_rem(self.workers.len() as u64);
+            let worker = worker.and_then(|worker| usize::try_from(worker).ok());
+            if let Some(batch) = worker.and_then(|worker| batches.get_mut(worker)) {
+                batch.push(command);
             }
         }
-        for (worker, share) in self.workers.iter().zip(shares) {
-            worker.give(share);
+        for (worker, batch) in self.workers.iter().zip(batches) {
+            worker.push(batch);
         }
     }
 }
@@ -183,11 +184,11 @@ mod tests {
         Target::new("127.0.0.1:1".parse().unwrap(), session).named(name)
     }
 
-    fn limits(most: usize) -> OnDemandLimits {
+    fn limits(max: usize) -> OnDemandLimits {
         OnDemandLimits {
             networks: "127.0.0.0/8".parse().unwrap(),
             idle: 2 * SECOND,
-            most,
+            max,
         }
     }
 
@@ -195,8 +196,8 @@ mod tests {
         target(name, 1).on_demand("127.0.0.0/8".parse().unwrap())
     }
 
-    /// What a worker was told: `+` and `-` before the names, in their order.
-    fn told(commands: &Commands) -> Vec<String> {
+    /// The commands of a worker: `+` and `-` before the names, in their order.
+    fn taken(commands: &Commands) -> Vec<String> {
         let taken = commands.take(usize::MAX).unwrap();
         let sign = |command: &Command| if command.1.is_some() { '+' } else { '-' };
         let text = |command: Command| format!("{}{}", sign(&command), command.0);
@@ -228,11 +229,11 @@ mod tests {
         let set = |names: &[&str]| TargetSet::new(names.iter().map(|n| target(n, 1))).unwrap();
         let _ = active.apply(set(&["a", "b"]));
         assert_eq!(active.ask(&asked("c"), None, now, &limits(9)), Answer::New);
-        active.begin(asked("c"), None, now);
-        assert_eq!(told(&commands), ["+a", "+b", "+c"]);
+        active.start(asked("c"), None, now);
+        assert_eq!(taken(&commands), ["+a", "+b", "+c"]);
 
         let _ = active.apply(set(&["a", "d"]));
-        assert_eq!(told(&commands), ["-b", "+d"]);
+        assert_eq!(taken(&commands), ["-b", "+d"]);
         assert_eq!(
             active.ask(&asked("c"), None, now, &limits(9)),
             Answer::Active
@@ -244,24 +245,24 @@ mod tests {
         assert_eq!(active.ask(&asked("b"), None, now, &limits(9)), Answer::New);
 
         assert_eq!(active.end_idle(now + SECOND, SECOND), (1, None));
-        assert_eq!(told(&commands), ["-c"]);
+        assert_eq!(taken(&commands), ["-c"]);
     }
 
     #[test]
     fn a_name_that_comes_into_the_set_is_the_sets() {
         let (mut active, commands) = active();
         let now = Instant::now();
-        active.begin(asked("a"), None, now);
+        active.start(asked("a"), None, now);
         let set = TargetSet::new([target("a", 1)]).unwrap();
         let _ = active.apply(set);
-        assert_eq!(told(&commands), ["+a"]);
+        assert_eq!(taken(&commands), ["+a"]);
         assert_eq!(active.end_idle(now + SECOND, SECOND), (0, None));
         assert_eq!(
             active.ask(&asked("a"), None, now, &limits(0)),
             Answer::Active
         );
         let _ = active.apply(TargetSet::default());
-        assert_eq!(told(&commands), ["-a"]);
+        assert_eq!(taken(&commands), ["-a"]);
         assert_eq!(active.ask(&asked("a"), None, now, &limits(1)), Answer::New);
     }
 
@@ -269,8 +270,8 @@ mod tests {
     fn what_is_asked_for_again_stays() {
         let (mut active, commands) = active();
         let now = Instant::now();
-        active.begin(asked("a"), None, now);
-        active.begin(asked("b"), None, now);
+        active.start(asked("a"), None, now);
+        active.start(asked("b"), None, now);
         let later = now + SECOND;
         assert_eq!(
             active.ask(&asked("a"), None, later, &limits(2)),
@@ -278,7 +279,7 @@ mod tests {
         );
         let (ended, next) = active.end_idle(now + 2 * SECOND, 2 * SECOND);
         assert_eq!((ended, next), (1, Some(later + 2 * SECOND)));
-        assert_eq!(told(&commands), ["+a", "-b"]);
+        assert_eq!(taken(&commands), ["+a", "-b"]);
         let (ended, next) = active.end_idle(later + 2 * SECOND, 2 * SECOND);
         assert_eq!((ended, next), (1, None));
     }
@@ -287,15 +288,15 @@ mod tests {
     fn there_is_a_bound_and_one_way_to_probe_a_name() {
         let (mut active, commands) = active();
         let now = Instant::now();
-        active.begin(asked("a"), None, now);
+        active.start(asked("a"), None, now);
         let full = Answer::Refused(Refusal::Full);
         assert_eq!(active.ask(&asked("b"), None, now, &limits(1)), full);
-        // Who asks for another interval gets what there is, and keeps it up.
+        // A request with another interval keeps the existing target.
         let slower = target("a", 2).on_demand("127.0.0.0/8".parse().unwrap());
         let later = now + SECOND;
         assert_eq!(active.ask(&slower, None, later, &limits(1)), Answer::Active);
         assert_eq!(active.end_idle(later, SECOND), (0, Some(later + SECOND)));
-        assert_eq!(told(&commands), ["+a"]);
+        assert_eq!(taken(&commands), ["+a"]);
         active.end();
         assert_eq!(
             active.ask(&asked("b"), None, now, &limits(1)),
@@ -304,16 +305,16 @@ mod tests {
     }
 
     #[test]
-    fn a_client_has_its_share_and_gets_all_that_is_probed() {
+    fn a_client_has_a_quota_and_shares_existing_targets() {
         let (mut active, _commands) = active();
         let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|ip| Some(ip.parse().unwrap()));
         let (now, limits) = (Instant::now(), limits(4));
         for name in ["a", "b", "c"] {
             assert_eq!(active.ask(&asked(name), one, now, &limits), Answer::New);
-            active.begin(asked(name), one, now);
+            active.start(asked(name), one, now);
         }
-        let share = Answer::Refused(Refusal::Share);
-        assert_eq!(active.ask(&asked("d"), one, now, &limits), share);
+        let refused = Answer::Refused(Refusal::Quota);
+        assert_eq!(active.ask(&asked("d"), one, now, &limits), refused);
         assert_eq!(active.ask(&asked("a"), one, now, &limits), Answer::Active);
         assert_eq!(active.ask(&asked("a"), other, now, &limits), Answer::Active);
         assert_eq!(active.ask(&asked("d"), other, now, &limits), Answer::New);
@@ -328,7 +329,7 @@ mod tests {
         let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|ip| Some(ip.parse().unwrap()));
         let (now, limits) = (Instant::now(), limits(4));
         for name in ["a", "b", "c"] {
-            active.begin(asked(name), one, now);
+            active.start(asked(name), one, now);
         }
         let later = now + SECOND;
         assert_eq!(active.ask(&asked("a"), one, later, &limits), Answer::Active);
@@ -340,7 +341,7 @@ mod tests {
         // The first client has asked for one of them since, so the others are the other's.
         let at = now + 2 * SECOND;
         assert_eq!(active.ask(&asked("d"), one, at, &limits), Answer::New);
-        active.begin(asked("d"), one, at);
+        active.start(asked("d"), one, at);
         let full = Answer::Refused(Refusal::Full);
         assert_eq!(active.ask(&asked("e"), one, at, &limits), full);
         // All places come back in the end.

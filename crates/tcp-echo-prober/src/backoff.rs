@@ -1,36 +1,36 @@
-//! How long to wait before the next attempt to connect.
+//! The delay before the next attempt to connect.
 
 use std::time::Duration;
 
-/// The delay before the first attempt anew.
+/// The first delay.
 const FIRST: Duration = Duration::from_millis(100);
 
-/// Delays that double from 100 ms to a cap. Each is shortened by chance, by a
-/// fifth to a half, so that a fleet does not reconnect in step.
+/// Delays that double from 100 ms to a cap. Each is randomly shortened, by a fifth to a half,
+/// so that a fleet does not reconnect in step.
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     next: Duration,
-    most: Duration,
+    max: Duration,
 }
 
 impl Backoff {
-    pub(crate) fn new(most: Duration) -> Self {
+    pub(crate) fn new(max: Duration) -> Self {
         Self {
-            next: FIRST.min(most),
-            most,
+            next: FIRST.min(max),
+            max,
         }
     }
 
     /// The next delay.
     pub(crate) fn delay(&mut self) -> Duration {
         let delay = self.next;
-        self.next = (2 * delay).min(self.most);
+        self.next = (2 * delay).min(self.max);
         delay.mul_f64(0.5 + 0.3 * fastrand::f64())
     }
 
-    /// The peer answers: the next delay is the first one again.
+    /// The peer has answered: starts over at the first delay.
     pub(crate) fn reset(&mut self) {
-        self.next = FIRST.min(self.most);
+        self.next = FIRST.min(self.max);
     }
 }
 

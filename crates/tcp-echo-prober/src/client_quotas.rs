@@ -1,54 +1,53 @@
-//! Places that clients share.
+//! Quotas of clients.
 
 use std::net::IpAddr;
 
-use tcp_echo_address::ClientCounts;
+use tcp_echo_net::ClientCounts;
 
-/// Who has how many of a number of places. A client is an address, or the /64 of an IPv6
-/// one.
+/// Shares a limited number of places among clients. A client is an IPv4 address, or the /64 of
+/// an IPv6 one.
 ///
-/// A client may take one more while it has fewer than three times as many as are left. So
-/// one alone gets three quarters of all, and the next one three quarters of the rest; those
-/// that take much come to a balance, and there is always something left for another.
+/// A client may take one more while it holds fewer than three times as many as are free. So
+/// one alone gets three quarters of all, the next one three quarters of the rest, and there
+/// is something left for another one as long as possible.
 #[derive(Debug, Default)]
 pub(crate) struct ClientQuotas {
     taken: ClientCounts,
 }
 
-/// For how many of its own a place has to be left.
+/// How many places a client may hold per free one.
 const OWN_PER_FREE: usize = 3;
 
-/// Why a client may not take a place.
+/// Why a client gets no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// All are taken.
     Full,
-    /// The client has its share.
-    Share,
+    /// The client has reached its quota.
+    Quota,
 }
 
 impl ClientQuotas {
-    /// Whether `client` may take one of the places, of which there are `most`. Who is no
-    /// client may have all.
-    pub(crate) fn check(&self, client: Option<IpAddr>, most: usize) -> Result<(), Refusal> {
-        let free = most.saturating_sub(self.taken.all());
+    /// Whether `client` may take one of `limit` places. `None` has no quota.
+    pub(crate) fn check(&self, client: Option<IpAddr>, limit: usize) -> Result<(), Refusal> {
+        let free = limit.saturating_sub(self.taken.all());
         if free == 0 {
             return Err(Refusal::Full);
         }
         let own = client.map(|client| self.taken.of(client));
         if own.is_some_and(|own| own >= free.saturating_mul(OWN_PER_FREE)) {
-            return Err(Refusal::Share);
+            return Err(Refusal::Quota);
         }
         Ok(())
     }
 
-    /// Gives `client` a place.
+    /// Counts one more place of `client`.
     pub(crate) fn take(&mut self, client: Option<IpAddr>) {
         self.taken.take(client);
     }
 
-    /// Takes a place back from `client`, which has one.
-    pub(crate) fn give_back(&mut self, client: Option<IpAddr>) {
+    /// Counts one less of `client`, which holds one.
+    pub(crate) fn release(&mut self, client: Option<IpAddr>) {
         self.taken.release(client);
     }
 }
@@ -62,11 +61,11 @@ mod tests {
         Some(text.parse().unwrap())
     }
 
-    /// How many of `most` places a client can still take.
-    fn take_all(quotas: &mut ClientQuotas, client: Option<IpAddr>, most: usize) -> usize {
-        (0..=most)
+    /// Takes as many of `limit` places as the client may, and returns how many.
+    fn take_all(quotas: &mut ClientQuotas, client: Option<IpAddr>, limit: usize) -> usize {
+        (0..=limit)
             .take_while(|_| {
-                let may = quotas.check(client, most).is_ok();
+                let may = quotas.check(client, limit).is_ok();
                 if may {
                     quotas.take(client);
                 }
@@ -85,15 +84,15 @@ mod tests {
         let refused = quotas.check(ip("192.0.2.1"), 1000);
         assert_eq!(refused, Err(Refusal::Full));
         assert_eq!(quotas.check(None, 1001), Ok(()));
-        assert_eq!(quotas.check(ip("192.0.2.1"), 1001), Err(Refusal::Share));
+        assert_eq!(quotas.check(ip("192.0.2.1"), 1001), Err(Refusal::Quota));
     }
 
     #[test]
     fn few_places_are_of_use_too() {
-        for (most, alone) in [(0, 0), (1, 1), (2, 2), (3, 3), (4, 3), (8, 6)] {
+        for (limit, alone) in [(0, 0), (1, 1), (2, 2), (3, 3), (4, 3), (8, 6)] {
             let mut quotas = ClientQuotas::default();
-            assert_eq!(take_all(&mut quotas, ip("::1"), most), alone, "{most}");
-            assert_eq!(take_all(&mut quotas, None, most), most - alone, "{most}");
+            assert_eq!(take_all(&mut quotas, ip("::1"), limit), alone, "{limit}");
+            assert_eq!(take_all(&mut quotas, None, limit), limit - alone, "{limit}");
         }
     }
 
@@ -110,7 +109,7 @@ mod tests {
                 "2001:db8::3",
                 "2001:db8:0:1::1",
             ] {
-                quotas.give_back(ip(client));
+                quotas.release(ip(client));
             }
             assert_eq!((quotas.taken.all(), quotas.taken.largest()), (0, None));
         }

@@ -1,10 +1,10 @@
-//! The clocks: read here, and nowhere below.
+//! The clocks, read here and nowhere below.
 
 use std::time::{Instant, SystemTime};
 
 use tcp_echo_session::{Time, UnixNanos};
 
-/// This moment, by both clocks, in the order that [`Time`] asks for.
+/// The current time by both clocks, read in the order that [`Time`] requires.
 #[inline]
 pub(crate) fn now() -> Time {
     let wall = wall();
@@ -12,8 +12,7 @@ pub(crate) fn now() -> Time {
     Time { at, wall }
 }
 
-/// The realtime clock, in the range of the wire. A clock that is set before 1970
-/// or after 2262 reads as the nearest end of what is left.
+/// The realtime clock, clamped to the years 1970 to 2262, the range of the wire.
 fn wall() -> UnixNanos {
     let since_epoch = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)

@@ -1,4 +1,4 @@
-//! What a worker is yet to do.
+//! The commands of a worker.
 
 use std::{
     collections::BTreeMap,
@@ -9,11 +9,11 @@ use tokio::sync::Notify;
 
 use crate::Target;
 
-/// What is wanted of one name: to be probed as this target, anew, or not at all.
+/// A name, and the target to probe under it from now on; `None` stops it.
 pub(crate) type Command = (Arc<str>, Option<Target>);
 
-/// The commands for one worker, at most one for a name: a later one replaces one that was
-/// not taken yet, so however often the list changes, no more than the list is kept.
+/// The pending commands for one worker, at most one per name: a later one replaces one that
+/// was not taken yet. So the queue never exceeds the list, however often that changes.
 #[derive(Debug, Default)]
 pub(crate) struct Commands {
     state: Mutex<State>,
@@ -27,13 +27,13 @@ struct State {
 }
 
 impl Commands {
-    /// Gives all of them at once.
-    pub(crate) fn give(&self, commands: impl IntoIterator<Item = Command>) {
+    /// Adds all of them at once.
+    pub(crate) fn push(&self, commands: impl IntoIterator<Item = Command>) {
         self.lock().wanted.extend(commands);
         self.changed.notify_one();
     }
 
-    /// Has the worker end, whatever it has not taken.
+    /// Ends the worker; pending commands are dropped.
     pub(crate) fn close(&self) {
         let wanted = {
             let mut state = self.lock();
@@ -44,17 +44,17 @@ impl Commands {
         drop(wanted);
     }
 
-    /// Takes so many; nothing where the worker is to end.
-    pub(crate) fn take(&self, most: usize) -> Option<Vec<Command>> {
+    /// Takes up to `max` commands; `None` once closed.
+    pub(crate) fn take(&self, max: usize) -> Option<Vec<Command>> {
         let mut state = self.lock();
         if state.is_closed {
             return None;
         }
         let next = || state.wanted.pop_first();
-        Some(std::iter::from_fn(next).take(most).collect())
+        Some(std::iter::from_fn(next).take(max).collect())
     }
 
-    /// Waits until there may be something to take.
+    /// Waits until there may be a command.
     pub(crate) async fn changed(&self) {
         self.changed.notified().await;
     }

@@ -1,4 +1,4 @@
-//! A connection: frames out, frames in, whatever the boundaries.
+//! A connection that reads and writes whole frames.
 
 use std::{
     io,
@@ -13,10 +13,10 @@ use tokio::{io::Interest, net::TcpStream};
 
 use crate::{clock, sockets::Permit};
 
-/// Reads of one connection before the other tasks of its thread have their turn.
-pub(crate) const READS_IN_TURN: usize = 16;
+/// How many reads of one connection happen before other tasks of the thread run.
+pub(crate) const READS_PER_POLL: usize = 16;
 
-/// Enough for the replies of several slots; a peer that sends more is read in turns.
+/// Enough for the replies of several slots; more takes several reads.
 const READ_LEN: usize = 64 * FRAME_LEN;
 
 /// One connection to a target.
@@ -24,31 +24,31 @@ pub(crate) struct Connection {
     stream: TcpStream,
     address: SocketAddr,
     decoder: Decoder,
-    /// A frame of which the kernel has taken a part, and how much of it.
+    /// A partly written frame, and how much of it the kernel has taken.
     partial: Option<([u8; FRAME_LEN], usize)>,
-    /// All that had arrived by then was read.
+    /// Everything that had arrived by then was read.
     read_until: Instant,
-    /// What is read in turns until then.
+    /// What is left to read up to a moment.
     backlog: Option<Backlog>,
-    /// For the socket of the stream, and so dropped after it.
+    /// The permit of the stream's socket, dropped after it.
     _permit: Permit,
 }
 
-/// What lay in the socket at a moment, and was not read yet.
+/// The unread bytes of a socket at one moment.
 #[derive(Clone, Copy, Debug)]
 struct Backlog {
     at: Instant,
     bytes: usize,
 }
 
-/// What came of handing a frame to the kernel.
+/// How much of a frame the kernel has taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
-    /// It took all of it.
+    /// All of it.
     Whole,
-    /// It took a part; the rest follows when there is room.
+    /// A part; the rest follows when there is room.
     Part,
-    /// It took nothing.
+    /// Nothing.
     Nothing,
 }
 
@@ -69,7 +69,7 @@ impl Connection {
         self.address
     }
 
-    /// Writes a frame, behind which no other is half written.
+    /// Writes a frame. No other one may be partly written.
     #[inline]
     pub(crate) fn write(&mut self, frame: [u8; FRAME_LEN]) -> io::Result<Written> {
         match self.stream.try_write(&frame) {
@@ -83,8 +83,8 @@ impl Connection {
         }
     }
 
-    /// Writes the rest of a frame as the kernel takes it; ready when all of it is
-    /// written, pending also where no frame is half written.
+    /// Writes the rest of a partly written frame. Ready when all of it is written; pending
+    /// also when there is none.
     pub(crate) fn poll_finish_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let Some((frame, taken)) = &mut self.partial else {
@@ -103,14 +103,14 @@ impl Connection {
         }
     }
 
-    /// Waits until there is something to read.
+    /// Waits until the socket is readable.
     #[inline]
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.stream.poll_read_ready(cx)
     }
 
-    /// Reads once, if the runtime knows of something to read, and gives each whole
-    /// frame to `frame`. Gives when it has read something.
+    /// Reads once if the socket is readable, and passes each whole frame to `frame`. Returns
+    /// the time of the read, or `None` if there was nothing.
     #[inline]
     pub(crate) fn read(&mut self, frame: impl FnMut(Stamp, Probe)) -> io::Result<Option<Time>> {
         let mut buffer = [0; READ_LEN];
@@ -121,8 +121,8 @@ impl Connection {
             if received.len == 0 || received.len == READ_LEN {
                 return Ok(received);
             }
-            // A short read has emptied the socket: to say so spares the system call
-            // that would find it out. Whatever arrives from here on is a new edge.
+            // A short read has emptied the socket. Clearing the readiness saves a system call;
+            // new bytes are a new edge.
             last = Some(received);
             Err(io::ErrorKind::WouldBlock.into())
         });
@@ -134,18 +134,18 @@ impl Connection {
         self.decode(received, &buffer, frame).map(Some)
     }
 
-    /// Reads what had arrived by `now`, whether or not the runtime knows of it yet. Gives
-    /// up to when all that had arrived is read: `now`, or where there is more than one
-    /// turn's share an earlier moment; it then goes on when it is called again.
+    /// Reads what had arrived by `now`, even if the runtime has not noticed it yet. Returns up
+    /// to when everything was read: `now`, or an earlier moment if there is too much for one
+    /// call. The next call then continues.
     ///
-    /// It stops at what lay in the socket at first, so that a peer that sends without
-    /// end is judged all the same.
+    /// It stops after the bytes that were there at first, so that timeouts are counted even
+    /// if the peer never stops sending.
     pub(crate) fn catch_up(
         &mut self,
         now: Instant,
         mut frame: impl FnMut(Stamp, Probe),
     ) -> io::Result<Instant> {
-        for _ in 0..READS_IN_TURN {
+        for _ in 0..READS_PER_POLL {
             if self.read_now(&mut frame)? < READ_LEN {
                 self.backlog = None;
                 self.read_until = now;
@@ -167,8 +167,8 @@ impl Connection {
         Ok(self.read_until)
     }
 
-    /// Reads once; gives how many bytes, of which fewer than asked for, perhaps none, have
-    /// emptied the socket.
+    /// Reads once. Returns the number of bytes; less than a full buffer means that the socket
+    /// is empty.
     fn read_now(&mut self, frame: impl FnMut(Stamp, Probe)) -> io::Result<usize> {
         let mut buffer = [0; READ_LEN];
         match tcp_echo_socket::recv(&self.stream, &mut buffer) {
@@ -205,7 +205,7 @@ impl Connection {
         Ok(read)
     }
 
-    /// The kernel's view of the connection, where it tells.
+    /// The kernel's view of the connection, where the system has one.
     pub(crate) fn tcp_info(&self) -> Option<tcp_echo_session::TcpInfo> {
         let info = tcp_echo_socket::tcp_info(&self.stream).ok()?;
         Some(tcp_echo_session::TcpInfo {
@@ -216,11 +216,11 @@ impl Connection {
         })
     }
 
-    /// Ends the connection: in order, or where nobody answers any more at once, so
-    /// that the kernel does not go on to send into a dead path.
+    /// Closes the connection. A stalled one is reset, so that the kernel stops sending into a
+    /// dead path.
     pub(crate) fn close(self, reason: DisconnectReason) {
         if reason == DisconnectReason::Stalled {
-            // Where it is refused, the kernel keeps trying for a while.
+            // On failure the kernel keeps retransmitting for a while.
             let _ = tcp_echo_socket::abort(self.stream);
         }
     }
@@ -230,7 +230,7 @@ fn unix_nanos(since_epoch: Duration) -> Option<UnixNanos> {
     i64::try_from(since_epoch.as_nanos()).ok().map(UnixNanos)
 }
 
-/// What an error of a connection means.
+/// Classifies an error of a connection.
 pub(crate) fn disconnect_reason(error: &io::Error) -> DisconnectReason {
     use io::ErrorKind as Kind;
     match error.kind() {

@@ -4,10 +4,11 @@ use std::{
     io,
     net::SocketAddr,
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Once},
     time::{Duration, Instant},
 };
 
+use tcp_echo_net::{LogDecision, LogLimiter};
 use tcp_echo_resolve::{Failure, Limits, Resolver};
 use tcp_echo_session::ConnectFailure;
 use tcp_echo_socket::OpenError;
@@ -16,56 +17,61 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::{
     Host, Options, SocketStats, Target, Timestamps, link_local,
-    log_limiter::{LogLimiter, Once},
-    names::{Name, in_turn, this_host},
+    names::{Name, interleaved, this_host},
     sockets::{Permit, Sockets},
 };
 
-/// The least time that a handshake is given, however short the probes' timeout: a
-/// first segment that is lost is sent again by a new attempt, not by the kernel's
-/// retransmission a second later.
-const LEAST_PATIENCE: Duration = Duration::from_millis(500);
+/// The shortest timeout of a handshake, however short the probes' timeout. A new attempt
+/// repairs a lost SYN sooner than the kernel's retransmission after a second.
+const MIN_HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long an attempt is looked at once more when its time is up. A process that was
-/// paused finds its timers due before the runtime has asked which sockets are ready, and
-/// what the kernel did in the meantime counts.
-const LAST_LOOK: Duration = Duration::from_millis(20);
+/// How long an attempt is polled once more after its timeout. In a process that was paused,
+/// timers expire before the runtime has polled the sockets, and a handshake that the kernel
+/// has completed meanwhile counts.
+const FINAL_POLL: Duration = Duration::from_millis(20);
 
-/// How much of a head start an address has before the next one is tried
-/// (RFC 8305, section 5).
-const HEAD_START: Duration = Duration::from_millis(250);
+/// The Connection Attempt Delay of RFC 8305, section 5: how long to wait for one address
+/// before the next one is tried.
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// Concurrent look-ups for targets that clients ask for. They have a limit of their own, so
-/// that names that hang delay no other target.
+/// Concurrent look-ups for targets on demand. They have their own limit, so that names that
+/// hang delay no other target.
 const LOOKUPS_ON_DEMAND: Limits = Limits {
     prompt: 8,
     slow: 4,
     all: 8,
 };
 
-/// How long the one who asks for a target waits for its name to be looked up.
-const PATIENCE_ON_DEMAND: Duration = Duration::from_secs(5);
+/// How long a request for a target waits for the look-up of its name.
+const LOOKUP_TIMEOUT_ON_DEMAND: Duration = Duration::from_secs(5);
 
-/// More addresses of one name than this are not raced.
-const MOST_ADDRESSES: usize = 8;
+/// How many addresses of one name are raced at most.
+const MAX_ADDRESSES: usize = 8;
 
-/// What all attempts of a prober share.
+/// Log lines about single targets that may come at once …
+const LOG_BURST: u32 = 50;
+
+/// … and how long it takes until one more may. So the log stays readable where thousands of
+/// targets change at once.
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Shared by all attempts of a prober.
 pub(crate) struct Dialer {
     pub(crate) options: Options,
     resolver: Resolver,
     resolver_on_demand: Resolver,
     pub(crate) sockets: Sockets,
-    /// How much is said of single targets.
-    pub(crate) log_limiter: LogLimiter,
+    /// For lines about single targets.
+    log_limiter: LogLimiter,
     no_stamps: Once,
     no_dscp: Once,
 }
 
-/// A connection, just made.
+/// An established connection.
 pub(crate) struct Connected {
     pub(crate) stream: TcpStream,
     pub(crate) address: SocketAddr,
@@ -76,11 +82,11 @@ pub(crate) struct Connected {
 /// Why an attempt failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DialError {
-    #[error("cannot look it up: {0}")]
+    #[error("DNS lookup failed: {0}")]
     LookUp(#[from] Failure),
     #[error("there is no network interface {zone:?}{}", link_local::hint(zone))]
     NoInterface { zone: String },
-    #[error("it has no address in the networks that are allowed")]
+    #[error("no address in the allowed networks")]
     NotAllowed,
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -94,7 +100,7 @@ pub(crate) enum DialError {
 }
 
 impl DialError {
-    /// Whether this host has no descriptor or memory for a socket: that says nothing of the
+    /// Whether this host lacks a descriptor or memory for a socket. That is no failure of the
     /// peer.
     pub(crate) fn is_out_of_resources(&self) -> bool {
         match self {
@@ -112,7 +118,7 @@ impl DialError {
             Self::Timeout(_) => ConnectFailure::Timeout,
             Self::Open(_) | Self::NotAllowed => ConnectFailure::Other,
             Self::Connect { error, .. } => match error.kind() {
-                // A peer that resets a handshake does not want it either.
+                // A peer that resets a handshake refuses it, too.
                 Kind::ConnectionRefused | Kind::ConnectionReset => ConnectFailure::Refused,
                 Kind::TimedOut => ConnectFailure::Timeout,
                 Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => {
@@ -135,13 +141,22 @@ impl Dialer {
             resolver_on_demand,
             sockets: Sockets::new(options.max_sockets, stats),
             options: options.bounded(),
-            log_limiter: LogLimiter::new(),
-            no_stamps: Once::default(),
-            no_dscp: Once::default(),
+            log_limiter: LogLimiter::new(LOG_BURST, LOG_INTERVAL),
+            no_stamps: Once::new(),
+            no_dscp: Once::new(),
         }
     }
 
-    /// The name of `target`, to be looked up; nothing where it is an address.
+    /// Whether a line about a single target may be logged now.
+    pub(crate) fn may_log(&self) -> bool {
+        let decision = self.log_limiter.check(Instant::now());
+        if decision == LogDecision::OmitFirst {
+            info!("too many targets change at once; omitting lines about single targets");
+        }
+        decision == LogDecision::Log
+    }
+
+    /// The name of `target` to look up; `None` if the target is an address.
     pub(crate) fn name(&self, target: &Target) -> Option<Name> {
         let Some(Host::Name(name)) = target.address().host() else {
             return None;
@@ -159,7 +174,7 @@ impl Dialer {
         }
     }
 
-    /// The addresses that `target` stands for without being looked up.
+    /// The addresses of `target` that need no look-up.
     pub(crate) fn fixed(&self, target: &Target) -> Result<Vec<SocketAddr>, DialError> {
         let found = match target.address().host() {
             Some(Host::Ip(ip)) => vec![SocketAddr::new(*ip, 0)],
@@ -170,15 +185,15 @@ impl Dialer {
         self.usable(target, found)
     }
 
-    /// Those of the addresses found that may be connected to, in the order in which to
-    /// try them; at least one. Nothing connects to an address that did not come from
-    /// here, so a name that changes its mind leads nowhere else.
+    /// Filters and sorts the addresses found: those that the target may use, at least one, in
+    /// the order to try. Every connection uses an address from here, so a name that changes
+    /// can't lead outside the target's networks.
     pub(crate) fn usable(
         &self,
         target: &Target,
         found: Vec<SocketAddr>,
     ) -> Result<Vec<SocketAddr>, DialError> {
-        let mut usable = in_turn(found, target.address().port(), self.options.ip)?;
+        let mut usable = interleaved(found, target.address().port(), self.options.ip)?;
         if let Some(networks) = target.networks() {
             usable.retain(|address| networks.contains(address.ip()));
             if usable.is_empty() {
@@ -188,42 +203,42 @@ impl Dialer {
         Ok(usable)
     }
 
-    /// Looks `target` up once, for somebody who waits for it.
+    /// Looks `target` up once, for a request that waits.
     pub(crate) async fn resolve(&self, target: &Target) -> Result<Vec<SocketAddr>, DialError> {
         let Some(Host::Name(name)) = target.address().host() else {
             return self.fixed(target);
         };
         let resolver = self.resolver_of(target);
         let mut look_up = resolver.look_up(name.ascii(), self.options.ip, true);
-        let found = timeout(PATIENCE_ON_DEMAND, look_up.next()).await;
+        let found = timeout(LOOKUP_TIMEOUT_ON_DEMAND, look_up.next()).await;
         let found = found.ok().flatten().unwrap_or(Err(Failure::NoAnswer))?;
         self.usable(target, found)
     }
 
-    /// Connects to one of the addresses of `target`: to one at a time, where there is no
-    /// other permit than this.
+    /// Connects to one of the addresses of `target`, to one at a time if no other permit is
+    /// free.
     pub(crate) async fn dial(
         self: Arc<Self>,
         target: Arc<Target>,
         addresses: Vec<SocketAddr>,
         permit: Permit,
     ) -> Result<Connected, DialError> {
-        let patience = target.session().timeout().max(LEAST_PATIENCE);
-        self.race_within(patience, addresses, permit).await
+        let limit = target.session().timeout().max(MIN_HANDSHAKE_TIMEOUT);
+        self.race_with_timeout(limit, addresses, permit).await
     }
 
-    async fn race_within(
+    async fn race_with_timeout(
         self: Arc<Self>,
-        patience: Duration,
+        limit: Duration,
         addresses: Vec<SocketAddr>,
         permit: Permit,
     ) -> Result<Connected, DialError> {
         let mut race = pin!(self.race(addresses, permit));
-        if let Ok(ended) = timeout(patience, &mut race).await {
+        if let Ok(ended) = timeout(limit, &mut race).await {
             return ended;
         }
-        let ended = timeout(LAST_LOOK, race).await;
-        ended.unwrap_or(Err(DialError::Timeout(patience)))
+        let ended = timeout(FINAL_POLL, race).await;
+        ended.unwrap_or(Err(DialError::Timeout(limit)))
     }
 
     /// Connects to the address that answers first (RFC 8305).
@@ -233,7 +248,7 @@ impl Dialer {
         permit: Permit,
     ) -> Result<Connected, DialError> {
         let mut attempts = JoinSet::new();
-        let mut addresses = addresses.into_iter().take(MOST_ADDRESSES);
+        let mut addresses = addresses.into_iter().take(MAX_ADDRESSES);
         let mut failure = None;
         let mut permit = Some(permit);
         loop {
@@ -246,7 +261,7 @@ impl Dialer {
             let ended = if addresses.len() > 0 {
                 tokio::select! {
                     ended = attempts.join_next() => ended,
-                    () = sleep(HEAD_START) => continue,
+                    () = sleep(ATTEMPT_DELAY) => continue,
                 }
             } else {
                 attempts.join_next().await
@@ -255,12 +270,12 @@ impl Dialer {
                 Some(Ok(Ok(connected))) => return Ok(connected),
                 Some(Ok(Err((error, given_back)))) => {
                     permit = Some(given_back);
-                    // What a peer says goes before what this host lacks for another try.
+                    // The peer's answer is worth more than this host's lack of a socket.
                     if failure.is_none() || !error.is_out_of_resources() {
                         failure = Some(error);
                     }
                 }
-                // It was told to end, with the runtime.
+                // Cancelled with the runtime.
                 Some(Err(_)) => {}
                 None => {
                     return Err(failure.unwrap_or(DialError::LookUp(Failure::NoRecords)));
@@ -269,7 +284,7 @@ impl Dialer {
         }
     }
 
-    /// Connects to this address; where that fails, gives the permit back.
+    /// Connects to this address. Returns the permit with an error.
     async fn connect(
         self: Arc<Self>,
         address: SocketAddr,
@@ -286,40 +301,38 @@ impl Dialer {
         }
     }
 
-    /// A stream to this address, and how long its handshake took.
+    /// Opens a stream to this address. Returns the duration of the handshake, too.
     async fn stream(&self, address: SocketAddr) -> Result<(TcpStream, Duration), DialError> {
         let failed = |error| DialError::Connect { address, error };
         let opened = tcp_echo_socket::open(address, &self.options.socket)?;
-        if let Some(warning) = opened.warning
-            && self.no_dscp.first()
-        {
-            warn!("{warning}");
+        if let Some(warning) = opened.warning {
+            self.no_dscp.call_once(|| warn!("{warning}"));
         }
         // Before the handshake, so that the first reply is stamped too.
         if self.options.timestamps != Timestamps::User
             && let Err(error) = tcp_echo_socket::enable_receive_timestamps(&opened.socket)
             && self.options.timestamps == Timestamps::Kernel
-            && self.no_stamps.first()
         {
-            warn!(%error, "the kernel gives no receive timestamps; the process's clock is used");
+            self.no_stamps.call_once(|| {
+                warn!(%error, "no receive timestamps from the kernel; using the process's clock");
+            });
         }
         let socket = TcpSocket::from_std_stream(opened.socket.into());
         let started = Instant::now();
         let stream = socket.connect(address).await.map_err(failed)?;
         let handshake = started.elapsed();
         refuse_self(&stream).map_err(failed)?;
-        // A stream that refuses an option, mostly because the peer has reset it by
-        // now, says so when it is used.
+        // A stream that refuses an option, mostly since the peer has reset it, fails when it
+        // is used.
         let _ = tcp_echo_socket::configure_stream(&stream);
         Ok((stream, handshake))
     }
 }
 
 /// Refuses a connection to itself: nothing listens there, and its echo would look like a
-/// peer's. It is reset as it is dropped, so that no state of it keeps the port from who is to
-/// listen there.
+/// peer's. Dropping the stream resets it, so that it blocks the port for no listener.
 fn refuse_self(stream: &TcpStream) -> io::Result<()> {
-    // One that has no ends any more says so when it is used.
+    // A stream that has lost its ends fails when it is used.
     if tcp_echo_socket::is_self_connected(stream).unwrap_or(false) {
         let _ = tcp_echo_socket::abort(stream);
         return Err(io::Error::new(

@@ -1,4 +1,4 @@
-//! One target's task: it feeds the session and does what the session says.
+//! The task of one target: it feeds the session and does the session's I/O.
 
 mod probing;
 
@@ -24,16 +24,15 @@ use crate::{
     connection::{Connection, disconnect_reason},
     dial::{Connected, DialError, Dialer},
     names::Name,
-    sockets::{Permit, Without},
+    sockets::{Permit, SocketShortage},
     timer::Sleeper,
 };
 
-/// How long a connection waits for a new look-up of a name that was looked up before: the
-/// addresses of the last answer are mostly right, and a nameserver may be out of reach for
-/// as long as the peer was.
-const FRESH: Duration = Duration::from_millis(100);
+/// How long an attempt waits for a new look-up when an earlier answer exists. The last
+/// addresses are usually still right, and the nameserver may be as unreachable as the peer.
+const REFRESH_WAIT: Duration = Duration::from_millis(100);
 
-/// Drives one target until it is told to stop.
+/// Drives one target until it is stopped.
 pub(crate) struct Driver<S> {
     target: Arc<Target>,
     session: Session,
@@ -43,23 +42,22 @@ pub(crate) struct Driver<S> {
     stop: oneshot::Receiver<()>,
     link: Link,
     backoff: Backoff,
-    /// The addresses that the target has; of a name, at the last look-up.
+    /// The target's addresses; for a name, those of the last look-up.
     addresses: Vec<SocketAddr>,
-    /// Its name, where it has one.
+    /// The name to look up, if the target has one.
     name: Option<Name>,
     next_tcp_info: Instant,
-    /// When a reply was read last, since the session was last polled.
+    /// When the last reply was read since the last poll of the session.
     read: Option<Time>,
-    /// Without a socket, since there is none, until the next attempt's outcome.
-    without: Option<Without>,
-    /// What was logged last of failing to connect: logs speak on change.
+    /// Set while no socket is available, until the outcome of the next attempt.
+    shortage: Option<SocketShortage>,
+    /// The last error of connecting that was logged: only a change is logged.
     logged: Option<String>,
 }
 
-/// The way to the target.
+/// The state of the connection.
 enum Link {
-    /// Waiting for the addresses of the name; until then, where there are some to go on
-    /// with.
+    /// Waiting for the addresses of the name, until then if there are earlier ones.
     LookingUp {
         started: Instant,
         until: Option<Pin<Box<Sleep>>>,
@@ -99,18 +97,18 @@ impl<S: Sensor> Driver<S> {
             addresses: Vec::new(),
             next_tcp_info: Instant::now(),
             read: None,
-            without: None,
+            shortage: None,
             logged: None,
         };
         driver.dial();
         driver
     }
 
-    fn tell(&mut self, event: &Event) {
+    fn notify(&mut self, event: &Event) {
         self.sensor.on_event(event, &self.session);
     }
 
-    /// Does all there is to do now. Gives when to be polled again by the timer.
+    /// Does everything that is due. Returns when the timer has to poll again.
     fn poll_work(&mut self, cx: &mut Context<'_>) -> Instant {
         loop {
             self.poll_link(cx);
@@ -123,7 +121,7 @@ impl<S: Sensor> Driver<S> {
         }
     }
 
-    /// Goes on with the connection until it waits for something.
+    /// Advances the connection until it waits for something.
     fn poll_link(&mut self, cx: &mut Context<'_>) {
         loop {
             match &mut self.link {
@@ -160,13 +158,13 @@ impl<S: Sensor> Driver<S> {
         }
     }
 
-    /// Begins an attempt: with a look-up, where there is a name.
+    /// Starts an attempt, with a look-up if the target is a name.
     fn dial(&mut self) {
         let started = Instant::now();
         if let Some(name) = &mut self.name {
             let is_known = !self.addresses.is_empty();
             name.look_up(!is_known);
-            let until = is_known.then(|| Box::pin(sleep(FRESH)));
+            let until = is_known.then(|| Box::pin(sleep(REFRESH_WAIT)));
             self.link = Link::LookingUp { started, until };
             return;
         }
@@ -179,15 +177,15 @@ impl<S: Sensor> Driver<S> {
         }
     }
 
-    /// Connects to the addresses that there are, as soon as there is a socket.
+    /// Connects to the known addresses, as soon as a socket is available.
     fn connect(&mut self, started: Instant) {
         let sockets = &self.dialer.sockets;
         if let Some(permit) = sockets.try_permit() {
             self.connect_with(started, permit);
             return;
         }
-        if self.without.is_none() {
-            self.without = Some(sockets.shortage());
+        if self.shortage.is_none() {
+            self.shortage = Some(sockets.limit_reached());
         }
         self.link = Link::Waiting(Box::pin(sockets.permit()));
         self.session.handle_out_of_resources(Instant::now());
@@ -207,8 +205,8 @@ impl<S: Sensor> Driver<S> {
         match dialed {
             Ok(connected) => self.connected(now, connected),
             Err(error) if error.is_out_of_resources() => {
-                if self.without.is_none() {
-                    self.without = Some(self.dialer.sockets.refusal(&error));
+                if self.shortage.is_none() {
+                    self.shortage = Some(self.dialer.sockets.refused(&error));
                 }
                 self.session.handle_out_of_resources(now);
                 self.down(now, started);
@@ -220,10 +218,9 @@ impl<S: Sensor> Driver<S> {
         }
     }
 
-    /// Sets the next attempt, after one that failed.
+    /// Schedules the next attempt after a failed one.
     fn down(&mut self, now: Instant, started: Instant) {
-        // A delay counts from the attempt's start: one that took its time has kept
-        // the distance already.
+        // The delay counts from the attempt's start: a slow attempt has waited already.
         let delay = self.backoff.delay().saturating_sub(now - started);
         self.link = Link::Down(Box::pin(sleep(delay)));
     }
@@ -235,36 +232,36 @@ impl<S: Sensor> Driver<S> {
             handshake,
             permit,
         } = connected;
-        if self.dialer.log_limiter.allows() {
+        if self.dialer.may_log() {
             info!(target = %self.target.name(), %address, ?handshake, "connected");
         }
         self.logged = None;
-        self.without = None;
+        self.shortage = None;
         self.link = Link::Up(Connection::new(stream, address, permit));
         self.next_tcp_info = now;
         let event = self.session.handle_connected(now, address, handshake);
-        self.tell(&event);
-        // The name may stand for something else by now.
-        self.leave_what_is_gone();
+        self.notify(&event);
+        // The name may resolve to other addresses by now.
+        self.leave_stale_address();
     }
 
     fn failed(&mut self, now: Instant, error: &DialError) {
         let text = error.to_string();
         if self.logged.as_ref() != Some(&text) {
-            if self.dialer.log_limiter.allows() {
+            if self.dialer.may_log() {
                 warn!(target = %self.target.name(), address = %self.target.address(), error = text,
-                "cannot connect; trying again");
+                "cannot connect; retrying");
             }
             self.logged = Some(text);
         }
-        self.without = None;
+        self.shortage = None;
         let event = self.session.handle_connect_failed(now, error.reason());
-        self.tell(&event);
+        self.notify(&event);
     }
 
-    /// Ends the connection and sets the next attempt.
+    /// Ends the connection and schedules the next attempt.
     fn disconnect(&mut self, reason: DisconnectReason) {
-        // A connection that is left for another address has a good one to go to.
+        // A connection that is replaced by one to another address needs no delay.
         let delay = match reason {
             DisconnectReason::Closed => Duration::ZERO,
             _ => self.backoff.delay(),
@@ -273,20 +270,20 @@ impl<S: Sensor> Driver<S> {
         let Link::Up(connection) = std::mem::replace(&mut self.link, down) else {
             return;
         };
-        // The last of its retransmissions are counted too.
+        // Count its last retransmissions, too.
         if let Some(info) = connection.tcp_info() {
             let event = self.session.handle_tcp_info(info);
-            self.tell(&event);
+            self.notify(&event);
         }
         connection.close(reason);
-        if reason != DisconnectReason::Closed && self.dialer.log_limiter.allows() {
+        if reason != DisconnectReason::Closed && self.dialer.may_log() {
             warn!(target = %self.target.name(), %reason, "disconnected");
         }
         let event = self.session.handle_disconnected(reason);
-        self.tell(&event);
+        self.notify(&event);
     }
 
-    /// Takes what comes of looking the name up; tells whether anything did.
+    /// Handles the results of the look-up. Returns whether there was one.
     fn poll_name(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(name) = &mut self.name else {
             return false;
@@ -305,7 +302,7 @@ impl<S: Sensor> Driver<S> {
                 if let Some(started) = waiting_since {
                     self.connect(started);
                 } else {
-                    self.leave_what_is_gone();
+                    self.leave_stale_address();
                 }
                 return true;
             }
@@ -314,11 +311,10 @@ impl<S: Sensor> Driver<S> {
             None => None,
         };
         if let Some(DialError::NotAllowed) = failure {
-            // It stands for something else by now.
+            // It resolves to other addresses by now.
             self.addresses.clear();
         }
-        // A look-up that fails keeps the last answer; while there is a connection, that
-        // is nobody's business.
+        // A failed look-up keeps the last answer, and matters only without a connection.
         let Some(started) = waiting_since else {
             return true;
         };
@@ -336,14 +332,14 @@ impl<S: Sensor> Driver<S> {
     }
 
     /// Leaves a connection to an address that the name no longer has.
-    fn leave_what_is_gone(&mut self) {
+    fn leave_stale_address(&mut self) {
         if let Link::Up(connection) = &self.link
             && self.name.is_some()
             && !self.addresses.contains(&connection.address())
         {
-            if self.dialer.log_limiter.allows() {
+            if self.dialer.may_log() {
                 info!(target = %self.target.name(), address = %connection.address(),
-                    "its address has changed");
+                    "address changed; reconnecting");
             }
             self.disconnect(DisconnectReason::Closed);
         }

@@ -1,28 +1,50 @@
-//! Why a prober ended.
+//! Why a prober has ended, and what fails then.
 
 use std::{any::Any, io, sync::Arc};
 
-/// Why a prober, or one of its threads, ended without having been told to, or does not end.
+/// Why a prober has ended by itself.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProberError {
-    /// The system gives no timer, or no longer.
+    /// The system refuses a timer, or has taken it away.
     #[error("no timer: {0}")]
     Timer(Arc<io::Error>),
-    /// A [`Sensor`](crate::Sensor), or attaching one, panicked.
+    /// A [`Sensor`](crate::Sensor) panicked, or [`Observer::attach`](crate::Observer::attach)
+    /// did.
     #[error("the observer of target {target:?} panicked: {message}")]
     Observer {
         /// The target's name.
         target: Arc<str>,
-        /// What the panic said.
+        /// The message of the panic.
         message: String,
     },
     /// A thread panicked outside any target.
     #[error("a prober's thread panicked: {0}")]
     Thread(String),
-    /// A thread has not ended in time; it is left to itself.
+}
+
+/// Why [`Handle::apply`](crate::Handle::apply) did not change the targets.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// The prober was stopped.
+    #[error("the prober was stopped")]
+    Stopped,
+    /// The prober has ended by itself.
+    #[error("the prober has ended: {0}")]
+    Failed(#[source] ProberError),
+}
+
+/// What [`Handle::stop`](crate::Handle::stop) found.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StopError {
+    /// The prober had ended by itself.
+    #[error("the prober had ended: {0}")]
+    Failed(#[source] ProberError),
+    /// A thread has not ended in time. It still runs.
     #[error("a prober's thread does not end")]
-    Hangs,
+    Timeout,
 }
 
 impl ProberError {
@@ -31,7 +53,7 @@ impl ProberError {
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));

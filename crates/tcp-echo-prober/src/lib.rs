@@ -1,20 +1,19 @@
 //! Continuous TCP echo probing of many targets, for embedding.
 //!
-//! A [`Prober`] keeps one TCP connection to each [`Target`] and sends a 16-byte probe
-//! at every slot of an absolute schedule. Whatever becomes of a probe, of a slot
-//! without one, or of a connection is an [`Event`], told to the [`Observer`] that the
-//! prober was given. Round-trip times are the network's where the operating system
-//! stamps what arrives (Linux), and the process's elsewhere.
+//! A [`Prober`] keeps one TCP connection to each [`Target`] and sends a 16-byte probe at every
+//! slot of an absolute schedule. It reports the outcome of every slot, and every change of a
+//! connection, as an [`Event`] to an [`Observer`]. On Linux the kernel stamps replies, so
+//! round-trip times are those of the network; elsewhere they are those of the process.
 //!
-//! - [`Target`] and [`TargetSet`] say what is probed and how; [`SessionConfig`] holds
-//!   interval, timeout, loss window and stall limit.
-//! - [`Options`] say how all targets are reached: source, interface, DSCP, address
-//!   family, look-ups, reconnects, timestamps, and how many sockets there may be.
-//! - [`Observer`] and [`Sensor`] listen. An event comes with the target's [`Session`],
-//!   which knows counts, probes in flight, loss window and jitter.
-//! - [`Handle`] changes the set of a prober at work, stops it, and tells when it has
-//!   ended by itself.
-//! - [`OnDemand`] probes targets for as long as somebody asks for them.
+//! - A [`TargetSet`] holds the [`Target`]s. [`SessionConfig`] sets interval, timeout, loss
+//!   window and stall limit of each.
+//! - [`Options`] apply to all targets: source, interface, DSCP, address family, look-ups,
+//!   reconnects, timestamps, and the limit of sockets.
+//! - [`Observer`] and [`Sensor`] receive events, each with the target's [`Session`], which has
+//!   counts, probes in flight, loss window and jitter.
+//! - [`Handle`] replaces the targets of a running prober, stops it, and reports when it
+//!   has ended by itself. Clones control the same prober.
+//! - [`OnDemand`] probes targets for as long as clients ask for them.
 //!
 //! ```
 //! use std::{sync::mpsc, time::Duration};
@@ -64,18 +63,16 @@
 //!
 //! # Threads
 //!
-//! [`start`](Builder::start) probes on threads of its own, whatever else the program
-//! does, and is the way to the most truthful figures. [`run`](Builder::run) probes
-//! inside the tokio runtime it is called in, where slots are as late as the other
-//! tasks make them; the events say how late.
+//! [`start`](Builder::start) probes on threads of its own, independent of the rest of the
+//! program, and measures most accurately. [`run`](Builder::run) probes inside the current tokio
+//! runtime, where other tasks can delay slots; events contain the lateness.
 //!
-//! # What interval a system can hold
+//! # Precision of intervals
 //!
-//! Linux wakes a thread to the microsecond (`timerfd`), so that intervals down to
-//! 100 µs are held on an idle machine. On macOS and Windows a thread sleeps in the
-//! system's own precision, and intervals below 1 ms, or on Windows below a few
-//! milliseconds, show lateness of their own order. A slot that could not be sent
-//! within its interval (at least 1 ms) is counted as overrun, never made up for.
+//! Linux wakes a thread to the microsecond (`timerfd`), enough for intervals down to 100 µs on
+//! an idle machine. On macOS and Windows the precision is that of the system's sleep: intervals
+//! below 1 ms, or on Windows below a few milliseconds, show lateness of that order. A slot that
+//! could not be sent within its interval (at least 1 ms) counts as overrun and is skipped.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -88,8 +85,8 @@ mod connection;
 mod dial;
 mod driver;
 mod error;
+mod handle;
 mod link_local;
-mod log_limiter;
 mod names;
 mod observer;
 mod on_demand;
@@ -101,15 +98,16 @@ mod target;
 mod timer;
 mod worker;
 
-pub use error::ProberError;
+pub use error::{ApplyError, ProberError, StopError};
+pub use handle::Handle;
 pub use observer::{Observer, Sensor};
 pub use on_demand::{AskError, OnDemand, OnDemandLimits};
 pub use options::{Dscp, Options, ParseDscpError, SocketOptions, Timestamps};
-pub use prober::{Builder, Handle, Prober};
+pub use prober::{Builder, Prober};
 pub use set::{Changes, DuplicateName, TargetSet};
 pub use sockets::SocketStats;
 pub use target::Target;
-pub use tcp_echo_address::{
+pub use tcp_echo_net::{
     Address, AddressError, Host, HostName, HostNameError, LinkLocal, Networks, NetworksError,
 };
 pub use tcp_echo_resolve::{IpVersion, Resolver};

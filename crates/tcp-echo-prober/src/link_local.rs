@@ -1,11 +1,11 @@
-//! From the name of an interface to its number, which link-local addresses go with.
+//! The scope of link-local addresses, from the name of an interface.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use crate::{LinkLocal, dial::DialError};
 
-/// The address with the number that its interface has now. The system's resolver knows it
-/// and asks nobody: it does not block.
+/// The address with the current number of its interface. The system's resolver answers that
+/// locally and does not block.
 pub(crate) fn with_scope(host: &LinkLocal, port: u16) -> Result<SocketAddr, DialError> {
     let found = (host.to_string(), port).to_socket_addrs();
     let found = found.ok().and_then(|mut found| found.next());
@@ -14,7 +14,7 @@ pub(crate) fn with_scope(host: &LinkLocal, port: u16) -> Result<SocketAddr, Dial
     })
 }
 
-/// What to write instead, where a zone looks as it would in a URL (RFC 6874).
+/// A hint for a zone that is written as in a URL (RFC 6874).
 pub(crate) fn hint(zone: &str) -> &'static str {
     if zone.starts_with("25") {
         ": \"%25\" stands for '%' in URLs alone"

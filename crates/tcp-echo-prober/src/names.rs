@@ -1,4 +1,4 @@
-//! From an address as written to the addresses that can be connected to, again and again.
+//! Repeated look-ups of a target's name.
 
 use std::{
     future::Future,
@@ -13,7 +13,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::IpVersion;
 
-/// A name, looked up again at an interval and whenever that is wanted; once at a time.
+/// A name that is looked up at an interval and on request, one look-up at a time.
 pub(crate) struct Name {
     resolver: Resolver,
     text: String,
@@ -24,37 +24,37 @@ pub(crate) struct Name {
 
 enum State {
     Waiting(Pin<Box<Sleep>>),
-    /// A look-up, and what comes next of it.
-    Asking(Pin<Box<dyn Future<Output = (Asked, Option<Found>)> + Send>>),
+    /// A look-up, and its next result.
+    LookingUp(Pin<Box<dyn Future<Output = (NameLookUp, Option<Found>)> + Send>>),
 }
 
-type Asked = LookUp<Vec<SocketAddr>>;
+type NameLookUp = LookUp<Vec<SocketAddr>>;
 type Found = Result<Vec<SocketAddr>, Failure>;
 
 impl Name {
-    /// One that is looked up for the first time when that is wanted.
+    /// A name whose first look-up is on request.
     pub(crate) fn new(resolver: Resolver, text: String, ip: IpVersion, every: Duration) -> Self {
         Self {
             resolver,
             text,
             ip,
             every,
-            // Those that begin together are spread from the first time on.
+            // Spreads names that start together, from the first look-up on.
             state: wait(every, 0.75),
         }
     }
 
-    /// Looks it up now, if it is not being looked up. It is urgent without an earlier
+    /// Starts a look-up now, unless one is under way. It is urgent without an earlier
     /// answer.
     pub(crate) fn look_up(&mut self, is_urgent: bool) {
         if let State::Waiting(_) = self.state {
-            let asked = self.resolver.look_up(&self.text, self.ip, is_urgent);
-            self.state = asking(asked);
+            let look_up = self.resolver.look_up(&self.text, self.ip, is_urgent);
+            self.state = looking_up(look_up);
         }
     }
 
-    /// What comes next: an answer, which may be one in parts or a late one, or a failure;
-    /// `None` where a look-up has ended.
+    /// The next result: an answer, which may be partial or late, or a failure; `None` at the
+    /// end of a look-up.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Found>> {
         loop {
             match &mut self.state {
@@ -62,10 +62,10 @@ impl Name {
                     ready!(wait.as_mut().poll(cx));
                     self.look_up(false);
                 }
-                State::Asking(next) => {
-                    let (asked, found) = ready!(next.as_mut().poll(cx));
+                State::LookingUp(next) => {
+                    let (look_up, found) = ready!(next.as_mut().poll(cx));
                     self.state = match &found {
-                        Some(_) => asking(asked),
+                        Some(_) => looking_up(look_up),
                         None => wait(self.every, 0.25),
                     };
                     return Poll::Ready(found);
@@ -75,15 +75,15 @@ impl Name {
     }
 }
 
-fn asking(mut asked: Asked) -> State {
-    State::Asking(Box::pin(async move {
-        let found = asked.next().await;
-        (asked, found)
+fn looking_up(mut look_up: NameLookUp) -> State {
+    State::LookingUp(Box::pin(async move {
+        let found = look_up.next().await;
+        (look_up, found)
     }))
 }
 
-/// Waits for `every`, shortened by chance by up to this fraction, so that not all names
-/// are looked up at once.
+/// Waits for `every`, randomly shortened by up to this fraction, so that names are not all
+/// looked up at once.
 fn wait(every: Duration, shortened: f64) -> State {
     let every = every.mul_f64(1.0 - shortened * fastrand::f64());
     State::Waiting(Box::pin(sleep(every)))
@@ -99,9 +99,9 @@ pub(crate) fn this_host() -> Vec<SocketAddr> {
     .to_vec()
 }
 
-/// The addresses of the families wanted, with `port`, one of each family in turn, the
-/// family of the first one first (RFC 8305, section 4), each once; at least one.
-pub(crate) fn in_turn(
+/// The addresses of the families in `ip`, with `port` and without duplicates, families
+/// interleaved, the first one's family first (RFC 8305, section 4); at least one.
+pub(crate) fn interleaved(
     found: Vec<SocketAddr>,
     port: u16,
     ip: IpVersion,
@@ -148,24 +148,24 @@ mod tests {
     fn families_alternate_and_nothing_comes_twice() {
         let found = list(&["[::1]:0", "[::2]:0", "[::1]:0", "1.1.1.1:0", "1.1.1.2:0"]);
         assert_eq!(
-            in_turn(found.clone(), 1, IpVersion::Auto),
+            interleaved(found.clone(), 1, IpVersion::Auto),
             Ok(list(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "1.1.1.2:1"]))
         );
         assert_eq!(
-            in_turn(found.clone(), 1, IpVersion::V4),
+            interleaved(found.clone(), 1, IpVersion::V4),
             Ok(list(&["1.1.1.1:1", "1.1.1.2:1"]))
         );
         assert_eq!(
-            in_turn(found, 1, IpVersion::V6),
+            interleaved(found, 1, IpVersion::V6),
             Ok(list(&["[::1]:1", "[::2]:1"]))
         );
     }
 
     #[test]
     fn a_family_that_is_missing_is_named() {
-        let error = in_turn(list(&["127.0.0.1:0"]), 1, IpVersion::V6).unwrap_err();
+        let error = interleaved(list(&["127.0.0.1:0"]), 1, IpVersion::V6).unwrap_err();
         assert_eq!(error.to_string(), "it has no IPv6 address");
-        let this = in_turn(this_host(), 4000, IpVersion::Auto);
+        let this = interleaved(this_host(), 4000, IpVersion::Auto);
         assert_eq!(this, Ok(list(&["127.0.0.1:4000", "[::1]:4000"])));
     }
 

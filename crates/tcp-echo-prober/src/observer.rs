@@ -1,4 +1,4 @@
-//! Who listens to what happens to the targets.
+//! Observers of a prober's events.
 
 use std::sync::Arc;
 
@@ -6,26 +6,26 @@ use tcp_echo_session::{Event, Session};
 
 use crate::Target;
 
-/// Listens to a prober: it is asked once per target for a [`Sensor`].
+/// Observes a prober: returns a [`Sensor`] for each target.
 ///
-/// `()` listens to nothing, and a pair of observers is an observer, so that
-/// metrics, a report and a log listen side by side.
+/// `()` ignores all events, and a pair of observers is an observer, so that metrics, a report
+/// and a log can observe side by side.
 pub trait Observer: Send + Sync + 'static {
-    /// What listens to one target.
+    /// Observes one target.
     type Sensor: Sensor;
 
-    /// A target is about to be probed. Its sensor is dropped when the target goes
-    /// away; where another of its name follows, before that is attached.
+    /// Called before a target is probed. The sensor is dropped when the target is removed, and
+    /// before another target of the same name is attached.
     fn attach(&self, target: &Target) -> Self::Sensor;
 }
 
-/// Listens to one target.
+/// Observes one target.
 pub trait Sensor: Send + 'static {
-    /// Something happened; `session` is the target's session right after it.
+    /// Called at each event; `session` is the target's session right after it.
     ///
-    /// It is called on the thread that probes, between two probes: it should take
-    /// nanoseconds, and never wait. A panic ends the thread, and is told by
-    /// [`Handle::ended`](crate::Handle::ended).
+    /// Runs on the thread that probes, between two probes: it should take nanoseconds, and
+    /// must never wait. A panic ends the prober; [`Handle::closed`](crate::Handle::closed)
+    /// returns it.
     fn on_event(&mut self, event: &Event, session: &Session);
 }
 

@@ -1,16 +1,14 @@
-//! Targets that are probed for as long as somebody asks for them.
+//! Targets that are probed for as long as clients ask for them.
 
 use std::{
     convert::Infallible,
     fmt, io,
     net::IpAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use tcp_echo_net::LogLimiter;
 use tokio::{sync::Notify, time::sleep_until};
 use tracing::{debug, warn};
 
@@ -19,32 +17,31 @@ use crate::{
     active_targets::{ActiveTargets, Answer},
     client_quotas::{ClientQuotas, Refusal},
     dial::{DialError, Dialer},
-    options::LONGEST,
+    options::MAX_DURATION,
 };
 
-/// Questions that wait for a look-up at once; further ones are refused.
-const MOST_WAITING: usize = 64;
+/// How many requests may wait for a look-up; further ones are refused.
+const MAX_WAITING: usize = 64;
 
-/// What may be asked for, and for how long it is probed.
+/// Limits of targets on demand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OnDemandLimits {
-    /// Where connections may be made to. Each address is checked after it was looked
-    /// up, before each attempt to connect.
+    /// The networks that targets may be in. Each address is checked after the look-up, before
+    /// each attempt to connect.
     pub networks: Networks,
-    /// For how long a target is probed after it was last asked for; 10 years at most.
+    /// How long a target is probed after the last request for it; at most 10 years.
     pub idle: Duration,
-    /// How many are probed at once. A client may begin one more while it has begun fewer
-    /// than three times as many as can still be begun, so one alone three quarters.
-    pub most: usize,
+    /// How many targets are probed at once. A client may start one more while it has started
+    /// fewer than three times as many as are left, so one client alone gets three quarters.
+    pub max: usize,
 }
 
-/// Targets besides those of a prober's set, each probed from when it is
-/// [asked for](Self::ask) until it was not asked for in a while. Clones are handles to
-/// the same.
+/// Targets besides those of a prober's set. Each is probed from the first
+/// [request](Self::ask) for it until there was none in a while. Clones share everything.
 ///
-/// It belongs to the prober that is [built](crate::Builder::on_demand) with it, to the
-/// last one where there were several, and serves from its start to its end. Clients
-/// need not be trusted: they can ask only within the [limits](OnDemandLimits).
+/// It belongs to the prober that is [built](crate::Builder::on_demand) with it (to the last
+/// one, if there are several), and works from its start to its end. Clients need not be
+/// trusted: the [limits](OnDemandLimits) apply to all of them.
 ///
 /// ```
 /// use std::time::Duration;
@@ -55,10 +52,10 @@ pub struct OnDemandLimits {
 /// let on_demand = OnDemand::new(OnDemandLimits {
 ///     networks: "127.0.0.0/8".parse()?,
 ///     idle: Duration::from_secs(300),
-///     most: 1000,
+///     max: 1000,
 /// });
 /// let prober = Prober::builder().on_demand(on_demand.clone()).start()?;
-/// // Whatever serves the requests also ends what nobody asks for any more.
+/// // Ends the targets that nobody asks for any more.
 /// let ending = on_demand.clone();
 /// let ending = tokio::spawn(async move { ending.run().await });
 ///
@@ -79,14 +76,14 @@ pub struct OnDemand(Arc<Shared>);
 struct Shared {
     limits: OnDemandLimits,
     prober: Mutex<Option<Link>>,
-    /// Places of questions that wait for a look-up.
+    /// Requests that wait for a look-up.
     waiting: Mutex<ClientQuotas>,
-    begun: Notify,
-    /// Whether it was said that there are no more places.
-    said_full: AtomicBool,
+    started: Notify,
+    /// For the line that the limit is reached.
+    log_limiter: LogLimiter,
 }
 
-/// What is needed of the prober.
+/// The parts of a prober that requests need.
 #[derive(Clone)]
 pub(crate) struct Link {
     pub(crate) active: Arc<Mutex<ActiveTargets>>,
@@ -100,39 +97,39 @@ pub enum AskError {
     /// None of its addresses is in the networks of the limits.
     #[error("it has no address in the networks that are allowed")]
     NotAllowed,
-    /// Its name can't be looked up.
+    /// The look-up of its name failed.
     #[error("it can't be looked up: {0}")]
     LookUp(io::Error),
-    /// There are as many as the limits allow.
-    #[error("{most} targets are probed on demand, which is the limit")]
+    /// The limit is reached.
+    #[error("{max} targets are probed on demand, which is the limit")]
     Full {
-        /// How many that is.
-        most: usize,
+        /// The limit.
+        max: usize,
     },
-    /// The client has begun as many as its share allows.
-    #[error("{most} targets may be probed on demand, and this client has its share of them")]
-    Share {
-        /// How many may be probed, of all clients.
-        most: usize,
+    /// The client has reached its quota.
+    #[error("{max} targets may be probed on demand, and this client has its share of them")]
+    Quota {
+        /// The limit for all clients.
+        max: usize,
     },
-    /// Too many names are being looked up, for all who ask or for this client.
+    /// Too many requests wait for a look-up, of all clients or of this one.
     #[error("too many names are being looked up")]
     Busy,
-    /// There is no prober at work.
+    /// No prober is running.
     #[error("nothing is probed")]
     Ended,
 }
 
 impl OnDemand {
-    /// Within these limits, for a prober that is yet to be built.
+    /// Targets on demand within these limits, for a prober to be built.
     pub fn new(mut limits: OnDemandLimits) -> Self {
-        limits.idle = limits.idle.min(LONGEST);
+        limits.idle = limits.idle.min(MAX_DURATION);
         Self(Arc::new(Shared {
             limits,
             prober: Mutex::default(),
             waiting: Mutex::default(),
-            begun: Notify::new(),
-            said_full: AtomicBool::new(false),
+            started: Notify::new(),
+            log_limiter: LogLimiter::default(),
         }))
     }
 
@@ -140,27 +137,25 @@ impl OnDemand {
         *self.0.lock() = Some(link);
     }
 
-    /// Whether the prober's own set has a target of this name, which is probed without
-    /// being asked for.
+    /// Whether the prober's own set has a target of this name, which needs no request.
     pub fn is_listed(&self, name: &str) -> bool {
         let link = self.0.lock().clone();
         link.is_some_and(|link| link.lock().set().contains(name))
     }
 
-    /// Asks for the target at this address, which is named by it as written. Where one
-    /// of the name is in the prober's own set, or was asked for before, that is the one,
-    /// with the session that it has; else it is probed from now on, with the one given here.
+    /// Requests the target at this address, whose name is the address as written. A target of
+    /// the name in the prober's own set, or of an earlier request, is kept with its own
+    /// session. Otherwise a new one starts, with this session.
     ///
-    /// `client` is the address of who asks, where that is somebody who need not be trusted:
-    /// an IPv4 address, or the /64 of an IPv6 one, has a share of the places. A place is
-    /// that of the client who began the target, for as long as it asks for it; then of
-    /// the next one who asks.
+    /// `client` is the address of a client that need not be trusted: an IPv4 address, or the
+    /// /64 of an IPv6 one, has a quota. A target counts for the client that started it while
+    /// that keeps asking, then for the next client that asks.
     ///
-    /// A name is looked up the first time, which takes a few seconds at most and needs a
+    /// A name is looked up the first time, which takes at most a few seconds and needs a
     /// tokio runtime.
     ///
     /// # Errors
-    /// [`AskError`]; nothing was begun.
+    /// [`AskError`]; no target was started.
     pub async fn ask(
         &self,
         address: Address,
@@ -178,19 +173,19 @@ impl OnDemand {
             let _waiting = Waiting::new(&self.0.waiting, client).ok_or(AskError::Busy)?;
             link.dialer.resolve(&target).await?;
         }
-        // Meanwhile others have asked too.
+        // The answer may have changed during the look-up.
         let now = Instant::now();
         let mut active = link.lock();
         if self.is_new(active.ask(&target, client, now, limits))? {
-            debug!(target = %target.name(), "asked for: probing begins");
-            active.begin(target, client, now);
-            self.0.begun.notify_one();
+            debug!(target = %target.name(), "starting a target on demand");
+            active.start(target, client, now);
+            self.0.started.notify_one();
         }
         Ok(())
     }
 
-    /// Ends what was not asked for in a while, for as long as it is polled; it needs a
-    /// tokio runtime with time. One such task does for all clones.
+    /// Ends targets that nobody asks for any more, for as long as it is polled. One such task
+    /// serves all clones. Needs a tokio runtime with time enabled.
     pub async fn run(&self) -> Infallible {
         loop {
             let link = self.0.lock().clone();
@@ -198,15 +193,14 @@ impl OnDemand {
                 let idle = self.0.limits.idle;
                 let (ended, next) = link.lock().end_idle(Instant::now(), idle);
                 if ended > 0 {
-                    debug!(targets = ended, "no longer asked for: probing ends");
-                    self.0.said_full.store(false, Ordering::Relaxed);
+                    debug!(targets = ended, "ending idle targets on demand");
                 }
                 next
             });
             match next {
                 Some(next) => sleep_until(next.into()).await,
-                // Whatever begins later ends later: the earliest end is known until then.
-                None => self.0.begun.notified().await,
+                // A target that starts later ends later, so until then no end is missed.
+                None => self.0.started.notified().await,
             }
         }
     }
@@ -217,34 +211,33 @@ impl OnDemand {
             Answer::Active => Ok(false),
             Answer::Ended => Err(AskError::Ended),
             Answer::Refused(refusal) => {
-                let most = self.0.limits.most;
-                if !self.0.said_full.swap(true, Ordering::Relaxed) {
+                let max = self.0.limits.max;
+                if self.0.log_limiter.allows(Instant::now()) {
                     warn!(
-                        most,
-                        "more targets are asked for than may be probed on demand, of all clients \
-                         or of one"
+                        max,
+                        "limit of targets on demand reached, for all clients or for one"
                     );
                 }
                 Err(match refusal {
-                    Refusal::Full => AskError::Full { most },
-                    Refusal::Share => AskError::Share { most },
+                    Refusal::Full => AskError::Full { max },
+                    Refusal::Quota => AskError::Quota { max },
                 })
             }
         }
     }
 }
 
-/// A place among the questions that wait for a look-up.
+/// A request that waits for a look-up.
 struct Waiting<'a> {
     quotas: &'a Mutex<ClientQuotas>,
     client: Option<IpAddr>,
 }
 
 impl<'a> Waiting<'a> {
-    /// None where there is no place for `client`.
+    /// `None` when `client` may wait no more.
     fn new(quotas: &'a Mutex<ClientQuotas>, client: Option<IpAddr>) -> Option<Self> {
         let mut places = quotas.lock().unwrap_or_else(PoisonError::into_inner);
-        places.check(client, MOST_WAITING).ok()?;
+        places.check(client, MAX_WAITING).ok()?;
         places.take(client);
         Some(Self { quotas, client })
     }
@@ -254,7 +247,7 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let places = self.quotas.lock();
         let mut places = places.unwrap_or_else(PoisonError::into_inner);
-        places.give_back(self.client);
+        places.release(self.client);
     }
 }
 

@@ -1,53 +1,51 @@
-//! How all targets of a prober are reached.
+//! Options for all targets of a prober.
 
 use std::{num::NonZeroUsize, time::Duration};
 
 use tcp_echo_resolve::IpVersion;
 pub use tcp_echo_socket::{ConnectOptions as SocketOptions, Dscp, ParseDscpError};
 
-/// How a prober connects, and by which clock it measures.
+/// How a prober connects, and which clock it measures by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
     /// Source address, interface and DSCP of the probing sockets.
     pub socket: SocketOptions,
-    /// Which addresses of a name are used.
+    /// Which address families of a name are used.
     pub ip: IpVersion,
-    /// By which clock replies are stamped.
+    /// Which clock stamps replies.
     pub timestamps: Timestamps,
-    /// How often a name is looked up again while its connection lasts, at least; each
-    /// time a little sooner by chance, so that names are spread in time. The connection
-    /// moves only when its address is gone from the answer.
+    /// The longest time between two look-ups of a name while its connection lasts; randomly
+    /// shortened, so that names are spread in time. The connection moves only when its
+    /// address is gone from the answer.
     pub dns_refresh: Duration,
-    /// The cap of the reconnect delay, which starts at 100 ms and doubles.
+    /// The maximum of the reconnect delay, which starts at 100 ms and doubles.
     pub reconnect_max: Duration,
-    /// How many sockets may be open at once, for attempts to connect as for connections, of
-    /// the set as of what was asked for; `None` is as many as the system gives. A target
-    /// without one waits until one is free, in the order in which targets came. Until then
-    /// its slots are [`UnsentReason::Resources`](crate::UnsentReason::Resources), as they
-    /// are where the system refuses a socket. [`SocketStats`](crate::SocketStats) counts
-    /// such targets.
+    /// How many sockets may be open at once, for attempts and connections of all targets;
+    /// `None` is no limit. A target without a socket waits for one, first come, first served.
+    /// Until then its slots are [`UnsentReason::Resources`](crate::UnsentReason::Resources),
+    /// as they are when the system refuses a socket. [`SocketStats`](crate::SocketStats)
+    /// counts such targets.
     ///
-    /// So a process keeps descriptors for what it does besides.
+    /// The limit keeps descriptors free for the rest of the process.
     pub max_sockets: Option<NonZeroUsize>,
 }
 
-/// The longest duration that is used, so that no sum of moments comes near the end of the
-/// clock.
-pub(crate) const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+/// The longest duration that is used, so that no sum of times overflows the clock.
+pub(crate) const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 impl Options {
-    /// As they are used: with durations of 10 years at most.
+    /// Clamps durations to 10 years.
     pub(crate) fn bounded(mut self) -> Self {
-        self.dns_refresh = self.dns_refresh.min(LONGEST);
-        self.reconnect_max = self.reconnect_max.min(LONGEST);
+        self.dns_refresh = self.dns_refresh.min(MAX_DURATION);
+        self.reconnect_max = self.reconnect_max.min(MAX_DURATION);
         self
     }
 }
 
 impl Default for Options {
-    /// Any address, the kernel's stamps where they are to be had, a look-up every
-    /// 30 s, a second between attempts at most, as many sockets as the system gives.
+    /// Any address, the kernel's stamps where available, a look-up every 30 s, at most a
+    /// second between attempts, no limit of sockets.
     fn default() -> Self {
         Self {
             socket: SocketOptions::default(),
@@ -60,15 +58,14 @@ impl Default for Options {
     }
 }
 
-/// By which clock replies are stamped.
+/// Which clock stamps replies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Timestamps {
-    /// By the kernel where it stamps, else by the process.
+    /// The kernel's where available, else the process's.
     #[default]
     Auto,
-    /// By the kernel; where it does not stamp, the process does, and a warning is
-    /// logged.
+    /// The kernel's; if not available, the process's, with a warning in the log.
     Kernel,
-    /// By the process alone.
+    /// The process's.
     User,
 }

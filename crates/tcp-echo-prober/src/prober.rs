@@ -1,40 +1,37 @@
-//! The prober: targets in, events out.
+//! Building and running a prober.
 
 use std::{
     future::Future,
     io,
     num::NonZeroUsize,
     panic::{self, AssertUnwindSafe},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64, mpsc::Receiver},
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, atomic::AtomicU64},
+    thread,
+    time::Instant,
 };
 
-use tokio::{runtime::Runtime, sync::watch};
-use tracing::error;
+use tokio::runtime::Runtime;
 
 use crate::{
-    Changes, Observer, OnDemand, Options, ProberError, Resolver, SocketStats, TargetSet,
+    Handle, Observer, OnDemand, Options, ProberError, Resolver, SocketStats, TargetSet,
     active_targets::ActiveTargets,
     commands::Commands,
     dial::Dialer,
     error::message,
+    handle::ShutdownGuard,
     on_demand::Link,
     timer::Timer,
     worker::{self, Shared},
 };
 
-/// How long all threads together are waited for at the end.
-const STOP_PATIENCE: Duration = Duration::from_millis(1500);
-
-/// Probes many targets continuously, and tells an [`Observer`] what happens.
+/// Probes many targets continuously, and reports events to an [`Observer`].
 ///
-/// [`start`](Builder::start) gives it threads of its own, from any runtime or none;
-/// [`run`](Builder::run) drives it inside the runtime it is called in.
+/// [`start`](Builder::start) runs it on threads of its own, from any runtime or none.
+/// [`run`](Builder::run) drives it inside the current runtime.
 #[derive(Debug)]
 pub struct Prober;
 
-/// What a prober is made of; see [`Prober::builder`].
+/// Configures a prober; see [`Prober::builder`].
 #[derive(Debug)]
 pub struct Builder<O = ()> {
     observer: O,
@@ -47,7 +44,7 @@ pub struct Builder<O = ()> {
 }
 
 impl Prober {
-    /// Begins to set a prober up.
+    /// A builder with the defaults: no targets, one thread.
     pub fn builder() -> Builder {
         Builder {
             observer: (),
@@ -62,7 +59,7 @@ impl Prober {
 }
 
 impl<O: Observer> Builder<O> {
-    /// Sets who is told of what happens; a pair listens side by side.
+    /// Sets the observer of all events. A pair of observers is an observer.
     #[must_use]
     pub fn observer<P: Observer>(self, observer: P) -> Builder<P> {
         Builder {
@@ -83,37 +80,36 @@ impl<O: Observer> Builder<O> {
         self
     }
 
-    /// Sets what is probed at first.
+    /// Sets the initial targets.
     #[must_use]
     pub fn targets(mut self, targets: TargetSet) -> Self {
         self.targets = targets;
         self
     }
 
-    /// Sets how many threads [`start`](Self::start) uses; one probes tens of
-    /// thousands of times a second.
+    /// Sets how many threads [`start`](Self::start) uses. One thread sends tens of thousands
+    /// of probes per second.
     #[must_use]
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// Sets what looks names up. What others look up with the same one is bounded and
-    /// counted together.
+    /// Sets the resolver. Its limits and counts are shared with all other users of it.
     #[must_use]
     pub fn resolver(mut self, resolver: Resolver) -> Self {
         self.resolver = resolver;
         self
     }
 
-    /// Sets what counts the targets without a socket.
+    /// Sets the counter of targets without a socket.
     #[must_use]
     pub fn socket_stats(mut self, stats: SocketStats) -> Self {
         self.socket_stats = stats;
         self
     }
 
-    /// Lets targets be asked for, besides those of the set.
+    /// Enables targets on demand, besides those of the set.
     #[must_use]
     pub fn on_demand(mut self, on_demand: OnDemand) -> Self {
         self.on_demand = Some(on_demand);
@@ -123,55 +119,42 @@ impl<O: Observer> Builder<O> {
     /// Starts probing on threads of its own.
     ///
     /// # Errors
-    /// Where the system gives no thread, no event queue or no timer.
+    /// When the system refuses a thread, an event queue or a timer.
     pub fn start(self) -> io::Result<Handle> {
         let dialer = Dialer::new(self.options, self.resolver, self.socket_stats);
         let shared = shared(self.observer, dialer);
         let runtimes = (0..self.threads.get()).map(|_| Own::new());
         let runtimes = runtimes.collect::<io::Result<Vec<_>>>()?;
         let commands: Vec<_> = runtimes.iter().map(|_| Arc::default()).collect();
-        let (results, ended) = std::sync::mpsc::channel();
-        // It ends what was started where something can't be.
-        let handle = Handle {
-            active: begin(
-                commands.clone(),
-                self.targets,
-                self.on_demand.as_ref(),
-                &shared.dialer,
-            ),
-            threads: Mutex::new(Threads {
-                running: Vec::new(),
-                ended,
-            }),
-            failure: watch::Sender::new(None),
-        };
+        let on_demand = self.on_demand.as_ref();
+        let active = begin(commands.clone(), self.targets, on_demand, &shared.dialer);
+        // Dropped on an error, the handle ends the threads that were started.
+        let (handle, lifeline) = Handle::new(active);
         for (n, ((runtime, timer), commands)) in runtimes.into_iter().zip(commands).enumerate() {
             let work = worker::work(shared.clone(), timer, commands);
-            let (failure, results) = (handle.failure.clone(), results.clone());
+            let lifeline = lifeline.clone();
             let thread = thread::Builder::new().name(format!("prober-{n}"));
             let thread = thread.spawn(move || {
                 let ended = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(work)));
                 let ended = ended.map(|ended| ended.unwrap_or(Ok(())));
                 let ended = ended.unwrap_or_else(|p| Err(ProberError::Thread(message(&*p))));
-                // With what is left of the tasks.
+                // With the tasks that are left.
                 drop(runtime);
-                if let Err(error) = &ended {
-                    error!(%error, "a prober's thread has ended");
-                    failure.send_replace(Some(error.clone()));
-                }
-                // Who waits for it may have given up.
-                let _ = results.send(ended);
+                lifeline.end(ended);
             })?;
-            handle.threads().running.push(thread);
+            handle.push(thread);
         }
         Ok(handle)
     }
 
-    /// Probes inside the current runtime until `stop` is done; needs its I/O and
-    /// time drivers. The lateness of slots is then also that of the other tasks.
+    /// Probes inside the current runtime until `stop` resolves. Other tasks of the runtime can
+    /// delay slots.
     ///
     /// # Errors
-    /// Where the system gives no timer, and where a sensor panics.
+    /// When the system refuses a timer, and when a sensor panics.
+    ///
+    /// # Panics
+    /// In a runtime without I/O or time enabled.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ProberError> {
         let dialer = Dialer::new(self.options, self.resolver, self.socket_stats);
         let shared = shared(self.observer, dialer);
@@ -197,12 +180,12 @@ impl<O: Observer> Builder<O> {
     }
 }
 
-/// A runtime for one thread. It is dropped without waiting, which is allowed inside
-/// another runtime too: where one can't be started, those before it end there.
+/// A runtime for one thread. Dropping it does not wait, which is allowed inside another
+/// runtime, too: if one can't be started, the earlier ones are dropped there.
 struct Own(Option<Runtime>);
 
 impl Own {
-    /// With its timer.
+    /// A runtime and its timer.
     fn new() -> io::Result<(Self, Timer)> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -231,7 +214,7 @@ impl Drop for Own {
     }
 }
 
-/// What is probed, and from now on also what is asked for.
+/// Starts with `targets`, and accepts targets on demand from now on.
 fn begin(
     commands: Vec<Arc<Commands>>,
     targets: TargetSet,
@@ -247,7 +230,7 @@ fn begin(
             dialer: dialer.clone(),
         });
     }
-    ShutdownGuard(active)
+    ShutdownGuard::new(active)
 }
 
 fn shared<O>(observer: O, dialer: Dialer) -> Arc<Shared<O>> {
@@ -255,112 +238,6 @@ fn shared<O>(observer: O, dialer: Dialer) -> Arc<Shared<O>> {
         observer,
         dialer: Arc::new(dialer),
         epoch: Instant::now(),
-        begun: AtomicU64::new(0),
+        started: AtomicU64::new(0),
     })
-}
-
-/// A prober at work on threads of its own. Dropping it stops it.
-///
-/// A thread of it may end by itself: where a [`Sensor`](crate::Sensor) panics, and where
-/// the system takes its timer away. Its targets are then no longer probed, and the
-/// program that relies on them should know: wait for [`ended`](Self::ended) beside
-/// whatever else it waits for.
-#[derive(Debug)]
-pub struct Handle {
-    active: ShutdownGuard,
-    threads: Mutex<Threads>,
-    /// Why the last one of the threads that ended by themselves did.
-    failure: watch::Sender<Option<ProberError>>,
-}
-
-#[derive(Debug)]
-struct Threads {
-    running: Vec<JoinHandle<()>>,
-    /// How each has ended.
-    ended: Receiver<Result<(), ProberError>>,
-}
-
-/// The active targets, until this is dropped: other handles to them then find none.
-#[derive(Debug)]
-struct ShutdownGuard(Arc<Mutex<ActiveTargets>>);
-
-impl ShutdownGuard {
-    fn lock(&self) -> MutexGuard<'_, ActiveTargets> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn end(&self) {
-        self.lock().end();
-    }
-}
-
-impl Drop for ShutdownGuard {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-impl Handle {
-    /// Probes `new` from now on. Targets that are the same as before keep their
-    /// session, connection and counts. What was asked for ([`OnDemand`]) stays, unless
-    /// `new` has a target of the name: that begins anew, as one of the set.
-    ///
-    /// It waits for nothing: the threads make the change while they go on probing, and
-    /// one that has more to probe than it can gives the change half of its time.
-    pub fn apply(&self, new: TargetSet) -> Changes {
-        self.active.lock().apply(new)
-    }
-
-    /// What is probed, besides what was asked for.
-    pub fn targets(&self) -> TargetSet {
-        self.active.lock().set().clone()
-    }
-
-    /// Waits until a thread has ended without having been told to, and gives the
-    /// reason; for ever where none does. It needs no runtime.
-    pub async fn ended(&self) -> ProberError {
-        let mut failure = self.failure.subscribe();
-        let seen = failure.wait_for(Option::is_some).await;
-        match seen.ok().and_then(|failure| failure.clone()) {
-            Some(error) => error,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Stops probing, and waits until all of it has ended, for a second and a half at
-    /// most. Later calls do nothing.
-    ///
-    /// # Errors
-    /// Where a thread had ended before, with the reason, or does not end.
-    pub fn stop(&self) -> Result<(), ProberError> {
-        // All are told before any is waited for.
-        self.active.end();
-        let mut threads = self.threads();
-        let running = std::mem::take(&mut threads.running);
-        let deadline = Instant::now() + STOP_PATIENCE;
-        let mut outcome = Ok(());
-        for _ in &running {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let ended = threads.ended.recv_timeout(left);
-            outcome = outcome.and(ended.unwrap_or(Err(ProberError::Hangs)));
-        }
-        if !matches!(outcome, Err(ProberError::Hangs)) {
-            for thread in running {
-                // What it had to say it has said.
-                let _ = thread.join();
-            }
-        }
-        outcome
-    }
-
-    fn threads(&self) -> MutexGuard<'_, Threads> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        // There is nobody to tell.
-        let _ = self.stop();
-    }
 }

@@ -1,16 +1,16 @@
-//! The targets of a prober, and how one list of them differs from another.
+//! Sets of targets, and the difference between two of them.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::Target;
 
-/// Targets with names of their own.
+/// Targets with unique names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TargetSet {
     targets: BTreeMap<Arc<str>, Target>,
 }
 
-/// Two targets of one name.
+/// Two targets have the same name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("two targets are named {name:?}")]
 pub struct DuplicateName {
@@ -18,21 +18,21 @@ pub struct DuplicateName {
     pub name: Arc<str>,
 }
 
-/// How one set differs from the one before it.
+/// The difference between a set and its replacement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Changes {
-    /// Targets that go: they are not in the new set, or are another thing there.
+    /// Names of targets that are gone or have changed.
     pub removed: Vec<Arc<str>>,
-    /// Targets that come, those that changed among them.
+    /// Targets that are new or have changed.
     pub added: Vec<Target>,
 }
 
 impl TargetSet {
-    /// The set of these targets.
+    /// A set of these targets.
     ///
     /// # Errors
-    /// [`DuplicateName`] where two have one name.
+    /// [`DuplicateName`] if two have the same name.
     pub fn new(targets: impl IntoIterator<Item = Target>) -> Result<Self, DuplicateName> {
         let mut set = Self::default();
         for target in targets {
@@ -44,8 +44,7 @@ impl TargetSet {
         Ok(set)
     }
 
-    /// Becomes `new`, and tells what has to be done for it. A target that is the
-    /// same in both is left alone.
+    /// Replaces this set by `new`, and returns the difference.
     pub fn apply(&mut self, new: Self) -> Changes {
         let old = std::mem::replace(self, new);
         let same = |set: &Self, target: &Target| set.targets.get(target.name()) == Some(target);
@@ -57,22 +56,22 @@ impl TargetSet {
         }
     }
 
-    /// Whether there is a target of this name.
+    /// Whether a target has this name.
     pub fn contains(&self, name: &str) -> bool {
         self.targets.contains_key(name)
     }
 
-    /// The targets, by name.
+    /// The targets, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = &Target> {
         self.targets.values()
     }
 
-    /// How many there are.
+    /// The number of targets.
     pub fn len(&self) -> usize {
         self.targets.len()
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.targets.is_empty()
     }

@@ -1,30 +1,27 @@
-//! How many sockets a prober may have open, and which targets are without one.
+//! The limit of open sockets, and the number of targets without one.
 
 use std::{
     fmt::Display,
     future::Future,
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
+use tcp_echo_net::LogLimiter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{info, warn};
 
-/// It is warned of a shortage this often at most: one that comes and goes is one line.
-const WARN_EVERY: Duration = Duration::from_secs(60);
-
-/// The sockets that all attempts and connections of a prober share.
+/// The limit of sockets that all attempts and connections of a prober share.
 #[derive(Debug)]
 pub(crate) struct Sockets {
     max: Option<NonZeroUsize>,
-    /// None where there is no limit.
+    /// `None` without a limit.
     free: Option<Arc<Semaphore>>,
     stats: SocketStats,
 }
 
-/// The right to have one socket open: it is given back when this is dropped, after the
-/// socket.
+/// The permission to have one socket open. Drop it after the socket.
 #[derive(Debug)]
 pub(crate) struct Permit(#[expect(dead_code, reason = "it is held")] Option<OwnedSemaphorePermit>);
 
@@ -38,7 +35,7 @@ impl Sockets {
         }
     }
 
-    /// A permit, if one is free that nobody waits for.
+    /// Takes a permit, if one is free that nobody waits for.
     pub(crate) fn try_permit(&self) -> Option<Permit> {
         let Some(free) = &self.free else {
             return Some(Permit(None));
@@ -46,7 +43,7 @@ impl Sockets {
         Some(Permit(Some(free.clone().try_acquire_owned().ok()?)))
     }
 
-    /// Waits for a permit: who came first has the first one.
+    /// Waits for a permit, first come, first served.
     pub(crate) fn permit(&self) -> impl Future<Output = Permit> + Send + use<> {
         let free = self.free.clone();
         async move {
@@ -58,20 +55,20 @@ impl Sockets {
         }
     }
 
-    /// A target is without a socket, since the limit is reached.
-    pub(crate) fn shortage(&self) -> Without {
+    /// Counts a target without a socket, since the limit is reached.
+    pub(crate) fn limit_reached(&self) -> SocketShortage {
         let max = self.max.map_or(usize::MAX, NonZeroUsize::get);
         self.stats.begin(&format_args!("all {max} are in use"))
     }
 
-    /// A target is without a socket, since the system has none for it.
-    pub(crate) fn refusal(&self, error: &dyn Display) -> Without {
+    /// Counts a target without a socket, since the system refuses one.
+    pub(crate) fn refused(&self, error: &dyn Display) -> SocketShortage {
         self.stats.begin(error)
     }
 }
 
-/// How many targets of a prober have no socket, for want of file descriptors or memory.
-/// Clones are handles to the same.
+/// Counts the targets of a prober that lack a socket, for want of file descriptors or memory.
+/// Clones share the count.
 ///
 /// ```
 /// use tcp_echo_prober::{Options, Prober, SocketStats};
@@ -93,26 +90,26 @@ pub struct SocketStats(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     without: usize,
-    /// Whether it was said that there are any.
-    said: bool,
-    /// When that was, last.
-    warned: Option<Instant>,
+    /// Whether the log has a line about the current shortage.
+    is_logged: bool,
+    /// A shortage that comes and goes is one line per minute.
+    log_limiter: LogLimiter,
 }
 
 impl SocketStats {
-    /// Targets without a socket at the moment, each of which is to have one. Their slots are
+    /// How many targets currently wait for a socket. Their slots are
     /// [`UnsentReason::Resources`](crate::UnsentReason::Resources).
     pub fn targets_without_socket(&self) -> usize {
         self.lock().without
     }
 
-    /// For a program that has told the reader of its log that sockets won't suffice: the
-    /// prober does not say so once more, only when they do.
-    pub fn shortage_was_told(&self) {
-        self.lock().said = true;
+    /// Tells the prober that the program has logged the shortage itself. The prober then logs
+    /// only its end.
+    pub fn shortage_was_logged(&self) {
+        self.lock().is_logged = true;
     }
 
-    fn begin(&self, reason: &dyn Display) -> Without {
+    fn begin(&self, reason: &dyn Display) -> SocketShortage {
         if self.lock().begin(Instant::now()) {
             warn!(
                 %reason,
@@ -120,7 +117,7 @@ impl SocketStats {
                  raise the limit of open files, as with `ulimit -n` or LimitNOFILE"
             );
         }
-        Without(self.clone())
+        SocketShortage(self.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -129,43 +126,43 @@ impl SocketStats {
 }
 
 impl State {
-    /// One more target is without; gives whether to say so.
+    /// Counts one more target without a socket. Returns whether to log that.
     fn begin(&mut self, now: Instant) -> bool {
         self.without += 1;
-        let lately = |at| now.saturating_duration_since(at) < WARN_EVERY;
-        if self.said || self.warned.is_some_and(lately) {
+        if self.is_logged || !self.log_limiter.allows(now) {
             return false;
         }
-        self.said = true;
-        self.warned = Some(now);
+        self.is_logged = true;
         true
     }
 
-    /// One of them has a socket or is gone; gives whether to say that it was the last one.
+    /// Counts one less. Returns whether to log that it was the last one.
     fn end(&mut self) -> bool {
         self.without -= 1;
-        self.without == 0 && std::mem::take(&mut self.said)
+        self.without == 0 && std::mem::take(&mut self.is_logged)
     }
 }
 
-/// A target without a socket, for as long as this is not dropped.
+/// A target without a socket, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Without(SocketStats);
+pub(crate) struct SocketShortage(SocketStats);
 
-impl Drop for Without {
+impl Drop for SocketShortage {
     fn drop(&mut self) {
         if self.0.lock().end() {
-            info!("there is a socket for every target again");
+            info!("every target has a socket again");
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
-    fn a_shortage_is_said_when_it_begins_and_when_it_is_over() {
+    fn a_shortage_is_logged_when_it_begins_and_when_it_ends() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut state = State::default();
@@ -175,15 +172,15 @@ mod tests {
         assert!(state.end());
 
         assert!(!state.begin(at(59)), "it comes and goes");
-        assert!(!state.end(), "and nothing was said that is over now");
+        assert!(!state.end(), "and its begin was not logged");
         assert!(state.begin(at(60)));
         assert!(state.end());
     }
 
     #[test]
-    fn a_shortage_that_was_told_is_not_said_again() {
+    fn a_shortage_that_was_logged_is_not_logged_again() {
         let stats = SocketStats::default();
-        stats.shortage_was_told();
+        stats.shortage_was_logged();
         assert!(!stats.lock().begin(Instant::now()));
         assert!(stats.lock().end());
         assert!(stats.lock().begin(Instant::now()));
@@ -211,7 +208,7 @@ mod tests {
         let sockets = Sockets::new(None, SocketStats::default());
         let _permits: Vec<_> = (0..1000).map(|_| sockets.try_permit().unwrap()).collect();
         drop(sockets.permit().await);
-        let most = Sockets::new(Some(NonZeroUsize::MAX), SocketStats::default());
-        assert!(most.try_permit().is_some());
+        let huge = Sockets::new(Some(NonZeroUsize::MAX), SocketStats::default());
+        assert!(huge.try_permit().is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! What is probed.
+//! Targets.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,7 +10,7 @@ use crate::{Address, Networks};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     name: Arc<str>,
-    /// Where it is not the name.
+    /// Set if it is not the name.
     series_name: Option<Arc<str>>,
     address: Address,
     labels: BTreeMap<String, String>,
@@ -20,7 +20,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// A target that is named by its address, as written.
+    /// A target whose name is its address as written.
     pub fn new(address: Address, session: SessionConfig) -> Self {
         Self {
             name: address.to_string().into(),
@@ -33,75 +33,73 @@ impl Target {
         }
     }
 
-    /// Gives it a name of its own.
+    /// Sets the name.
     #[must_use]
     pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Names its series by another name, which it shares with a target of other labels.
+    /// Sets another name for its series, shared with a target of other labels.
     #[must_use]
     pub fn with_series_name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.series_name = Some(name.into());
         self
     }
 
-    /// Gives it a label, to be carried by whatever is told of it.
+    /// Adds a label, for metrics and reports.
     #[must_use]
     pub fn with_label(mut self, label: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.insert(label.into(), value.into());
         self
     }
 
-    /// Lets connections be made within these networks alone, whatever its name leads to.
+    /// Restricts connections to these networks, whatever its name resolves to.
     #[must_use]
     pub fn within(mut self, networks: Networks) -> Self {
         self.networks = Some(networks);
         self
     }
 
-    /// Marks it as one that was asked for, rather than listed by the one who runs the
-    /// prober: connections are made within these networks alone.
+    /// Marks it as a target on demand, with connections restricted to these networks.
     #[must_use]
     pub(crate) fn on_demand(mut self, networks: Networks) -> Self {
         self.on_demand = true;
         self.within(networks)
     }
 
-    /// Its name; unique among a prober's targets.
+    /// The name, unique among a prober's targets.
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 
-    /// What its series are named, which with its labels tells them from those of others:
-    /// its name, if nothing else was said.
+    /// The name of its series, unique with its labels; the target's name by default.
     pub fn series_name(&self) -> &Arc<str> {
         self.series_name.as_ref().unwrap_or(&self.name)
     }
 
-    /// Where it is.
+    /// The address.
     pub const fn address(&self) -> &Address {
         &self.address
     }
 
-    /// Its own labels, besides its name.
+    /// The labels, without the name.
     pub const fn labels(&self) -> &BTreeMap<String, String> {
         &self.labels
     }
 
-    /// How it is probed.
+    /// How the target is probed.
     pub const fn session(&self) -> &SessionConfig {
         &self.session
     }
 
-    /// Whether it is probed because somebody asked for it
-    /// ([`OnDemand::ask`](crate::OnDemand::ask)), and not as one of a [`TargetSet`](crate::TargetSet).
+    /// Whether it is a target on demand ([`OnDemand::ask`](crate::OnDemand::ask)), and not one
+    /// of a [`TargetSet`](crate::TargetSet).
     pub const fn is_on_demand(&self) -> bool {
         self.on_demand
     }
 
-    /// Where connections may be made to; anywhere without.
+    /// The networks that connections are restricted to, if any.
     pub const fn networks(&self) -> Option<&Networks> {
         self.networks.as_ref()
     }

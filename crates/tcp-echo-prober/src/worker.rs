@@ -24,28 +24,28 @@ use crate::{
     timer::Timer,
 };
 
-/// How long all tasks together are waited for at the end.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long the worker waits for all tasks at the end.
+const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// As many targets are begun or ended before the other tasks of the thread have their
-/// turn, which takes less than a millisecond …
-const LEAST_IN_TURN: usize = 32;
+/// How many targets are started or stopped at least before other tasks of the thread run.
+/// It takes less than a millisecond.
+const MIN_BATCH: usize = 32;
 
-/// … or as many as take about as long as the others took: beginning or ending one takes
-/// some 15 µs. So a thread that has more to do than it can still follows its commands.
-const COST: Duration = Duration::from_micros(15);
+/// The cost of starting or stopping a target, about 15 µs. A batch takes about as long as the
+/// other tasks took before it, so that an overloaded thread still follows its commands.
+const COST_PER_TARGET: Duration = Duration::from_micros(15);
 
-/// What all workers of a prober share.
+/// Shared by all workers of a prober.
 pub(crate) struct Shared<O> {
     pub(crate) observer: O,
     pub(crate) dialer: Arc<Dialer>,
-    /// From where the schedules of all targets are counted.
+    /// The origin of the schedules of all targets.
     pub(crate) epoch: Instant,
-    /// How many targets were ever begun: their phases follow from it.
-    pub(crate) begun: AtomicU64,
+    /// How many targets were ever started: it determines their phases.
+    pub(crate) started: AtomicU64,
 }
 
-/// Probes the targets that it is told to, until its commands are closed.
+/// Probes the targets that its commands name, until these are closed.
 pub(crate) async fn work<O: Observer>(
     shared: Arc<Shared<O>>,
     timer: Timer,
@@ -68,34 +68,34 @@ pub(crate) async fn work<O: Observer>(
 struct Targets<O> {
     shared: Arc<Shared<O>>,
     timer: Timer,
-    /// Those whose task has not ended, told to or not.
+    /// Targets whose task has not ended, stopped ones included.
     running: HashMap<Arc<str>, Running>,
-    /// Each gives the name of its target when it ends.
+    /// Each returns the name of its target.
     tasks: JoinSet<Arc<str>>,
 }
 
 struct Running {
     task: Id,
-    /// Taken when it was told.
+    /// `None` once it was stopped.
     stop: Option<oneshot::Sender<()>>,
-    /// What is probed under the name when this one has ended, and not before: its
-    /// sensor is gone when that of the next one is attached.
+    /// The next target of the name. It starts when this one has ended, so that its sensor is
+    /// attached after this one's was dropped.
     next: Option<Box<Target>>,
 }
 
 impl<O: Observer> Targets<O> {
-    /// Does what it is told, until it is told to end or a task has panicked.
+    /// Follows the commands until they are closed or a task has panicked.
     async fn follow(&mut self, commands: &Commands) -> Result<(), ProberError> {
-        let mut most = LEAST_IN_TURN;
+        let mut batch = MIN_BATCH;
         loop {
             let mut done = 0;
-            while done < most
+            while done < batch
                 && let Some(ended) = self.tasks.try_join_next_with_id()
             {
                 self.ended(ended)?;
                 done += 1;
             }
-            let Some(taken) = commands.take(most - done) else {
+            let Some(taken) = commands.take(batch - done) else {
                 return Ok(());
             };
             done += taken.len();
@@ -105,8 +105,8 @@ impl<O: Observer> Targets<O> {
             if done > 0 {
                 let yielded = Instant::now();
                 yield_now().await;
-                let others = yielded.elapsed().as_nanos() / COST.as_nanos();
-                most = usize::try_from(others).map_or(most, |n| n.max(LEAST_IN_TURN));
+                let others = yielded.elapsed().as_nanos() / COST_PER_TARGET.as_nanos();
+                batch = usize::try_from(others).map_or(batch, |n| n.max(MIN_BATCH));
             } else {
                 tokio::select! {
                     () = commands.changed() => {}
@@ -129,7 +129,7 @@ impl<O: Observer> Targets<O> {
 
     fn start(&mut self, target: Target) {
         let name = target.name().clone();
-        let n = self.shared.begun.fetch_add(1, Ordering::Relaxed);
+        let n = self.shared.started.fetch_add(1, Ordering::Relaxed);
         let interval = target.session().interval();
         let first = self.shared.epoch + phase(n, interval);
         let (stop, stopped) = oneshot::channel();
@@ -141,7 +141,7 @@ impl<O: Observer> Targets<O> {
             let dialer = shared.dialer.clone();
             drop(shared);
             let origin = slot_from(first, interval, Instant::now());
-            // It is dropped here, so that a panic of its sensor's drop is seen too.
+            // Dropped inside the task, so that a panic in the sensor's drop is caught, too.
             Driver::new(target, sensor, dialer, sleeper, origin, stopped).await;
             name
         });
@@ -153,7 +153,7 @@ impl<O: Observer> Targets<O> {
         self.running.insert(name, running);
     }
 
-    /// A task has ended: what is wanted of its name now has its turn.
+    /// A task has ended: the next target of its name starts.
     fn ended(&mut self, ended: Result<(Id, Arc<str>), JoinError>) -> Result<(), ProberError> {
         let error = match ended {
             Ok((_, name)) => {
@@ -173,12 +173,12 @@ impl<O: Observer> Targets<O> {
                 target,
                 message: message(&*payload),
             }),
-            // It was ended for not having ended in time.
+            // It was aborted after the timeout.
             Err(_) => Ok(()),
         }
     }
 
-    /// Tells all, then waits once.
+    /// Stops all tasks, then waits for all.
     async fn stop(mut self) -> Result<(), ProberError> {
         for running in self.running.values_mut() {
             running.stop();
@@ -192,7 +192,7 @@ impl<O: Observer> Targets<O> {
                 }
             }
         };
-        if timeout(PATIENCE, ended).await.is_err() {
+        if timeout(STOP_TIMEOUT, ended).await.is_err() {
             self.tasks.abort_all();
         }
         outcome
@@ -202,14 +202,14 @@ impl<O: Observer> Targets<O> {
 impl Running {
     fn stop(&mut self) {
         if let Some(stop) = self.stop.take() {
-            // A task that has ended needs no telling.
+            // The task may have ended.
             let _ = stop.send(());
         }
     }
 }
 
-/// The first slot at `now` or after it, of those at `first` and every interval from there: a
-/// target that comes later has its slots on the grid of all, and none of them lies in the past.
+/// The first slot at or after `now` on the grid that starts at `first`. Targets that are added
+/// later share the grid, and have no slots in the past.
 fn slot_from(first: Instant, interval: Duration, now: Instant) -> Instant {
     let past = now.saturating_duration_since(first).as_nanos();
     let slots = past.div_ceil(interval.as_nanos().max(1));
@@ -217,8 +217,8 @@ fn slot_from(first: Instant, interval: Duration, now: Instant) -> Instant {
     first + Duration::from_nanos(nanos)
 }
 
-/// Where in its interval the *n*th target has its slots: the golden ratio's
-/// multiples, modulo 1, lie evenly however many of them there are.
+/// The phase of the *n*th target in its interval. Multiples of the golden ratio modulo 1 are
+/// evenly spread, however many there are.
 fn phase(n: u64, interval: Duration) -> Duration {
     /// The golden ratio's fractional part, as a fraction of 2⁶⁴.
     const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;

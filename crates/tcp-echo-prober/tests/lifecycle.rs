@@ -1,4 +1,4 @@
-//! Beginning, replacing and ending targets, and what comes of a sensor that panics.
+//! Starting, replacing and stopping targets, by one handle or several, and sensors that panic.
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
 
 use std::{
@@ -6,16 +6,23 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
+        mpsc,
     },
+    thread,
     time::{Duration, Instant},
 };
 
 use tcp_echo_prober::{
-    Event, Observer, Prober, ProberError, Sensor, Session, SessionConfig, Target, TargetSet,
+    ApplyError, AskError, Event, Handle, Observer, OnDemand, OnDemandLimits, Prober, ProberError,
+    Sensor, Session, SessionConfig, StopError, Target, TargetSet,
 };
+use tokio::time::timeout;
 
-/// Long against what a test machine does to a thread.
-const MOST: Duration = Duration::from_secs(20);
+/// Much longer than a loaded test machine delays a thread.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// All of a prober ends within this.
+const PROMPT: Duration = Duration::from_secs(1);
 
 fn targets(n: usize, label: &str) -> TargetSet {
     let ms = Duration::from_millis;
@@ -27,18 +34,24 @@ fn targets(n: usize, label: &str) -> TargetSet {
 }
 
 fn until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + MOST;
+    let deadline = Instant::now() + DEADLINE;
     while !is_so() {
         assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(1));
+        thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// Counts who is attached, and holds that no name is attached twice.
+/// Counts the attached sensors, and asserts that no name is attached twice.
 #[derive(Clone, Default)]
 struct Present(Arc<Mutex<HashSet<String>>>, Arc<AtomicUsize>);
 
 struct Here(Present, String);
+
+impl Present {
+    fn names(&self) -> HashSet<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
 
 impl Observer for Present {
     type Sensor = Here;
@@ -87,10 +100,92 @@ fn all_are_replaced_at_once_and_each_when_its_predecessor_is_gone() {
     until("few are left", || present.0.lock().unwrap().len() == 3);
     prober.stop().unwrap();
     assert!(present.0.lock().unwrap().is_empty());
-    assert!(
-        prober.stop().is_ok(),
-        "a second time there is nothing to do"
-    );
+    assert!(prober.stop().is_ok(), "a second call returns the same");
+}
+
+#[test]
+fn a_handle_is_shared_between_threads() {
+    fn is_shared<T: Clone + Send + Sync + 'static>() {}
+    is_shared::<Handle>();
+
+    let present = Present::default();
+    let observer = present.clone();
+    let prober = Prober::builder().observer(observer).start().unwrap();
+    thread::scope(|scope| {
+        for n in [3, 5] {
+            let prober = prober.clone();
+            scope.spawn(move || {
+                for _ in 0..500 {
+                    let _ = prober.apply(targets(n, "new")).unwrap();
+                    let _ = prober.apply(targets(1, "other")).unwrap();
+                }
+                let _ = prober.apply(targets(n, "new")).unwrap();
+            });
+        }
+    });
+    let last = prober.targets();
+    let last: HashSet<_> = last.iter().map(|one| one.name().to_string()).collect();
+    assert!([3, 5].contains(&last.len()));
+    until("the last set is probed", || present.names() == last);
+    drop(prober);
+    assert!(present.names().is_empty(), "the last handle stops it");
+}
+
+/// An address whose handshakes hang: its queue of connections is full.
+#[cfg(target_os = "linux")]
+async fn hanging() -> (std::net::SocketAddr, impl Sized) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queued = Vec::new();
+    let connect = || tokio::net::TcpStream::connect(address);
+    while let Ok(stream) = timeout(Duration::from_millis(300), connect()).await {
+        queued.push(stream.unwrap());
+    }
+    (address, (listener, queued))
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn closing_waits_for_no_handshake() {
+    let (address, _full) = hanging().await;
+    let session = SessionConfig::new(Duration::from_millis(10), DEADLINE).unwrap();
+    let target = |n| Target::new(address.into(), session.clone()).named(format!("t{n}"));
+    let target = |n| target(n).with_label("l", "new");
+    let present = Present::default();
+    let prober = Prober::builder()
+        .observer(present.clone())
+        .targets(TargetSet::new((0..50).map(target)).unwrap())
+        .start()
+        .unwrap();
+    until("all are attached", || present.names().len() == 50);
+    timeout(PROMPT, prober.close()).await.unwrap().unwrap();
+    assert!(present.names().is_empty());
+}
+
+#[tokio::test]
+async fn a_prober_is_idle_once_all_has_ended() {
+    let present = Present::default();
+    let prober = Prober::builder()
+        .observer(present.clone())
+        .targets(targets(100, "new"))
+        .threads(3.try_into().unwrap())
+        .start()
+        .unwrap();
+    until("all are attached", || present.names().len() == 100);
+    let early = timeout(Duration::from_millis(50), prober.wait_idle()).await;
+    assert!(early.is_err(), "it was not stopped yet");
+
+    let closing = prober.clone();
+    let closing = tokio::spawn(async move { closing.close().await });
+    timeout(DEADLINE, prober.wait_idle()).await.unwrap();
+    assert!(present.names().is_empty());
+    closing.await.unwrap().unwrap();
+    prober.closed().await.unwrap();
+    let refused = prober.apply(targets(1, "new"));
+    assert!(matches!(refused, Err(ApplyError::Stopped)), "{refused:?}");
+    assert!(prober.targets().is_empty());
 }
 
 /// Panics at the first event of one target.
@@ -112,7 +207,7 @@ impl Sensor for PanicsAt {
     }
 }
 
-fn is_told(error: &ProberError) {
+fn names_the_panic(error: &ProberError) {
     let text = error.to_string();
     assert!(
         text.contains("\"t1\"") && text.contains("a bug of the embedder's"),
@@ -121,21 +216,83 @@ fn is_told(error: &ProberError) {
 }
 
 #[tokio::test]
-async fn a_sensor_that_panics_is_told_of() {
-    let builder = || Prober::builder().observer(Panics).targets(targets(3, "l"));
-    let prober = builder().start().unwrap();
-    let error = tokio::time::timeout(MOST, prober.ended()).await.unwrap();
-    is_told(&error);
-    is_told(&prober.stop().unwrap_err());
+async fn a_sensor_that_panics_ends_the_prober() {
+    let on_demand = OnDemand::new(OnDemandLimits {
+        networks: "127.0.0.0/8".parse().unwrap(),
+        idle: DEADLINE,
+        max: 10,
+    });
+    let builder = || Prober::builder().observer(Panics).targets(targets(9, "l"));
+    let prober = builder()
+        .threads(3.try_into().unwrap())
+        .on_demand(on_demand.clone())
+        .start()
+        .unwrap();
+    let closed = timeout(DEADLINE, prober.closed()).await.unwrap();
+    names_the_panic(&closed.unwrap_err());
+    // So do the threads whose sensors are well.
+    timeout(DEADLINE, prober.wait_idle()).await.unwrap();
+    match prober.apply(targets(1, "l")) {
+        Err(ApplyError::Failed(error)) => names_the_panic(&error),
+        other => panic!("{other:?}"),
+    }
+    let session = SessionConfig::new(DEADLINE, DEADLINE).unwrap();
+    let asked = on_demand.ask("127.0.0.1:1".parse().unwrap(), session, None);
+    assert!(matches!(asked.await, Err(AskError::Ended)));
+    names_the_panic(&prober.close().await.unwrap_err());
+    match prober.stop() {
+        Err(StopError::Failed(error)) => names_the_panic(&error),
+        other => panic!("{other:?}"),
+    }
 
     let run = builder().run(std::future::pending());
-    let error = tokio::time::timeout(MOST, run).await.unwrap().unwrap_err();
-    is_told(&error);
+    let error = timeout(DEADLINE, run).await.unwrap().unwrap_err();
+    names_the_panic(&error);
 }
 
 #[tokio::test]
 async fn a_prober_that_is_well_does_not_end() {
     let prober = Prober::builder().targets(targets(3, "l")).start().unwrap();
-    let ended = tokio::time::timeout(Duration::from_millis(200), prober.ended()).await;
-    assert!(ended.is_err());
+    let closed = timeout(Duration::from_millis(200), prober.closed()).await;
+    assert!(closed.is_err());
+}
+
+/// Drops the last handle inside a sensor, and sends how long that took.
+struct DropsHandle(mpsc::Sender<Duration>, Arc<Mutex<Option<Handle>>>);
+
+struct DropsHandleOnce(mpsc::Sender<Duration>, Arc<Mutex<Option<Handle>>>);
+
+impl Observer for DropsHandle {
+    type Sensor = DropsHandleOnce;
+
+    fn attach(&self, _: &Target) -> DropsHandleOnce {
+        DropsHandleOnce(self.0.clone(), self.1.clone())
+    }
+}
+
+impl Sensor for DropsHandleOnce {
+    fn on_event(&mut self, _: &Event, _: &Session) {
+        let started = Instant::now();
+        if let Some(handle) = self.1.lock().unwrap().take() {
+            drop(handle);
+            self.0.send(started.elapsed()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_sensor_may_drop_the_last_handle() {
+    let (sender, times) = mpsc::channel();
+    let handle = Arc::default();
+    let prober = Prober::builder()
+        .observer(DropsHandle(sender, Arc::clone(&handle)))
+        .targets(targets(1, "l"))
+        .start()
+        .unwrap();
+    *handle.lock().unwrap() = Some(prober);
+    let waited = times.recv_timeout(DEADLINE).unwrap();
+    assert!(waited < PROMPT, "its thread has waited for itself");
+    // The observer is dropped with the thread.
+    let ended = times.recv_timeout(DEADLINE);
+    assert_eq!(ended, Err(mpsc::RecvTimeoutError::Disconnected));
 }

@@ -19,11 +19,11 @@ fn session() -> SessionConfig {
     SessionConfig::new(ms(5), ms(20)).unwrap()
 }
 
-fn on_demand(networks: &str, idle: Duration, most: usize) -> OnDemand {
+fn on_demand(networks: &str, idle: Duration, max: usize) -> OnDemand {
     OnDemand::new(OnDemandLimits {
         networks: networks.parse().unwrap(),
         idle,
-        most,
+        max,
     })
 }
 
@@ -126,7 +126,7 @@ async fn a_target_of_the_set_is_the_one_of_its_name() {
     assert!(!on_demand.is_listed("a"));
     assert!(matches!(
         ask(&on_demand, address).await,
-        Err(AskError::Full { most: 0 })
+        Err(AskError::Full { max: 0 })
     ));
 }
 
@@ -140,7 +140,7 @@ async fn another_set_leaves_what_was_asked_for() {
     ask(&on_demand, asked).await.unwrap();
     assert!(matches!(
         ask(&on_demand, other).await,
-        Err(AskError::Full { most: 1 })
+        Err(AskError::Full { max: 1 })
     ));
     let slower = SessionConfig::new(ms(10), ms(20)).unwrap();
     let asked_again = asked.to_string().parse().unwrap();

@@ -343,7 +343,7 @@ async fn a_changed_list_leaves_what_is_unchanged_alone() {
     let connects = |event: &Event| matches!(event, Event::Connected { .. });
     log.until("3 connections", |seen| seen.count(connects) == 3)
         .await;
-    let changes = prober.apply(set(&["a", "c", "d"]));
+    let changes = prober.apply(set(&["a", "c", "d"])).unwrap();
     assert_eq!((changes.removed.len(), changes.added.len()), (1, 1));
     log.until("a fourth", |seen| seen.detached == 1 && seen.attached == 4)
         .await;

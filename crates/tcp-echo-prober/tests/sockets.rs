@@ -235,7 +235,7 @@ async fn what_is_asked_for_takes_of_the_same_sockets() {
     let on_demand = OnDemand::new(OnDemandLimits {
         networks: "127.0.0.0/8".parse().unwrap(),
         idle: Duration::from_secs(3600),
-        most: 10,
+        max: 10,
     });
     let (seen, stats) = <(Seen, SocketStats)>::default();
     let prober = prober(1, &seen, &stats)

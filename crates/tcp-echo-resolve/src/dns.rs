@@ -1,4 +1,4 @@
-//! Asking nameservers for all that a name stands for.
+//! Look-ups by nameservers: all addresses of a name, and services.
 
 mod config;
 mod nameservers;
@@ -18,97 +18,95 @@ use self::config::Config;
 pub(crate) use self::nameservers::{Nameservers, Sources};
 use crate::{
     Failure, IpVersion, LookUp, LookupType, Resolver,
-    look_up::Waiting,
+    look_up::Waiters,
     plain::RESOLUTION_DELAY,
-    resolver::{Asked, Work},
+    resolver::{Query, Work},
 };
 
 /// All addresses of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addresses {
-    /// The name in full that has them, with the search domain where it took one. All are
-    /// from there.
+    /// The fully qualified name that has all of them, with the search domain if one was used.
     pub name: String,
-    /// The IPv4 addresses, in order, each once; `None` where they are not known, not
-    /// known yet, or not wanted.
+    /// The IPv4 addresses, sorted and without duplicates; `None` if unknown, not known yet, or
+    /// not requested.
     pub v4: Option<Vec<IpAddr>>,
     /// The same for IPv6.
     pub v6: Option<Vec<IpAddr>>,
-    /// For how long they hold, as the nameservers say.
+    /// How long they are valid.
     pub ttl: Option<Duration>,
 }
 
 /// The services of a name: its SRV records (RFC 2782).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Services {
-    /// Hosts, by their names in full without the dot at the end, and ports; in order,
-    /// each once. None where the records say that there is no such service.
+    /// Hosts, fully qualified without the final dot, and ports; sorted and without duplicates.
+    /// Empty if the records deny the service.
     pub found: Vec<(String, u16)>,
-    /// For how long they hold, as the nameservers say.
+    /// How long they are valid.
     pub ttl: Option<Duration>,
 }
 
-/// Records of one type, and for how long they hold.
+/// Records of one type, and how long they are valid.
 type Records = Result<(Vec<RData>, Duration), Failure>;
 
 impl Resolver {
-    /// Looks up all addresses of `name`: in the system's list of hosts, and where it is
-    /// not there in the domain name system, with the system's search domains for a name
-    /// that is not in full.
+    /// Looks up all addresses of `name`: in the system's list of hosts, else in the DNS, with
+    /// the system's search domains unless the name is fully qualified.
     ///
-    /// `last` is the name in full that had addresses the last time: while its nameservers
-    /// fail, no other search domain takes its place.
+    /// `last` is the fully qualified name of the last answer: while its nameservers fail, no
+    /// other search domain replaces it.
     pub fn addresses(&self, name: &str, ip: IpVersion, last: Option<&str>) -> LookUp<Addresses> {
         let of = match ip {
             IpVersion::V6 => LookupType::Aaaa,
             IpVersion::V4 | IpVersion::Auto => LookupType::A,
         };
         let last = last.map(str::to_owned);
-        let asked = asked(name, of, ip);
+        let query = query(name, of, ip);
         self.ask(
-            asked,
+            query,
             |question| async move { question.addresses(last).await },
         )
     }
 
-    /// Looks up the services of `name`, with the system's search domains for a name that
-    /// is not in full.
+    /// Looks up the services of `name`, with the system's search domains unless the name is
+    /// fully qualified.
     pub fn services(&self, name: &str) -> LookUp<Services> {
-        let asked = asked(name, LookupType::Srv, IpVersion::Auto);
-        self.ask(asked, |question| async move { question.services().await })
+        let query = query(name, LookupType::Srv, IpVersion::Auto);
+        self.ask(query, |question| async move { question.services().await })
     }
 
     fn ask<T, F>(
         &self,
-        asked: Asked,
+        query: Query,
         ask: impl FnOnce(Question<T>) -> F + Send + 'static,
     ) -> LookUp<T>
     where
         T: Clone + Send + 'static,
         F: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        let waiting = Arc::new(Waiting::new());
+        let waiting = Arc::new(Waiters::new());
         let look_up = waiting.join(true);
-        let told = waiting.clone();
+        let waiters = waiting.clone();
         self.begin(&waiting, |work| async move {
             let question = Question {
                 work,
-                waiting: told.clone(),
-                asked,
+                waiting: waiters.clone(),
+                query,
             };
             tokio::select! {
-                ended = question.in_turn(ask) => if let Err(failure) = ended {
-                    told.tell(Err(failure));
+                ended = question.with_permit(ask) => if let Err(failure) = ended {
+                    waiters.notify(Err(failure));
                 },
-                never = told.tell_when_late() => match never {},
+                never = waiters.notify_when_late() => match never {},
             }
         });
         look_up
     }
 }
 
-fn asked(name: &str, of: LookupType, ip: IpVersion) -> Asked {
-    Asked {
+fn query(name: &str, of: LookupType, ip: IpVersion) -> Query {
+    Query {
         name: name.to_owned(),
         of,
         ip,
@@ -118,28 +116,28 @@ fn asked(name: &str, of: LookupType, ip: IpVersion) -> Asked {
 /// A look-up under way.
 struct Question<T> {
     work: Arc<Work>,
-    waiting: Arc<Waiting<T>>,
-    asked: Asked,
+    waiting: Arc<Waiters<T>>,
+    query: Query,
 }
 
 impl<T: Clone> Question<T> {
-    /// Waits for a place and then for `ask`.
-    async fn in_turn<F: Future<Output = Result<(), Failure>>>(
+    /// Waits for a permit, then runs `ask`.
+    async fn with_permit<F: Future<Output = Result<(), Failure>>>(
         self,
         ask: impl FnOnce(Self) -> F,
     ) -> Result<(), Failure> {
-        let (work, asked) = (self.work.clone(), self.asked.clone());
-        let is_slow = work.slow().contains(&asked);
-        let Some((_place, prompt)) = work.places.take(is_slow).await else {
+        let (work, query) = (self.work.clone(), self.query.clone());
+        let is_slow = work.slow().contains(&query);
+        let Some((_permit, prompt)) = work.permits.take(is_slow).await else {
             return Err(Failure::other("the resolver has ended"));
         };
         if !self.waiting.is_wanted() {
             return Ok(());
         }
         self.waiting.begin();
-        let ended = prompt.while_it_lasts(ask(self)).await;
+        let ended = prompt.during(ask(self)).await;
         let has_hung = ended == Err(Failure::NoAnswer);
-        work.slow().ended(asked, has_hung, Instant::now());
+        work.slow().ended(query, has_hung, Instant::now());
         ended
     }
 
@@ -155,7 +153,7 @@ impl<T: Clone> Question<T> {
             let records = lookup.answers().iter().map(|answer| &answer.data);
             let records = records.filter(|data| data.record_type() == record);
             let records: Vec<_> = records.cloned().collect();
-            // An alias of a name that has none.
+            // An alias of a name without records.
             if records.is_empty() {
                 return Err(Failure::NoRecords);
             }
@@ -172,13 +170,13 @@ impl<T: Clone> Question<T> {
 }
 
 impl Question<Addresses> {
-    /// Tells all addresses, maybe in parts, or fails.
+    /// Reports all addresses, perhaps in parts.
     async fn addresses(self, last: Option<String>) -> Result<(), Failure> {
-        let Asked { name, ip, .. } = &self.asked;
+        let Query { name, ip, .. } = &self.query;
         let hosts = self.work.dns.hosts(name, *ip);
         if !hosts.is_empty() {
             let (v4, v6) = hosts.into_iter().partition(IpAddr::is_ipv4);
-            self.waiting.tell(Ok(Addresses {
+            self.waiting.notify(Ok(Addresses {
                 name: name.clone(),
                 v4: Some(v4),
                 v6: Some(v6),
@@ -192,7 +190,7 @@ impl Question<Addresses> {
             let had_them = last.as_ref() == Some(&candidate.to_utf8());
             match self.addresses_at(&config, &candidate, had_them).await {
                 Ok(()) => return Ok(()),
-                // Another server of another domain may well answer.
+                // The server of another domain may answer.
                 Err(Failure::Server) if !had_them => seen = Failure::Server,
                 Err(failure) if !failure.is_definite() => return Err(failure),
                 Err(Failure::NoRecords) if seen == Failure::NoSuchName => {
@@ -204,7 +202,7 @@ impl Question<Addresses> {
         Err(seen)
     }
 
-    /// Tells the addresses that one name in full has.
+    /// Reports the addresses of one fully qualified name.
     async fn addresses_at(
         &self,
         config: &Config,
@@ -212,8 +210,8 @@ impl Question<Addresses> {
         had_them: bool,
     ) -> Result<(), Failure> {
         let mut found = Families::default();
-        let tell = |found: &Families| self.waiting.tell(Ok(found.addresses(name)));
-        match self.asked.ip {
+        let notify = |found: &Families| self.waiting.notify(Ok(found.addresses(name)));
+        match self.query.ip {
             IpVersion::V4 => found.v4 = Some(self.records(config, name, LookupType::A).await),
             IpVersion::V6 => found.v6 = Some(self.records(config, name, LookupType::Aaaa).await),
             IpVersion::Auto => {
@@ -225,12 +223,12 @@ impl Question<Addresses> {
                 }
                 let is_missing_v4 = found.v4.is_none();
                 let mut other = pin!(async { if is_missing_v4 { v4.await } else { v6.await } });
-                // A name that is not there has no other family either.
+                // A name that does not exist has no other family either.
                 if !found.is_gone() {
                     let mut records = timeout(RESOLUTION_DELAY, &mut other).await.ok();
                     if records.is_none() {
                         if found.has_any() {
-                            tell(&found);
+                            notify(&found);
                         }
                         records = Some(other.await);
                     }
@@ -243,24 +241,24 @@ impl Question<Addresses> {
             }
         }
         found.failure(had_them)?;
-        tell(&found);
+        notify(&found);
         Ok(())
     }
 }
 
 impl Question<Services> {
-    /// Tells the services, or fails.
+    /// Reports the services.
     async fn services(self) -> Result<(), Failure> {
         let config = self.work.dns.config()?;
         let mut seen = Failure::NoSuchName;
-        for candidate in config.candidates(&self.asked.name)? {
+        for candidate in config.candidates(&self.query.name)? {
             match self.records(&config, &candidate, LookupType::Srv).await {
                 Ok((records, ttl)) => {
                     let mut found: Vec<_> = records.iter().filter_map(service).collect();
                     found.sort_unstable();
                     found.dedup();
                     let ttl = Some(ttl);
-                    self.waiting.tell(Ok(Services { found, ttl }));
+                    self.waiting.notify(Ok(Services { found, ttl }));
                     return Ok(());
                 }
                 Err(Failure::Server) => seen = Failure::Server,
@@ -275,7 +273,7 @@ impl Question<Services> {
     }
 }
 
-/// What is known of a name's families.
+/// The answers for both families of a name.
 #[derive(Default)]
 struct Families {
     v4: Option<Records>,
@@ -296,9 +294,8 @@ impl Families {
         self.both().any(gone)
     }
 
-    /// Why nothing can be said of the name: it has no addresses, or it is not known
-    /// whether it has. That one family is gone is worth saying where the other is known
-    /// from before.
+    /// An error if no address is known. That one family is gone is an answer, too, if the
+    /// other is known from before.
     fn failure(&self, had_them: bool) -> Result<(), Failure> {
         if self.has_any() {
             return Ok(());
@@ -324,7 +321,7 @@ impl Families {
     }
 }
 
-/// The addresses of one family, where it is known which there are.
+/// The addresses of one family, if known.
 fn ips(records: &Records) -> Option<Vec<IpAddr>> {
     match records {
         Ok((records, _)) => {
@@ -340,10 +337,10 @@ fn ips(records: &Records) -> Option<Vec<IpAddr>> {
 
 fn service(record: &RData) -> Option<(String, u16)> {
     match record {
-        // The root says that there is no such service.
+        // The root domain denies the service.
         RData::SRV(srv) if srv.target.is_root() || srv.port == 0 => None,
         RData::SRV(srv) => {
-            // Servers may answer in whatever case, and another each time.
+            // Servers may answer in any case, and vary it.
             let host = srv.target.to_utf8().to_lowercase();
             Some((host.trim_end_matches('.').to_owned(), srv.port))
         }

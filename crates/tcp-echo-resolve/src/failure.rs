@@ -1,27 +1,27 @@
-//! Why a look-up gives nothing.
+//! Errors of look-ups.
 
 use std::sync::Arc;
 
 use crate::Outcome;
 
-/// Why a look-up gives nothing.
+/// Why a look-up failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The nameservers say so.
+    /// The name does not exist.
     #[error("there is no such name")]
     NoSuchName,
-    /// The name exists, and has nothing of the kind.
+    /// The name exists, without records of the type.
     #[error("the name has no records of this kind")]
     NoRecords,
-    /// They answered with an error, or refused to be asked.
+    /// The nameservers failed or refused.
     #[error("the nameserver failed")]
     Server,
-    /// No answer within the system's own patience, or none yet: where more is to come of
-    /// the look-up ([`LookUp::next`](crate::LookUp::next)), a late answer still may.
+    /// No answer within the system's timeout, or none yet: a late answer may follow
+    /// ([`LookUp::next`](crate::LookUp::next)).
     #[error("the nameserver does not answer")]
     NoAnswer,
-    /// Something else.
+    /// Any other error.
     #[error("{0}")]
     Other(Arc<str>),
 }
@@ -32,7 +32,7 @@ impl Failure {
         Self::Other(error.to_string().into())
     }
 
-    /// Whether the nameservers know the name and what it has: nothing.
+    /// Whether it is a definite answer of the nameservers: there are no records.
     pub const fn is_definite(&self) -> bool {
         matches!(self, Self::NoSuchName | Self::NoRecords)
     }

@@ -4,7 +4,7 @@ use std::{net::IpAddr, path::PathBuf};
 
 use crate::IpVersion;
 
-/// Where the list is.
+/// The path of the list.
 pub(crate) fn path() -> PathBuf {
     if cfg!(windows) {
         let root = std::env::var_os("SystemRoot").unwrap_or_else(|| "C:\\Windows".into());
@@ -14,13 +14,13 @@ pub(crate) fn path() -> PathBuf {
     }
 }
 
-/// The addresses that the system's list has for `name`. A list that can't be read is empty.
+/// The addresses of `name` in the system's list. An unreadable list is empty.
 pub(crate) fn system(name: &str, ip: IpVersion) -> Vec<IpAddr> {
     let text = std::fs::read_to_string(path()).unwrap_or_default();
     find(&text, name, ip)
 }
 
-/// The addresses of `name` in a list, in order, each once.
+/// The addresses of `name` in a list, in order and without duplicates.
 pub(crate) fn find(text: &str, name: &str, ip: IpVersion) -> Vec<IpAddr> {
     let name = name.strip_suffix('.').unwrap_or(name);
     let mut found = Vec::new();

@@ -1,21 +1,21 @@
-//! Families of addresses.
+//! Address families.
 
 use std::net::IpAddr;
 
-/// Which addresses of a name are used.
+/// Which address families of a name are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum IpVersion {
-    /// Both families, in turn (RFC 8305).
+    /// Both families, interleaved (RFC 8305).
     #[default]
     Auto,
-    /// IPv4 alone.
+    /// IPv4 only.
     V4,
-    /// IPv6 alone.
+    /// IPv6 only.
     V6,
 }
 
 impl IpVersion {
-    /// Whether `address` is one of these.
+    /// Whether `address` is of such a family.
     pub const fn includes(self, address: IpAddr) -> bool {
         match self {
             Self::Auto => true,

@@ -1,20 +1,20 @@
-//! Looking names up for many probes.
+//! Repeated look-ups of many names.
 //!
-//! A [`Resolver`] looks names up again and again, for thousands of targets, some of whose
-//! names may never be answered for:
+//! A [`Resolver`] looks up the names of thousands of targets repeatedly, even if nameservers
+//! never answer for some of them:
 //!
-//! - **Nothing is thrown away.** A [`LookUp`] goes on until the system lets go of it, and a
-//!   late answer is an answer. Who waits is told after five seconds that there is none yet.
-//! - **What hangs hinders nobody.** Look-ups under way are bounded ([`Limits`]); one that takes
-//!   long soon lets others begin, and names that have hung back off each on their own, in a
-//!   share of the places.
-//! - **One family that is not answered for blocks nothing** (RFC 8305, section 3), and a family
-//!   that is not wanted is not asked for ([`IpVersion`]).
-//! - **All is counted** ([`LookupStats`]), by type and outcome, with the time that it took.
+//! - **Late answers count.** A [`LookUp`] continues until the system ends it. After five seconds
+//!   without an answer the waiters are notified.
+//! - **Names that hang don't block others.** Concurrent look-ups are limited ([`Limits`]); a slow
+//!   one soon lets others start. Names that have hung back off individually, and get only a part
+//!   of the permits.
+//! - **An unanswered family doesn't block the other** (RFC 8305, section 3), and only requested
+//!   families are looked up ([`IpVersion`]).
+//! - **Everything is counted** ([`LookupStats`]), by type and outcome, with the duration.
 //!
-//! Names are looked up as the system does it ([`Resolver::look_up`]): with its list of hosts,
-//! its search domains, and whatever else it is configured to ask. With the feature `dns`,
-//! nameservers can be asked for all addresses of a name and for services.
+//! [`Resolver::look_up`] uses the system's resolver, with its list of hosts, search domains and
+//! other sources. With the feature `dns`, nameservers are asked for all addresses of a name, and
+//! for services.
 //!
 //! # Example
 //! ```
@@ -38,7 +38,7 @@ mod failure;
 mod hosts;
 mod ip_version;
 mod look_up;
-mod places;
+mod permits;
 mod plain;
 mod resolver;
 mod slow;
@@ -50,6 +50,6 @@ pub use dns::{Addresses, Services};
 pub use failure::Failure;
 pub use ip_version::IpVersion;
 pub use look_up::LookUp;
-pub use places::Limits;
+pub use permits::Limits;
 pub use resolver::{Builder, Resolver};
 pub use stats::{LookupStats, LookupTimes, LookupType, Outcome};

@@ -1,4 +1,4 @@
-//! A look-up under way, and those who wait for it.
+//! A look-up in progress, and its waiters.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -12,30 +12,29 @@ use tokio::{
 
 use crate::Failure;
 
-/// After this long those who wait are told that there is no answer yet.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// When waiters are notified that there is no answer yet.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A look-up under way.
+/// A look-up in progress.
 ///
-/// It goes on whether anybody waits or not; dropping this only ends the waiting.
+/// Dropping this does not cancel the look-up.
 #[derive(Debug)]
 pub struct LookUp<T>(mpsc::UnboundedReceiver<Result<T, Failure>>);
 
 impl<T> LookUp<T> {
-    /// Waits for what comes next of it; `None` where nothing more does.
+    /// Waits for the next result; `None` at the end.
     ///
-    /// Answers may come in parts: each holds what the ones before it said. When there is
-    /// none five seconds after the look-up has begun, [`Failure::NoAnswer`] comes once in
-    /// between, and a late answer after it. Nothing is lost where this is dropped while
-    /// it waits.
+    /// Answers may be partial; each one includes those before. Without an answer five seconds
+    /// after the start, [`Failure::NoAnswer`] is returned once, and a late answer may follow.
+    /// Cancel safe: no result is lost if this future is dropped.
     pub async fn next(&mut self) -> Option<Result<T, Failure>> {
         self.0.recv().await
     }
 }
 
-/// Those who wait for a look-up.
+/// The waiters of a look-up.
 #[derive(Debug)]
-pub(crate) struct Waiting<T> {
+pub(crate) struct Waiters<T> {
     inner: Mutex<Inner<T>>,
     begun: Notify,
     urgent: Notify,
@@ -48,7 +47,7 @@ struct Inner<T> {
     has_begun: bool,
 }
 
-impl<T: Clone> Waiting<T> {
+impl<T: Clone> Waiters<T> {
     pub(crate) fn new() -> Self {
         Self {
             inner: Mutex::new(Inner {
@@ -61,7 +60,7 @@ impl<T: Clone> Waiting<T> {
         }
     }
 
-    /// One more who waits; told at once what was told before.
+    /// Adds a waiter. It gets the last result at once, if there is one.
     pub(crate) fn join(&self, is_urgent: bool) -> LookUp<T> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut inner = self.lock();
@@ -76,43 +75,43 @@ impl<T: Clone> Waiting<T> {
         LookUp(receiver)
     }
 
-    /// Whether anybody still waits.
+    /// Whether there is still a waiter.
     pub(crate) fn is_wanted(&self) -> bool {
         let inner = self.lock();
         inner.senders.iter().any(|sender| !sender.is_closed())
     }
 
-    pub(crate) fn tell(&self, what: Result<T, Failure>) {
+    pub(crate) fn notify(&self, result: Result<T, Failure>) {
         let mut inner = self.lock();
         inner
             .senders
-            .retain(|sender| sender.send(what.clone()).is_ok());
-        inner.last = Some(what);
+            .retain(|sender| sender.send(result.clone()).is_ok());
+        inner.last = Some(result);
     }
 
-    /// Whether an answer was told.
+    /// Whether there was an answer.
     pub(crate) fn is_answered(&self) -> bool {
         matches!(self.lock().last, Some(Ok(_)))
     }
 
-    /// Notes that it has its turn.
+    /// Notes that the look-up has started.
     pub(crate) fn begin(&self) {
         if !std::mem::replace(&mut self.lock().has_begun, true) {
             self.begun.notify_one();
         }
     }
 
-    /// Waits until somebody waits who has nothing to go on with.
+    /// Waits for an urgent waiter, one without an earlier answer.
     pub(crate) async fn urgent(&self) {
         self.urgent.notified().await;
     }
 
-    /// Tells when there is no answer for long, counted from its turn; never ends.
-    pub(crate) async fn tell_when_late(&self) -> std::convert::Infallible {
+    /// Reports a missing answer, five seconds after the start. Never returns.
+    pub(crate) async fn notify_when_late(&self) -> std::convert::Infallible {
         self.begun.notified().await;
-        sleep(PATIENCE).await;
+        sleep(ANSWER_TIMEOUT).await;
         if self.lock().last.is_none() {
-            self.tell(Err(Failure::NoAnswer));
+            self.notify(Err(Failure::NoAnswer));
         }
         std::future::pending().await
     }

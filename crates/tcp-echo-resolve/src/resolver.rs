@@ -1,4 +1,4 @@
-//! The handle that names are looked up with.
+//! The resolver.
 
 #[cfg(feature = "dns")]
 use std::path::PathBuf;
@@ -20,8 +20,8 @@ use tokio::{
 
 use crate::{
     Failure, IpVersion, Limits, LookUp, LookupStats, LookupType, Outcome,
-    look_up::Waiting,
-    places::Places,
+    look_up::Waiters,
+    permits::Permits,
     plain::{self, Plain},
     slow::Slow,
     system,
@@ -30,18 +30,18 @@ use crate::{
 /// Threads for blocking calls beyond those that look-ups may have.
 const SPARE_THREADS: usize = 8;
 
-/// What a blocking call needs of its stack, with room for the system's plug-ins.
+/// The stack of a blocking call, with room for the system's plug-ins.
 const STACK: usize = 512 * 1024;
 
-/// Looks names up, a bounded number at once; its clones are one.
+/// Looks names up, a limited number concurrently. Clones share everything.
 ///
-/// All of it happens on a thread of its own, which begins with the first look-up and
-/// ends with the last clone, and on threads below it that block. So it works from any
-/// runtime or none, and delays nothing there.
+/// It runs on a thread of its own, from the first look-up until the last clone is dropped, and
+/// on further threads for blocking calls. So it works in any runtime or none, and delays
+/// nothing there.
 #[derive(Clone, Debug)]
 pub struct Resolver(Arc<Inner>);
 
-/// What a [`Resolver`] is made of; see [`Resolver::builder`].
+/// Configures a [`Resolver`]; see [`Resolver::builder`].
 #[derive(Debug, Default)]
 pub struct Builder {
     limits: Limits,
@@ -51,7 +51,7 @@ pub struct Builder {
     pub(crate) dns: crate::dns::Sources,
 }
 
-/// What asks the system's resolver.
+/// The function that calls the system's resolver.
 #[derive(Clone)]
 struct System(Arc<Ask>);
 
@@ -64,60 +64,58 @@ struct Inner {
     running: Mutex<Option<Running>>,
 }
 
-/// The thread that works. It ends when this is dropped.
+/// The resolver's thread. It ends when this is dropped.
 #[derive(Debug)]
 struct Running {
     handle: Handle,
     _stop: oneshot::Sender<()>,
 }
 
-/// What look-ups share.
+/// Shared by all look-ups.
 pub(crate) struct Work {
-    pub(crate) places: Places,
+    pub(crate) permits: Permits,
     pub(crate) stats: Arc<LookupStats>,
-    slow: Mutex<Slow<Asked>>,
+    slow: Mutex<Slow<Query>>,
     plain: Mutex<HashMap<(String, IpVersion), Arc<Plain>>>,
     system: System,
     #[cfg(feature = "dns")]
     pub(crate) dns: crate::dns::Nameservers,
 }
 
-/// What was asked for, to tell what hangs.
+/// A query, as the key of names that hang.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Asked {
+pub(crate) struct Query {
     pub(crate) name: String,
     pub(crate) of: LookupType,
     pub(crate) ip: IpVersion,
 }
 
 impl Resolver {
-    /// Begins to set one up.
+    /// A builder with the defaults.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// What was counted of its look-ups.
+    /// The counts of its look-ups.
     pub fn stats(&self) -> &Arc<LookupStats> {
         &self.0.work.stats
     }
 
-    /// Looks up the addresses of `name` as the system does, with its list of hosts and
-    /// whatever else it is configured to ask; they have port 0.
+    /// Looks up the addresses of `name` by the system's resolver, with its list of hosts and
+    /// other sources. They have port 0.
     ///
-    /// Where the same is being looked up already, that is the look-up. `is_urgent` says
-    /// that there is no earlier answer to go on with: both families together that don't
-    /// come soon are then also asked for each by itself, since some nameservers never
-    /// answer for one of them.
+    /// Joins a look-up of the same name that is in progress. `is_urgent` means that there is
+    /// no earlier answer: if both families together take long, each is then also asked for by
+    /// itself, since some nameservers never answer for one of them.
     ///
-    /// A name that has hung gives [`Failure::NoAnswer`] at once until its time has come
-    /// again.
+    /// A name that has hung returns [`Failure::NoAnswer`] at once until its delay is over.
     pub fn look_up(&self, name: &str, ip: IpVersion, is_urgent: bool) -> LookUp<Vec<SocketAddr>> {
         let key = (name.to_owned(), ip);
         let mut plain = self.0.work.plain();
         if let Some(waiting) = plain.get(&key) {
             return waiting.join(is_urgent);
         }
-        let waiting = Arc::new(Waiting::new());
+        let waiting = Arc::new(Waiters::new());
         let look_up = waiting.join(is_urgent);
         plain.insert(key.clone(), waiting.clone());
         drop(plain);
@@ -130,11 +128,11 @@ impl Resolver {
         look_up
     }
 
-    /// Lets the thread do `work`; false where there is none, and then those who wait
-    /// know.
+    /// Runs `work` on the thread. Returns false if that can't be started, after the waiters
+    /// were notified.
     pub(crate) fn begin<T: Clone, F>(
         &self,
-        waiting: &Waiting<T>,
+        waiting: &Waiters<T>,
         work: impl FnOnce(Arc<Work>) -> F,
     ) -> bool
     where
@@ -146,7 +144,7 @@ impl Resolver {
                 true
             }
             Err(error) => {
-                waiting.tell(Err(Failure::other(error)));
+                waiting.notify(Err(Failure::other(error)));
                 false
             }
         }
@@ -154,28 +152,28 @@ impl Resolver {
 }
 
 impl Default for Resolver {
-    /// As the system is configured.
+    /// The system's configuration.
     fn default() -> Self {
         Self::builder().build()
     }
 }
 
 impl Builder {
-    /// Sets how many look-ups are under way at once.
+    /// Sets the limits of concurrent look-ups.
     #[must_use]
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Sets where look-ups are counted, so that several resolvers may count as one.
+    /// Sets the counts, which several resolvers may share.
     #[must_use]
     pub fn stats(mut self, stats: Arc<LookupStats>) -> Self {
         self.stats = stats;
         self
     }
 
-    /// Sets what is asked instead of the system's resolver. It may block.
+    /// Replaces the system's resolver. The function may block.
     #[must_use]
     pub fn system(
         mut self,
@@ -185,8 +183,8 @@ impl Builder {
         self
     }
 
-    /// Reads this file instead of the system's resolv.conf, and asks the nameservers
-    /// that it names at this port.
+    /// Reads this file instead of the system's resolv.conf, and asks its nameservers at this
+    /// port.
     #[cfg(feature = "dns")]
     #[must_use]
     pub fn resolv_conf(mut self, file: impl Into<PathBuf>, port: u16) -> Self {
@@ -195,8 +193,7 @@ impl Builder {
         self
     }
 
-    /// Reads this list of hosts instead of the system's, for the look-ups that go to
-    /// nameservers.
+    /// Reads this list of hosts instead of the system's, for look-ups by nameservers.
     #[cfg(feature = "dns")]
     #[must_use]
     pub fn hosts(mut self, file: impl Into<PathBuf>) -> Self {
@@ -204,10 +201,10 @@ impl Builder {
         self
     }
 
-    /// The resolver. Nothing runs before the first look-up.
+    /// Builds the resolver. Nothing runs before the first look-up.
     pub fn build(self) -> Resolver {
         let work = Work {
-            places: Places::new(self.limits),
+            permits: Permits::new(self.limits),
             stats: self.stats,
             slow: Mutex::new(Slow::new()),
             plain: Mutex::default(),
@@ -226,7 +223,7 @@ impl Builder {
 }
 
 impl Inner {
-    /// The thread that works, begun where it is not.
+    /// The runtime of the thread, which is started if needed.
     fn handle(&self) -> io::Result<Handle> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(running) = &*running {
@@ -256,7 +253,7 @@ impl Inner {
 }
 
 impl Work {
-    pub(crate) fn slow(&self) -> MutexGuard<'_, Slow<Asked>> {
+    pub(crate) fn slow(&self) -> MutexGuard<'_, Slow<Query>> {
         self.slow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -264,16 +261,16 @@ impl Work {
         self.plain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes how a look-up has ended.
-    pub(crate) fn note<T>(&self, asked: Asked, found: &Result<T, Failure>, started: Instant) {
+    /// Records the outcome of a look-up.
+    pub(crate) fn note<T>(&self, query: Query, found: &Result<T, Failure>, started: Instant) {
         let (now, failure) = (Instant::now(), found.as_ref().err());
         let outcome = failure.map_or(Outcome::Ok, Failure::outcome);
-        self.stats.record(asked.of, outcome, now - started);
+        self.stats.record(query.of, outcome, now - started);
         let has_hung = matches!(failure, Some(Failure::NoAnswer));
-        self.slow().ended(asked, has_hung, now);
+        self.slow().ended(query, has_hung, now);
     }
 
-    /// Asks the system's resolver, and blocks.
+    /// Calls the system's resolver, which blocks.
     pub(crate) fn ask(&self, name: &str, ip: IpVersion) -> Result<Vec<SocketAddr>, Failure> {
         (self.system.0)(name, ip)
     }

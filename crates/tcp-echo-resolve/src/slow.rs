@@ -1,4 +1,4 @@
-//! Names that have hung, and when they are asked for again.
+//! Names whose look-ups hang, and their backoff.
 
 use std::{
     collections::HashMap,
@@ -6,16 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The delay after a name has hung once; it doubles each time …
+/// The delay after a name has hung once. It doubles each time.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// … up to this.
-pub(crate) const LONGEST: Duration = Duration::from_secs(30);
+/// The maximum delay.
+pub(crate) const MAX_DELAY: Duration = Duration::from_secs(30);
 
-/// For how long after its delay a name counts as one that has hung.
+/// How long after its delay a name still counts as slow.
 const REMEMBERED: Duration = Duration::from_secs(120);
 
-/// Names whose last look-up has hung, each with a delay of its own.
+/// Names whose last look-up has hung, each with its own delay.
 #[derive(Debug)]
 pub(crate) struct Slow<K>(HashMap<K, Entry>);
 
@@ -39,20 +39,20 @@ impl<K: Eq + Hash> Slow<K> {
         self.0.get(name).is_some_and(|entry| now < entry.until)
     }
 
-    /// Notes that a look-up of `name` has ended, and whether it had hung.
+    /// Notes that a look-up of `name` has ended, and whether it has hung.
     pub(crate) fn ended(&mut self, name: K, has_hung: bool, now: Instant) {
         if !has_hung {
             self.0.remove(&name);
             return;
         }
-        // What nobody asks for any more is forgotten.
+        // Forget names that are no longer looked up.
         self.0.retain(|_, entry| now < entry.until + REMEMBERED);
         let entry = self.0.entry(name).or_insert(Entry {
             delay: FIRST / 2,
             until: now,
         });
-        entry.delay = (entry.delay * 2).min(LONGEST);
-        // Shortened by chance: names that began to hang together don't go on so.
+        entry.delay = (entry.delay * 2).min(MAX_DELAY);
+        // Randomly shortened, to spread names that began to hang together.
         entry.until = now + entry.delay.mul_f64(0.5 + fastrand::f64() / 2.0);
     }
 }
@@ -71,7 +71,7 @@ mod tests {
             assert!(!slow.is_waiting(&"bad", now + delay));
             assert!(!slow.is_waiting(&"good", now));
             now += delay;
-            delay = (2 * delay).min(LONGEST);
+            delay = (2 * delay).min(MAX_DELAY);
         }
         slow.ended("bad", false, now);
         assert!(!slow.contains(&"bad") && !slow.is_waiting(&"bad", now));
@@ -83,7 +83,7 @@ mod tests {
         for n in 0..100 {
             slow.ended(n, true, now);
         }
-        slow.ended(100, true, now + LONGEST + REMEMBERED);
+        slow.ended(100, true, now + MAX_DELAY + REMEMBERED);
         assert_eq!(slow.0.len(), 1);
     }
 }

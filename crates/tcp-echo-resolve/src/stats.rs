@@ -1,21 +1,21 @@
-//! What is counted of look-ups.
+//! Counts of look-ups.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
-/// What was asked for.
+/// The type of a look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LookupType {
-    /// The addresses of a name, of the system's resolver.
+    /// Addresses, by the system's resolver.
     System,
-    /// IPv4 addresses, of a nameserver.
+    /// IPv4 addresses, by a nameserver.
     A,
-    /// IPv6 addresses, of a nameserver.
+    /// IPv6 addresses, by a nameserver.
     Aaaa,
-    /// Services, of a nameserver.
+    /// Services, by a nameserver.
     Srv,
 }
 
@@ -34,13 +34,13 @@ impl LookupType {
     }
 }
 
-/// How a look-up ended.
+/// The outcome of a look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// With records.
+    /// Records were found.
     Ok,
-    /// There is no such name.
+    /// The name does not exist.
     NxDomain,
     /// The name has no records of the type.
     NoData,
@@ -48,7 +48,7 @@ pub enum Outcome {
     ServFail,
     /// No nameserver answered in time.
     Timeout,
-    /// In another way.
+    /// Any other error.
     Error,
 }
 
@@ -76,8 +76,8 @@ impl Outcome {
     }
 }
 
-/// Upper bounds of the times that are told apart, in milliseconds: from a local cache to
-/// a second nameserver that answers when the first did not.
+/// Upper bounds of the histogram, in milliseconds: from a local cache to a second nameserver
+/// that answers after the first one did not.
 const BOUNDS: [u64; 12] = [
     1, 3, 10, 30, 100, 300, 1000, 2500, 5000, 7500, 10_000, 30_000,
 ];
@@ -88,28 +88,28 @@ const BOUNDS: [u64; 12] = [
 #[derive(Debug, Default)]
 pub struct LookupStats {
     lookups: [[AtomicU64; Outcome::ALL.len()]; LookupType::ALL.len()],
-    /// The last one is of those above all bounds.
+    /// The last one counts times above all bounds.
     times: [AtomicU64; BOUNDS.len() + 1],
     nanoseconds: AtomicU64,
 }
 
-/// How long look-ups took, as a histogram.
+/// A histogram of the duration of look-ups.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LookupTimes {
-    /// Upper bounds in seconds, and how many look-ups took longer than the bound before
-    /// and no longer than this one. The last bound is infinite.
+    /// Upper bounds in seconds, each with the number of look-ups above the bound before and up
+    /// to this one. The last bound is infinite.
     pub buckets: Vec<(f64, u64)>,
     /// The sum of all times, in seconds.
     pub sum: f64,
 }
 
 impl LookupStats {
-    /// Look-ups of this type that ended so.
+    /// The number of look-ups, by type and outcome.
     pub fn lookups(&self, of: LookupType, outcome: Outcome) -> u64 {
         self.lookups[of as usize][outcome as usize].load(Relaxed)
     }
 
-    /// How long look-ups took.
+    /// The duration of look-ups.
     pub fn times(&self) -> LookupTimes {
         let bounds = BOUNDS.iter().map(|bound| *bound as f64 / 1e3);
         let bounds = bounds.chain([f64::INFINITY]);

@@ -1,4 +1,4 @@
-//! Asking the system's resolver.
+//! Calls of the system's resolver.
 
 use std::{
     net::SocketAddr,
@@ -9,10 +9,10 @@ use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockTy
 
 use crate::{Failure, IpVersion};
 
-/// No configuration of a resolver waits for a shorter time than this.
-const SHORTEST_PATIENCE: Duration = Duration::from_secs(1);
+/// No resolver is configured with a shorter timeout than this.
+const MIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The addresses of `name`, without a port. It blocks for as long as the system likes.
+/// The addresses of `name`, with port 0. Blocks as long as the system does.
 pub(crate) fn look_up(name: &str, ip: IpVersion) -> Result<Vec<SocketAddr>, Failure> {
     if let Some(absolute) = name.strip_suffix('.') {
         // The system's list of hosts has no names that end with a dot.
@@ -49,8 +49,8 @@ fn failure(error: &LookupError, took: Duration) -> Failure {
         LookupErrorKind::NoName => Failure::NoSuchName,
         LookupErrorKind::NoData => Failure::NoRecords,
         _ if is_other_family(error.error_num()) => Failure::NoRecords,
-        // It stands for a server that fails at once and for one that never answers.
-        LookupErrorKind::Again if took >= SHORTEST_PATIENCE => Failure::NoAnswer,
+        // It means a server that fails at once, or one that never answers.
+        LookupErrorKind::Again if took >= MIN_TIMEOUT => Failure::NoAnswer,
         LookupErrorKind::Again | LookupErrorKind::Fail => Failure::Server,
         _ => Failure::other(error),
     }
@@ -59,7 +59,7 @@ fn failure(error: &LookupError, took: Duration) -> Failure {
 /// The name has addresses, of the other family.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 const fn is_other_family(error: i32) -> bool {
-    /// `EAI_ADDRFAMILY`, which not all of the system's headers have.
+    /// `EAI_ADDRFAMILY`, which some of the system's headers lack.
     const OTHER_FAMILY: i32 = if cfg!(target_os = "linux") { -9 } else { 1 };
     error == OTHER_FAMILY
 }

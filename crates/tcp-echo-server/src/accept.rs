@@ -1,29 +1,25 @@
-//! Accepting, and what to do when that fails.
+//! Accepting connections.
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::sync::Once;
+use std::time::Instant;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
+use tcp_echo_net::{AcceptPause, LogLimiter};
 
-use crate::log_throttle::LogThrottle;
-use crate::{RejectReason, ServerStats, is_connection_error, options};
+use crate::{RejectReason, ServerStats, options};
 
-/// How long to wait before accepting again when the system has run out of something, unless a
-/// connection ends before.
-const BACKOFF: Duration = Duration::from_millis(100);
-
-/// Accepts connections, and waits where the system is short of what a connection needs.
+/// Accepts connections from several listeners in turn, with a pause after errors.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     listeners: Vec<Listener>,
-    /// The listener whose turn it is.
+    /// The listener that accepted last.
     next: usize,
-    retry_at: Option<Instant>,
-    failing: LogThrottle,
-    rejecting: [LogThrottle; RejectReason::ALL.len()],
-    options_failed: bool,
+    pause: AcceptPause,
+    rejections: [LogLimiter; RejectReason::ALL.len()],
+    failed_option: Once,
 }
 
 #[derive(Debug)]
@@ -34,7 +30,7 @@ struct Listener {
 }
 
 impl Acceptor {
-    /// Takes listeners in, which the poller will know by the token that `token` gives the n-th.
+    /// Registers listeners with the poller, the n-th one as `token(n)`.
     pub(crate) fn register(
         listeners: Vec<std::net::TcpListener>,
         registry: &Registry,
@@ -43,10 +39,9 @@ impl Acceptor {
         let mut acceptor = Self {
             listeners: Vec::with_capacity(listeners.len()),
             next: 0,
-            retry_at: None,
-            failing: LogThrottle::default(),
-            rejecting: Default::default(),
-            options_failed: false,
+            pause: AcceptPause::new("echo server"),
+            rejections: Default::default(),
+            failed_option: Once::new(),
         };
         for (n, listener) in listeners.into_iter().enumerate() {
             acceptor.note_failed_option(options::bound_buffers(&listener));
@@ -60,26 +55,25 @@ impl Acceptor {
         Ok(acceptor)
     }
 
-    /// Connections wait at the n-th listener.
+    /// The n-th listener is ready.
     pub(crate) fn on_ready(&mut self, n: usize) {
         if let Some(listener) = self.listeners.get_mut(n) {
             listener.is_ready = true;
         }
     }
 
-    /// A connection has ended, so there is a descriptor for another one.
+    /// A connection has ended, so its descriptor is free for another one.
     pub(crate) const fn on_closed(&mut self) {
-        self.retry_at = None;
+        self.pause.on_closed();
     }
 
-    /// When to accept next, if connections may wait: a moment that has passed is at once.
+    /// When to accept next, if connections may wait. A time in the past means now.
     pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
         let is_ready = self.listeners.iter().any(|listener| listener.is_ready);
-        is_ready.then_some(self.retry_at.unwrap_or(now))
+        is_ready.then(|| self.pause.until().unwrap_or(now))
     }
 
-    /// The next connection that waits. Failures are counted, logged as they begin and end, and
-    /// waited out.
+    /// Accepts the next connection that waits. Errors are counted, logged, and followed by a pause.
     pub(crate) fn accept(
         &mut self,
         now: Instant,
@@ -88,7 +82,6 @@ impl Acceptor {
         if self.due(now)? > now {
             return None;
         }
-        self.retry_at = None;
         for _ in 0..self.listeners.len() {
             self.next = (self.next + 1) % self.listeners.len();
             let listener = &mut self.listeners[self.next];
@@ -97,9 +90,7 @@ impl Acceptor {
             }
             match listener.socket.accept() {
                 Ok((stream, peer)) => {
-                    if self.failing.ended(now) {
-                        tracing::info!("connections are accepted again");
-                    }
+                    self.pause.on_accepted(now);
                     self.note_failed_option(options::prepare(&stream));
                     return Some((stream, peer));
                 }
@@ -107,7 +98,8 @@ impl Acceptor {
                     listener.is_ready = false;
                 }
                 Err(error) => {
-                    self.on_error(&error, now, stats);
+                    stats.on_accept_error();
+                    self.pause.on_error(&error, now);
                     return None;
                 }
             }
@@ -115,7 +107,7 @@ impl Acceptor {
         None
     }
 
-    /// Closes a connection that the limits refuse.
+    /// Closes a connection over a limit.
     pub(crate) fn reject(
         &mut self,
         stream: TcpStream,
@@ -124,37 +116,25 @@ impl Acceptor {
         now: Instant,
     ) {
         drop(stream);
-        if !self.rejecting[reason as usize].event(now) {
+        if !self.rejections[reason as usize].allows(now) {
             return;
         }
         match reason {
             RejectReason::NotAllowed => {
-                tracing::warn!(%peer, "connections of peers that are not allowed are closed");
+                tracing::warn!(%peer, "closing connections of peers that are not allowed");
             }
             RejectReason::MaxConnections | RejectReason::MaxConnectionsPerIp => {
-                tracing::warn!(%peer, limit = reason.as_str(), "connections over the limit are closed");
+                tracing::warn!(%peer, limit = reason.as_str(), "closing connections over the limit");
             }
         }
     }
 
-    fn on_error(&mut self, error: &io::Error, now: Instant, stats: &ServerStats) {
-        stats.on_accept_error();
-        if is_connection_error(error) {
-            tracing::debug!(%error, "a connection was gone before it was accepted");
-            return;
-        }
-        if self.failing.event(now) {
-            tracing::warn!(%error, "connections cannot be accepted, trying on");
-        }
-        self.retry_at = Some(now + BACKOFF);
-    }
-
-    /// Said once and not for every connection.
-    fn note_failed_option(&mut self, set: io::Result<()>) {
-        if let Err(error) = set
-            && !std::mem::replace(&mut self.options_failed, true)
-        {
-            tracing::warn!(%error, "a socket's options cannot be set, serving without");
+    /// Logs this once, and not for every connection.
+    fn note_failed_option(&self, set: io::Result<()>) {
+        if let Err(error) = set {
+            self.failed_option.call_once(|| {
+                tracing::warn!(%error, "cannot set a socket option; serving without it");
+            });
         }
     }
 }
@@ -167,23 +147,8 @@ mod tests {
 
     use mio::{Poll, Token};
 
-    use super::{Acceptor, BACKOFF};
+    use super::Acceptor;
     use crate::ServerStats;
-    use crate::is_connection_error;
-
-    /// EMFILE and ENFILE have the same numbers on every Unix.
-    const OUT_OF_FILES: [i32; 2] = [24, 23];
-
-    #[test]
-    fn what_runs_out_is_no_matter_of_one_connection() {
-        for number in OUT_OF_FILES {
-            assert!(!is_connection_error(&io::Error::from_raw_os_error(number)));
-        }
-        assert!(!is_connection_error(&io::ErrorKind::OutOfMemory.into()));
-        assert!(is_connection_error(
-            &io::ErrorKind::ConnectionAborted.into()
-        ));
-    }
 
     #[test]
     fn the_pause_lasts_until_its_end_or_until_a_connection_ends() {
@@ -199,14 +164,15 @@ mod tests {
         let _peers = [(); 2].map(|()| TcpStream::connect(address).unwrap());
         acceptor.on_ready(0);
         assert_eq!(acceptor.due(start), Some(start));
-        let out_of_files = io::Error::from_raw_os_error(OUT_OF_FILES[0]);
-        acceptor.on_error(&out_of_files, start, &stats);
-        assert_eq!(stats.accept_errors(), 1);
-        assert_eq!(acceptor.due(start), Some(start + BACKOFF));
-        assert!(acceptor.accept(start + BACKOFF / 2, &stats).is_none());
-        assert!(acceptor.accept(start + BACKOFF, &stats).is_some());
+        let out_of_files = io::ErrorKind::OutOfMemory.into();
+        acceptor.pause.on_error(&out_of_files, start);
+        let until = acceptor.due(start).unwrap();
+        assert!(until > start);
+        let early = start + (until - start) / 2;
+        assert!(acceptor.accept(early, &stats).is_none());
+        assert!(acceptor.accept(until, &stats).is_some());
 
-        acceptor.on_error(&out_of_files, start, &stats);
+        acceptor.pause.on_error(&out_of_files, start);
         assert!(acceptor.accept(start, &stats).is_none());
         acceptor.on_closed();
         assert!(acceptor.accept(start, &stats).is_some());

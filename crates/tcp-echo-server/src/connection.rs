@@ -1,4 +1,4 @@
-//! One connection: what comes in goes out.
+//! One connection, echoed.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::time::{Duration, Instant};
@@ -11,26 +11,26 @@ use crate::deadlines::Timeouts;
 use crate::limiter::ClientId;
 use crate::{CloseReason, ServerStats};
 
-/// How much is read at once, 128 probes, and so the most that is kept for a peer that does not
-/// read: ten thousand of them are 20 MB.
+/// The size of one read, 128 probes, and so the maximum that is kept for a peer that does not
+/// read: 20 MB for ten thousand of them.
 pub(crate) const BUFFER: usize = 2 * 1024;
 
-/// Whether a read that leaves room in the buffer has drained the socket, so that the poller tells
-/// of what comes next. On Windows only a read that finds nothing makes it do so.
+/// Whether a short read has drained the socket, so that the next bytes are a new event. On Windows
+/// only a read that finds nothing has.
 const SHORT_READ_IS_LAST: bool = cfg!(not(windows));
 
-/// How much a connection has to echo, by what it had last.
+/// How much a connection has to echo, judged by its last service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Load {
-    /// Less than [`BUFFER`], as probes are.
+    /// Less than [`BUFFER`], as for probes.
     Light,
-    /// More, or more than the peer's socket took.
+    /// At least that, or more than the peer's socket took.
     Heavy,
 }
 
 impl Load {
-    /// How often to read before others are served. Of a light load the second read is the one
-    /// that finds nothing or the end; between two reads of a heavy one others have their turn.
+    /// How often to read before other connections are served. The second read of a light load
+    /// finds nothing, or the end; between two reads of a heavy one others are served.
     const fn reads(self) -> usize {
         match self {
             Self::Light => 2,
@@ -39,41 +39,41 @@ impl Load {
     }
 }
 
-/// What became of a service.
+/// The result of serving a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Served {
-    /// All was echoed. The poller tells when there is more.
+    /// Everything was echoed. The next bytes are an event.
     All,
     /// There may be more to read.
     Part,
-    /// The peer's socket does not take the rest. The poller tells when it does.
+    /// The peer's socket does not take the rest. Being writable is an event.
     Blocked,
-    /// The peer has sent its last, and all of it was echoed.
+    /// The peer has closed its side, and everything was echoed.
     End,
 }
 
-/// A connection that is echoed.
+/// A connection and its state.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
     client: ClientId,
     last_traffic: Instant,
     load: Load,
-    /// What was read since the socket was last empty.
+    /// Bytes read since the socket was last empty.
     burst: usize,
-    /// When the loop looks whether it has to end.
+    /// When the loop checks its timeouts.
     pub(crate) deadline: Option<Instant>,
-    /// What the peer's socket has not taken yet. Nothing is read while there is any.
+    /// Bytes that the peer's socket has not taken yet. Nothing is read meanwhile.
     unsent: Option<Box<Unsent>>,
-    /// The peer has closed its side: a short read is not the last one, the end comes after it.
+    /// The peer has closed its side: after a short read there is still the end to read.
     is_read_closed: bool,
-    /// It waits to be served.
+    /// Whether it waits in a queue.
     pub(crate) is_queued: bool,
-    /// Its deadline has passed.
+    /// Whether its deadline has passed.
     pub(crate) is_due: bool,
 }
 
-/// What was read at once, and is not yet written whole.
+/// The rest of one read that is not written yet.
 #[derive(Debug)]
 struct Unsent {
     bytes: Box<[u8]>,
@@ -82,7 +82,7 @@ struct Unsent {
 }
 
 impl Connection {
-    /// Takes a connection in, which the poller will know by `token`.
+    /// Registers a connection with the poller, as `token`.
     pub(crate) fn register(
         mut stream: TcpStream,
         client: ClientId,
@@ -109,17 +109,17 @@ impl Connection {
         self.client
     }
 
-    /// How much it is likely to have next.
+    /// How much it probably has to echo next.
     pub(crate) const fn load(&self) -> Load {
         self.load
     }
 
-    /// Whether the peer's socket has not taken all that was read.
+    /// Whether unsent bytes wait for the peer's socket.
     pub(crate) const fn is_blocked(&self) -> bool {
         self.unsent.is_some()
     }
 
-    /// How much is kept for the peer.
+    /// How many unsent bytes are kept.
     #[cfg(test)]
     pub(crate) fn unsent_len(&self) -> usize {
         self.unsent.as_ref().map_or(0, |unsent| unsent.bytes.len())
@@ -130,19 +130,19 @@ impl Connection {
         self.is_read_closed = true;
     }
 
-    /// When it has to end, and why.
+    /// When it times out, and why.
     pub(crate) fn due(&self, timeouts: &Timeouts) -> Option<(Instant, CloseReason)> {
         let unsent_since = self.unsent.as_ref().map(|unsent| unsent.since);
         timeouts.due(self.last_traffic, unsent_since)
     }
 
-    /// Why it has to end by `now`, if it has.
+    /// Why it has timed out by `now`, if it has.
     pub(crate) fn overdue(&self, timeouts: &Timeouts, now: Instant) -> Option<CloseReason> {
         let (due, reason) = self.due(timeouts)?;
         (due <= now).then_some(reason)
     }
 
-    /// Has the poller tell when the peer's socket takes more, or when there is more to read.
+    /// Watches for being writable while it is blocked, else for being readable.
     pub(crate) fn reregister(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let interest = if self.is_blocked() {
             Interest::WRITABLE
@@ -152,13 +152,13 @@ impl Connection {
         registry.reregister(&mut self.stream, token, interest)
     }
 
-    /// Has what the kernel still holds for the peer go with the connection. An orderly end would
-    /// keep it for as long as the peer's host says that it is there.
+    /// Discards the kernel's unsent bytes at the close. An orderly close would keep them for as
+    /// long as the peer's host acknowledges.
     pub(crate) fn reset_on_close(&self) {
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
-    /// Echoes what there is, up to what its load allows at a time.
+    /// Echoes as much as its load allows at a time.
     pub(crate) fn serve(
         &mut self,
         buffer: &mut [u8; BUFFER],
@@ -230,7 +230,7 @@ impl Connection {
     }
 }
 
-/// Writes what the socket takes, which may be nothing.
+/// Writes as much as the socket takes, which may be nothing.
 fn write(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
     loop {
         match stream.write(bytes) {

@@ -1,23 +1,35 @@
-//! What a running server is told, and asked, from other threads.
+//! Controlling a running server from other threads.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mio::{Registry, Token, Waker};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
-/// Stops a [`Server`](crate::Server), and asks it for a sign of life, from any thread.
+/// Controls a [`Server`](crate::Server) from any thread: stops it, waits for its end, and asks it
+/// for a sign of life. Clones control the same server.
 #[derive(Clone, Debug)]
 pub struct ServerHandle(Arc<Control>);
 
-/// What the handles of a server and its loop share.
+/// Shared by a server's loop and its handles.
 #[derive(Debug)]
 pub(crate) struct Control {
     waker: Waker,
     is_stopping: AtomicBool,
-    /// Those who wait for a sign of life; `None` once the loop has ended.
+    /// Pending pings; `None` once the loop has ended.
     pings: Mutex<Option<Vec<oneshot::Sender<()>>>>,
+    has_ended: watch::Sender<bool>,
+}
+
+/// Reports the end of a server when it is dropped.
+#[derive(Debug)]
+pub(crate) struct EndGuard(Arc<Control>);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }
 
 impl ServerHandle {
@@ -25,17 +37,50 @@ impl ServerHandle {
         Self(control)
     }
 
-    /// Ends the server, or keeps it from beginning. It closes every connection, within
-    /// milliseconds as a rule.
+    /// Stops the server, or keeps it from starting. Returns at once; the server closes every
+    /// connection and ends, within milliseconds as a rule.
     pub fn stop(&self) {
         self.0.is_stopping.store(true, Ordering::Release);
         self.0.wake();
     }
 
-    /// Resolves with `true` when the server's loop has come round, and with `false` if it has
-    /// ended or ends. A loop that hangs does not answer: give this a timeout.
+    /// Stops the server and waits until it has ended. Works in any runtime.
     ///
-    /// Before the server runs nothing answers either.
+    /// A server that does not run yet ends when it is dropped or run.
+    ///
+    /// ```
+    /// use tcp_echo_server::{Server, ServerConfig};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = Server::bind(&"127.0.0.1:0".parse()?, ServerConfig::default()).await?;
+    /// let (address, handle) = (server.local_addr(), server.handle());
+    /// let running = std::thread::spawn(|| server.run_blocking());
+    /// handle.close().await;
+    /// // The port is free again.
+    /// std::net::TcpListener::bind(address)?;
+    /// # running.join().unwrap()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn close(&self) {
+        self.stop();
+        self.closed().await;
+    }
+
+    /// Waits until the server has ended, for whatever reason: all of its sockets are closed. The
+    /// reason is what [`Server::run`](crate::Server::run) returns. Works in any runtime.
+    pub async fn closed(&self) {
+        let mut has_ended = self.0.has_ended.subscribe();
+        // It can't fail: the sender lives as long as this handle.
+        let _ = has_ended.wait_for(|ended| *ended).await;
+    }
+
+    /// Waits for the next turn of the server's loop. Returns `true` then, and `false` if the
+    /// server has ended.
+    ///
+    /// A loop that hangs does not answer, nor does a server that is not running yet: use a
+    /// timeout.
     pub async fn ping(&self) -> bool {
         let (answer, answered) = oneshot::channel();
         match &mut *self.0.pings() {
@@ -53,6 +98,7 @@ impl Control {
             waker: Waker::new(registry, token)?,
             is_stopping: AtomicBool::new(false),
             pings: Mutex::new(Some(Vec::new())),
+            has_ended: watch::Sender::new(false),
         }))
     }
 
@@ -60,28 +106,34 @@ impl Control {
         self.is_stopping.load(Ordering::Acquire)
     }
 
-    /// The loop lives: those who have asked hear it.
+    /// Answers the pending pings.
     pub(crate) fn answer(&self) {
         for ping in self.pings().iter_mut().flat_map(|pings| pings.drain(..)) {
-            // Who no longer waits needs no answer.
+            // The receiver may be gone.
             let _ = ping.send(());
         }
     }
 
-    /// The loop has ended, and nobody gets an answer any more.
-    pub(crate) fn end(&self) {
+    /// Reports the end of the loop once the guard is dropped.
+    pub(crate) fn end_guard(self: &Arc<Self>) -> EndGuard {
+        EndGuard(Arc::clone(self))
+    }
+
+    /// The loop has ended: pings get no answer any more.
+    fn end(&self) {
         self.pings().take();
+        self.has_ended.send_replace(true);
     }
 
     pub(crate) fn wake(&self) {
-        // It fails where the system has no memory for it, and then the loop hears at its next turn.
+        // Without memory for it the system fails; the loop then notices at its next turn.
         if let Err(error) = self.waker.wake() {
-            tracing::error!(%error, "the echo server cannot be woken");
+            tracing::error!(%error, "cannot wake the echo server");
         }
     }
 
     fn pings(&self) -> MutexGuard<'_, Option<Vec<oneshot::Sender<()>>>> {
-        // Nothing that holds the lock can leave the list half changed.
+        // No holder of the lock leaves the list half changed.
         self.pings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

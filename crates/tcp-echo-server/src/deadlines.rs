@@ -1,11 +1,11 @@
-//! When connections have to end.
+//! Deadlines of connections.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::{CloseReason, ServerConfig};
 
-/// The timeouts of every connection.
+/// The timeouts of all connections.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
     idle: Option<Duration>,
@@ -21,14 +21,14 @@ impl Timeouts {
         }
     }
 
-    /// When a connection has to end, and why, if nothing happens until then. What its peer has not
-    /// taken waits for it since `unsent_since`.
+    /// When a connection times out, and why, if nothing happens until then. Unsent bytes wait since
+    /// `unsent_since`.
     pub(crate) fn due(
         &self,
         last_traffic: Instant,
         unsent_since: Option<Instant>,
     ) -> Option<(Instant, CloseReason)> {
-        // A timeout beyond the clock's range is none.
+        // A timeout beyond the range of the clock never ends.
         let idle = self
             .idle
             .and_then(|timeout| Some((last_traffic.checked_add(timeout)?, CloseReason::Idle)));
@@ -38,7 +38,7 @@ impl Timeouts {
             .and_then(|(timeout, since)| {
                 Some((since.checked_add(timeout)?, CloseReason::SlowReader))
             });
-        // Of two at once it is the reader that is to blame.
+        // If both end at once, the reader is slow.
         [slow_reader, idle]
             .into_iter()
             .flatten()
@@ -46,15 +46,15 @@ impl Timeouts {
     }
 }
 
-/// When to look whether a connection has to end.
+/// When to check the timeouts of each connection.
 ///
-/// Traffic does not move the moment, since that would cost each echo more than it does all else:
-/// when it comes, the connection is asked again, and has a later one if there was any traffic.
+/// Traffic does not move a deadline, which would cost more than the echo itself. A deadline that
+/// passes is checked against the connection, and set again if there was traffic.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines(BTreeSet<(Instant, usize)>);
 
 impl Deadlines {
-    /// Looks at a connection at `due`.
+    /// Adds a check of a connection at `due`.
     pub(crate) fn insert(&mut self, due: Instant, connection: usize) {
         self.0.insert((due, connection));
     }
@@ -63,12 +63,12 @@ impl Deadlines {
         self.0.remove(&(due, connection));
     }
 
-    /// The next moment.
+    /// The earliest deadline.
     pub(crate) fn next(&self) -> Option<Instant> {
         Some(self.0.first()?.0)
     }
 
-    /// Takes out a connection that has to be looked at by `now`.
+    /// Removes a connection whose deadline has passed at `now`.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<usize> {
         if self.next()? > now {
             return None;

@@ -10,36 +10,35 @@ use slab::Slab;
 
 use crate::accept::Acceptor;
 use crate::connection::{BUFFER, Connection, Load, Served};
-use crate::control::Control;
+use crate::control::{Control, EndGuard};
 use crate::deadlines::{Deadlines, Timeouts};
 use crate::fair_queue::FairQueue;
 use crate::limiter::{ClientId, ConnectionLimiter};
 use crate::{CloseReason, ServerConfig, ServerStats};
 
-/// How many events the poller gives at once.
+/// How many events one poll returns at most.
 const EVENTS: usize = 1024;
 
-/// How many light loads are served before the loop looks for new events. What comes meanwhile
-/// waits for that many echoes, half of it on average; a look costs a tenth of an echo.
+/// How many light connections are served between two polls. An event waits for that many echoes
+/// at most; a poll costs a tenth of an echo.
 const QUANTUM: usize = 4;
 
-/// The same where all connections are of one client, who is in nobody's way.
+/// The same with a single client, which delays no other.
 const QUANTUM_OF_ONE_CLIENT: usize = 64;
 
-/// How many deadlines are looked at in a turn: thousands may be due at once.
+/// How many deadlines are handled per turn: thousands may be due at once.
 const DEADLINES: usize = 64;
 
 const WAKER: Token = Token(usize::MAX);
 
-/// Listeners have the tokens from here on, connections those from 0 on.
+/// Tokens of listeners start here, those of connections at 0.
 const FIRST_LISTENER: usize = 1 << 31;
 
 /// Accepts, echoes and closes, all on one thread.
 ///
-/// Each turn looks at the poller once and serves a few connections, client by client
-/// ([`FairQueue`]). Connections with much to echo, now or the last time, wait in a queue of their
-/// own, of which one is served in a turn, and so is one that is accepted: whatever they are many
-/// of, a probe waits for one of them.
+/// Each turn polls once and serves a few connections, client by client ([`FairQueue`]).
+/// Connections with much to echo, now or the last time, wait in a second queue. A turn serves one
+/// of these and accepts one connection, so a probe waits for one of each at most.
 #[derive(Debug)]
 pub(crate) struct EventLoop {
     poll: Poll,
@@ -52,11 +51,13 @@ pub(crate) struct EventLoop {
     light: FairQueue,
     heavy: FairQueue,
     deadlines: Deadlines,
-    /// What was read, until it is written or kept: one buffer serves every connection.
+    /// The read buffer, shared by all connections.
     buffer: Box<[u8; BUFFER]>,
     stats: Arc<ServerStats>,
-    /// When the current turn began.
+    /// The start of the current turn.
     now: Instant,
+    /// The last field: by then every socket is closed.
+    _end: EndGuard,
 }
 
 impl EventLoop {
@@ -72,6 +73,7 @@ impl EventLoop {
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS),
+            _end: control.end_guard(),
             control,
             acceptor,
             timeouts: Timeouts::new(&config),
@@ -90,7 +92,7 @@ impl EventLoop {
         Arc::clone(&self.control)
     }
 
-    /// Serves until it is told to stop.
+    /// Serves until it is stopped.
     pub(crate) fn run(&mut self) -> io::Result<()> {
         while !self.control.is_stopping() {
             self.turn()?;
@@ -98,10 +100,10 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Waits for events if there is nothing to do, and does a little of what there is.
+    /// Waits for events if nothing else is to do, and does a little of everything.
     fn turn(&mut self) -> io::Result<()> {
-        let patience = self.patience();
-        match self.poll.poll(&mut self.events, patience) {
+        let poll_timeout = self.poll_timeout();
+        match self.poll.poll(&mut self.events, poll_timeout) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
@@ -125,7 +127,7 @@ impl EventLoop {
     }
 
     /// How long to wait for events.
-    fn patience(&self) -> Option<Duration> {
+    fn poll_timeout(&self) -> Option<Duration> {
         if !self.light.is_empty() || !self.heavy.is_empty() {
             return Some(Duration::ZERO);
         }
@@ -134,7 +136,7 @@ impl EventLoop {
         Some(due.saturating_duration_since(self.now))
     }
 
-    /// Queues the connections of which the poller tells.
+    /// Queues the connections that are ready.
     fn note_events(&mut self) {
         for event in &self.events {
             let token = event.token();
@@ -159,8 +161,8 @@ impl EventLoop {
         }
     }
 
-    /// Queues the connections whose time may be over. Each costs as much as the kernel holds for
-    /// it, so that they wait like those with much to echo.
+    /// Queues the connections whose deadline has passed. Serving one costs as much as the kernel
+    /// holds for it, so they wait in the heavy queue.
     fn note_deadlines(&mut self) {
         for _ in 0..DEADLINES {
             let Some(key) = self.deadlines.pop(self.now) else {
@@ -191,16 +193,16 @@ impl EventLoop {
             }
             Ok(Served::End) => return self.close(key),
             Err(error) => {
-                tracing::debug!(%error, "a connection has failed");
+                tracing::debug!(%error, "connection failed");
                 return self.close(key);
             }
         }
         if connection.is_blocked() != was_blocked {
             if let Err(error) = connection.reregister(self.poll.registry(), Token(key)) {
-                tracing::warn!(%error, "a connection cannot be watched any more, closing it");
+                tracing::warn!(%error, "cannot watch a connection any more; closing it");
                 return self.close(key);
             }
-            // A slow reader may have to end sooner than a silent one.
+            // The slow reader timeout may end sooner than the idle timeout.
             self.set_deadline(key);
         }
         let connection = &mut self.connections[key];
@@ -212,7 +214,7 @@ impl EventLoop {
         }
     }
 
-    /// Accepts a connection, if one waits.
+    /// Accepts one connection, if any waits.
     fn accept(&mut self) {
         let Some((stream, peer)) = self.acceptor.accept(self.now, &self.stats) else {
             return;
@@ -234,13 +236,13 @@ impl EventLoop {
                 self.set_deadline(key);
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection cannot be watched, closing it");
+                tracing::warn!(%error, "cannot watch a connection; closing it");
                 self.release(client);
             }
         }
     }
 
-    /// Looks at a connection again when it has to end by what is known now.
+    /// Sets the deadline of a connection from its current state.
     fn set_deadline(&mut self, key: usize) {
         let connection = &mut self.connections[key];
         let due = connection.due(&self.timeouts).map(|(due, _)| due);
@@ -253,9 +255,9 @@ impl EventLoop {
         }
     }
 
-    /// Ends a connection by the server's own decision.
+    /// Closes a connection that has timed out.
     fn end(&mut self, key: usize, reason: CloseReason) {
-        tracing::debug!(reason = reason.as_str(), "a connection is closed");
+        tracing::debug!(reason = reason.as_str(), "closing a connection");
         self.stats.on_closed(reason);
         if reason == CloseReason::SlowReader {
             self.connections[key].reset_on_close();
@@ -268,7 +270,7 @@ impl EventLoop {
         if let Some(due) = connection.deadline {
             self.deadlines.remove(due, key);
         }
-        // Who sees the end of a connection sees it counted, too.
+        // Counted before it is closed: a peer that sees the end finds it counted.
         self.stats.on_close();
         self.release(connection.client());
         drop(connection);
@@ -289,7 +291,6 @@ impl Drop for EventLoop {
             self.stats.on_close();
             drop(connection);
         }
-        self.control.end();
     }
 }
 

@@ -1,4 +1,4 @@
-//! The order in which connections are served: a round over the clients, not over the connections.
+//! Fair order of service: round robin over clients, not over connections.
 
 use std::collections::VecDeque;
 
@@ -7,11 +7,11 @@ use crate::limiter::ClientId;
 /// Connections that wait to be served: round robin over their clients, and first come, first
 /// served among those of one client.
 ///
-/// So a client with a thousand connections delays one with a single connection by one service, as
-/// a client with a single connection would.
+/// So a client with a thousand connections delays another client by one service per round, like a
+/// client with a single connection.
 #[derive(Debug, Default)]
 pub(crate) struct FairQueue {
-    /// Clients of which a connection waits, each once, in the order of their next service.
+    /// Clients with a waiting connection, each once, in the order of service.
     round: VecDeque<ClientId>,
     /// The waiting connections of each client.
     waiting: Vec<VecDeque<usize>>,
@@ -32,7 +32,7 @@ impl FairQueue {
         self.len += 1;
     }
 
-    /// The connection to be served next.
+    /// Removes the next connection to serve.
     pub(crate) fn pop(&mut self) -> Option<usize> {
         let client = self.round.pop_front()?;
         let waiting = &mut self.waiting[client.index()];
@@ -44,7 +44,7 @@ impl FairQueue {
         Some(connection)
     }
 
-    /// How many connections wait.
+    /// The number of waiting connections.
     #[cfg(test)]
     pub(crate) const fn len(&self) -> usize {
         self.len
@@ -54,7 +54,7 @@ impl FairQueue {
         self.len == 0
     }
 
-    /// Frees what is kept for a client without connections.
+    /// Frees the memory of a client without connections.
     pub(crate) fn forget(&mut self, client: ClientId) {
         if let Some(waiting) = self.waiting.get_mut(client.index()) {
             *waiting = VecDeque::new();

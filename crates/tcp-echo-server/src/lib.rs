@@ -1,16 +1,16 @@
 //! A TCP echo server with limits and counts.
 //!
-//! It sends every byte back unchanged and decodes nothing, so it answers any protocol that
-//! expects an echo (RFC 862). It is made to run unattended for long, and to add as little as it
-//! can to the round-trip time that its peers measure.
+//! It sends every byte back unchanged and decodes nothing, so it serves any protocol that expects
+//! an echo (RFC 862). It is made to run unattended, and to add as little as possible to the
+//! round-trip time that its peers measure.
 //!
-//! - [`Address`] is an address as it is written on a command line; `:4000` is every address of
-//!   the host, of both families.
-//! - [`ServerConfig`] sets the limits: whose connections are served, how many in all and of one
-//!   address, how long one may be silent, and how long a peer may leave its echo unread.
-//! - [`Server`] binds, then runs until a future of the caller's choice resolves. Nothing outlives
-//!   [`Server::run`].
-//! - [`ServerStats`] are the counts, to be read at any time from any thread.
+//! - [`Address`] is an address as written on a command line; `:4000` is every address of the host,
+//!   of both families.
+//! - [`ServerConfig`] sets the limits: allowed networks, connections in total and per client,
+//!   idle timeout, and slow reader timeout.
+//! - [`Server`] binds, then runs until a future resolves. Nothing outlives [`Server::run`].
+//! - [`ServerHandle`] stops a server from elsewhere, and waits for its end.
+//! - [`ServerStats`] are the counts, readable at any time from any thread.
 //!
 //! ```
 //! use tcp_echo_server::{Address, Server, ServerConfig};
@@ -45,25 +45,25 @@
 //! # }
 //! ```
 //!
-//! # Who is served when
+//! # Fairness
 //!
 //! One thread serves all connections, in rounds over the clients: an IPv4 address is a client, or
 //! the /64 of an IPv6 address. After every few echoes it looks for new bytes. So a client
 //! with a thousand busy connections delays the one probe of another client by a few echoes, and
-//! not by a thousand. Within a client, those who send more than 128 probes at once wait behind
-//! those who send less.
+//! not by a thousand. Within a client, connections that send more than 128 probes at once wait
+//! behind the others.
 //!
 //! # What a connection costs
 //!
 //! One socket, and less than 200 bytes. There is no buffer per connection: the thread reads into
-//! one buffer and writes it back at once. Only what the peer's socket did not take is kept, and
-//! nothing more is read from that peer until it is gone.
+//! one buffer and writes it back at once. Only bytes that the peer's socket did not take are kept,
+//! and nothing more is read from that peer until they are gone.
 //!
-//! # Which thread
+//! # Threads
 //!
 //! [`Server::run`] starts a thread and waits for it inside any tokio runtime, so nothing else
-//! there delays an echo. [`Server::run_blocking`] serves on the caller's own thread, without a
-//! runtime; a [`ServerHandle`] stops it.
+//! there delays an echo. [`Server::run_blocking`] serves on the caller's thread, without a
+//! runtime, until a [`ServerHandle`] stops it.
 
 #![forbid(unsafe_code)]
 
@@ -75,15 +75,12 @@ mod deadlines;
 mod event_loop;
 mod fair_queue;
 mod limiter;
-mod listen;
-mod log_throttle;
 mod options;
 mod server;
 mod stats;
 
 pub use config::ServerConfig;
 pub use control::ServerHandle;
-pub use listen::{BindError, adopt, is_connection_error, listen};
 pub use server::Server;
 pub use stats::{CloseReason, RejectReason, ServerStats};
-pub use tcp_echo_address::{Address, AddressError, Networks, NetworksError};
+pub use tcp_echo_net::{Address, AddressError, BindError, Networks, NetworksError};

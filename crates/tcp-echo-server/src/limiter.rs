@@ -1,4 +1,4 @@
-//! Who may connect, and how often.
+//! Limits of connections, in total and per client.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 
 use slab::Slab;
-use tcp_echo_address::{Networks, client_network};
+use tcp_echo_net::{Networks, client_network};
 
 use crate::{RejectReason, ServerConfig};
 
-/// Admits the clients that are allowed, and counts their open connections against the limits.
+/// Admits connections of allowed clients within the limits.
 #[derive(Debug)]
 pub(crate) struct ConnectionLimiter {
     allow: Option<Networks>,
@@ -21,14 +21,14 @@ pub(crate) struct ConnectionLimiter {
     ids: HashMap<IpAddr, ClientId>,
 }
 
-/// What counts as one client: an IPv4 address, or the /64 of an IPv6 address.
+/// A client: an IPv4 address, or the /64 of an IPv6 address.
 #[derive(Debug)]
 struct Client {
     network: IpAddr,
     connections: usize,
 }
 
-/// A client that has a connection. Small numbers, which are used again.
+/// Identifies a client that has a connection. Ids are small and are reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClientId(usize);
 
@@ -55,7 +55,7 @@ impl ConnectionLimiter {
         }
     }
 
-    /// Admits one more connection from `ip`, or says why not.
+    /// Admits one more connection from `ip`, or returns why not.
     pub(crate) fn admit(&mut self, ip: IpAddr) -> Result<ClientId, RejectReason> {
         if self.allow.as_ref().is_some_and(|allow| !allow.contains(ip)) {
             return Err(RejectReason::NotAllowed);
@@ -89,7 +89,7 @@ impl ConnectionLimiter {
         Ok(id)
     }
 
-    /// Gives a connection back, and returns whether it was the last of its client.
+    /// Removes a connection. Returns whether it was the last one of its client.
     pub(crate) fn release(&mut self, id: ClientId) -> bool {
         let client = &mut self.clients[id.index()];
         client.connections -= 1;
@@ -102,7 +102,7 @@ impl ConnectionLimiter {
         was_last
     }
 
-    /// How many clients have a connection.
+    /// The number of clients with a connection.
     pub(crate) fn clients(&self) -> usize {
         self.clients.len()
     }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_allowed_takes_no_place() {
+    fn a_client_that_is_not_allowed_takes_no_place() {
         let mut limiter = ConnectionLimiter::new(ServerConfig {
             allow: Some("192.0.2.0/24,2001:db8::/32".parse().unwrap()),
             max_connections: NonZeroUsize::new(3),

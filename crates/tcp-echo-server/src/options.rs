@@ -1,4 +1,4 @@
-//! Options of sockets.
+//! Socket options.
 
 use std::io;
 use std::net::TcpListener;
@@ -7,27 +7,25 @@ use std::time::Duration;
 use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
-/// After how long without traffic the kernel asks the peer, and how often.
+/// TCP keepalive: idle time and interval.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// How much the kernel may take in before it is read.
+/// The receive buffer of a connection.
 ///
-/// Left to itself, Linux lets this grow to 6 or 32 MiB a connection, and ten thousand peers that
-/// send without reading take all that the host has for TCP. A probe is read at once and has 16
-/// bytes; this is four thousand of them. (Linux counts its own overhead too, and doubles the number
-/// for it.)
+/// By default Linux lets it grow to 6 or 32 MiB, and ten thousand peers that send without reading
+/// use up the host's memory for TCP. This is enough for four thousand probes. (Linux doubles the
+/// number for its own overhead.)
 const RECEIVE_BUFFER: usize = 64 * 1024;
 
-/// How much the kernel may hold that it can't yet send.
+/// How many unsent bytes the kernel may hold (`TCP_NOTSENT_LOWAT`).
 ///
-/// What is on its way and not yet acknowledged is not among it and stays Linux's to limit, by the
-/// path's own measure. So short intervals on long paths have the room that they need, while a peer
-/// that does not read, whose window is shut, costs this and no more.
+/// Bytes in flight don't count: Linux limits them by the path. So short intervals on long paths
+/// have room, while a peer that does not read costs no more than this.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT: u32 = 16 * 1024;
 
-/// Bounds what the kernel keeps for each connection that will come. The connections inherit it:
-/// so it is in force from the first segment, and costs no system call for each.
+/// Bounds the kernel's buffers of future connections. They inherit the options from the listener:
+/// in force from the first segment, without a system call per connection.
 pub(crate) fn bound_buffers(listener: &TcpListener) -> io::Result<()> {
     let socket = SockRef::from(listener);
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
@@ -36,7 +34,7 @@ pub(crate) fn bound_buffers(listener: &TcpListener) -> io::Result<()> {
     Ok(())
 }
 
-/// No delay of small segments, and a question now and then to peers that are silent.
+/// Disables Nagle's algorithm and enables keepalive.
 pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
     // OpenBSD and Haiku have no interval.

@@ -1,4 +1,4 @@
-//! The server itself.
+//! Binding and running a server.
 
 use std::future::Future;
 use std::io;
@@ -7,15 +7,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use tcp_echo_net::listen;
 use tokio::sync::oneshot;
 
 use crate::event_loop::EventLoop;
-use crate::listen::listen;
 use crate::{Address, BindError, ServerConfig, ServerHandle, ServerStats};
 
 /// A bound echo server, ready to [`run`](Self::run).
 ///
-/// The system already takes connections for it; they are served once it runs.
+/// The system already accepts connections; they are served once it runs.
 #[derive(Debug)]
 pub struct Server {
     event_loop: EventLoop,
@@ -24,11 +24,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on `address`, inside a tokio runtime, which looks names up.
+    /// Listens on `address`. Needs a tokio runtime, which looks names up.
     ///
-    /// An address without a host, as `:4000`, is every address of this host: clients that can
-    /// reach any of them are served, from the internet too where one of them is public. Where that is not
-    /// meant, name the address of the network that is, or the peers by
+    /// An address without a host, such as `:4000`, is every address of this host, public ones
+    /// included. To restrict the clients, listen on the address of one network, or set
     /// [`ServerConfig::allow`].
     ///
     /// # Errors
@@ -37,20 +36,16 @@ impl Server {
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime with I/O enabled.
+    /// Outside a tokio runtime.
     pub async fn bind(address: &Address, config: ServerConfig) -> Result<Self, BindError> {
         let listeners = listen(address).await?;
-        let listeners = listeners.into_iter().map(tokio::net::TcpListener::into_std);
-        listeners
-            .collect::<io::Result<Vec<_>>>()
-            .and_then(|listeners| Self::new(listeners, config))
-            .map_err(|source| BindError::Listen {
-                address: address.clone(),
-                source,
-            })
+        Self::new(listeners, config).map_err(|source| BindError::Listen {
+            address: address.clone(),
+            source,
+        })
     }
 
-    /// Serves what listens already, such as the sockets that a service manager hands down.
+    /// Serves listeners that are open already, such as sockets from a service manager.
     ///
     /// # Errors
     ///
@@ -88,18 +83,18 @@ impl Server {
         })
     }
 
-    /// The address it listens on, with the port that the system chose where it was 0. For every
-    /// address of both families this is `[::]`.
+    /// The address that it listens on, with the actual port if that was 0; `[::]` for every
+    /// address of both families.
     pub const fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
 
-    /// The counts, which stay readable after the server has ended.
+    /// The counts. They stay readable after the server has ended.
     pub fn stats(&self) -> Arc<ServerStats> {
         Arc::clone(&self.stats)
     }
 
-    /// What stops it from elsewhere.
+    /// A handle to control the server from elsewhere.
     pub fn handle(&self) -> ServerHandle {
         ServerHandle::new(self.event_loop.control())
     }
@@ -108,7 +103,7 @@ impl Server {
     /// returns.
     ///
     /// The thread has ended when this returns, within milliseconds of the shutdown. Dropping the
-    /// future closes everything as well, and waits for that.
+    /// future stops the server, too, and blocks until the thread has ended.
     ///
     /// # Errors
     ///
@@ -120,7 +115,7 @@ impl Server {
         let thread = thread::Builder::new()
             .name("tcp-echo-server".to_owned())
             .spawn(move || {
-                // The one who waits for it may be gone.
+                // The receiver may be gone.
                 let _ = end.send(self.run_blocking());
             })?;
         let _thread = StopOnDrop {
@@ -135,7 +130,7 @@ impl Server {
                 ended.await
             }
         };
-        ended.unwrap_or_else(|_| Err(io::Error::other("the echo server's thread has panicked")))
+        ended.unwrap_or_else(|_| Err(io::Error::other("the echo server's thread panicked")))
     }
 
     /// Serves on this thread until [`ServerHandle::stop`], then closes every connection and
@@ -171,7 +166,7 @@ impl Server {
     }
 }
 
-/// A thread that is stopped, and waited for.
+/// Stops the server and joins its thread.
 struct StopOnDrop {
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
@@ -181,7 +176,7 @@ impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.handle.stop();
         if let Some(thread) = self.thread.take() {
-            // What it has panicked with is in the log.
+            // The panic hook has reported a panic.
             let _ = thread.join();
         }
     }

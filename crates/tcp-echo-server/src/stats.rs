@@ -1,4 +1,4 @@
-//! What the server counts.
+//! The server's counts.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -36,11 +36,11 @@ impl RejectReason {
 
 /// Why the server closed a connection that it had served.
 ///
-/// Peers that close and connections that fail are not among them.
+/// Connections that peers close, or that fail, don't count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// It carried nothing for the [`idle_timeout`](crate::ServerConfig::idle_timeout).
+    /// It was idle for the [`idle_timeout`](crate::ServerConfig::idle_timeout).
     Idle,
     /// The peer did not take what it had sent within the
     /// [`slow_reader_timeout`](crate::ServerConfig::slow_reader_timeout).
@@ -79,27 +79,27 @@ impl ServerStats {
         self.connections.load(Relaxed)
     }
 
-    /// Connections accepted and served; those rejected are not among them.
+    /// Connections accepted and served, without rejected ones.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Relaxed)
     }
 
-    /// Connections closed at once, for that reason.
+    /// Connections rejected for this reason.
     pub fn rejected(&self, reason: RejectReason) -> u64 {
         self.rejected[reason as usize].load(Relaxed)
     }
 
-    /// Connections that the server ended by its own decision after it had served them.
+    /// Connections closed by the server for this reason, after they were served.
     pub fn closed(&self, reason: CloseReason) -> u64 {
         self.closed[reason as usize].load(Relaxed)
     }
 
-    /// Bytes sent back: those that the kernel took.
+    /// Bytes sent back, as far as the kernel has taken them.
     pub fn echoed_bytes(&self) -> u64 {
         self.echoed_bytes.load(Relaxed)
     }
 
-    /// Times that accepting a connection failed, for want of file descriptors as a rule.
+    /// Errors of accepting a connection, mostly for want of file descriptors.
     pub fn accept_errors(&self) -> u64 {
         self.accept_errors.load(Relaxed)
     }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod common;
 
+use std::time::Duration;
+
 use common::{Running, echo, is_closed, pattern, until, within, write_until_stuck};
 use tcp_echo_server::{Address, Server, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -150,4 +152,33 @@ async fn every_address_means_both_families() {
     running.abort();
     assert!(is_closed(&mut v4).await);
     assert_eq!(stats.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_handle_waits_for_the_end_whatever_its_cause() {
+    let bind = || async {
+        let address = "127.0.0.1:0".parse().unwrap();
+        let server = Server::bind(&address, ServerConfig::default()).await;
+        server.unwrap()
+    };
+    let server = bind().await;
+    let handle = server.handle();
+    drop(server);
+    within(handle.closed()).await;
+
+    let server = bind().await;
+    let (address, handle) = (server.local_addr(), server.handle());
+    let running = tokio::spawn(server.run(std::future::pending()));
+    echo(&mut TcpStream::connect(address).await.unwrap(), b"up").await;
+    let early = tokio::time::timeout(Duration::from_millis(50), handle.closed()).await;
+    assert!(early.is_err(), "it still runs");
+    running.abort();
+    within(handle.closed()).await;
+    std::net::TcpListener::bind(address).unwrap();
+
+    let server = bind().await;
+    let handle = server.handle();
+    let running = tokio::spawn(server.run(std::future::pending()));
+    within(handle.close()).await;
+    within(running).await.unwrap().unwrap();
 }

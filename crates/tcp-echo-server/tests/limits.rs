@@ -8,7 +8,8 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use common::{LIMIT, Running, echo, is_closed, pattern, until, within, write_until_stuck};
-use tcp_echo_server::{Address, CloseReason, RejectReason, Server, ServerConfig, listen};
+use tcp_echo_net::listen;
+use tcp_echo_server::{Address, CloseReason, RejectReason, Server, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -1,4 +1,4 @@
-//! What a session is told at its start.
+//! The configuration of a session.
 
 use std::{error::Error, fmt, num::NonZeroU32, time::Duration};
 
@@ -11,26 +11,26 @@ pub struct SessionConfig {
     stall: Option<Duration>,
 }
 
-/// The shortest automatic stall limit: a hiccup of the path is not a stall.
+/// The minimum of the automatic stall limit: a hiccup of the path is no stall.
 const MIN_AUTO_STALL: Duration = Duration::from_millis(500);
 
-/// The longest interval, timeout or stall limit. It keeps every sum of moments
-/// far from the end of the clock.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// The maximum of interval, timeout and stall limit, so that no sum of times overflows the
+/// clock.
+const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl SessionConfig {
-    /// Over how many slots the loss window slides by default.
+    /// The default size of the loss window, in slots.
     pub const DEFAULT_WINDOW: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
-    /// The most probes in flight that a session may be asked for. The in-flight table
-    /// takes 32 bytes a probe, so 32 MiB at most.
+    /// The maximum of probes in flight that a configuration may ask for. The in-flight table
+    /// takes 32 bytes per probe, so 32 MiB at most.
     pub const MAX_IN_FLIGHT: u64 = 1 << 20;
 
-    /// A probe every `interval`, lost where its reply takes longer than `timeout`.
-    /// The timeout may exceed the interval: probes are pipelined.
+    /// A probe every `interval`, lost if its reply takes longer than `timeout`. The timeout
+    /// may exceed the interval: probes are pipelined.
     ///
     /// # Errors
-    /// [`ConfigError`] where either is zero or longer than a day, or where more than
+    /// [`ConfigError`] if either is zero or longer than a day, or if more than
     /// [`MAX_IN_FLIGHT`](Self::MAX_IN_FLIGHT) intervals fit into the timeout.
     pub fn new(interval: Duration, timeout: Duration) -> Result<Self, ConfigError> {
         let config = Self {
@@ -45,7 +45,7 @@ impl SessionConfig {
     /// Sets the time from one slot to the next.
     ///
     /// # Errors
-    /// [`ConfigError`] as by [`new`](Self::new), with the timeout that is set.
+    /// [`ConfigError`] as by [`new`](Self::new).
     pub fn with_interval(mut self, interval: Duration) -> Result<Self, ConfigError> {
         self.interval = checked("interval", interval)?;
         self.bounded()
@@ -54,25 +54,24 @@ impl SessionConfig {
     /// Sets how long a reply may take.
     ///
     /// # Errors
-    /// [`ConfigError`] as by [`new`](Self::new), with the interval that is set.
+    /// [`ConfigError`] as by [`new`](Self::new).
     pub fn with_timeout(mut self, timeout: Duration) -> Result<Self, ConfigError> {
         self.timeout = checked("timeout", timeout)?;
         self.bounded()
     }
 
-    /// Sets over how many slots the loss window slides.
+    /// Sets the size of the loss window, in slots.
     #[must_use]
     pub const fn with_window(mut self, window: NonZeroU32) -> Self {
         self.window = window;
         self
     }
 
-    /// Sets the stall limit: how long nothing may come back on a connection that
-    /// awaits replies before it is replaced. Without one it is three timeouts, at
-    /// least 500 ms.
+    /// Sets the stall limit: how long a connection that awaits replies may get none before it
+    /// is replaced. The default is three timeouts, at least 500 ms.
     ///
     /// # Errors
-    /// [`ConfigError`] where it is zero or longer than a day.
+    /// [`ConfigError`] if it is zero or longer than a day.
     pub fn with_stall(mut self, stall: Duration) -> Result<Self, ConfigError> {
         self.stall = Some(checked("stall", stall)?);
         Ok(self)
@@ -115,7 +114,7 @@ fn in_flight(interval: Duration, timeout: Duration) -> u128 {
 }
 
 fn checked(name: &'static str, value: Duration) -> Result<Duration, ConfigError> {
-    if value.is_zero() || value > LONGEST {
+    if value.is_zero() || value > MAX_DURATION {
         return Err(ConfigError::Duration { name, value });
     }
     Ok(value)

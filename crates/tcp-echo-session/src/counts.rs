@@ -1,4 +1,4 @@
-//! What a session has counted.
+//! The counts of a session.
 
 use crate::UnsentReason;
 
@@ -8,34 +8,33 @@ use crate::UnsentReason;
 /// `sent = received + timeouts + in flight`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Slots of the schedule that were begun: sent, unsent, or being written.
+    /// Slots of the schedule so far: sent, unsent, or being written.
     pub slots: u64,
-    /// Probes whose 16 bytes were handed to the kernel whole.
+    /// Probes that the kernel has taken whole.
     pub sent: u64,
-    /// Replies that came within the timeout.
+    /// Replies within the timeout.
     pub received: u64,
-    /// Probes whose reply did not.
+    /// Probes without a reply within the timeout.
     pub timeouts: u64,
-    /// Replies that came after their timeout.
+    /// Replies after the timeout.
     pub late: u64,
-    /// Frames that answer nothing in flight and nothing timed out.
+    /// Frames that answer no probe in flight and none that timed out.
     pub unexpected: u64,
     pub(crate) unsent: [u64; UnsentReason::ALL.len()],
 }
 
 impl Counts {
-    /// Slots without a probe, for one reason.
+    /// Unsent slots, by reason.
     pub fn unsent(&self, reason: UnsentReason) -> u64 {
         self.unsent[reason as usize]
     }
 
-    /// Slots without a probe, for any reason.
+    /// Unsent slots in total.
     pub fn unsent_total(&self) -> u64 {
         self.unsent.iter().sum()
     }
 
-    /// Slots without a probe that the prober's own host missed; see
-    /// [`UnsentReason::is_own_host`].
+    /// Unsent slots that the prober's own host missed; see [`UnsentReason::is_own_host`].
     pub fn missed(&self) -> u64 {
         let reasons = UnsentReason::ALL.iter().copied();
         let missed = reasons.filter(|reason| reason.is_own_host());

@@ -1,10 +1,10 @@
-//! What happens in a session, one thing at a time.
+//! Events of a session.
 
 use std::{net::SocketAddr, time::Duration};
 
 use tcp_echo_wire::Seq;
 
-/// One thing that happened to a target's session or its connection.
+/// An event of a target's session or connection.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
@@ -20,62 +20,62 @@ pub enum Event {
         /// Why.
         reason: ConnectFailure,
     },
-    /// The connection is gone.
+    /// The connection has ended.
     Disconnected {
         /// Why.
         reason: DisconnectReason,
     },
-    /// A probe was handed to the kernel whole, and is in flight.
+    /// The kernel has taken a whole probe, which is now in flight.
     Sent {
-        /// Which one.
+        /// Its sequence number.
         seq: Seq,
         /// How long after its slot it was sent.
         lateness: Duration,
     },
-    /// A reply came within the timeout.
+    /// A reply arrived within the timeout.
     Received {
-        /// To which probe.
+        /// The probe's sequence number.
         seq: Seq,
-        /// The round-trip time: by the kernel's receive time where there is one
-        /// that can be believed, else as the process saw it.
+        /// The round-trip time, by the kernel's receive time if that is plausible, else by the
+        /// process's clock.
         rtt: Duration,
-        /// What the prober's own host added to the round-trip time as the process
-        /// saw it; known only where `rtt` is by the kernel's receive time.
+        /// How long the reply waited in the prober's own host; known only if `rtt` is by the
+        /// kernel's receive time.
         host_delay: Option<Duration>,
     },
-    /// A probe's reply did not come within the timeout.
+    /// No reply to a probe arrived within the timeout.
     TimedOut {
-        /// Which probe.
+        /// The probe's sequence number.
         seq: Seq,
     },
-    /// A reply came after its timeout was counted.
+    /// A reply arrived after its timeout was counted.
     Late {
-        /// To which probe.
+        /// The probe's sequence number.
         seq: Seq,
     },
-    /// A frame answers nothing in flight and nothing timed out: a duplicate, a
-    /// wrong timestamp, garbage.
+    /// A frame answers no probe in flight and none that timed out: a duplicate, a wrong
+    /// timestamp, garbage.
     Unexpected,
-    /// Slots passed without a probe.
+    /// Slots passed unsent.
     Unsent {
         /// Why.
         reason: UnsentReason,
-        /// How many; more than one only after a pause of the host or while
+        /// The number of slots; more than one only after a pause of the host or while
         /// disconnected.
         slots: u64,
     },
-    /// The kernel's own view of the connection was read.
+    /// `TCP_INFO` was read.
     TcpInfo(TcpInfo),
 }
 
-/// The kernel's own view of a probing connection (tcp(7), `TCP_INFO`).
+/// The kernel's view of a connection (tcp(7), `TCP_INFO`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TcpInfo {
     /// The smoothed RTT (RFC 6298).
     pub srtt: Duration,
     /// The RTT's variation (RFC 6298).
     pub rttvar: Duration,
-    /// The least RTT of the recent past, where the kernel tells.
+    /// The minimum RTT of the recent past, where the kernel has it.
     pub min_rtt: Option<Duration>,
     /// Segments retransmitted, over all connections of the session.
     pub retransmits: u64,
@@ -90,10 +90,10 @@ macro_rules! reasons {
         }
 
         impl $name {
-            /// Every one of them, in the order of their discriminants.
+            /// All variants, in the order of their discriminants.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The word for it in metrics, logs and documents.
+            /// The name in metrics, logs and documents.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $label,)+
@@ -118,15 +118,14 @@ reasons! {
         Backpressure => "backpressure",
         /// The host woke the prober too late, when the slot had passed.
         Overrun => "overrun",
-        /// There was no connection, since the process has no file descriptor or memory
-        /// for one.
+        /// There was no connection, for want of a file descriptor or memory.
         Resources => "resources",
     }
 }
 
 impl UnsentReason {
-    /// Whether the prober's own host missed the slot, rather than the network or the
-    /// peer: nothing is known of them at that moment.
+    /// Whether the prober's own host missed the slot: it is no failure of the network or the
+    /// peer.
     pub const fn is_own_host(self) -> bool {
         matches!(self, Self::Overrun | Self::Resources)
     }
@@ -135,9 +134,9 @@ impl UnsentReason {
 reasons! {
     /// Why an attempt to connect failed.
     ConnectFailure {
-        /// The peer's host answered that nothing listens there.
+        /// Nothing listens there.
         Refused => "refused",
-        /// No answer came in time.
+        /// No answer within the timeout.
         Timeout => "timeout",
         /// There is no route to the peer.
         Unreachable => "unreachable",
@@ -155,12 +154,12 @@ reasons! {
         Eof => "eof",
         /// The peer reset it.
         Reset => "reset",
-        /// Nothing came back for longer than the stall limit.
+        /// No reply for longer than the stall limit.
         Stalled => "stalled",
         /// Reading or writing failed otherwise.
         Error => "error",
-        /// The prober closed it: on shutdown, or because the target went away or
-        /// its address changed.
+        /// The prober closed it: on shutdown, or because the target was removed or its
+        /// address has changed.
         Closed => "closed",
     }
 }

@@ -1,12 +1,11 @@
-//! The probes that timed out and may still be answered late.
+//! Probes that timed out and may still be answered late.
 
 use std::collections::VecDeque;
 
 use tcp_echo_wire::{Probe, Seq, UnixNanos};
 
-/// What is remembered of timed-out probes of the present connection, so that a
-/// reply to one is known as late and not taken for garbage. Bounded: the oldest
-/// is forgotten first.
+/// Timed-out probes of the current connection, which tell a late reply from garbage. Bounded:
+/// the oldest is forgotten first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Expired {
     /// In the order of their sequence numbers.
@@ -14,17 +13,17 @@ pub(crate) struct Expired {
 }
 
 /// Enough for 40 s at an interval of 10 ms, 64 KiB where all of it is used.
-const MOST: usize = 4096;
+const MAX_PROBES: usize = 4096;
 
 impl Expired {
     pub(crate) fn push(&mut self, seq: Seq, sent: UnixNanos) {
-        if self.probes.len() == MOST {
+        if self.probes.len() == MAX_PROBES {
             self.probes.pop_front();
         }
         self.probes.push_back(Probe { seq, sent });
     }
 
-    /// Takes out the probe that `reply` answers, if it is one of these.
+    /// Removes the probe that `reply` answers. Returns whether it was there.
     pub(crate) fn answer(&mut self, reply: Probe) -> bool {
         let Ok(index) = self.probes.binary_search_by_key(&reply.seq, |p| p.seq) else {
             return false;
@@ -36,7 +35,7 @@ impl Expired {
         found
     }
 
-    /// Forgets all of them and gives their memory back.
+    /// Removes all probes and frees their memory.
     pub(crate) fn clear(&mut self) {
         self.probes = VecDeque::new();
     }

@@ -1,4 +1,4 @@
-//! The probes that await a reply.
+//! Probes that await a reply.
 
 use std::{
     collections::VecDeque,
@@ -9,14 +9,14 @@ use tcp_echo_wire::{Probe, Seq, UnixNanos};
 
 use crate::Time;
 
-/// The in-flight table: entries lie by sequence number, so a reply finds its probe
-/// by one subtraction, and by send time, so expiry looks only at the front.
+/// The in-flight table. Its entries are in the order of sequence numbers, so a reply finds its
+/// probe by one subtraction, and of send times, so expiry checks only the front.
 #[derive(Clone, Debug)]
 pub(crate) struct InFlight {
     entries: VecDeque<Entry>,
     /// The sequence number of the front entry.
     first: Seq,
-    /// How many entries still await a reply; the others lie behind one that does.
+    /// How many entries await a reply; the others are behind one that does.
     waiting: usize,
 }
 
@@ -35,7 +35,7 @@ impl InFlight {
         }
     }
 
-    /// How many probes are in flight.
+    /// The number of probes in flight.
     pub(crate) fn len(&self) -> usize {
         self.waiting
     }
@@ -49,8 +49,8 @@ impl InFlight {
         self.waiting += 1;
     }
 
-    /// Takes out the probe that `reply` answers, sequence number and time; gives
-    /// when it was sent.
+    /// Removes the probe that matches `reply` in sequence number and time. Returns when it was
+    /// sent.
     #[inline]
     pub(crate) fn answer(&mut self, reply: Probe) -> Option<Time> {
         let index = usize::try_from(reply.seq.0.checked_sub(self.first.0)?).ok()?;
@@ -65,12 +65,12 @@ impl InFlight {
         Some(sent)
     }
 
-    /// When the oldest probe in flight will have waited for `timeout`.
+    /// When the oldest probe in flight times out.
     pub(crate) fn deadline(&self, timeout: Duration) -> Option<Instant> {
         self.entries.front().map(|oldest| oldest.sent.at + timeout)
     }
 
-    /// Takes out the oldest probe in flight if its deadline has come.
+    /// Removes the oldest probe in flight if it has timed out.
     pub(crate) fn expire(&mut self, now: Instant, timeout: Duration) -> Option<(Seq, UnixNanos)> {
         let oldest = self.entries.front()?;
         if now < oldest.sent.at + timeout {

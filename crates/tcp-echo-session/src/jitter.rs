@@ -1,9 +1,9 @@
-//! How much the round-trip time varies.
+//! Jitter of the round-trip time.
 
 use std::time::Duration;
 
-/// Interarrival jitter of RFC 3550, section 6.4.1, taken of the RTT: the smoothed
-/// difference of neighbouring values, `J += (|D| − J) / 16`.
+/// Interarrival jitter of RFC 3550, section 6.4.1, of the RTT: the smoothed difference of
+/// consecutive values, `J += (|D| − J) / 16`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Jitter {
     last: Option<Duration>,

@@ -1,32 +1,28 @@
-//! The probing session of one target as a state machine: it decides when a probe
-//! is due, what a reply means and when a probe is lost, and does no I/O.
+//! The probing session of one target as a state machine. It decides when a probe is due,
+//! matches replies to probes and counts losses, and does no I/O.
 //!
-//! Time is an argument: nothing here reads a clock, opens a socket or waits. A
-//! driver tells the session what happened (`handle_*`) and asks it what to do
-//! next ([`Session::poll`]); tests do the same in virtual time.
+//! Time is an argument: nothing here reads a clock, opens a socket or waits. A driver passes
+//! inputs to the session (`handle_*`) and polls it for the next action ([`Session::poll`]);
+//! tests do the same in virtual time.
 //!
 //! # The order of calls
 //!
-//! 1. [`Session::new`], then [`poll`](Session::poll) until it says
-//!    [`Output::Wait`]: pass on every [`Event`], write every [`Transmit`], replace
-//!    the connection at [`Output::Stalled`]; wait until the moment given or until
-//!    there is something to handle.
+//! 1. [`Session::new`], then [`poll`](Session::poll) until it returns [`Output::Wait`]: pass
+//!    on every [`Event`], write every [`Transmit`], replace the connection at
+//!    [`Output::Stalled`]. Then wait for that time or an input.
 //! 2. After [`Output::Transmit`], write the frame, with a new stamp
-//!    ([`restamp`](Session::restamp)) where anything was done since the clocks were
-//!    read, and call
-//!    [`handle_transmitted`](Session::handle_transmitted) when all of it was
-//!    handed to the kernel, or [`handle_blocked`](Session::handle_blocked) where
-//!    the kernel took nothing. A frame that was taken in part stays the
-//!    session's *writing* slot until the driver has written the rest or lost the
+//!    ([`restamp`](Session::restamp)) if anything was done since the clocks were read. Call
+//!    [`handle_transmitted`](Session::handle_transmitted) when the kernel has taken all of it,
+//!    or [`handle_blocked`](Session::handle_blocked) if it took nothing. A partly written frame
+//!    stays the session's *writing* slot until the driver has written the rest or lost the
 //!    connection; slots due meanwhile are unsent.
-//! 3. Each frame that arrives goes to [`handle_reply`](Session::handle_reply).
-//!    Read all that has arrived before polling a session whose
-//!    [`next_deadline`](Session::next_deadline) has come, so that a reply that lies in
-//!    the socket is not taken for a timeout. Where that is too much for one turn,
-//!    [`poll_read_until`](Session::poll_read_until) goes on without the verdicts.
+//! 3. Pass each frame that arrives to [`handle_reply`](Session::handle_reply). When
+//!    [`next_deadline`](Session::next_deadline) has passed, read everything that has arrived
+//!    before polling, so that a reply in the socket is not counted as a timeout. If that is too
+//!    much at once, [`poll_read_until`](Session::poll_read_until) continues without timeouts.
 //! 4. After any `handle_*`, poll again.
 //!
-//! # What always holds
+//! # Invariants
 //!
 //! After every call: slots = sent + unsent (+ 1 while a frame is half written),
 //! and sent = received + timeouts + in flight.

@@ -1,4 +1,4 @@
-//! The outcomes of the last slots, and which of them the prober's own host missed.
+//! Outcomes of the last slots, with those that the prober's own host missed.
 
 use std::num::NonZeroU32;
 
@@ -6,7 +6,7 @@ use tcp_echo_loss::{LossWindow, Outcome};
 
 use crate::UnsentReason;
 
-/// The loss window, and what of it the host missed.
+/// The loss window, and its slots that the host missed.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcomes {
     window: LossWindow,
@@ -40,17 +40,17 @@ impl Outcomes {
         &self.window
     }
 
-    /// How many slots of the window the host missed.
+    /// How many slots of the window were missed by the host.
     pub(crate) fn missed(&self) -> u32 {
         self.missed.slots()
     }
 }
 
-/// Runs beside the loss window, and takes memory only while there is such a slot in it.
+/// A second window that counts missed slots. It takes memory only while there are any.
 #[derive(Clone, Debug)]
 struct Missed {
     size: NonZeroU32,
-    /// What is lost in it was missed; slots from before it were not.
+    /// Its losses are missed slots; slots before it were not missed.
     window: Option<LossWindow>,
 }
 
@@ -59,12 +59,12 @@ impl Missed {
         Self { size, window: None }
     }
 
-    /// How many of the slots in the loss window are such ones.
+    /// The number of missed slots in the loss window.
     fn slots(&self) -> u32 {
         self.window.as_ref().map_or(0, LossWindow::lost)
     }
 
-    /// The host missed so many slots.
+    /// Records missed slots.
     fn record(&mut self, slots: u64) {
         let window = self
             .window
@@ -72,7 +72,7 @@ impl Missed {
         window.record_lost(slots);
     }
 
-    /// The outcome of so many slots was another one.
+    /// Records slots with any other outcome.
     #[inline]
     fn record_others(&mut self, slots: u64) {
         if let Some(window) = &mut self.window {

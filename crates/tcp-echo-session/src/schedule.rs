@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Slots at `origin`, `origin + interval`, `origin + 2 × interval` and so on.
-/// Nothing shifts them: a slot is taken or passed over.
+/// Slots at `origin`, `origin + interval`, `origin + 2 × interval` and so on. They never shift:
+/// a slot is taken or skipped.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     interval: Duration,
@@ -23,7 +23,7 @@ impl Schedule {
         self.due
     }
 
-    /// How many slots are due at `now` or were before.
+    /// How many slots are due at or before `now`.
     pub(crate) fn pending(&self, now: Instant) -> u64 {
         match now.checked_duration_since(self.due) {
             Some(past) => whole_times(self.interval, past) + 1,
@@ -31,21 +31,21 @@ impl Schedule {
         }
     }
 
-    /// Passes over the slots before `now`, as though the schedule had begun then.
+    /// Skips the slots before `now`.
     pub(crate) fn begin(&mut self, now: Instant) {
         let pending = self.pending(now);
         if pending > 0 {
             self.advance(pending - 1);
-            // A slot due at this very moment is the first one.
+            // A slot that is due exactly now is the first one.
             if self.due < now {
                 self.advance(1);
             }
         }
     }
 
-    /// Takes the next `slots` slots off the schedule.
+    /// Takes the next `slots` slots.
     pub(crate) fn advance(&mut self, slots: u64) {
-        // `slots` intervals lie in the past (see `pending`), plus at most one.
+        // At most one of these intervals is in the future (see `pending`).
         let nanos = self.interval.as_nanos() * u128::from(slots);
         let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
         self.due += Duration::from_nanos(nanos);

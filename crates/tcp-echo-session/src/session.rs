@@ -1,4 +1,4 @@
-//! The state machine: what is told to it, and what it says.
+//! The state machine of one target.
 
 use std::{
     collections::VecDeque,
@@ -15,26 +15,24 @@ use crate::{
     outcomes::Outcomes, schedule::Schedule,
 };
 
-/// A slot may be sent late by its interval. Where that is shorter than a hiccup of
-/// the host, a few intervals ([`BURST`]) within these bounds: a short burst after it is
-/// still a measurement, a long one would measure itself.
-const LEAST_TOLERANCE: Duration = Duration::from_millis(1);
-const MOST_BURST: Duration = Duration::from_millis(5);
+/// A slot may be sent late by its interval, or, for short intervals, by [`BURST`] intervals
+/// within these bounds. After a hiccup of the host a short burst is still a measurement; a long
+/// one would measure itself.
+const MIN_TOLERANCE: Duration = Duration::from_millis(1);
+const MAX_BURST: Duration = Duration::from_millis(5);
 const BURST: u32 = 5;
 
 /// The probing session of one target; see the [crate's overview](crate).
 ///
-/// Connections come and go under it; sequence numbers, schedule, loss window and
-/// counts go on.
+/// It outlives connections: sequence numbers, schedule, loss window and counts continue.
 #[derive(Clone, Debug)]
 pub struct Session {
     config: SessionConfig,
     schedule: Schedule,
-    /// While the first attempt to connect is under way: when the schedule begins
-    /// whatever comes of it.
+    /// Set during the first attempt to connect: when the schedule begins at the latest.
     begins_by: Option<Instant>,
     link: Option<Link>,
-    /// Why slots pass while there is no connection.
+    /// The reason of unsent slots without a connection.
     missing: UnsentReason,
     writing: Option<Transmit>,
     next: Seq,
@@ -45,24 +43,23 @@ pub struct Session {
     counts: Counts,
     /// The stall limit in force.
     stall: Duration,
-    /// Retransmissions on the connections that are gone.
+    /// Retransmissions on earlier connections.
     past_retransmits: u64,
-    /// Events that follow one already given, from the same input.
-    owed: VecDeque<Event>,
+    /// Further events of an input that has already returned one.
+    pending_events: VecDeque<Event>,
 }
 
-/// What a session wants next.
+/// The next action of a session.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    /// This happened; poll again.
+    /// Pass the event on, and poll again.
     Event(Event),
-    /// A slot is due: write the frame, say what came of it, poll again.
+    /// A slot is due: write the frame, report the result, and poll again.
     Transmit(Transmit),
-    /// Nothing has come back for longer than the stall limit: close the
-    /// connection, call [`Session::handle_disconnected`] with
-    /// [`DisconnectReason::Stalled`], and connect anew.
+    /// No reply for longer than the stall limit: close the connection, call
+    /// [`Session::handle_disconnected`] with [`DisconnectReason::Stalled`], and reconnect.
     Stalled,
-    /// Nothing to do before this moment, unless there is something to handle.
+    /// Nothing is due before this time. Handle inputs until then.
     Wait(Instant),
 }
 
@@ -87,13 +84,13 @@ impl Transmit {
 }
 
 impl Session {
-    /// A session whose slots are due at `origin` and every interval from there.
+    /// A session with slots at `origin` and every interval from there.
     ///
-    /// The schedule begins with the first attempt's outcome
+    /// The schedule begins with the outcome of the first attempt
     /// ([`handle_connected`](Self::handle_connected) or
     /// [`handle_connect_failed`](Self::handle_connect_failed)), with
     /// [`handle_out_of_resources`](Self::handle_out_of_resources), and at the latest
-    /// one timeout after `origin`: the time that a first handshake takes is no loss.
+    /// one timeout after `origin`: the time of the first handshake is no loss.
     pub fn new(config: &SessionConfig, origin: Instant) -> Self {
         Self {
             schedule: Schedule::new(origin, config.interval),
@@ -109,12 +106,12 @@ impl Session {
             counts: Counts::default(),
             stall: config.stall(),
             past_retransmits: 0,
-            owed: VecDeque::new(),
+            pending_events: VecDeque::new(),
             config: config.clone(),
         }
     }
 
-    /// A connection was made, in place of any other.
+    /// A connection was made. It replaces any other.
     pub fn handle_connected(
         &mut self,
         at: Instant,
@@ -135,24 +132,24 @@ impl Session {
         Event::ConnectFailed { reason }
     }
 
-    /// No connection can be attempted for want of a file descriptor or of memory. Slots
-    /// without a connection are [`UnsentReason::Resources`] from now on, until the next
-    /// attempt's outcome.
+    /// No connection can be attempted for want of a file descriptor or memory. Until the
+    /// outcome of the next attempt, slots without a connection are
+    /// [`UnsentReason::Resources`].
     pub fn handle_out_of_resources(&mut self, at: Instant) {
         self.begin(at);
         self.missing = UnsentReason::Resources;
     }
 
-    /// The connection is gone. Its probes stay in flight until their own timeouts;
-    /// a frame that was written in part is an unsent slot.
+    /// The connection has ended. Its probes stay in flight until their timeouts; a partly
+    /// written frame is an unsent slot.
     pub fn handle_disconnected(&mut self, reason: DisconnectReason) -> Event {
         self.drop_link();
         Event::Disconnected { reason }
     }
 
-    /// The frame being written was handed to the kernel whole. Gives
-    /// [`Event::Sent`], or nothing where no frame was being written. `at` is the moment of
-    /// the frame's stamp, or where it was written in parts, of the last.
+    /// The kernel has taken the whole frame. Returns [`Event::Sent`], or `None` if no frame
+    /// was being written. `at` is the time of the frame's stamp, or that of the last part if
+    /// it was written in parts.
     #[inline]
     pub fn handle_transmitted(&mut self, at: Instant) -> Option<Event> {
         let transmit = self.writing.take()?;
@@ -169,16 +166,16 @@ impl Session {
         })
     }
 
-    /// The kernel took nothing of the frame being written: its send buffer is
-    /// full. Gives [`Event::Unsent`], or nothing where no frame was being written.
+    /// The kernel has taken nothing of the frame: its send buffer is full. Returns
+    /// [`Event::Unsent`], or `None` if no frame was being written.
     pub fn handle_blocked(&mut self) -> Option<Event> {
         self.writing.take()?;
         Some(self.unsent(UnsentReason::Backpressure, 1))
     }
 
-    /// A frame arrived: gives [`Event::Received`], [`Event::Late`],
-    /// [`Event::Unexpected`], or [`Event::TimedOut`] where it came after its
-    /// timeout and before that was counted (the `Late` follows at the next poll).
+    /// A frame has arrived. Returns [`Event::Received`], [`Event::Late`],
+    /// [`Event::Unexpected`], or [`Event::TimedOut`] if the timeout has passed but was not
+    /// counted yet (`Late` follows at the next poll).
     #[inline]
     pub fn handle_reply(&mut self, stamp: Stamp, reply: Probe) -> Event {
         let seq = reply.seq;
@@ -200,7 +197,7 @@ impl Session {
                 };
             }
             self.counts.late += 1;
-            self.owed.push_back(Event::Late { seq });
+            self.pending_events.push_back(Event::Late { seq });
             return self.timed_out(seq);
         }
         if self.expired.answer(reply) {
@@ -212,8 +209,8 @@ impl Session {
         Event::Unexpected
     }
 
-    /// The kernel's view of the present connection was read; `info.retransmits`
-    /// are those of this connection, the event's are those of all.
+    /// `TCP_INFO` of the current connection was read. `info.retransmits` counts this
+    /// connection, the event's counts all.
     pub fn handle_tcp_info(&mut self, info: TcpInfo) -> Event {
         if let Some(link) = &mut self.link {
             link.retransmits = link.retransmits.max(info.retransmits);
@@ -224,18 +221,18 @@ impl Session {
         })
     }
 
-    /// What to do next. Polling is idempotent once it gives [`Output::Wait`].
+    /// Returns the next action. Polling is idempotent once it returns [`Output::Wait`].
     #[inline]
     pub fn poll(&mut self, now: Time) -> Output {
         self.poll_read_until(now, now.at)
     }
 
-    /// The same for a driver that has read what had arrived by `read`, and not yet all
-    /// that has since: no timeout and no stall is told that came later. What it then
-    /// says to wait for may have passed already.
+    /// As [`poll`](Self::poll), for a driver that has read only what had arrived by `read`:
+    /// no later timeout or stall is returned. The time of [`Output::Wait`] may have passed
+    /// already.
     #[inline]
     pub fn poll_read_until(&mut self, now: Time, read: Instant) -> Output {
-        if let Some(event) = self.owed.pop_front() {
+        if let Some(event) = self.pending_events.pop_front() {
             return Output::Event(event);
         }
         let judged = read.min(now.at);
@@ -262,9 +259,9 @@ impl Session {
         Output::Wait(others.fold(slot, Instant::min))
     }
 
-    /// Stamps the frame being written anew, before any of it is written: for a driver
-    /// that did anything between the reading of the clocks that it polled with and the
-    /// write. Gives the frame to write, or nothing where none is being written.
+    /// Renews the stamp of the frame before any of it is written, for a driver that did
+    /// anything between reading the clocks and the write. Returns the frame to write, or
+    /// `None` if none is being written.
     pub fn restamp(&mut self, now: Time) -> Option<Transmit> {
         let seq = self.next;
         let transmit = self.writing.as_mut()?;
@@ -272,7 +269,7 @@ impl Session {
         Some(*transmit)
     }
 
-    /// Takes slots that are due: all that can't be sent for one reason, or one to send.
+    /// Takes due slots: all that can't be sent for one reason, or one to send.
     #[inline]
     fn take_slots(&mut self, now: Time) -> Output {
         let reason = match (&self.link, &self.writing) {
@@ -287,7 +284,7 @@ impl Session {
         }
         let interval = self.config.interval;
         let burst = interval.saturating_mul(BURST);
-        let tolerance = interval.max(burst.clamp(LEAST_TOLERANCE, MOST_BURST));
+        let tolerance = interval.max(burst.clamp(MIN_TOLERANCE, MAX_BURST));
         let passed = now
             .at
             .checked_sub(tolerance)
@@ -319,7 +316,7 @@ impl Session {
         Event::TimedOut { seq }
     }
 
-    /// Begins the schedule, if it has not begun.
+    /// Begins the schedule, unless it has begun.
     fn begin(&mut self, at: Instant) {
         if self.begins_by.take().is_some() {
             self.schedule.begin(at);
@@ -333,7 +330,7 @@ impl Session {
         }
         if self.writing.take().is_some() {
             let unsent = self.unsent(UnsentReason::Disconnected, 1);
-            self.owed.push_back(unsent);
+            self.pending_events.push_back(unsent);
         }
     }
 
@@ -345,27 +342,26 @@ impl Session {
         self.past_retransmits + self.link.map_or(0, |link| link.retransmits)
     }
 
-    /// When the oldest probe in flight times out or the connection counts as stalled,
-    /// whichever is sooner. A driver that was woken at or after it reads what has arrived
-    /// before it polls, or says with [`poll_read_until`](Self::poll_read_until) how far it
-    /// has come.
+    /// When the oldest probe in flight times out or the connection stalls, whichever is
+    /// sooner. At or after this time a driver reads what has arrived before it polls, or
+    /// polls with [`poll_read_until`](Self::poll_read_until).
     pub fn next_deadline(&self) -> Option<Instant> {
         let timeout = self.in_flight.deadline(self.config.timeout);
         let both = [timeout, self.stalls_at()].into_iter().flatten();
         both.reduce(Instant::min)
     }
 
-    /// How the session was set up.
+    /// The configuration.
     pub const fn config(&self) -> &SessionConfig {
         &self.config
     }
 
-    /// What it has counted.
+    /// The counts so far.
     pub const fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// How many probes await a reply: the length of the in-flight table.
+    /// The number of probes in flight.
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
@@ -375,8 +371,8 @@ impl Session {
         self.outcomes.window()
     }
 
-    /// How many slots of the loss window the prober's own host missed. They are lost
-    /// there too, but say nothing of the network or the peer.
+    /// How many slots of the loss window were missed by the prober's own host. They count as
+    /// lost, but are no failure of the network or the peer.
     pub fn missed_in_window(&self) -> u32 {
         self.outcomes.missed()
     }
@@ -391,7 +387,7 @@ impl Session {
         self.link.is_some()
     }
 
-    /// Whether a frame was written in part, or its outcome not yet told.
+    /// Whether a frame is being written: partly written, or its result not reported yet.
     pub const fn is_writing(&self) -> bool {
         self.writing.is_some()
     }

@@ -1,54 +1,52 @@
-//! Moments, as the driver tells them to a session.
+//! Times that a driver passes to a session.
 
 use std::time::{Duration, Instant};
 
 use tcp_echo_wire::UnixNanos;
 
-/// One moment by both clocks of the host.
+/// A point in time, by both clocks of the host.
 ///
-/// Read them back to back, **the realtime clock first**. An RTT is counted from one `at`
-/// to another, so a step of the realtime clock between the two readings of a `Time`
-/// changes none. A process that loses its processor between the two readings of a probe
-/// changes none either, since `at` is the nearer to the write; between those of a reply
-/// it lengthens the RTT by the pause, as it would right before them.
+/// Read them back to back, **the realtime clock first**. An RTT is the difference of two `at`,
+/// so a step of the realtime clock between the two readings does not change it. Nor does a
+/// process that is descheduled between the two readings of a probe, since `at` is closer to the
+/// write. Between those of a reply the pause adds to the RTT, as it would right before them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time {
-    /// By the monotonic clock: what every wait and deadline is counted by.
+    /// By the monotonic clock, for waits and deadlines.
     pub at: Instant,
-    /// By the realtime clock: what goes on the wire.
+    /// By the realtime clock, for the wire.
     pub wall: UnixNanos,
 }
 
 /// When a reply arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// When the process had read it, by both clocks.
+    /// When the process has read it, by both clocks.
     pub read: Time,
-    /// When the kernel had received it, by the realtime clock, where it told.
+    /// When the kernel has received it, by the realtime clock, if known.
     pub kernel: Option<UnixNanos>,
 }
 
-/// A reply's round-trip time, as told by the best clock there was.
+/// A reply's round-trip time, by the best clock available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rtt {
     /// The round-trip time to report.
     pub(crate) rtt: Duration,
-    /// What the host added on top of it; known only by the kernel's stamp.
+    /// How long the reply waited in the host; known only by the kernel's stamp.
     pub(crate) host_delay: Option<Duration>,
 }
 
-/// The least difference between the clocks that is a step of the realtime clock. Less is
-/// the time between the readings of a [`Time`]; the clocks are slewed together.
-const LEAST_STEP: i64 = 1_000_000;
+/// The minimum difference between the clocks that is a step of the realtime clock. Less is the
+/// time between the readings of a [`Time`]; the clocks are slewed together.
+const MIN_STEP: i64 = 1_000_000;
 
 impl Stamp {
-    /// The round-trip time of a probe that left at `sent`: what the monotonic clock saw,
-    /// less what the reply had waited to be read.
+    /// The round-trip time of a probe that was sent at `sent`: the time by the monotonic clock,
+    /// less the time that the reply has waited to be read.
     ///
-    /// The wait is the one thing that the realtime clock measures, and it is short: a
-    /// clock that is set while the probe is under way changes nothing. The kernel's stamp
-    /// is a hint all the same; one that is not between the two monotonic readings is
-    /// dropped.
+    /// The realtime clock measures only that wait, which is short, so a clock that is set
+    /// while the probe is in flight changes nothing. The kernel's stamp is still a hint: one
+    /// that is not between the two monotonic readings is dropped.
     pub(crate) fn since(&self, sent: Time) -> Rtt {
         let process = self.read.at.saturating_duration_since(sent.at);
         let host_delay = self.waited(sent, process).filter(|wait| *wait <= process);
@@ -58,17 +56,17 @@ impl Stamp {
         }
     }
 
-    /// How long the reply lay in the kernel before it was read, if that can be told.
+    /// How long the reply waited in the kernel before it was read, if known.
     fn waited(&self, sent: Time, process: Duration) -> Option<Duration> {
         let wall = self.read.wall.0;
         let mut waited = wall.checked_sub(self.kernel?.0)?;
-        // A clock that was set forward during the wait itself makes it look longer, and the
-        // RTT shorter than it was. That step is known from the probe's two readings of both
-        // clocks. It may as well have come before, while the process was paused: of the two
-        // the shorter wait is taken, so that an RTT is never below the truth.
+        // A clock that was set forward during the wait makes the wait look longer, and the RTT
+        // shorter. The step is known from the readings of both clocks, but not whether it was
+        // during the wait or before. The shorter wait is taken, so that an RTT is never below
+        // the truth.
         let process = i64::try_from(process.as_nanos()).ok()?;
         let step = wall.checked_sub(sent.wall.0)?.checked_sub(process)?;
-        if step >= LEAST_STEP && step <= waited {
+        if step >= MIN_STEP && step <= waited {
             waited -= step;
         }
         u64::try_from(waited).ok().map(Duration::from_nanos)
@@ -151,14 +149,14 @@ mod tests {
                             .map(|over| over <= nanos(wait));
                         // Less than a step is what a reading may be off by.
                         let tiny =
-                            step.abs() < LEAST_STEP && seen.rtt.abs_diff(nanos(rtt)) <= nanos(1);
+                            step.abs() < MIN_STEP && seen.rtt.abs_diff(nanos(rtt)) <= nanos(1);
                         assert!(beyond == Some(true) || tiny, "{name}: {seen:?}");
                     }
                     // A reply that was read sooner than the step is long is told exactly.
                     if step <= 0 || wait < step {
                         assert_eq!(before, told(rtt, wait), "{name}");
                     }
-                    if step >= LEAST_STEP {
+                    if step >= MIN_STEP {
                         assert_eq!(during, told(rtt, wait), "{name}");
                     }
                 }

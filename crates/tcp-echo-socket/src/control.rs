@@ -1,4 +1,4 @@
-//! The control messages that `recvmsg` leaves in memory, read as plain bytes.
+//! Parsing the control messages of `recvmsg`, as plain bytes.
 //!
 //! The kernel writes a row of messages, each a header (`size_t` length, `int` level, `int` kind;
 //! the length counts the header) and a payload, each begun on a multiple of the size of `size_t`.
@@ -14,10 +14,10 @@ const HEADER: usize = SIZE + 8;
 /// whose numbers are as wide as its own `timespec` has them.
 const WORD: usize = size_of::<libc::timespec>() / 2;
 
-/// The kernel's software timestamp, since the Unix epoch, among `control`, if it is there whole.
+/// Finds the kernel's software timestamp in `control`, as the time since the Unix epoch.
 ///
-/// `control` may end in zeros. Anything that does not add up is no timestamp: a message that is
-/// longer than what is left, a stamp cut short, a negative time, a nanosecond that is none.
+/// `control` may end in zeros. Invalid data is no timestamp: a message that is longer than the
+/// rest, a truncated stamp, a negative time, nanoseconds out of range.
 pub(crate) fn software_stamp(mut control: &[u8]) -> Option<Duration> {
     loop {
         let len = usize::from_ne_bytes(bytes(control, 0)?);

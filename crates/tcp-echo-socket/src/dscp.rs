@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// The code points that have a name, with the document that named them.
+/// The code points with names, by RFC.
 const NAMES: [(&str, u8); 23] = [
     // Class selectors, RFC 2474 section 4.2.2: 8 n.
     ("cs0", 0),
@@ -40,8 +40,8 @@ const NAMES: [(&str, u8); 23] = [
 /// A differentiated services code point (RFC 2474): the upper six bits of the IPv4 type of
 /// service and of the IPv6 traffic class.
 ///
-/// It is written as a decimal number, 0 to 63, or by name: `cs0` to `cs7`, `af11` to `af43`, `ef`,
-/// `va` and `le`, in either case.
+/// The text form is a decimal number, 0 to 63, or a name: `cs0` to `cs7`, `af11` to `af43`, `ef`,
+/// `va` and `le`, in upper or lower case.
 ///
 /// ```
 /// use tcp_echo_socket::Dscp;
@@ -68,14 +68,13 @@ impl Dscp {
         self.0
     }
 
-    /// The byte that the IP header carries: the code point above two zero bits, which belong to
-    /// ECN (RFC 3168).
+    /// The byte in the IP header: the code point above two zero bits of ECN (RFC 3168).
     pub const fn traffic_class(self) -> u8 {
         self.0 << 2
     }
 }
 
-/// Its name where it has one, its number otherwise.
+/// The name if it has one, otherwise the number.
 impl fmt::Display for Dscp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match NAMES.iter().find(|(_, value)| *value == self.0) {
@@ -95,7 +94,7 @@ impl FromStr for Dscp {
         if let Some((_, value)) = named {
             return Ok(Self(*value));
         }
-        // `parse` alone would take a sign as well.
+        // `parse` alone would accept a sign.
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
             return text.parse().ok().and_then(Self::new).ok_or(ParseDscpError);
         }

@@ -1,21 +1,22 @@
-//! What a TCP prober asks of the operating system beyond `connect`, `read` and `write`: socket
-//! options, kernel receive timestamps, `TCP_INFO` and a precise timer.
+//! The system calls of a TCP prober beyond `connect`, `read` and `write`: socket options, kernel
+//! receive timestamps, `TCP_INFO` and a precise timer.
 //!
-//! - [`open`] gives a socket with source address, interface and [`Dscp`] set, ready to connect.
-//!   [`is_out_of_resources`] tells a failure for want of descriptors or memory from others.
-//! - [`configure_stream`] makes a stream prompt and kept alive; [`abort`] ends one with a reset;
-//!   [`is_self_connected`] tells that there is no peer. [`set_quickack`] and [`set_busy_poll`] trade CPU for latency.
-//! - [`enable_receive_timestamps`] and [`recv`] tell when bytes reached the host, whenever the
-//!   process got round to reading them; [`unread`] tells how many wait.
-//! - [`tcp_info`] is the kernel's own view of the connection.
+//! - [`open`] opens a socket with source address, interface and [`Dscp`] set, ready to connect.
+//!   [`is_out_of_resources`] detects a failure for want of descriptors or memory.
+//! - [`configure_stream`] sets no-delay and keepalive; [`abort`] closes with a reset;
+//!   [`is_self_connected`] detects a connection without a peer. [`set_quickack`] and
+//!   [`set_busy_poll`] trade CPU for latency.
+//! - [`enable_receive_timestamps`] and [`recv`] return when bytes reached the host, however late
+//!   the process reads them; [`unread`] returns how many wait.
+//! - [`tcp_info`] returns the kernel's view of a connection.
 //! - [`TimerFd`] wakes a tokio task to the microsecond.
 //!
 //! Every function takes a reference to any socket, of the standard library, of tokio or of
-//! `socket2` (whatever becomes a [`SockRef`]), and makes no allocation on the way of a probe.
+//! `socket2` (anything that converts to [`SockRef`]). The functions for each probe don't allocate.
 //!
 //! # Example
 //!
-//! One round trip, by the kernel's receive stamp where there is one:
+//! One round trip, by the kernel's receive stamp if available:
 //!
 //! ```
 //! use std::time::{SystemTime, UNIX_EPOCH};

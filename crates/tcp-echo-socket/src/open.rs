@@ -8,16 +8,16 @@ use thiserror::Error;
 
 use crate::Dscp;
 
-/// What a probing socket is to use besides its target.
+/// Options of a probing socket.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct ConnectOptions {
-    /// The local address; its port is the system's choice. Of the target's family.
+    /// The local address, of the target's family. The system chooses the port.
     pub source: Option<IpAddr>,
     /// The network interface, by name: `SO_BINDTODEVICE` on Linux, where a socket that has no
     /// device yet needs no privilege since 5.7; `IP_BOUND_IF` and `IPV6_BOUND_IF` on macOS;
     /// refused elsewhere.
     pub interface: Option<String>,
-    /// How its packets are marked.
+    /// The mark of its packets.
     pub dscp: Option<Dscp>,
 }
 
@@ -25,32 +25,31 @@ pub struct ConnectOptions {
 #[derive(Debug)]
 #[must_use]
 pub struct Opened {
-    /// Non-blocking, bound as asked, not connected. [`std::net::TcpStream::from`] turns it into
-    /// what `tokio::net::TcpSocket::from_std_stream` takes.
+    /// Non-blocking, bound, not connected. Convert it by [`std::net::TcpStream::from`] for
+    /// `tokio::net::TcpSocket::from_std_stream`.
     pub socket: Socket,
-    /// The mark that the system did not grant, with its reason. The socket works without it: say
-    /// so once and go on.
+    /// The mark that the system has refused, with the reason. The socket works without it.
     pub warning: Option<DscpError>,
 }
 
-/// Why [`open`] gave no socket. Each text names the option, its value and the system's reason.
+/// Why [`open`] failed. Each message names the option, its value and the system's reason.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// No socket at all: no file descriptors, no memory, or no such family on this host.
+    /// No socket: no file descriptors, no memory, or no such family on this host.
     #[error("no TCP socket for {target}: {error}")]
     Socket {
-        /// The address that it was for.
+        /// The target.
         target: SocketAddr,
         /// The system's reason.
         error: io::Error,
     },
-    /// Source and target are not of one family.
+    /// Source and target are of different families.
     #[error("source {address} cannot reach {target}: one is IPv4, the other IPv6")]
     SourceFamily {
         /// [`ConnectOptions::source`].
         address: IpAddr,
-        /// The address that it was for.
+        /// The target.
         target: SocketAddr,
     },
     /// The source address was refused, mostly because this host has no such address.
@@ -73,8 +72,8 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Whether the system has no descriptor or memory for it, rather than a reason that a
-    /// later attempt meets again; see [`is_out_of_resources`].
+    /// Whether it failed for want of a descriptor or memory, so that a later attempt may
+    /// succeed; see [`is_out_of_resources`].
     pub fn is_out_of_resources(&self) -> bool {
         match self {
             Self::Socket { error, .. }
@@ -85,8 +84,8 @@ impl OpenError {
     }
 }
 
-/// Whether a call on a socket has failed for want of file descriptors, of this process or of
-/// all, or of memory: `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`, or Windows' words for them.
+/// Whether a call on a socket has failed for want of file descriptors, of the process or the
+/// system, or of memory: `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`, or their equivalents on Windows.
 pub fn is_out_of_resources(error: &io::Error) -> bool {
     error
         .raw_os_error()
@@ -116,16 +115,15 @@ pub struct DscpError {
     pub error: io::Error,
 }
 
-/// Opens a non-blocking TCP socket of the family of `target` and sets `options` on it. It does
-/// not connect.
+/// Opens a non-blocking TCP socket of the family of `target` and sets `options` on it. Does not
+/// connect.
 ///
 /// An IPv4-mapped IPv6 `target` counts as IPv6; see [`IpAddr::to_canonical`].
 ///
 /// # Errors
 ///
-/// [`OpenError`] where there is no socket, or where source or interface were refused: probes by
-/// another way than the one asked for would measure the wrong thing. A DSCP that was refused is
-/// only a [warning](Opened::warning).
+/// [`OpenError`] if the system refuses a socket, the source or the interface: probes by another
+/// path would measure the wrong thing. A refused DSCP is only a [warning](Opened::warning).
 ///
 /// ```
 /// use tcp_echo_socket::{ConnectOptions, open};
@@ -185,9 +183,9 @@ fn local_address(source: IpAddr, target: SocketAddr) -> Option<SocketAddr> {
     }
 }
 
-/// Leaves the choice of port to connect, which knows both ends: at bind, each socket would take
-/// one of the source's few ephemeral ports for itself, and ten thousand targets would use them up.
-/// A kernel that cannot (before 4.2) still binds.
+/// Defers the choice of a port to `connect`, which knows both ends. At bind, each socket would take
+/// one of the source's ephemeral ports exclusively, and ten thousand targets would use them up.
+/// Before Linux 4.2 this has no effect.
 #[cfg(target_os = "linux")]
 fn share_ports(socket: &Socket) {
     let _ = nix::sys::socket::setsockopt(

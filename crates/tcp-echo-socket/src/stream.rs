@@ -5,17 +5,15 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 
-/// How long a connection is silent before the system asks whether the peer is there, and how long
-/// it waits between such questions.
+/// TCP keepalive: idle time and interval.
 pub const KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// Sets what both ends of an echo connection have: `TCP_NODELAY`, so that no probe waits for the
-/// acknowledgement of the one before (RFC 896), and keep-alive after [`KEEPALIVE`] of silence, so
-/// that a peer that vanished is noticed.
+/// Sets `TCP_NODELAY`, so that no probe waits for the acknowledgement of the one before (RFC 896),
+/// and keepalive after [`KEEPALIVE`] of silence, to detect a peer that has vanished.
 ///
 /// # Errors
 ///
-/// The system's, of the first option that it refused. The stream is usable all the same.
+/// The system's, of the first refused option. The stream is still usable.
 pub fn configure_stream<'s>(stream: impl Into<SockRef<'s>>) -> io::Result<()> {
     let stream = stream.into();
     stream.set_tcp_nodelay(true)?;
@@ -26,12 +24,11 @@ pub fn configure_stream<'s>(stream: impl Into<SockRef<'s>>) -> io::Result<()> {
     )
 }
 
-/// Whether a connection has this very socket at its other end: its local address is its peer's.
+/// Whether a socket is connected to itself: its local address equals that of its peer.
 ///
-/// TCP lets a socket connect to itself, by a simultaneous open (RFC 9293, section 3.5), where
-/// nothing listens at an address of this host and the system happens to pick the port that is
-/// connected to for the socket's own. Everything that is written then comes back, as though an echo
-/// server were there.
+/// By a simultaneous open (RFC 9293, section 3.5), a socket can connect to itself if nothing
+/// listens at an address of this host and the system picks the target's port as the source port.
+/// It then reads everything that it writes, as from an echo server.
 ///
 /// # Errors
 ///
@@ -48,20 +45,19 @@ pub fn configure_stream<'s>(stream: impl Into<SockRef<'s>>) -> io::Result<()> {
 pub fn is_self_connected<'s>(stream: impl Into<SockRef<'s>>) -> io::Result<bool> {
     let stream = stream.into();
     let ends = [stream.local_addr()?, stream.peer_addr()?];
-    // Address and port alone: a flow label is not of an end.
+    // Only address and port: a flow label is no part of an endpoint.
     let [local, peer] = ends.map(|end| end.as_socket().map(|end| (end.ip(), end.port())));
     Ok(local.is_some() && local == peer)
 }
 
-/// Drops a stream so that the connection ends with a reset, at once, whatever is unsent or
-/// unacknowledged (`SO_LINGER` of zero): no state lingers on either end, and a dead peer costs no
-/// further retransmission.
+/// Drops a stream with a reset, and discards unsent and unacknowledged data (`SO_LINGER` of zero):
+/// no state lingers on either end, and a dead peer causes no further retransmissions.
 ///
-/// With an `Arc` or a reference, the reset comes when the last owner is dropped.
+/// With an `Arc` or a reference, the reset is sent when the last owner is dropped.
 ///
 /// # Errors
 ///
-/// The system's, where it refused the option; the stream is dropped all the same.
+/// The system's, if it refuses the option. The stream is dropped anyway.
 ///
 /// ```
 /// use std::io::{ErrorKind, Read};
@@ -87,8 +83,8 @@ where
     SockRef::from(&stream).set_linger(Some(Duration::ZERO))
 }
 
-/// Asks the kernel to acknowledge at once rather than with the next segment (`TCP_QUICKACK`).
-/// The kernel leaves that mode by itself, so this is said again after each read where it matters.
+/// Makes the kernel acknowledge at once rather than with the next segment (`TCP_QUICKACK`). The
+/// kernel leaves this mode by itself, so repeat the call after each read.
 ///
 /// # Errors
 ///
@@ -104,14 +100,13 @@ pub fn set_quickack<'s>(stream: impl Into<SockRef<'s>>, on: bool) -> io::Result<
     }
 }
 
-/// Lets a read that finds nothing poll the network device for so long, in whole microseconds,
-/// before it sleeps (`SO_BUSY_POLL`): less latency for more CPU, where the driver supports it.
-/// Zero switches it off.
+/// Sets how long a read polls the network device before it sleeps (`SO_BUSY_POLL`), in whole
+/// microseconds: less latency for more CPU, if the driver supports it. Zero disables it.
 ///
 /// # Errors
 ///
-/// The system's; [`io::ErrorKind::PermissionDenied`] where a process without `CAP_NET_ADMIN` asks
-/// for more than `net.core.busy_read` gives, [`io::ErrorKind::Unsupported`] other than on Linux.
+/// The system's; [`io::ErrorKind::PermissionDenied`] for more than `net.core.busy_read` without
+/// `CAP_NET_ADMIN`, [`io::ErrorKind::Unsupported`] other than on Linux.
 pub fn set_busy_poll<'s>(stream: impl Into<SockRef<'s>>, duration: Duration) -> io::Result<()> {
     let stream = stream.into();
     let micros =

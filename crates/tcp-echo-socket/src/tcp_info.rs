@@ -1,11 +1,11 @@
-//! The kernel's own view of a connection.
+//! The kernel's view of a connection.
 
 use std::io;
 use std::time::Duration;
 
 use socket2::SockRef;
 
-/// What the kernel knows of a connection, from [`tcp_info`].
+/// The kernel's view of a connection, from [`tcp_info`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct TcpInfo {
@@ -13,20 +13,20 @@ pub struct TcpInfo {
     pub srtt: Duration,
     /// The variation of the round-trip time (RFC 6298), as precise as [`srtt`](Self::srtt).
     pub rttvar: Duration,
-    /// The least round-trip time of the kernel's sliding window (five minutes by default), where
-    /// it has seen one; `None` before Linux 4.6 and on macOS.
+    /// The minimum round-trip time in the kernel's sliding window (five minutes by default), if
+    /// measured; `None` before Linux 4.6 and on macOS.
     pub min_rtt: Option<Duration>,
-    /// Segments sent again, over the connection's life. Linux counts in 32 bits.
+    /// Retransmitted segments of the connection. Linux counts in 32 bits.
     pub total_retransmits: u64,
 }
 
-/// Asks the kernel for its view of a connection: `TCP_INFO` on Linux, `TCP_CONNECTION_INFO` on
-/// macOS. One system call and no allocation.
+/// Reads the kernel's view of a connection: `TCP_INFO` on Linux, `TCP_CONNECTION_INFO` on macOS.
+/// One system call, no allocation.
 ///
 /// # Errors
 ///
 /// The system's, such as for a socket that is not TCP; [`io::ErrorKind::Unsupported`] on other
-/// systems, and where the kernel tells less than every one since Linux 2.6 does.
+/// systems, and if the kernel returns less than Linux 2.6 does.
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -60,8 +60,8 @@ pub fn tcp_info<'s>(socket: impl Into<SockRef<'s>>) -> io::Result<TcpInfo> {
     info.ok_or_else(|| io::ErrorKind::Unsupported.into())
 }
 
-/// Reads an option of level TCP into `buf` and returns what the kernel filled of it, which is
-/// less than `buf` where the kernel is older than the structure.
+/// Reads an option of level TCP into `buf`. Returns the part that the kernel has filled, less than
+/// all of it if the kernel is older than the structure.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 #[expect(
     unsafe_code,

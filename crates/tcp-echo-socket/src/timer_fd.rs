@@ -23,7 +23,7 @@ use tokio::io::unix::AsyncFd;
 /// let timer = TimerFd::new()?;
 /// let at = Instant::now() + Duration::from_micros(300);
 /// timer.set(at);
-/// timer.rang().await?;
+/// timer.fired().await?;
 /// assert!(Instant::now() >= at);
 /// # Ok(())
 /// # }
@@ -34,11 +34,11 @@ pub struct TimerFd {
 }
 
 impl TimerFd {
-    /// A timer that is not set, on the current runtime.
+    /// An unset timer on the current runtime.
     ///
     /// # Errors
     ///
-    /// The system's, mostly that there are no more file descriptors.
+    /// When the system refuses it, mostly for want of file descriptors.
     ///
     /// # Panics
     ///
@@ -53,7 +53,8 @@ impl TimerFd {
         Ok(Self { fd: fd? })
     }
 
-    /// Lets it ring at `at`, in place of any other moment; at once where that has passed.
+    /// Sets the timer to `at`, or to fire at once if that has passed. Replaces the deadline
+    /// before.
     pub fn set(&self, at: Instant) {
         // A wait of zero would disarm it.
         let wait = at
@@ -73,12 +74,12 @@ impl TimerFd {
         let _ = timerfd_settime(self.fd.get_ref(), TimerfdTimerFlags::empty(), &value);
     }
 
-    /// Waits until it has rung.
+    /// Waits until it has fired.
     ///
     /// # Errors
     ///
-    /// Where the runtime is shutting down.
-    pub async fn rang(&self) -> io::Result<()> {
+    /// When the runtime shuts down.
+    pub async fn fired(&self) -> io::Result<()> {
         // The descriptor stays readable until it is set again, which resets its count; readiness
         // is edge-triggered, so to read it in between would be a system call for nothing.
         self.fd.readable().await?.clear_ready();
@@ -91,24 +92,24 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn rings_when_it_was_last_told_to() {
+    async fn fires_at_the_last_deadline_that_was_set() {
         let timer = TimerFd::new().unwrap();
         for micros in [0, 50, 700, 3_000] {
             timer.set(Instant::now() + Duration::from_secs(3_600));
             let at = Instant::now() + Duration::from_micros(micros);
             timer.set(at);
-            timer.rang().await.unwrap();
+            timer.fired().await.unwrap();
             assert!(Instant::now() >= at);
             assert!(at.elapsed() < Duration::from_secs(2));
         }
     }
 
     #[tokio::test]
-    async fn a_moment_that_has_passed_rings_at_once() {
+    async fn a_deadline_that_has_passed_fires_at_once() {
         let timer = TimerFd::new().unwrap();
         let past = Instant::now();
         timer.set(past);
-        timer.rang().await.unwrap();
+        timer.fired().await.unwrap();
         assert!(past.elapsed() < Duration::from_secs(2));
     }
 }

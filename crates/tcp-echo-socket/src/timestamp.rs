@@ -1,27 +1,27 @@
-//! When a segment reached this host, by the kernel's own clock.
+//! Receive timestamps by the kernel.
 
 use std::io;
 use std::time::Duration;
 
 use socket2::SockRef;
 
-/// What [`recv`] read.
+/// The result of [`recv`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[must_use]
 pub struct Received {
-    /// How many bytes; 0 at the end of the stream.
+    /// The number of bytes; 0 at the end of the stream.
     pub len: usize,
     /// When the last segment whose bytes were read reached this host, since the Unix epoch by
-    /// `CLOCK_REALTIME`; `None` where the kernel gave no stamp.
+    /// `CLOCK_REALTIME`; `None` without a stamp.
     pub kernel: Option<Duration>,
 }
 
-/// Asks the kernel to stamp what arrives on `socket`, for [`recv`] to hand out: `SO_TIMESTAMPING`
+/// Enables receive timestamps on `socket`, for [`recv`]: `SO_TIMESTAMPING`
 /// with `SOF_TIMESTAMPING_RX_SOFTWARE` and `SOF_TIMESTAMPING_SOFTWARE`. It needs no privilege, and
 /// asks for no transmit timestamps, whose delivery looks like an error to an event loop.
 ///
-/// Stamping is a switch of the whole kernel, which the first socket that asks turns on by a
-/// deferred work item: what arrives in the first moments may have no stamp.
+/// The first such socket on a host makes the kernel enable stamping, by a deferred work item: the
+/// first segments may have no stamp.
 ///
 /// # Errors
 ///
@@ -30,8 +30,8 @@ pub fn enable_receive_timestamps<'s>(socket: impl Into<SockRef<'s>>) -> io::Resu
     sys::enable(&socket.into())
 }
 
-/// Reads once from a stream, with the kernel's stamp where there is one; one system call and no
-/// allocation. Without [`enable_receive_timestamps`], and other than on Linux, it is a plain read.
+/// Reads once from a stream, with the kernel's stamp if available. One system call, no allocation.
+/// Without [`enable_receive_timestamps`], and other than on Linux, it is a plain read.
 ///
 /// On a stream the stamp belongs to the **last segment** whose bytes were read. The kernel also
 /// joins segments that wait in the receive queue and keeps the later stamp (`tcp_try_coalesce` in

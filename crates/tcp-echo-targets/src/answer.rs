@@ -1,4 +1,4 @@
-//! What a name stands for, as far as it is known.
+//! The last known answer for a name.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,12 +12,11 @@ use tcp_echo_resolve::{Addresses, Failure, Services};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-/// However short the records say that they hold, names are not asked for again sooner.
-const LEAST_TTL: Duration = Duration::from_secs(5);
+/// The minimum time between look-ups, however short the TTL.
+const MIN_TTL: Duration = Duration::from_secs(5);
 
-/// A name that hangs is asked for less and less often, up to this, or where that is longer
-/// at the interval of all.
-const LONGEST_DELAY: Duration = Duration::from_secs(30);
+/// The maximum backoff of a name that hangs, unless the regular interval is longer.
+const MAX_DELAY: Duration = Duration::from_secs(30);
 
 /// A kind of record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,35 +26,36 @@ pub(crate) enum Kind {
     Srv,
 }
 
-/// What a record says.
+/// The content of a record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Found {
     Ip(IpAddr),
     Service { host: String, port: u16 },
 }
 
-/// The last answer to a question. A look-up that failed leaves it as it was.
+/// The last answer to a question. A failed look-up keeps it.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) found: BTreeMap<Kind, Vec<Found>>,
-    /// The name in full that the addresses are from.
+    /// The fully qualified name that has the addresses.
     pub(crate) name: Option<String>,
-    /// For how long it holds, as it says.
+    /// Its TTL.
     pub(crate) ttl: Option<Duration>,
-    /// Whether it is being asked for, or else when it is next.
-    pub(crate) asking: bool,
+    /// Whether a look-up is in progress.
+    pub(crate) in_progress: bool,
+    /// When the next look-up is due.
     pub(crate) due: Option<Instant>,
-    /// Whether it was not asked for to the end since all were to be.
+    /// Whether its look-up in the current round has not ended.
     pub(crate) in_round: bool,
-    /// Look-ups in a row that came to nothing, and how the last one ended.
+    /// The number of consecutive failures, and the last one.
     pub(crate) failures: u32,
     pub(crate) failure: Option<Failure>,
     pub(crate) gone: Option<Gone>,
-    /// What this is to the endpoints that want it.
+    /// The names of the sources that use it.
     pub(crate) sources: BTreeSet<Arc<str>>,
 }
 
-/// A name that does not exist any more, or has nothing any more.
+/// Since when, and how often, a name was denied.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Gone {
     since: Instant,
@@ -63,17 +63,17 @@ pub(crate) struct Gone {
 }
 
 impl Answer {
-    /// Takes what a name stands for now, and tells whether that is something else.
+    /// Sets the addresses. Returns whether they have changed.
     pub(crate) fn addresses(&mut self, now: Addresses) -> bool {
         let mut changed = false;
         if self.name.as_ref() != Some(&now.name) {
-            // All of them are of one name in full.
+            // All addresses are of one fully qualified name.
             changed = !std::mem::take(&mut self.found).is_empty();
             self.name = Some(now.name);
         }
         self.ttl = now.ttl;
         for (kind, ips) in [(Kind::A, now.v4), (Kind::Aaaa, now.v6)] {
-            // A family that is not known stays.
+            // An unknown family keeps its addresses.
             if let Some(ips) = ips {
                 let found = ips.into_iter().map(Found::Ip).collect();
                 changed |= self.set(kind, found);
@@ -93,26 +93,26 @@ impl Answer {
         before.as_ref() != self.found.get(&kind)
     }
 
-    /// How long it is until the name is asked for again, at most.
+    /// The maximum time until the next look-up.
     pub(crate) fn delay(&self, refresh: Duration) -> Duration {
         match (&self.failure, self.ttl) {
             (Some(Failure::NoAnswer), _) => {
                 let longer = refresh.saturating_mul(1 << self.failures.min(16));
-                longer.min(LONGEST_DELAY.max(refresh))
+                longer.min(MAX_DELAY.max(refresh))
             }
             (Some(_), _) | (None, None) => refresh,
-            (None, Some(ttl)) => refresh.min(ttl.max(LEAST_TTL)),
+            (None, Some(ttl)) => refresh.min(ttl.max(MIN_TTL)),
         }
     }
 
-    /// Takes that a look-up has failed, and tells whether what is known has changed: a
-    /// name that is gone, and stays so, stands for nothing.
+    /// Records a failed look-up. Returns whether the answer has changed: a name that stays gone
+    /// loses its targets.
     pub(crate) fn fail(&mut self, name: &HostName, failure: Failure, stale: Duration) -> bool {
         let now = Instant::now();
         if self.failures == 0 {
-            warn!(%name, %failure, "a name can't be looked up; what it stood for stays");
+            warn!(%name, %failure, "DNS lookup failed; keeping the last targets");
         } else {
-            debug!(%name, %failure, "a look-up has failed");
+            debug!(%name, %failure, "DNS lookup failed");
         }
         self.failures = self.failures.saturating_add(1);
         let is_definite = failure.is_definite();
@@ -125,14 +125,14 @@ impl Answer {
             times: 0,
         });
         gone.times = gone.times.saturating_add(1);
-        // One answer may be a mistake.
+        // A single answer may be a mistake.
         let is_for_good = stale.is_zero() || gone.times > 1 && now >= gone.since + stale;
         let had_any = self.found.values().any(|found| !found.is_empty());
         if !is_for_good || !had_any {
             return false;
         }
         self.found.clear();
-        warn!(%name, ?stale, "a name is gone for good; its targets go");
+        warn!(%name, ?stale, "name is gone; removing its targets");
         true
     }
 }

@@ -1,4 +1,4 @@
-//! What names stand for, asked again and again.
+//! Repeated look-ups of `dns+` and `srv+` names.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,30 +43,30 @@ impl Question {
     }
 }
 
-/// How names are looked up.
+/// Settings of look-ups.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) resolver: Resolver,
     pub(crate) ip: IpVersion,
-    /// The time from one look-up of a name to the next, at most.
+    /// The maximum time between two look-ups of a name.
     pub(crate) refresh: Duration,
-    /// How long a name that is gone keeps what it stood for.
+    /// How long a name that is gone keeps its targets.
     pub(crate) stale: Duration,
 }
 
-/// A look-up, and what came of it next.
-enum Asked {
+/// A look-up, and its next result.
+enum Pending {
     Addresses(LookUp<Addresses>, Option<Result<Addresses, Failure>>),
     Services(LookUp<Services>, Option<Result<Services, Failure>>),
 }
 
-/// The names of a list of targets and what they stand for.
+/// The names of a list of targets, and their answers.
 pub(crate) struct Discovery {
     settings: Settings,
     answers: BTreeMap<Question, Answer>,
-    /// When they are asked for again.
+    /// When each name is looked up next.
     due: BTreeSet<(Instant, Question)>,
-    asking: JoinSet<(Question, Asked)>,
+    in_progress: JoinSet<(Question, Pending)>,
     sources: Sources,
 }
 
@@ -76,13 +76,13 @@ impl Discovery {
             settings,
             answers: BTreeMap::new(),
             due: BTreeSet::new(),
-            asking: JoinSet::new(),
+            in_progress: JoinSet::new(),
             sources,
         }
     }
 
-    /// Wants the answers for these targets and no others. Names that are new are asked
-    /// for as soon as this is polled.
+    /// Follows the names of these targets and no others. New names are looked up at the next
+    /// poll.
     pub(crate) fn want(&mut self, specs: &[Arc<Spec>]) {
         let mut wanted = BTreeMap::<_, BTreeSet<Arc<str>>>::new();
         for endpoint in specs.iter().map(|spec| spec.endpoint()) {
@@ -101,7 +101,7 @@ impl Discovery {
         for (question, sources) in wanted {
             let answer = self.answers.entry(question.clone()).or_default();
             answer.sources = sources;
-            if !answer.asking && answer.due.is_none() {
+            if !answer.in_progress && answer.due.is_none() {
                 answer.due = Some(now);
                 self.due.insert((now, question.clone()));
             }
@@ -109,39 +109,39 @@ impl Discovery {
         }
     }
 
-    /// Asks for all of them now.
+    /// Looks up all names now.
     pub(crate) fn begin_round(&mut self) {
         let now = Instant::now();
         self.due.clear();
         for (question, answer) in &mut self.answers {
             answer.in_round = true;
-            if !answer.asking {
+            if !answer.in_progress {
                 answer.due = Some(now);
                 self.due.insert((now, question.clone()));
             }
         }
     }
 
-    /// Whether all have been asked for to the end since the last round began.
+    /// Whether all look-ups of the last round have ended.
     pub(crate) fn is_round_over(&self) -> bool {
         self.answers.values().all(|answer| !answer.in_round)
     }
 
-    /// Whether nothing is being asked, nor about to be.
+    /// Whether no look-up is in progress or due.
     pub(crate) fn is_idle(&self) -> bool {
         let now = Instant::now();
-        self.asking.is_empty() && self.due.first().is_none_or(|(due, _)| *due > now)
+        self.in_progress.is_empty() && self.due.first().is_none_or(|(due, _)| *due > now)
     }
 
-    /// Waits for an answer, for ever where nothing is asked, and tells whether
-    /// anything is different. Nothing is lost where it is dropped while it waits.
+    /// Waits for an answer, and returns whether it has changed anything. Never resolves without
+    /// names. Cancel safe.
     pub(crate) async fn next(&mut self) -> bool {
         loop {
             self.ask();
             let due = self.due.first().map(|(due, _)| *due);
             tokio::select! {
-                Some(joined) = self.asking.join_next() => match joined {
-                    Ok((question, asked)) => return self.take(question, asked),
+                Some(joined) = self.in_progress.join_next() => match joined {
+                    Ok((question, pending)) => return self.take(question, pending),
                     Err(error) => warn!(%error, "DNS lookup task failed"),
                 },
                 () = async { match due {
@@ -152,7 +152,7 @@ impl Discovery {
         }
     }
 
-    /// Asks for those that are due.
+    /// Starts the look-ups that are due.
     fn ask(&mut self) {
         let now = Instant::now();
         while self.due.first().is_some_and(|(due, _)| *due <= now) {
@@ -162,29 +162,33 @@ impl Discovery {
             let Some(answer) = self.answers.get_mut(&question) else {
                 continue;
             };
-            (answer.asking, answer.due) = (true, None);
+            (answer.in_progress, answer.due) = (true, None);
             let Settings { resolver, ip, .. } = &self.settings;
             let last = answer.name.as_deref();
-            let asked = match &question {
+            let pending = match &question {
                 Question::Addresses(name) => {
-                    Asked::Addresses(resolver.addresses(name.ascii(), *ip, last), None)
+                    Pending::Addresses(resolver.addresses(name.ascii(), *ip, last), None)
                 }
-                Question::Services(name) => Asked::Services(resolver.services(name.ascii()), None),
+                Question::Services(name) => {
+                    Pending::Services(resolver.services(name.ascii()), None)
+                }
             };
-            self.asking.spawn(next(question, asked));
+            self.in_progress.spawn(next(question, pending));
         }
     }
 
-    /// Takes what came of a look-up, and waits for the rest of it.
-    fn take(&mut self, question: Question, asked: Asked) -> bool {
+    /// Handles the result of a look-up, and waits for its next one.
+    fn take(&mut self, question: Question, pending: Pending) -> bool {
         let Some(answer) = self.answers.get_mut(&question) else {
-            // It has gone from the list in the meantime.
+            // The name was removed meanwhile.
             return false;
         };
-        let result = match &asked {
-            Asked::Addresses(_, Some(found)) => found.clone().map(|found| answer.addresses(found)),
-            Asked::Services(_, Some(found)) => found.clone().map(|found| answer.services(found)),
-            Asked::Addresses(_, None) | Asked::Services(_, None) => {
+        let result = match &pending {
+            Pending::Addresses(_, Some(found)) => {
+                found.clone().map(|found| answer.addresses(found))
+            }
+            Pending::Services(_, Some(found)) => found.clone().map(|found| answer.services(found)),
+            Pending::Addresses(_, None) | Pending::Services(_, None) => {
                 self.ended(question);
                 return false;
             }
@@ -193,7 +197,7 @@ impl Discovery {
         let changed = match result {
             Ok(changed) => {
                 if answer.failures > 0 {
-                    info!(name = %question.name(), "a name is looked up again");
+                    info!(name = %question.name(), "DNS lookup succeeds again");
                 }
                 (answer.failures, answer.failure, answer.gone) = (0, None, None);
                 changed
@@ -203,23 +207,23 @@ impl Discovery {
         if changed || has_succeeded {
             self.show(&question, has_succeeded);
         }
-        self.asking.spawn(next(question, asked));
+        self.in_progress.spawn(next(question, pending));
         changed
     }
 
-    /// Sets when a name is asked for again.
+    /// Schedules the next look-up of a name.
     fn ended(&mut self, question: Question) {
         let Some(answer) = self.answers.get_mut(&question) else {
             return;
         };
         let delay = answer.delay(self.settings.refresh);
-        // Shortened by chance, so that not all are asked for at once.
+        // Randomly shortened, to spread the look-ups.
         let due = Instant::now() + delay.mul_f64(1.0 - fastrand::f64() / 4.0);
-        (answer.asking, answer.due, answer.in_round) = (false, Some(due), false);
+        (answer.in_progress, answer.due, answer.in_round) = (false, Some(due), false);
         self.due.insert((due, question));
     }
 
-    /// Shows what is known of a question to those who watch its sources.
+    /// Updates the status of a question's sources.
     fn show(&self, question: &Question, has_succeeded: bool) {
         if let Some(answer) = self.answers.get(question) {
             let targets = answer.found.values().map(Vec::len).sum();
@@ -229,23 +233,23 @@ impl Discovery {
         }
     }
 
-    /// What is known to stand behind a question.
+    /// The known answers to a question.
     pub(crate) fn found(&self, question: &Question) -> impl Iterator<Item = &Found> {
         let answer = self.answers.get(question).into_iter();
         answer.flat_map(|answer| answer.found.values().flatten())
     }
 }
 
-async fn next(question: Question, asked: Asked) -> (Question, Asked) {
-    let asked = match asked {
-        Asked::Addresses(mut look_up, _) => {
+async fn next(question: Question, pending: Pending) -> (Question, Pending) {
+    let pending = match pending {
+        Pending::Addresses(mut look_up, _) => {
             let found = look_up.next().await;
-            Asked::Addresses(look_up, found)
+            Pending::Addresses(look_up, found)
         }
-        Asked::Services(mut look_up, _) => {
+        Pending::Services(mut look_up, _) => {
             let found = look_up.next().await;
-            Asked::Services(look_up, found)
+            Pending::Services(look_up, found)
         }
     };
-    (question, asked)
+    (question, pending)
 }

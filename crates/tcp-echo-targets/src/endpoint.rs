@@ -1,10 +1,10 @@
-//! What stands where an address could: an address, or a name that stands for many.
+//! Endpoints: an address, or a name of many addresses.
 
 use std::{fmt, str::FromStr};
 
 use tcp_echo_prober::{Address, AddressError, Host, HostName, HostNameError};
 
-/// Where the targets of one line of a list are.
+/// The endpoint of an entry.
 ///
 /// ```
 /// use tcp_echo_targets::Endpoint;
@@ -26,7 +26,7 @@ pub enum Endpoint {
     Dns {
         /// The name.
         host: HostName,
-        /// The port of all of them.
+        /// The port of all targets.
         port: u16,
     },
     /// `srv+_service._tcp.domain`: a target for every host and port of a name's SRV
@@ -53,7 +53,7 @@ pub enum EndpointError {
     /// A port after the name of a service.
     #[error("the port comes from the SRV records: write srv+_echo._tcp.example.com")]
     SrvPort,
-    /// What follows `srv+` is no name.
+    /// The text after `srv+` is no name.
     #[error(transparent)]
     Name(#[from] HostNameError),
 }

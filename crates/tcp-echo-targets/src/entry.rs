@@ -1,4 +1,4 @@
-//! The entries of a targets file as they are written, and where each part of them stands.
+//! Entries of a targets file as written, with the place of each part.
 
 use std::{collections::HashSet, fmt, marker::PhantomData};
 
@@ -9,7 +9,7 @@ use serde::{
 
 use crate::{ParseError, Position};
 
-/// A part of a file, and where it stands.
+/// A part of a file, and its place.
 #[derive(Debug)]
 pub(crate) struct Written<T = String> {
     pub(crate) value: T,
@@ -19,8 +19,8 @@ pub(crate) struct Written<T = String> {
 /// The text of a label's value. `null` is the empty value, as in Go.
 pub(crate) type Value = Option<String>;
 
-/// An entry of either form. `T` are its texts and `V` the values of its labels, in the form
-/// that the notation gives them first.
+/// An entry of either form. `T` is the type of its texts and `V` that of its label values, as
+/// the parser of the notation returns them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an entry with targets or address")]
 #[serde(bound(deserialize = "T: Deserialize<'de>, V: Deserialize<'de>"))]
@@ -35,14 +35,14 @@ pub(crate) struct Entry<T = Written, V = Written<Value>> {
     pub(crate) address: Option<T>,
 }
 
-/// Makes parts of a file of what a notation gives.
+/// Adds places to the output of a parser.
 pub(crate) trait Locate<T, V> {
     fn text(&mut self, text: T) -> Result<Written, ParseError>;
     fn value(&mut self, value: V) -> Result<Written<Value>, ParseError>;
 }
 
 impl<T, V> Entry<T, V> {
-    /// The same with the place of each part.
+    /// Adds the place of each part.
     pub(crate) fn located(self, locate: &mut impl Locate<T, V>) -> Result<Entry, ParseError> {
         let targets = self.targets.map(|targets| {
             let targets = targets.into_iter().map(|target| locate.text(target));
@@ -64,7 +64,7 @@ fn none<T>() -> Option<T> {
     None
 }
 
-/// A list that is there; programs in Go write an empty one as `null`.
+/// A present list. Programs in Go write an empty one as `null`.
 fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<Vec<T>>, D::Error> {
@@ -72,7 +72,7 @@ fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Ok(Some(list.unwrap_or_default()))
 }
 
-/// Labels in the order written, none twice. `null` is none at all.
+/// Labels in the order written, without duplicates. `null` means none.
 pub(crate) struct Labels<V>(pub(crate) Vec<(String, V)>);
 
 impl<V> Default for Labels<V> {

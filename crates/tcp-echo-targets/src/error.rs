@@ -1,4 +1,4 @@
-//! Why a list of targets can't be used.
+//! Errors of lists of targets.
 
 use std::{fmt, io, path::Path, sync::Arc};
 
@@ -6,7 +6,7 @@ use tcp_echo_prober::ConfigError;
 
 use crate::{EndpointError, LabelError};
 
-/// Why the targets files can't be used; it names the file and the place.
+/// Why the targets files can't be used. The message names the file and the place.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
@@ -18,7 +18,7 @@ pub enum LoadError {
         /// What is wrong with it.
         error: ReadError,
     },
-    /// A file says nothing that could be understood.
+    /// A file can't be parsed.
     #[error("{}: {error}", path.display())]
     Parse {
         /// The file.
@@ -26,7 +26,7 @@ pub enum LoadError {
         /// What is wrong with it.
         error: Box<ParseError>,
     },
-    /// Two targets have one name and the same labels.
+    /// Two targets have the same name and labels.
     #[error(
         "{second}: there is a target {name:?} already, {first}: \
          give one of them another name or other labels"
@@ -34,9 +34,9 @@ pub enum LoadError {
     Duplicate {
         /// The name.
         name: Arc<str>,
-        /// Where it came first.
+        /// The first place.
         first: Origin,
-        /// Where it came again.
+        /// The second place.
         second: Origin,
     },
 }
@@ -44,7 +44,7 @@ pub enum LoadError {
 /// Where a target was listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Given to the source itself, without a file.
+    /// Given directly, without a file.
     Given,
     /// In a file.
     File(Arc<Path>, Place),
@@ -75,7 +75,7 @@ pub enum ReadError {
     /// Its bytes are no text.
     #[error("line {line}: not UTF-8")]
     NotUtf8 {
-        /// The line of the first byte that is none of a text, from 1.
+        /// The line of the first invalid byte, from 1.
         line: usize,
     },
 }
@@ -101,21 +101,21 @@ impl From<io::Error> for ReadError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseError {
-    /// There is nothing in it. A list of no targets is `[]`.
+    /// It is empty. An empty list is written `[]`.
     #[error("it is empty: a list of no targets is written []")]
     Empty,
-    /// It breaks the notation or has what belongs elsewhere.
+    /// It is not valid JSON or YAML, or has an unknown key.
     #[error("{position}: {message}")]
     Syntax {
         /// What is wrong.
         message: String,
-        /// Where.
+        /// The place.
         position: Position,
     },
     /// An entry can't be used.
     #[error("{place}: {error}")]
     Entry {
-        /// Which one.
+        /// The entry.
         place: Place,
         /// What is wrong with it.
         error: EntryError,
@@ -141,10 +141,10 @@ impl fmt::Display for Position {
     }
 }
 
-/// An entry of a list, or a target in the list of an entry. It prints counting from 1.
+/// An entry of a list, or a target in the list of an entry. Printed numbers start at 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Where it stands, or the part of it that is meant.
+    /// The position of the entry, or of a part of it.
     pub position: Position,
     /// The index of the entry, from 0.
     pub entry: usize,
@@ -203,23 +203,23 @@ pub enum EntryError {
     /// An empty name.
     #[error("its name is empty")]
     EmptyName,
-    /// What should be `host:port` is not.
+    /// An invalid endpoint.
     #[error("{written:?}: {error}")]
     Endpoint {
-        /// What was written.
+        /// The text.
         written: String,
         /// What is wrong with it.
         error: EndpointError,
     },
-    /// A label, or what it says.
+    /// An invalid label.
     #[error(transparent)]
     Label(#[from] LabelError),
-    /// An interval or a timeout that nothing can be probed with.
+    /// An invalid interval or timeout.
     #[error("{}", with_labels(.0))]
     Session(#[from] ConfigError),
 }
 
-/// Names the labels that set the two durations of which neither is wrong alone.
+/// Adds the labels to an error that concerns both durations.
 fn with_labels(error: &ConfigError) -> String {
     match error {
         ConfigError::InFlight { .. } => {

@@ -1,4 +1,4 @@
-//! From what is listed and what names stand for to targets.
+//! Expanding names to targets.
 
 use std::{
     collections::BTreeMap,
@@ -16,39 +16,38 @@ use crate::{
     discovery::{Discovery, Question},
 };
 
-/// Makes targets of what is listed, and tells what it leaves off when that changes.
+/// Expands entries to targets, and logs changes of what is dropped.
 pub(crate) struct Expansion {
     shard: Shard,
-    /// The targets of one name that are taken.
-    most: NonZeroUsize,
-    /// What was left off of each name the last time, by the name of its entry.
-    left_off: BTreeMap<Arc<str>, LeftOff>,
+    /// The maximum of targets of one name.
+    max: NonZeroUsize,
+    /// What was dropped last, by the name of the entry.
+    dropped: BTreeMap<Arc<str>, Dropped>,
 }
 
-/// How many of the targets of a name are left off, and why.
+/// How many targets of a name are dropped, and why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct LeftOff {
-    /// There are more than are taken of a name.
+struct Dropped {
+    /// Targets beyond the maximum.
     over: usize,
-    /// Their addresses are outside the networks that it may lead to.
+    /// Targets outside the allowed networks.
     outside: usize,
-    /// What was found is no address to connect to.
+    /// Hosts that are no valid address.
     unusable: usize,
 }
 
 impl Expansion {
-    pub(crate) const fn new(shard: Shard, most: NonZeroUsize) -> Self {
+    pub(crate) const fn new(shard: Shard, max: NonZeroUsize) -> Self {
         Self {
             shard,
-            most,
-            left_off: BTreeMap::new(),
+            max,
+            dropped: BTreeMap::new(),
         }
     }
 
-    /// The targets of the shard. One that is listed by its address goes before one that
-    /// was found and happens to have its name. Where a name stands for more than are taken,
-    /// those that are in `current` stay, and the first in order join them: two rounds with
-    /// the same answers give the same targets.
+    /// The targets of the shard. A listed target wins over one of the same name that was found.
+    /// Of a name with too many targets, those in `current` are kept, then the first in order:
+    /// the same answers result in the same targets.
     pub(crate) fn targets(
         &mut self,
         specs: &[Arc<Spec>],
@@ -64,15 +63,15 @@ impl Expansion {
                 }
             }
         }
-        let mut left_off = BTreeMap::new();
+        let mut dropped = BTreeMap::new();
         for spec in specs {
             let Some(question) = Question::of(spec.endpoint()) else {
                 continue;
             };
-            let mut left = LeftOff::default();
+            let mut drops = Dropped::default();
             let mut candidates = Vec::new();
             for found in discovery.found(&question) {
-                let Some((suffix, address)) = place(spec.endpoint(), found) else {
+                let Some((suffix, address)) = identify(spec.endpoint(), found) else {
                     continue;
                 };
                 let name: Arc<str> = format!("{}/{suffix}", spec.name()).into();
@@ -82,74 +81,73 @@ impl Expansion {
                 let id: Arc<str> = format!("{}/{suffix}", spec.identity()).into();
                 match address.parse::<Address>() {
                     Ok(_) if targets.contains_key(&id) => {
-                        debug!(%name, "a target found has the name of one listed");
+                        debug!(%name, "found a target with the name of a listed one");
                     }
                     Ok(address) if spec.may_be_at(&address) => candidates.push((id, name, address)),
-                    Ok(_) => left.outside += 1,
+                    Ok(_) => drops.outside += 1,
                     Err(error) => {
-                        debug!(%name, %address, %error, "what was found is no target");
-                        left.unusable += 1;
+                        debug!(%name, %address, %error, "found an invalid address");
+                        drops.unusable += 1;
                     }
                 }
             }
-            left.over = candidates.len().saturating_sub(self.most.get());
-            if left.over > 0 {
-                // It keeps the order of those that are alike.
+            drops.over = candidates.len().saturating_sub(self.max.get());
+            if drops.over > 0 {
+                // The sort is stable.
                 candidates.sort_by_key(|(id, ..)| !current.contains(id));
-                candidates.truncate(self.most.get());
+                candidates.truncate(self.max.get());
             }
             for (id, name, address) in candidates {
                 targets.insert(id.clone(), spec.target(id, name, address));
             }
-            if left != LeftOff::default() {
-                left_off.insert(spec.identity().clone(), left);
+            if drops != Dropped::default() {
+                dropped.insert(spec.identity().clone(), drops);
             }
         }
-        self.tell(left_off);
-        // They come from a map: no name is there twice.
+        self.log_changes(dropped);
+        // The names come from a map, so they are unique.
         TargetSet::new(targets.into_values()).unwrap_or_default()
     }
 
-    /// Says what is left off of which name, where that is not what was said last.
-    fn tell(&mut self, now: BTreeMap<Arc<str>, LeftOff>) {
-        for (name, left) in &now {
-            let before = self.left_off.get(name).copied().unwrap_or_default();
-            if left.over != before.over && left.over > 0 {
+    /// Logs what is dropped, if that has changed.
+    fn log_changes(&mut self, now: BTreeMap<Arc<str>, Dropped>) {
+        for (name, drops) in &now {
+            let before = self.dropped.get(name).copied().unwrap_or_default();
+            if drops.over != before.over && drops.over > 0 {
                 warn!(
-                    %name, most = self.most, left_off = left.over,
-                    "a name stands for more targets than are taken of one (dns-max)"
+                    %name, max = self.max, dropped = drops.over,
+                    "name has too many targets (dns-max)"
                 );
             }
-            if left.outside != before.outside && left.outside > 0 {
+            if drops.outside != before.outside && drops.outside > 0 {
                 warn!(
-                    %name, left_off = left.outside,
-                    "a name stands for addresses outside the networks that it may lead to \
-                     (discover-allow)"
+                    %name, dropped = drops.outside,
+                    "name has addresses outside the allowed networks (discover-allow)"
                 );
             }
-            if left.unusable != before.unusable && left.unusable > 0 {
+            if drops.unusable != before.unusable && drops.unusable > 0 {
                 warn!(
-                    %name, left_off = left.unusable,
-                    "a name stands for hosts that can't be connected to"
+                    %name, dropped = drops.unusable,
+                    "name has invalid hosts"
                 );
             }
         }
-        for name in self.left_off.keys().filter(|name| !now.contains_key(*name)) {
-            info!(%name, "all that a name stands for is taken");
+        for name in self.dropped.keys().filter(|name| !now.contains_key(*name)) {
+            info!(%name, "name has all of its targets again");
         }
-        self.left_off = now;
+        self.dropped = now;
     }
 }
 
-/// What is found behind an endpoint: what tells it from others there, and its address.
-fn place(endpoint: &Endpoint, found: &Found) -> Option<(String, String)> {
+/// The suffix of a found target's name, and its address.
+fn identify(endpoint: &Endpoint, found: &Found) -> Option<(String, String)> {
     match (endpoint, found) {
         (Endpoint::Dns { port, .. }, Found::Ip(ip)) => {
             Some((ip.to_string(), SocketAddr::new(*ip, *port).to_string()))
         }
         (Endpoint::Srv { .. }, Found::Service { host, port }) => {
             let suffix = format!("{host}:{port}");
-            // The name is in full: no search domain goes with it.
+            // Fully qualified: no search domain is appended.
             let is_name = host.parse::<IpAddr>().is_err();
             let address = if is_name {
                 format!("{host}.:{port}")

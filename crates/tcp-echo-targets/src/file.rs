@@ -1,4 +1,4 @@
-//! Reading a file of which nothing is known.
+//! Reading a targets file.
 
 use std::{
     fs::Metadata,
@@ -13,11 +13,11 @@ use crate::ReadError;
 /// The largest targets file; room for some hundred thousand targets.
 pub(crate) const MAX_SIZE: u64 = 10_000_000;
 
-/// A file that changed this short a time ago may change again without a trace: clocks
-/// of file systems tick in milliseconds or, in old ones, in two seconds.
+/// A file that changed this recently may change again with the same timestamp: file systems
+/// tick in milliseconds, or old ones in two seconds.
 const TICK: Duration = Duration::from_secs(3);
 
-/// Which state of a file was read.
+/// Identifies a state of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
     len: u64,
@@ -27,8 +27,7 @@ pub(crate) struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Whether the file at `path` surely is what it was. Links are followed, so what
-    /// a link leads to now is what is looked at.
+    /// Whether the file at `path` surely has not changed. Links are followed.
     pub(crate) fn holds(&self, path: &Path) -> bool {
         let now = std::fs::metadata(path).and_then(|metadata| Self::of(&metadata));
         self.settled
@@ -52,11 +51,11 @@ impl Fingerprint {
     }
 }
 
-/// When the file's content or anything else of it changed.
+/// The time of the last change of content or metadata.
 #[cfg(unix)]
 fn changed(metadata: &Metadata) -> std::io::Result<SystemTime> {
     use std::os::unix::fs::MetadataExt;
-    // Unlike the time of modification, that of change can't be set back by hand.
+    // Unlike the modification time, the change time can't be set by hand.
     let seconds = u64::try_from(metadata.ctime()).unwrap_or(0);
     let nanos = u64::try_from(metadata.ctime_nsec()).unwrap_or(0);
     let since = Duration::from_secs(seconds).checked_add(Duration::from_nanos(nanos));
@@ -83,7 +82,7 @@ fn identity(metadata: &Metadata) -> [u64; 2] {
     [0, u64::try_from(created).unwrap_or(0)]
 }
 
-/// The text of the file at `path`, and which state of it that is.
+/// Reads the file at `path`. Returns its text and its state.
 pub(crate) fn read(path: &Path) -> Result<(String, Fingerprint), ReadError> {
     let Content { bytes, metadata } = tcp_echo_file::read(path, MAX_SIZE)?;
     let fingerprint = Fingerprint::of(&metadata)?;

@@ -1,4 +1,4 @@
-//! All targets files together, and whether they changed.
+//! All targets files and their changes.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -18,10 +18,10 @@ use crate::{
     sources::Sources,
 };
 
-/// What a file lists.
+/// The entries of a file.
 type Listed = Arc<[(Place, Arc<Spec>)]>;
 
-/// Targets given without a file and those of files, and what was last seen of these.
+/// Targets given directly, and files with their last states.
 pub(crate) struct Files {
     given: Vec<Arc<Spec>>,
     groups: Vec<Group>,
@@ -29,34 +29,34 @@ pub(crate) struct Files {
     sources: Sources,
 }
 
-/// How files are read.
+/// Reads files.
 struct Reader {
     defaults: Defaults,
     duration: ParseDuration,
-    /// Where what files list may lead to; anywhere without.
+    /// The networks that targets of files may be in, if restricted.
     allow: Option<Networks>,
 }
 
-/// A pattern, and the files that it stood for the last time.
+/// A pattern, and the files that it matched last.
 struct Group {
     pattern: FilePattern,
     files: Vec<File>,
-    /// Whether it was ever looked at.
-    looked: bool,
-    /// Why its directory can't be looked at.
+    /// Whether it was scanned before.
+    was_scanned: bool,
+    /// Why its directory can't be read.
     error: Option<LoadError>,
 }
 
 struct File {
     path: PathBuf,
     seen: Seen,
-    /// What was made of it the last time.
+    /// The result of the last read.
     read: Result<Listed, LoadError>,
-    /// What of it is in use: of its last state that could be used.
+    /// The entries in use: those of its last valid state.
     used: Option<Listed>,
 }
 
-/// What was last seen of a file.
+/// The last state of a file.
 #[derive(Clone, Debug)]
 enum Seen {
     Nothing,
@@ -64,20 +64,20 @@ enum Seen {
     Failed(String),
 }
 
-/// What a load has come to.
+/// The result of a load.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     /// All targets, in the order of the files.
     pub(crate) specs: Vec<Arc<Spec>>,
-    /// Why the files that are named by their paths can't be used. What they listed before
-    /// is among the targets.
+    /// The error of the files that are named by their paths. Their last valid targets are
+    /// among `specs`.
     pub(crate) named: Option<LoadError>,
-    /// The same of those that patterns match, each by itself.
+    /// Errors of the files that patterns match, one per file.
     pub(crate) matched: Vec<LoadError>,
 }
 
 impl Loaded {
-    /// It, where all files that are named by their paths can be used.
+    /// This, unless files that are named by their paths have an error.
     pub(crate) fn whole(mut self) -> Result<Self, LoadError> {
         self.named.take().map_or(Ok(self), Err)
     }
@@ -98,13 +98,13 @@ impl Seen {
         }
     }
 
-    /// Whether there is surely nothing new at `path`.
+    /// Whether the file at `path` surely has not changed.
     fn holds(&self, path: &Path) -> bool {
         matches!(self, Self::Text { fingerprint, .. } if fingerprint.holds(path))
     }
 
-    /// Whether both say the same to the one who reads them.
-    fn says(&self, other: &Self) -> bool {
+    /// Whether both have the same content.
+    fn is_same_as(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Text { hash: a, .. }, Self::Text { hash: b, .. }) => a == b,
             (Self::Failed(a), Self::Failed(b)) => a == b,
@@ -134,27 +134,26 @@ impl Files {
         }
     }
 
-    /// Reads the files where they may have changed, or in any case, and gives what
-    /// they list and what was given. `None`: nothing has changed. What failed is told
-    /// once, until it changes.
-    pub(crate) fn load(&mut self, in_any_case: bool) -> Option<Loaded> {
+    /// Reads the files that may have changed, or all if forced. Returns all targets, or `None`
+    /// if nothing has changed.
+    pub(crate) fn load(&mut self, is_forced: bool) -> Option<Loaded> {
         let mut changed = false;
         for n in 0..self.groups.len() {
             let (before, rest) = self.groups.split_at_mut(n);
             let Some(group) = rest.first_mut() else {
                 break;
             };
-            changed |= group.look(before);
+            changed |= group.scan(before);
             for file in &mut group.files {
-                changed |= file.read(&self.reader, in_any_case);
+                changed |= file.read(&self.reader, is_forced);
             }
         }
-        let loaded = (changed || in_any_case).then(|| self.put_together());
+        let loaded = (changed || is_forced).then(|| self.combine());
         self.show();
         loaded
     }
 
-    /// Tells how it goes with each file.
+    /// Updates the status of each file.
     fn show(&self) {
         let files = self.groups.iter().flat_map(|group| &group.files);
         let files = files.map(|file| {
@@ -164,9 +163,9 @@ impl Files {
         self.sources.files(files);
     }
 
-    /// The files that are named by their paths change together or not at all; each of the
-    /// others by itself.
-    fn put_together(&mut self) -> Loaded {
+    /// Combines all targets. Files that are named by their paths change together or not at
+    /// all, and each of the others by itself.
+    fn combine(&mut self) -> Loaded {
         let Self { given, groups, .. } = self;
         let mut list = List::default();
         let is_named = |group: &&Group| !group.pattern.is_glob();
@@ -213,14 +212,15 @@ impl Files {
     }
 }
 
-/// Adds what was given and what these files list, all of it or what of it was used before.
+/// Adds the given targets and those of these files: all new ones, or on an error all last valid
+/// ones.
 fn add_named<'a>(
     list: &mut List<'a>,
     given: &[Arc<Spec>],
     files: impl Iterator<Item = &'a File> + Clone,
 ) -> Option<LoadError> {
     let mut all = List::default();
-    let mut added = given.iter().try_for_each(|spec| all.give(spec));
+    let mut added = given.iter().try_for_each(|spec| all.push_given(spec));
     for file in files.clone() {
         added = added.and_then(|()| match &file.read {
             Ok(listed) => all.extend(&file.path, listed),
@@ -230,8 +230,8 @@ fn add_named<'a>(
     let error = added.err();
     if error.is_some() {
         all = List::default();
-        // They were there together before.
-        let _ = given.iter().try_for_each(|spec| all.give(spec));
+        // They were valid together before.
+        let _ = given.iter().try_for_each(|spec| all.push_given(spec));
         for file in files {
             all.extend_with_new(&file.path, file.used.as_deref().unwrap_or_default());
         }
@@ -245,14 +245,13 @@ impl Group {
         Self {
             pattern,
             files: vec![],
-            looked: false,
+            was_scanned: false,
             error: None,
         }
     }
 
-    /// Looks which files there are now, besides those of other groups, and tells whether
-    /// they are others than before.
-    fn look(&mut self, others: &[Self]) -> bool {
+    /// Scans for files that are not in other groups. Returns whether they have changed.
+    fn scan(&mut self, others: &[Self]) -> bool {
         let found = match self.pattern.files() {
             Ok(found) => found,
             Err(error) => {
@@ -270,33 +269,33 @@ impl Group {
             .into_iter()
             .map(|file| (file.path.clone(), file))
             .collect();
-        let mut come = 0;
+        let mut added = 0;
         for path in found {
             if others.contains(&*path) {
                 continue;
             }
             let file = before.remove(&path).unwrap_or_else(|| {
-                come += 1;
+                added += 1;
                 File::new(path)
             });
             self.files.push(file);
         }
-        let gone = before.len();
-        self.tell(come, gone);
-        self.looked = true;
-        self.error.take().is_some() || come + gone > 0
+        let removed = before.len();
+        self.log_changes(added, removed);
+        self.was_scanned = true;
+        self.error.take().is_some() || added + removed > 0
     }
 
-    /// Says which files a pattern stands for, where these are others than before.
-    fn tell(&self, come: usize, gone: usize) {
+    /// Logs which files a pattern matches, if that has changed.
+    fn log_changes(&self, added: usize, removed: usize) {
         let (pattern, files) = (&self.pattern, self.files.len());
-        if !pattern.is_glob() || self.looked && come + gone == 0 {
+        if !pattern.is_glob() || self.was_scanned && added + removed == 0 {
             return;
         }
         if files == 0 {
-            warn!(%pattern, gone, "no targets file matches, so there are no targets of it");
+            warn!(%pattern, removed, "no targets file matches the pattern");
         } else {
-            info!(%pattern, files, come, gone, "targets files have come or gone");
+            info!(%pattern, files, added, removed, "targets files added or removed");
         }
     }
 }
@@ -311,14 +310,14 @@ impl File {
         }
     }
 
-    /// Reads it where it may have changed, or in any case, and tells whether it has.
-    fn read(&mut self, reader: &Reader, in_any_case: bool) -> bool {
-        if !in_any_case && self.seen.holds(&self.path) {
+    /// Reads the file if it may have changed, or if forced. Returns whether it has changed.
+    fn read(&mut self, reader: &Reader, is_forced: bool) -> bool {
+        if !is_forced && self.seen.holds(&self.path) {
             return false;
         }
         let read = file::read(&self.path);
         let now = Seen::of(&read);
-        let same = now.says(&self.seen);
+        let same = now.is_same_as(&self.seen);
         self.seen = now;
         if !same {
             self.read = match read {

@@ -1,4 +1,4 @@
-//! What others have of a source that runs.
+//! Handles to a running source.
 
 use std::{
     sync::Arc,
@@ -12,25 +12,25 @@ use tokio::{
 
 use crate::{LoadError, SourceStatus, sources::Sources};
 
-/// How long a reload is waited for. Files on a network may hang.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a caller waits for a reload. Files on a network may hang.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where the result of a reload goes.
-pub(crate) type Order = oneshot::Sender<Result<(), Arc<LoadError>>>;
+/// Receives the result of a reload.
+pub(crate) type Reply = oneshot::Sender<Result<(), Arc<LoadError>>>;
 
-/// Those who wait for the result of a reload.
-pub(crate) type Waiting = Vec<Order>;
+/// Callers that wait for the result of a reload.
+pub(crate) type Waiters = Vec<Reply>;
 
-/// Asks a [`Source`](crate::Source) for reloads, and tells how the last one went. Its
-/// clones are one.
+/// Requests reloads of a [`Source`](crate::Source), and returns the result of the last one.
+/// Clones control the same source.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    orders: mpsc::Sender<Order>,
+    requests: mpsc::Sender<Reply>,
     status: watch::Receiver<Status>,
     sources: Sources,
 }
 
-/// Why a reload did not succeed. The targets stay as they were.
+/// Why a reload failed. The targets stay the same.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReloadError {
@@ -40,50 +40,50 @@ pub enum ReloadError {
     /// It took longer than ten seconds; it may still succeed.
     #[error("reading the targets files takes longer than 10s")]
     Slow,
-    /// The source does not run.
+    /// The source is not running.
     #[error("targets are no longer followed")]
     Stopped,
 }
 
 impl Handle {
     pub(crate) const fn new(
-        orders: mpsc::Sender<Order>,
+        requests: mpsc::Sender<Reply>,
         status: watch::Receiver<Status>,
         sources: Sources,
     ) -> Self {
         Self {
-            orders,
+            requests,
             status,
             sources,
         }
     }
 
-    /// How it goes with each file, and with each name that stands for many targets.
+    /// The status of each file and of each `dns+` or `srv+` name.
     pub fn sources(&self) -> Vec<SourceStatus> {
         self.sources.all()
     }
 
-    /// Reads all files again, whether they changed or not. When it returns, the
-    /// targets that they list are applied; names are being looked up again. It waits
-    /// for [`Source::run`](crate::Source::run).
+    /// Reads all files again, even if they have not changed, and starts look-ups of all names.
+    /// Returns when the targets of the files are applied. Waits for
+    /// [`Source::run`](crate::Source::run).
     ///
     /// # Errors
-    /// [`ReloadError`]; the targets stay as they were.
+    /// [`ReloadError`]; the targets stay the same.
     pub async fn reload(&self) -> Result<(), ReloadError> {
         let reload = async {
-            let (order, result) = oneshot::channel();
-            let sent = self.orders.send(order).await;
+            let (reply, result) = oneshot::channel();
+            let sent = self.requests.send(reply).await;
             sent.map_err(|_| ReloadError::Stopped)?;
             let result = result.await.map_err(|_| ReloadError::Stopped)?;
             result.map_err(ReloadError::Load)
         };
-        timeout(PATIENCE, reload)
+        timeout(RELOAD_TIMEOUT, reload)
             .await
             .unwrap_or(Err(ReloadError::Slow))
     }
 
-    /// Waits for the next load that this handle has not told of yet, and tells how it
-    /// went; for ever where the source has ended.
+    /// Waits for the next load that this handle has not returned yet, and returns its status.
+    /// Never resolves once the source has ended.
     pub async fn changed(&mut self) -> Status {
         if self.status.changed().await.is_err() {
             return std::future::pending().await;
@@ -97,15 +97,15 @@ impl Handle {
     }
 }
 
-/// How loading went last.
+/// The status of the last load.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Status {
     /// Whether the last load succeeded.
     pub successful: bool,
-    /// When a load last succeeded.
+    /// When the last successful load was.
     pub success_time: SystemTime,
-    /// Why the last load failed; `None` where it succeeded.
+    /// Why the last load failed; `None` if it succeeded.
     pub error: Option<Arc<LoadError>>,
 }
 

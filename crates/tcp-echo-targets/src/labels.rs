@@ -1,4 +1,4 @@
-//! The labels of a list's entry: some are kept, some tell how to probe.
+//! Labels of an entry: kept, or settings for probing.
 
 use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
@@ -8,26 +8,26 @@ use crate::{
     spec::Overrides,
 };
 
-/// The largest loss window, in slots: 1.25 MB a target.
+/// The maximum size of a loss window, in slots: 1.25 MB per target.
 const MAX_WINDOW: u32 = 10_000_000;
 
-/// The most labels that a target may have: each is in every series of it.
+/// The maximum number of labels of a target: each is in all of its series.
 const MAX_LABELS: usize = 64;
 
-/// Labels that the series of a target have of themselves.
+/// Labels that series of a target have already.
 const TAKEN: [&str; 3] = ["reason", "le", "address"];
 
 /// Why a label, or a name given by one, can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LabelError {
-    /// It is no label's name in Prometheus's data model.
+    /// No valid label name in Prometheus's data model.
     #[error("the label {0:?} has no valid name: letters, digits and _, no digit first")]
     Name(String),
-    /// The series of a target use it themselves.
+    /// Series of a target have it already.
     #[error("the label {0:?} is one that the metrics have themselves")]
     Taken(String),
-    /// A misspelt label of the kind that tells how to probe.
+    /// An unknown label with the prefix of settings for probing.
     #[error(
         "unknown label {0:?}: there are __probe_interval__, __probe_timeout__ and __probe_window__"
     )]
@@ -53,7 +53,7 @@ pub enum LabelError {
     Control(String),
 }
 
-/// An entry's labels, sorted by what they are for.
+/// The labels of an entry, by purpose.
 #[derive(Debug, Default)]
 pub(crate) struct Sorted {
     pub(crate) name: Option<String>,
@@ -61,8 +61,8 @@ pub(crate) struct Sorted {
     pub(crate) overrides: Overrides,
 }
 
-/// Sorts `labels`, or says which of them can't be used, by its place. An empty value is no
-/// label, as in Prometheus.
+/// Sorts `labels` by purpose. An error has the place of the label. As in Prometheus, an empty
+/// value means no label.
 pub(crate) fn sort<'a>(
     labels: impl Iterator<Item = &'a (String, Written<Value>)> + Clone,
     parse: ParseDuration,
@@ -108,7 +108,7 @@ impl Sorted {
             "__probe_timeout__" => self.overrides.timeout = Some(duration(label, value, parse)?),
             "__probe_window__" => self.overrides.window = Some(window(value)?),
             unknown if unknown.starts_with("__probe_") => return Err(LabelError::Unknown(label)),
-            // Meta labels of Prometheus's own discovery, dropped there as well.
+            // Prometheus drops meta labels of its discovery, too.
             meta if meta.starts_with("__") => {}
             _ => {
                 self.kept.insert(label, value);
@@ -118,7 +118,7 @@ impl Sorted {
     }
 }
 
-/// The name of a target, where it has nothing that breaks a line or a terminal.
+/// Checks that the name of a target has no control characters.
 pub(crate) fn checked_name(name: String) -> Result<String, LabelError> {
     if name.contains(char::is_control) {
         return Err(LabelError::Control(name));
@@ -126,7 +126,7 @@ pub(crate) fn checked_name(name: String) -> Result<String, LabelError> {
     Ok(name)
 }
 
-/// A label's name in Prometheus's data model, `[a-zA-Z_][a-zA-Z0-9_]*`.
+/// Whether a text is a label name in Prometheus's data model, `[a-zA-Z_][a-zA-Z0-9_]*`.
 fn is_name(label: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     !label.is_empty()

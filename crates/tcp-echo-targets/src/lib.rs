@@ -1,32 +1,27 @@
-//! What to probe: lists of targets in files, names that stand for many targets, and
-//! shares of them for many probers.
+//! Lists of targets: files, names that stand for many targets, and shards for several probers.
 //!
-//! A [`Source`] puts these together and keeps a
-//! [`TargetSet`](tcp_echo_prober::TargetSet) up to date:
+//! A [`Source`] combines these and keeps a [`TargetSet`](tcp_echo_prober::TargetSet) up to date:
 //!
 //! - **Files** in the format of Prometheus's `file_sd` or a plainer one ([`parse`]).
-//!   Each is looked at every two seconds, through whatever links lead to it. A
-//!   [`FilePattern`] names one or all of a directory that match. Files that are named by
-//!   their paths are applied together or not at all: where one can't be used, or is
-//!   gone, what they listed stays, and a [`LoadError`] names the file and the place;
-//!   only the first load fails for good ([`Source::load`]). Of files that a pattern
-//!   matches each is applied by itself: one that can't be used keeps what it listed
-//!   before, and one that is gone takes its targets with it.
+//!   Each is checked every two seconds; links are followed. A [`FilePattern`] names one file,
+//!   or all matching ones of a directory. Files that are named by their paths are applied
+//!   together or not at all: if one can't be used or is gone, all keep their last targets, and a
+//!   [`LoadError`] names the file and the place. Only the first load fails ([`Source::load`]).
+//!   Files that a pattern matches are applied one by one: one that can't be used keeps its last
+//!   targets, and one that is gone loses them.
 //! - **Names** ([`Endpoint`]). `dns+host:port` is a target for each address of the
 //!   name, and `srv+name` one for each host and port of its SRV records. They are
-//!   looked up again at an interval, by a [`Resolver`](tcp_echo_resolve::Resolver). Where
-//!   the nameservers fail or don't answer, the name stands for what it stood for; where
-//!   they say for long that there is no such name or that it has nothing, its targets go
-//!   ([`Config::dns_stale`]).
-//! - **Shards** ([`Shard`]): each target is on one, by its name.
+//!   looked up repeatedly, by a [`Resolver`](tcp_echo_resolve::Resolver). While nameservers fail
+//!   or don't answer, a name keeps its targets. If they deny the name or its records for long
+//!   enough, the targets are removed ([`Config::dns_stale`]).
+//! - **Shards** ([`Shard`]): each target belongs to one, by its name.
 //!
 //! # Names of targets
-//! A target is named as its entry says, or else by its address as written. Two may have
-//! one name where their labels differ; the second is then called `name{label="value"}`
-//! wherever it is shown, but for the label `target` of its series. What was
-//! found behind a name is called after the entry and what was found: of
-//! `dns+web.example.com:4000`, named `web` or not at all, and of
-//! `srv+_echo._tcp.example.com`, the targets are
+//! The name of a target is that of its entry, or its address as written. Two targets may have the
+//! same name if their labels differ; the second is then shown as `name{label="value"}`, except
+//! in the label `target` of its series. Targets of `dns+` and `srv+` names are named by the entry
+//! and what was found. For `dns+web.example.com:4000`, with and without the name `web`, and
+//! `srv+_echo._tcp.example.com` they are
 //!
 //! ```text
 //! web/192.0.2.1
@@ -34,8 +29,7 @@
 //! srv+_echo._tcp.example.com/a.example.com:4000
 //! ```
 //!
-//! So a name stays with an address for as long as that is in the answer, and its series
-//! with it.
+//! So a target keeps its name and series as long as its address is in the answer.
 //!
 //! # Example
 //! ```
@@ -81,11 +75,11 @@
 //! ```
 //!
 //! # Why not …
-//! - … the system's notices of changes (inotify and its like)? They don't come from
-//!   network file systems, watch directories that links may leave, and run out. A look
-//!   at the file's metadata costs microseconds.
-//! - … the prober's own look-ups? They choose one address to connect to; these make
-//!   targets of all.
+//! - … file notifications (inotify and similar)? They don't work on network file systems,
+//!   watch directories that links may leave, and are limited in number. Checking a file's
+//!   metadata costs microseconds.
+//! - … the prober's own look-ups? They choose one address to connect to; here all addresses
+//!   become targets.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 

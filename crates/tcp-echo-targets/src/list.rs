@@ -1,13 +1,13 @@
-//! Targets of several lists, each with an identity of its own.
+//! Targets of several lists, with unique identities.
 
 use std::{collections::HashMap, fmt::Write, path::Path, sync::Arc};
 
 use crate::{LoadError, Origin, Place, Spec};
 
-/// Where in a file, or `None` for what was given without.
+/// The place in a file, or `None` for targets given directly.
 type At<'a> = Option<(&'a Path, Place)>;
 
-/// Targets that no two series share: they differ in name or labels.
+/// Targets that differ in name or labels, so that no two share a series.
 #[derive(Default)]
 pub(crate) struct List<'a> {
     specs: Vec<Arc<Spec>>,
@@ -15,19 +15,19 @@ pub(crate) struct List<'a> {
     firsts: HashMap<Arc<str>, (At<'a>, Arc<Spec>)>,
 }
 
-/// The same target once more.
-struct Again<'a> {
+/// A repeated target.
+struct Repeated<'a> {
     first: At<'a>,
 }
 
 impl<'a> List<'a> {
-    /// Adds what was given without a file.
-    pub(crate) fn give(&mut self, spec: &Arc<Spec>) -> Result<(), LoadError> {
+    /// Adds a target given directly.
+    pub(crate) fn push_given(&mut self, spec: &Arc<Spec>) -> Result<(), LoadError> {
         let added = self.add(None, spec);
-        added.map_err(|again| duplicate(spec, again.first, None))
+        added.map_err(|repeated| duplicate(spec, repeated.first, None))
     }
 
-    /// Adds all that a file lists, or nothing.
+    /// Adds all targets of a file, or none on an error.
     pub(crate) fn extend(
         &mut self,
         path: &'a Path,
@@ -36,20 +36,20 @@ impl<'a> List<'a> {
         let before = self.specs.len();
         for (place, spec) in listed {
             let at = Some((path, *place));
-            if let Err(again) = self.add(at, spec) {
+            if let Err(repeated) = self.add(at, spec) {
                 for spec in self.specs.drain(before..) {
                     self.firsts.remove(spec.identity());
                 }
-                return Err(duplicate(spec, again.first, at));
+                return Err(duplicate(spec, repeated.first, at));
             }
         }
         Ok(())
     }
 
-    /// Adds what a file lists, but for what is there already.
+    /// Adds the targets of a file, without those that exist already.
     pub(crate) fn extend_with_new(&mut self, path: &'a Path, listed: &[(Place, Arc<Spec>)]) {
         for (place, spec) in listed {
-            // The other one is probed in its place.
+            // The existing one is kept.
             let _ = self.add(Some((path, *place)), spec);
         }
     }
@@ -58,16 +58,17 @@ impl<'a> List<'a> {
         self.specs
     }
 
-    /// A target whose name is taken by one of other labels is told from it by them.
-    fn add(&mut self, at: At<'a>, spec: &Arc<Spec>) -> Result<(), Again<'a>> {
+    /// Adds a target. If its name is taken by one with other labels, its labels become part of
+    /// its identity.
+    fn add(&mut self, at: At<'a>, spec: &Arc<Spec>) -> Result<(), Repeated<'a>> {
         let mut spec = spec.clone();
         if let Some((first, other)) = self.firsts.get(spec.name()) {
             if other.name() == spec.name() && other.labels() == spec.labels() {
-                return Err(Again { first: *first });
+                return Err(Repeated { first: *first });
             }
             let identity: Arc<str> = with_labels(&spec).into();
             if let Some((first, _)) = self.firsts.get(&identity) {
-                return Err(Again { first: *first });
+                return Err(Repeated { first: *first });
             }
             spec = Arc::new(Spec::clone(&spec).identified(identity));
         }
@@ -83,7 +84,7 @@ fn with_labels(spec: &Spec) -> String {
     let mut text = format!("{}{{", spec.name());
     for (n, (label, value)) in spec.labels().iter().enumerate() {
         let comma = if n == 0 { "" } else { "," };
-        // Nothing is refused by a text.
+        // Writing to a string can't fail.
         let _ = write!(text, "{comma}{label}={value:?}");
     }
     text.push('}');

@@ -1,4 +1,4 @@
-//! Loading the files beside everything else.
+//! Loading the files in the background.
 
 use std::{
     future::pending,
@@ -11,19 +11,19 @@ use tracing::error;
 
 use crate::{
     files::{Files, Loaded},
-    handle::{Order, Waiting},
+    handle::{Reply, Waiters},
 };
 
-/// Loads the files on a thread that may block, once at a time.
+/// Loads the files on a blocking thread, one load at a time.
 pub(crate) struct Loader {
     files: Arc<Mutex<Files>>,
-    /// Whether there is any file to be looked at.
+    /// Whether there are files to follow.
     follows: bool,
     task: Option<JoinHandle<Option<Loaded>>>,
-    /// Who waits for the load under way.
-    served: Waiting,
-    /// Who came after it had begun, and needs another.
-    waiting: Waiting,
+    /// Waiters of the load in progress.
+    served: Waiters,
+    /// Waiters of the next load.
+    waiting: Waiters,
 }
 
 impl Loader {
@@ -37,16 +37,16 @@ impl Loader {
         }
     }
 
-    /// Loads the files where they may have changed.
+    /// Loads the files that may have changed.
     pub(crate) fn poll(&mut self) {
         if self.follows {
             self.begin();
         }
     }
 
-    /// Loads the files in any case.
-    pub(crate) fn reload(&mut self, order: Order) {
-        self.waiting.push(order);
+    /// Loads all files.
+    pub(crate) fn reload(&mut self, reply: Reply) {
+        self.waiting.push(reply);
         self.begin();
     }
 
@@ -55,17 +55,17 @@ impl Loader {
             return;
         }
         self.served = take(&mut self.waiting);
-        let in_any_case = !self.served.is_empty();
+        let is_forced = !self.served.is_empty();
         let files = self.files.clone();
         self.task = Some(spawn_blocking(move || {
             let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
-            files.load(in_any_case)
+            files.load(is_forced)
         }));
     }
 
-    /// Waits for the load under way, for ever where there is none, and gives its result
-    /// and who waits for it. Nothing is lost where it is dropped while it waits.
-    pub(crate) async fn finished(&mut self) -> (Option<Loaded>, Waiting) {
+    /// Waits for the load in progress, and returns its result and its waiters. Never resolves
+    /// without a load. Cancel safe.
+    pub(crate) async fn finished(&mut self) -> (Option<Loaded>, Waiters) {
         let joined = match &mut self.task {
             Some(task) => task.await,
             None => pending().await,
@@ -73,8 +73,8 @@ impl Loader {
         self.task = None;
         let mut served = take(&mut self.served);
         let loaded = joined.unwrap_or_else(|error| {
-            error!(%error, "the task that loads the targets files failed");
-            // They are told by being dropped.
+            error!(%error, "task that loads the targets files failed");
+            // Dropping them notifies the waiters.
             served.clear();
             None
         });

@@ -1,4 +1,4 @@
-//! The two notations of a targets file: from the text to entries and their places.
+//! Parsing JSON and YAML to entries and their places.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -11,7 +11,7 @@ use crate::{
     entry::{Entry, Locate, Value, Written},
 };
 
-/// What is said of a second list in a file, in either notation.
+/// The error of a second list in a file.
 const SECOND: &str = "a second list begins here: a file has one, with all entries";
 
 /// The entries of a text in JSON; `None` is `null`.
@@ -48,8 +48,8 @@ pub(crate) fn yaml(text: &str) -> Result<Option<Vec<Written<Entry>>>, ParseError
     entries.transpose()
 }
 
-/// A walk through a text of JSON, which turns its parts into places. It goes back no further
-/// than to the beginning of an entry, so that a long list takes a time in proportion to it.
+/// A cursor in a JSON text that finds the places of its parts. It returns no further than to the
+/// beginning of an entry, so that the time is linear in the length of the list.
 struct Cursor<'a> {
     text: &'a str,
     entry: (usize, Position),
@@ -113,7 +113,7 @@ impl Locate<&RawValue, &RawValue> for Cursor<'_> {
     }
 }
 
-/// YAML's parser says itself where things are.
+/// The YAML parser has the places itself.
 struct Spans;
 
 impl Locate<Spanned<String>, Spanned<Value>> for Spans {
@@ -137,7 +137,7 @@ impl<T> From<Spanned<T>> for Written<T> {
 
 impl From<Location> for Position {
     fn from(location: Location) -> Self {
-        // A file has no more of them than bytes.
+        // Bounded by the size of the file.
         let narrow = |number| u32::try_from(number).unwrap_or(u32::MAX);
         Self {
             line: narrow(location.line()),
@@ -151,16 +151,16 @@ fn of_raw<'a, T: Deserialize<'a>>(raw: &'a RawValue, position: Position) -> Resu
     serde_json::from_str(raw.get()).map_err(|error| json_error(&error, position))
 }
 
-/// What is wrong with a text, or a part of one that begins at `start`.
+/// The error of a text, or of a part that begins at `start`.
 fn json_error(error: &serde_json::Error, start: Position) -> ParseError {
-    // It counts columns from 0 before the first character.
+    // Column 0 is before the first character.
     let [line, column] =
         [error.line(), error.column()].map(|n| u32::try_from(n.max(1)).unwrap_or(u32::MAX));
     let message = error.to_string();
     let suffix = format!(" at line {} column {}", error.line(), error.column());
     let message = match message.strip_suffix(&suffix).unwrap_or(&message) {
         "trailing characters" => SECOND.to_owned(),
-        // Keys that are unknown are named as they are.
+        // Unknown keys are quoted as they are.
         message => message.replace(char::is_control, " "),
     };
     let column = if line == 1 {
@@ -198,8 +198,7 @@ fn yaml_error(error: &Error) -> ParseError {
     ParseError::Syntax { message, position }
 }
 
-/// What keeps YAML's anchors from making much of little. A file of the largest size
-/// without anchors stays within.
+/// Limits against YAML bombs. The largest file without anchors is within them.
 fn limits() -> serde_saphyr::Options {
     serde_saphyr::options! {
         with_snippet: false,

@@ -1,4 +1,4 @@
-//! From the text of a targets file to what it lists.
+//! Parsing a targets file.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// By the end of its name: `.json` is JSON, everything else YAML.
+    /// The format by the extension: `.json` is JSON, everything else YAML.
     pub fn of(path: &Path) -> Self {
         let json = |extension: &std::ffi::OsStr| extension.eq_ignore_ascii_case("json");
         if path.extension().is_some_and(json) {
@@ -30,15 +30,15 @@ impl Format {
     }
 }
 
-/// Reads the text of a targets file: a list of entries, each in one of two forms.
+/// Parses a targets file: a list of entries, each in one of two forms.
 ///
 /// - Prometheus's `file_sd`: `targets`, a list of [endpoints](crate::Endpoint), and
 ///   `labels` for all of them.
-/// - `address`, one endpoint, with `name` and `labels` where wanted.
+/// - `address`, one endpoint, with optional `name` and `labels`.
 ///
-/// Labels are kept, but for these: `target` gives the name, `__probe_interval__`,
-/// `__probe_timeout__` and `__probe_window__` go before the defaults, and others that
-/// begin with `__` are dropped. Names need not be unique yet.
+/// Labels are kept, except: `target` sets the name, `__probe_interval__`,
+/// `__probe_timeout__` and `__probe_window__` override the defaults, and others that begin with
+/// `__` are dropped. Names need not be unique yet.
 ///
 /// ```
 /// use std::time::Duration;
@@ -87,7 +87,7 @@ pub fn parse(
     Ok(placed.into_iter().map(|(_, spec)| spec).collect())
 }
 
-/// The same, with the place of each in the file.
+/// As [`parse`], with the place of each entry.
 pub(crate) fn parse_placed(
     text: &str,
     format: Format,
@@ -102,7 +102,7 @@ pub(crate) fn parse_placed(
         Format::Json => notation::json(text),
         Format::Yaml => notation::yaml(text),
     }?;
-    // Nothing but comments, or `null`.
+    // Only comments, or `null`.
     let entries = entries.ok_or(ParseError::Empty)?;
     let mut specs = Vec::with_capacity(entries.len());
     for (index, entry) in entries.into_iter().enumerate() {
@@ -146,17 +146,17 @@ fn spec(
     })
 }
 
-/// What an entry says besides its labels.
+/// An entry without its labels.
 struct Parts {
     endpoints: Vec<Written>,
-    /// Whether the endpoints stand in a list.
+    /// Whether the endpoints are in a list.
     listed: bool,
     name: Option<String>,
 }
 
 impl Parts {
-    /// Those of an entry of one form. What is wrong has a place of its own where it is not
-    /// the whole entry.
+    /// The parts of an entry in either form. An error has a place unless it concerns the whole
+    /// entry.
     fn of(entry: Entry) -> Result<Self, (EntryError, Option<Position>)> {
         let (endpoints, listed) = match (entry.targets, entry.address) {
             (Some(_), Some(_)) => return Err((EntryError::BothForms, None)),

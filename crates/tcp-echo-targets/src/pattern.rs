@@ -1,4 +1,4 @@
-//! Where targets files are: one by its path, or those of a directory that a pattern matches.
+//! Patterns of targets files.
 
 use std::{
     fmt,
@@ -9,7 +9,7 @@ use std::{
 
 use glob::{MatchOptions, Pattern};
 
-/// A targets file, or all those of a directory that a pattern matches.
+/// A targets file, or all files of a directory that match a pattern.
 ///
 /// In the last part of the path `*` stands for any characters, `?` for one, and beside
 /// them `[a-z]` for one of these; a dot at the beginning is matched by a dot alone, so
@@ -38,7 +38,7 @@ pub struct FilePattern {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilePatternError {
-    /// There is nothing.
+    /// The path is empty.
     #[error("the path of a file is missing")]
     Empty,
     /// A pattern in the path of the directory.
@@ -60,7 +60,7 @@ const RULES: MatchOptions = MatchOptions {
 };
 
 impl FilePattern {
-    /// The pattern that this path is.
+    /// Parses a path as a pattern.
     ///
     /// # Errors
     /// [`FilePatternError`].
@@ -89,13 +89,12 @@ impl FilePattern {
         &self.path
     }
 
-    /// Whether it may stand for several files, and for none.
+    /// Whether it is a pattern, which may match any number of files.
     pub const fn is_glob(&self) -> bool {
         self.name.is_some()
     }
 
-    /// The files that it stands for now, by name. A file that is named by its path is
-    /// always one of them.
+    /// The files that match now, sorted by name. A file that is named by its path always does.
     pub(crate) fn files(&self) -> io::Result<Vec<PathBuf>> {
         let Some(pattern) = &self.name else {
             return Ok(vec![self.path.clone()]);
@@ -107,7 +106,7 @@ impl FilePattern {
             directory
         };
         let entries = match std::fs::read_dir(here) {
-            // It may come.
+            // The directory may be created later.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
             entries => entries?,
         };

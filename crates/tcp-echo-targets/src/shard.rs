@@ -1,11 +1,11 @@
-//! Many probers that share one list of targets, each target probed by one of them.
+//! Shards: several probers that share one list of targets.
 
 use std::{fmt, num::NonZeroU32, str::FromStr};
 
-/// The part of the targets that this prober takes: shard `index` of `count`.
+/// The part of the targets for this prober: shard `index` of `count`.
 ///
-/// A target is on the shard that its name alone decides, so probers need not know of
-/// each other. The rule is part of the interface and does not change:
+/// The name of a target alone decides on its shard, so probers need not know each other. The
+/// rule is part of the interface and does not change:
 ///
 /// 1. *h* is the 64-bit FNV-1a hash of the name's UTF-8 bytes
 ///    (offset `0xcbf29ce484222325`, prime `0x100000001b3`);
@@ -16,8 +16,7 @@ use std::{fmt, num::NonZeroU32, str::FromStr};
 ///    integers: `b = 0; j = 0; while j < count { b = j; k = k * 2862933555777941757 +
 ///    1; j = ((b + 1) << 31) / ((k >> 33) + 1) }`, with *k* modulo 2⁶⁴; it is `b`.
 ///
-/// From `count` to `count + 1` shards, one target in `count + 1` moves, and each of
-/// them to the new shard.
+/// From `count` to `count + 1` shards, one target in `count + 1` moves, always to the new shard.
 ///
 /// ```
 /// use tcp_echo_targets::Shard;
@@ -44,10 +43,10 @@ pub enum ShardError {
     /// The text is not two numbers.
     #[error("a shard is written I/N with whole numbers, as in 0/4")]
     Form,
-    /// There are no shards to be one of.
+    /// The count is 0.
     #[error("there must be at least one shard, as in 0/1")]
     NoShards,
-    /// The index is that of no shard.
+    /// The index is not below the count.
     #[error("shard {index} of {count}: shards count from 0, so the last one is {last}/{count}", last = count - 1)]
     Beyond {
         /// The index.
@@ -58,16 +57,16 @@ pub enum ShardError {
 }
 
 impl Shard {
-    /// The only shard there is: every target is on it.
+    /// A single shard with all targets.
     pub const ALL: Self = Self {
         index: 0,
         count: NonZeroU32::MIN,
     };
 
-    /// Shard `index` of `count`, the first being 0.
+    /// Shard `index` of `count`, from 0.
     ///
     /// # Errors
-    /// [`ShardError::Beyond`] where the index is not below the count.
+    /// [`ShardError::Beyond`] if the index is not below the count.
     pub const fn new(index: u32, count: NonZeroU32) -> Result<Self, ShardError> {
         if index >= count.get() {
             let count = count.get();
@@ -76,17 +75,17 @@ impl Shard {
         Ok(Self { index, count })
     }
 
-    /// Which shard it is, from 0.
+    /// The index, from 0.
     pub const fn index(self) -> u32 {
         self.index
     }
 
-    /// How many shards there are.
+    /// The number of shards.
     pub const fn count(self) -> NonZeroU32 {
         self.count
     }
 
-    /// Whether the target of this name is on it.
+    /// Whether the target of this name is on this shard.
     pub fn has(self, name: &str) -> bool {
         jump(mixed(fnv1a(name)), self.count) == u64::from(self.index)
     }
@@ -114,7 +113,7 @@ impl FromStr for Shard {
     }
 }
 
-/// Decimal digits alone; the integers' own parser would take a sign.
+/// Parses decimal digits. The parser of integers would accept a sign.
 fn number(text: &str) -> Result<u32, ShardError> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         text.parse().map_err(|_| ShardError::Form)
@@ -129,7 +128,7 @@ fn fnv1a(name: &str) -> u64 {
     })
 }
 
-/// FNV leaves the high bits of short names alike, and those are what decides.
+/// The finalizer. FNV hardly mixes the high bits for short names, and they decide.
 const fn mixed(mut hash: u64) -> u64 {
     hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

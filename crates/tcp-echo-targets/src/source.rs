@@ -1,4 +1,4 @@
-//! The targets, kept up to date.
+//! The source of targets.
 
 use std::{
     collections::BTreeSet, convert::Infallible, num::NonZeroUsize, sync::Arc, time::Duration,
@@ -17,65 +17,62 @@ use crate::{
     discovery::{Discovery, Settings},
     expand::Expansion,
     files::{Files, Loaded},
-    handle::{Order, Waiting},
+    handle::{Reply, Waiters},
     loader::Loader,
     sources::Sources,
 };
 
-/// While many names are looked up, their targets come in heaps of this distance.
-const HEAP: Duration = Duration::from_millis(250);
+/// The interval of batches of targets while many names are looked up.
+const BATCH_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long all names together are waited for before anything is probed.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the first look-ups of all names may take together.
+const FIRST_LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where targets come from.
+/// Configures a [`Source`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// Targets that are always there, besides those of files.
+    /// Targets given directly, besides those of files.
     pub targets: Vec<Spec>,
-    /// Targets files. Names with their labels are unique over all of them and `targets`.
+    /// Targets files. Names with labels are unique over all files and `targets`.
     pub files: Vec<FilePattern>,
-    /// How the targets of files are probed, unless they say otherwise.
+    /// Defaults for the targets of files.
     pub defaults: Defaults,
-    /// How durations are written in files.
+    /// Parses durations in files.
     pub parse_duration: ParseDuration,
-    /// Which of all these targets are wanted; all by default.
+    /// The shard of the targets that is used; all by default.
     pub shard: Shard,
-    /// How often files are looked at; two seconds by default, at least 10 ms.
+    /// How often files are checked; every two seconds by default, at least 10 ms.
     pub poll: Duration,
-    /// How often names are looked up; 30 seconds by default, at least 10 ms. One whose
-    /// records hold for a shorter time is looked up when that has passed, but no sooner
-    /// than after 5 seconds; one that hangs, less and less often, up to every 30 seconds.
+    /// How often names are looked up; every 30 seconds by default, at least 10 ms. A shorter
+    /// TTL makes it sooner, but not below 5 seconds. A name that hangs backs off, up to 30
+    /// seconds.
     pub dns_refresh: Duration,
-    /// How long a name keeps its targets while nameservers say that it does not exist, or
-    /// has no records; 5 minutes by default. They have to say so twice at least, where
-    /// this is not zero.
+    /// How long a name keeps its targets after nameservers deny that it exists or has records;
+    /// 5 minutes by default. Unless this is zero, it takes two such answers at least.
     pub dns_stale: Duration,
-    /// What looks names up.
+    /// The resolver.
     pub resolver: Resolver,
     /// Which addresses of a name are targets; all by default.
     pub ip: IpVersion,
-    /// How many targets of one `dns+` or `srv+` name are taken, after the shard's choice;
-    /// 1,000 by default.
+    /// The maximum of targets of one `dns+` or `srv+` name on the shard; 1,000 by default.
     pub dns_max: NonZeroUsize,
-    /// The networks to which `dns+` and `srv+` names, and what files list, may lead;
-    /// any by default. Targets given without a file are the caller's own choice.
+    /// The networks that `dns+` and `srv+` names and targets of files may be in; any by
+    /// default. Addresses in `targets` are exempt.
     pub discover_allow: Option<Networks>,
 }
 
-/// The shortest time between two looks at the files or at names.
-const SHORTEST: Duration = Duration::from_millis(10);
+/// The minimum time between two checks of files or names.
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The longest duration of any kind, so that no sum of moments comes near the end of the
-/// clock.
-const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+/// The maximum of any duration, so that no sum of times overflows the clock.
+const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 impl Config {
-    /// How many targets of one name are taken, by default.
+    /// The default maximum of targets of one name.
     pub const DNS_MAX: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
 
-    /// No targets yet, and everything else by default.
+    /// A configuration without targets, with defaults.
     pub fn new(defaults: Defaults, parse_duration: ParseDuration) -> Self {
         Self {
             targets: vec![],
@@ -97,7 +94,7 @@ impl Config {
 /// A list of targets that follows its files and names.
 ///
 /// [`load`](Self::load) reads the files for the first time, [`run`](Self::run) follows
-/// them from then on, and a [`Handle`] tells how it goes meanwhile.
+/// changes, and a [`Handle`] returns the status meanwhile.
 #[must_use]
 pub struct Source {
     specs: Vec<Arc<Spec>>,
@@ -105,23 +102,21 @@ pub struct Source {
     expansion: Expansion,
     poll: Duration,
     loader: Loader,
-    /// What was said last of files that can't be used.
-    told: BTreeSet<String>,
+    /// The errors of files that were logged last.
+    logged_errors: BTreeSet<String>,
     discovery: Discovery,
-    orders: mpsc::Receiver<Order>,
+    requests: mpsc::Receiver<Reply>,
     status: watch::Sender<Status>,
     handle: Handle,
 }
 
 impl Source {
-    /// Reads the files for the first time. Names are not yet looked up. It blocks for
-    /// as long as the files' reads do.
+    /// Reads the files for the first time, without looking names up. Blocks while it reads.
     ///
-    /// Files that patterns match may come later: of those that can't be used now the log
-    /// and [`Handle::status`] tell.
+    /// Errors of files that a pattern matches are logged and returned by [`Handle::status`].
     ///
     /// # Errors
-    /// [`LoadError`], where a file that is named by its path can't be used.
+    /// [`LoadError`] if a file that is named by its path can't be used.
     pub fn load(config: Config) -> Result<Self, LoadError> {
         let follows = !config.files.is_empty();
         let allow = config.discover_allow;
@@ -141,47 +136,47 @@ impl Source {
         let loaded = files
             .load(true)
             .map_or_else(|| Ok(Loaded::default()), Loaded::whole)?;
-        let (orders, received) = mpsc::channel(16);
+        let (requests, received) = mpsc::channel(16);
         let (status, seen) = watch::channel(Status::succeeded());
         let settings = Settings {
             resolver: config.resolver,
             ip: config.ip,
-            refresh: config.dns_refresh.clamp(SHORTEST, LONGEST),
-            stale: config.dns_stale.min(LONGEST),
+            refresh: config.dns_refresh.clamp(MIN_INTERVAL, MAX_DURATION),
+            stale: config.dns_stale.min(MAX_DURATION),
         };
         let mut source = Self {
             specs: loaded.specs,
             current: TargetSet::default(),
             expansion: Expansion::new(config.shard, config.dns_max),
-            poll: config.poll.clamp(SHORTEST, LONGEST),
+            poll: config.poll.clamp(MIN_INTERVAL, MAX_DURATION),
             loader: Loader::new(files, follows),
-            told: BTreeSet::new(),
+            logged_errors: BTreeSet::new(),
             discovery: Discovery::new(settings, sources.clone()),
-            orders: received,
+            requests: received,
             status,
-            handle: Handle::new(orders, seen, sources),
+            handle: Handle::new(requests, seen, sources),
         };
         source.discovery.want(&source.specs);
         source.current = source.expanded();
         if !loaded.matched.is_empty() {
-            // The status has it.
+            // The error is in the status.
             let _ = source.note(loaded.matched, false);
         }
         Ok(source)
     }
 
-    /// The targets as they are now.
+    /// The current targets.
     pub const fn targets(&self) -> &TargetSet {
         &self.current
     }
 
-    /// What asks for reloads and tells how the last one went.
+    /// A handle to request reloads and to read the status.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    /// Looks up all names once and gives the targets then. What has not been looked up
-    /// after five seconds stands for no target yet. It needs a runtime with time.
+    /// Looks up all names once, and returns the targets. Names without an answer after five
+    /// seconds have no targets yet. Needs a tokio runtime with time enabled.
     pub async fn discover(&mut self) -> &TargetSet {
         self.discovery.begin_round();
         let all = async {
@@ -189,17 +184,17 @@ impl Source {
                 self.discovery.next().await;
             }
         };
-        // What is still being asked then is not thrown away: `run` goes on with it.
-        let _ = timeout(PATIENCE, all).await;
+        // `run` continues look-ups that are still in progress.
+        let _ = timeout(FIRST_LOOKUP_TIMEOUT, all).await;
         self.current = self.expanded();
         &self.current
     }
 
-    /// Follows files and names for as long as it is polled, and gives each new set of
-    /// targets to `apply`. The first look-ups begin at once. Files are read and parsed
-    /// on the runtime's threads for blocking work; `apply` is called within the task.
+    /// Follows files and names for as long as it is polled, and passes each new set of targets
+    /// to `apply`. The first look-ups start at once. Files are read and parsed on the runtime's
+    /// threads for blocking work; `apply` is called within the task.
     ///
-    /// It needs a runtime with time. Dropping it ends it.
+    /// Needs a tokio runtime with time enabled. Dropping the future ends it.
     pub async fn run(mut self, mut apply: impl FnMut(TargetSet) + Send) -> Infallible {
         let now = Instant::now();
         let mut polls = interval_at(now + self.poll, self.poll);
@@ -209,9 +204,9 @@ impl Source {
         loop {
             tokio::select! {
                 _ = polls.tick() => self.loader.poll(),
-                Some(order) = self.orders.recv() => {
+                Some(reply) = self.requests.recv() => {
                     self.discovery.begin_round();
-                    self.loader.reload(order);
+                    self.loader.reload(reply);
                 }
                 (loaded, waiting) = self.loader.finished() => {
                     self.take(loaded, waiting, &mut apply);
@@ -223,7 +218,7 @@ impl Source {
                         self.apply(&mut apply);
                     }
                 }
-                () = sleep_until(applied + HEAP), if found => {
+                () = sleep_until(applied + BATCH_INTERVAL), if found => {
                     (applied, found) = (Instant::now(), false);
                     self.apply(&mut apply);
                 }
@@ -234,7 +229,7 @@ impl Source {
     fn take(
         &mut self,
         loaded: Option<Loaded>,
-        waiting: Waiting,
+        waiting: Waiters,
         apply: &mut impl FnMut(TargetSet),
     ) {
         let result = match loaded {
@@ -253,31 +248,31 @@ impl Source {
         }
     }
 
-    /// Notes how a load went: what is new of its errors, or all where somebody has asked
-    /// for it, goes to the log, and the first is its result.
+    /// Records the result of a load. Logs new errors, or all of them if the load was requested,
+    /// and returns the first one.
     fn note(
         &mut self,
         errors: impl IntoIterator<Item = LoadError>,
         is_asked_for: bool,
     ) -> Result<(), Arc<LoadError>> {
         let mut first = None;
-        let mut told = BTreeSet::new();
+        let mut logged_errors = BTreeSet::new();
         for error in errors {
             let text = error.to_string();
-            if is_asked_for || !self.told.contains(&text) {
+            if is_asked_for || !self.logged_errors.contains(&text) {
                 error!(
                     error = text,
-                    "a targets file can't be used; what it listed before stays"
+                    "cannot use a targets file; keeping its last targets"
                 );
             }
-            told.insert(text);
+            logged_errors.insert(text);
             first.get_or_insert_with(|| Arc::new(error));
         }
-        self.told = told;
+        self.logged_errors = logged_errors;
         match first {
             None => {
                 self.status.send_replace(Status::succeeded());
-                info!(targets = self.current.len(), "the targets files are loaded");
+                info!(targets = self.current.len(), "loaded the targets files");
                 Ok(())
             }
             Some(error) => {
@@ -304,13 +299,10 @@ impl Source {
         let changes = self.current.apply(new.clone());
         let (added, removed) = (changes.added.len(), changes.removed.len());
         if added + removed == 0 {
-            debug!("the targets are the same");
+            debug!("targets unchanged");
             return;
         }
-        info!(
-            targets = new.len(),
-            added, removed, "the targets have changed"
-        );
+        info!(targets = new.len(), added, removed, "targets changed");
         apply(new);
     }
 }

@@ -1,4 +1,4 @@
-//! How it goes with each source of targets.
+//! The status of each source of targets.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,20 +6,19 @@ use std::{
     time::SystemTime,
 };
 
-/// How it goes with a source of targets: a file, or a name that stands for many.
+/// The status of a source of targets: a file, or a `dns+` or `srv+` name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SourceStatus {
     /// The file, or `dns+` or `srv+` and the name, as written.
     pub source: Arc<str>,
-    /// How many targets it stands for, on all shards; of a file, how many it lists.
+    /// The number of its targets, on all shards; of a file, the number of its entries.
     pub targets: usize,
-    /// When it was last read or looked up and had something to say; `None` before the
-    /// first time.
+    /// The time of the last successful read or look-up, if any.
     pub last_success: Option<SystemTime>,
 }
 
-/// All sources; clones are one.
+/// All sources. Clones share everything.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sources(Arc<Mutex<Lists>>);
 
@@ -36,7 +35,7 @@ struct State {
 }
 
 impl Sources {
-    /// All of them, files first.
+    /// The status of all sources, files first.
     pub(crate) fn all(&self) -> Vec<SourceStatus> {
         let lists = self.lock();
         let all = lists.files.iter().chain(&lists.names);
@@ -48,18 +47,18 @@ impl Sources {
         .collect()
     }
 
-    /// Forgets all names but these.
+    /// Removes all names but these.
     pub(crate) fn keep_names(&self, wanted: &BTreeSet<Arc<str>>) {
         self.lock().names.retain(|name, _| wanted.contains(name));
     }
 
-    /// Notes what a name stands for, and whether that was just learnt.
+    /// Sets the number of targets of a name, and whether a look-up has just succeeded.
     pub(crate) fn name(&self, name: &Arc<str>, targets: usize, has_succeeded: bool) {
         note(&mut self.lock().names, name, Some(targets), has_succeeded);
     }
 
-    /// Notes all files: how many targets each lists, or `None` where it could not be used
-    /// just now. Forgets the others.
+    /// Sets all files, each with its number of targets, or `None` on an error. Removes all
+    /// others.
     pub(crate) fn files(&self, files: impl Iterator<Item = (Arc<str>, Option<usize>)>) {
         let mut lists = self.lock();
         let mut before = std::mem::take(&mut lists.files);

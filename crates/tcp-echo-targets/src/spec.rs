@@ -1,4 +1,4 @@
-//! What a list says of a target, before names are looked up.
+//! Entries of a list, before names are looked up.
 
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -6,17 +6,16 @@ use tcp_echo_prober::{Address, ConfigError, Host, Networks, SessionConfig, Targe
 
 use crate::Endpoint;
 
-/// Reads a duration as the user writes it, or says why it is none, in words that end
-/// a sentence such as `"5": a duration needs a unit`.
+/// Parses a duration as the user writes it. The error completes a message such as
+/// `"5": a duration needs a unit`.
 ///
-/// How durations are written is for the program to say, and the same everywhere in it.
+/// The program decides on the notation of durations.
 pub type ParseDuration = fn(&str) -> Result<Duration, String>;
 
-/// A line of a list: what is probed, how, and what it is called.
+/// An entry of a list: an endpoint, a name, and how it is probed.
 ///
-/// It becomes one target, or where its endpoint is a name to be looked up
-/// ([`Endpoint::Dns`], [`Endpoint::Srv`]) as many as the name stands for at the
-/// moment.
+/// It becomes one target, or as many as are found if its endpoint is a name to look up
+/// ([`Endpoint::Dns`], [`Endpoint::Srv`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
     name: Arc<str>,
@@ -24,12 +23,12 @@ pub struct Spec {
     labels: BTreeMap<String, String>,
     session: SessionConfig,
     networks: Option<Networks>,
-    /// Where it is not the name.
+    /// Set if it is not the name.
     identity: Option<Arc<str>>,
 }
 
 impl Spec {
-    /// What is named by its endpoint, as written.
+    /// An entry whose name is its endpoint as written.
     pub fn new(endpoint: Endpoint, session: SessionConfig) -> Self {
         Self {
             name: endpoint.to_string().into(),
@@ -41,62 +40,61 @@ impl Spec {
         }
     }
 
-    /// Gives it a name of its own: of the target, or where the endpoint is a name to
-    /// be looked up, what the targets' names begin with.
+    /// Sets the name of the target, or the prefix of the names if the endpoint is a name to look
+    /// up.
     #[must_use]
     pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Gives it labels, to be carried by whatever is told of its targets.
+    /// Sets the labels, for metrics and reports.
     #[must_use]
     pub fn with_labels(mut self, labels: BTreeMap<String, String>) -> Self {
         self.labels = labels;
         self
     }
 
-    /// Lets its targets be within these networks alone, whatever it leads to: addresses
-    /// found that are outside become no targets, and names connect to none of them.
+    /// Restricts its targets to these networks: addresses outside become no targets, and names
+    /// don't connect to them.
     #[must_use]
     pub fn within(mut self, networks: Networks) -> Self {
         self.networks = Some(networks);
         self
     }
 
-    /// Gives it an identity besides its name, which it shares with one of other labels.
+    /// Sets an identity, if its name is shared with an entry of other labels.
     pub(crate) fn identified(mut self, identity: Arc<str>) -> Self {
         self.identity = Some(identity);
         self
     }
 
-    /// What tells it from all others of a list.
+    /// The unique identity in a list.
     pub(crate) fn identity(&self) -> &Arc<str> {
         self.identity.as_ref().unwrap_or(&self.name)
     }
 
-    /// Its name. With its labels it is unique in a list.
+    /// The name, unique with the labels in a list.
     pub const fn name(&self) -> &Arc<str> {
         &self.name
     }
 
-    /// Where it is.
+    /// The endpoint.
     pub const fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// Its labels, besides its name.
+    /// The labels, without the name.
     pub const fn labels(&self) -> &BTreeMap<String, String> {
         &self.labels
     }
 
-    /// How it is probed.
+    /// How its targets are probed.
     pub const fn session(&self) -> &SessionConfig {
         &self.session
     }
 
-    /// Whether a target of it may be at `address`, as far as that can be said of a host
-    /// that is not looked up.
+    /// Whether a target may be at `address`. A host that needs a look-up may.
     pub(crate) fn may_be_at(&self, address: &Address) -> bool {
         match (&self.networks, address.host()) {
             (Some(networks), Some(Host::Ip(ip))) => networks.contains(*ip),
@@ -104,8 +102,8 @@ impl Spec {
         }
     }
 
-    /// The target at `address`: its name, and what its series are named. They differ where
-    /// another has this name and other labels.
+    /// The target at `address`. The names of target and series differ if another target has the
+    /// name with other labels.
     pub(crate) fn target(&self, name: Arc<str>, series: Arc<str>, address: Address) -> Target {
         let mut target = Target::new(address, self.session.clone()).named(name);
         if self.identity.is_some() {
@@ -120,20 +118,20 @@ impl Spec {
     }
 }
 
-/// How targets are probed of which a file says nothing else.
+/// Defaults for targets of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Defaults {
     /// The time from one slot to the next.
     pub interval: Duration,
     /// How long a reply may take.
     pub timeout: Duration,
-    /// Over how many slots the loss window slides.
+    /// The size of the loss window, in slots.
     pub window: NonZeroU32,
     /// The stall limit; `None` is three timeouts, at least 500 ms.
     pub stall: Option<Duration>,
 }
 
-/// What a file says otherwise for one target.
+/// Settings of a file for one target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Overrides {
     pub(crate) interval: Option<Duration>,
@@ -145,7 +143,7 @@ impl Defaults {
     /// The configuration of a session.
     ///
     /// # Errors
-    /// [`ConfigError`], as [`SessionConfig::new`] has it.
+    /// [`ConfigError`] as by [`SessionConfig::new`].
     pub fn session(&self) -> Result<SessionConfig, ConfigError> {
         let session = SessionConfig::new(self.interval, self.timeout)?.with_window(self.window);
         match self.stall {

@@ -7,13 +7,13 @@ use tokio_rustls::server::TlsStream;
 
 use crate::Web;
 
-/// How long a client may take from its connection to the end of the handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a client may take from the connection to the end of the handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The first byte of TLS: a record with a handshake (RFC 8446, section 5.1).
+/// The first byte of a TLS handshake record (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 22;
 
-/// What a browser shows whose user wrote `http:`.
+/// The answer to HTTP without TLS.
 const NOT_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
     content-type: text/plain; charset=utf-8\r\n\
     x-content-type-options: nosniff\r\n\
@@ -21,7 +21,7 @@ const NOT_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
     \r\n\
     this is HTTPS: write https:// for http://\n";
 
-/// Makes accepted connections those of TLS. Clones share everything.
+/// Accepts TLS connections. Clones share everything.
 #[derive(Clone, Debug)]
 pub struct TlsAcceptor {
     web: Web,
@@ -32,20 +32,19 @@ impl TlsAcceptor {
         Self { web }
     }
 
-    /// The handshake on one connection, with the configuration of that moment. It takes
-    /// 10 seconds at most, and should not be waited for where connections are
-    /// accepted; the caller limits how many are under way.
+    /// Performs the handshake on a connection, with the current configuration. It takes at most
+    /// 10 seconds: run it in a separate task. The caller limits concurrent handshakes.
     ///
-    /// Who speaks HTTP without TLS is told so.
+    /// A client that speaks HTTP without TLS gets an answer that explains it.
     ///
     /// # Errors
-    /// When the client goes away, is too slow, speaks something else, or shows no
-    /// certificate that the configuration accepts.
+    /// When the client disconnects, is too slow, does not speak TLS, or has no certificate that
+    /// the configuration accepts.
     ///
     /// # Panics
     /// Outside a tokio runtime with I/O and time enabled.
     pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        let handshake = timeout(HANDSHAKE, self.handshake(stream));
+        let handshake = timeout(HANDSHAKE_TIMEOUT, self.handshake(stream));
         handshake.await.unwrap_or_else(|_| {
             Err(io::Error::new(
                 io::ErrorKind::TimedOut,
@@ -66,7 +65,7 @@ impl TlsAcceptor {
         }
         let current = self.web.current().await;
         let Some(tls) = &current.tls else {
-            // It is there as long as it was there at the start.
+            // TLS can't be disabled at run time.
             return Err(io::Error::other("TLS is not configured"));
         };
         let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&tls.config));

@@ -1,4 +1,4 @@
-//! A queue for the processor in which clients take turns.
+//! A fair queue for the processor, round robin over clients.
 
 use std::{
     collections::HashMap,
@@ -6,44 +6,43 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tcp_echo_address::client_network;
+use tcp_echo_net::client_network;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many permits there are. Each holder keeps a processor busy, and probes need
-/// processors too.
+/// The number of permits. Each holder occupies a processor, and probes need processors, too.
 const PERMITS: usize = 1;
 
-/// How many requests of one client may wait: what a browser sends at once for a page,
-/// for a few users behind one address.
+/// How many requests of one client may wait: enough for the concurrent requests of a few browsers
+/// behind one address.
 const WAITING_PER_CLIENT: usize = 16;
 
 /// How many requests of all clients may wait.
 const WAITING: usize = 256;
 
-/// Hands out permits to one client after the other, however many requests each has
-/// waiting. A client is an address, or the /64 of an IPv6 one.
+/// Hands out permits to one client after the other, however many requests of each wait. A client
+/// is an IPv4 address, or the /64 of an IPv6 one.
 #[derive(Debug)]
 pub(crate) struct ClientQueue {
     permits: Arc<Semaphore>,
     waiting: Semaphore,
-    /// Those that wait for a permit or have one.
+    /// Clients that wait for a permit or hold one.
     clients: Mutex<HashMap<Option<IpAddr>, Arc<Client>>>,
 }
 
 #[derive(Debug)]
 struct Client {
     waiting: Semaphore,
-    /// Held by the one request that is in the queue for all clients, or past it. Both
-    /// semaphores are fair, so no client is in that queue twice.
+    /// Held by the one request of the client that is in the queue for all clients, or has left
+    /// it with a permit. Both semaphores are fair.
     front: Arc<Semaphore>,
 }
 
-/// The right to keep a processor busy.
+/// The permission to occupy a processor.
 #[derive(Debug)]
 pub(crate) struct Permit {
     _all: OwnedSemaphorePermit,
     _front: OwnedSemaphorePermit,
-    /// So that the client is known for as long.
+    /// Keeps the client in the map.
     _client: Arc<Client>,
 }
 
@@ -58,8 +57,7 @@ impl Default for ClientQueue {
 }
 
 impl ClientQueue {
-    /// Waits for a permit; `None` where the client, or all together, have as many
-    /// requests waiting as they may.
+    /// Waits for a permit; `None` if too many requests wait already, of the client or in total.
     pub(crate) async fn acquire(&self, ip: Option<IpAddr>) -> Option<Permit> {
         let client = self.client(ip.map(client_network));
         let _waiting_of_client = client.waiting.try_acquire().ok()?;
@@ -138,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_has_its_share_of_what_may_wait() {
+    fn the_waiting_requests_of_a_client_are_limited() {
         let queue = ClientQueue::default();
         let held = permit(pin!(queue.acquire(ip("192.0.2.1"))));
         let mut waiting: Vec<_> = (0..WAITING_PER_CLIENT)
@@ -151,7 +149,7 @@ mod tests {
         assert!(matches!(refused, Poll::Ready(None)));
         let mut other = pin!(queue.acquire(ip("192.0.2.2")));
         assert!(poll(other.as_mut()).is_pending());
-        // Who no longer waits makes room.
+        // A request that is cancelled makes room.
         waiting.pop();
         let mut again = pin!(queue.acquire(ip("192.0.2.1")));
         assert!(poll(again.as_mut()).is_pending());
@@ -160,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn all_clients_together_have_a_bound() {
+    fn the_waiting_requests_of_all_clients_are_limited() {
         let queue = ClientQueue::default();
         let _held = permit(pin!(queue.acquire(None)));
         let address = |n: usize| ip(&format!("2001:db8:0:{n:x}::1"));

@@ -1,4 +1,4 @@
-//! From the text of a web configuration file to what it says.
+//! Parsing a web configuration file.
 
 use std::{path::Path, time::Duration};
 
@@ -6,21 +6,21 @@ use axum::http::{HeaderName, HeaderValue, header};
 
 use crate::{
     WebConfigError,
-    limit::RateLimit,
+    rate_limit::RateLimit,
     section::{Entry, Section},
     tls::TlsConfig,
     users::Users,
     yaml,
 };
 
-/// Reads a length of time above 0, as in `1s`; the error says what is wrong with it.
+/// Parses a duration above 0, such as `1s`. The error explains what is wrong.
 pub type ParseDuration = fn(&str) -> Result<Duration, String>;
 
-/// What a web configuration file says.
+/// The content of a web configuration file.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) tls: Option<TlsConfig>,
-    /// For all answers.
+    /// Headers of all answers.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) users: Users,
     pub(crate) rate_limit: Option<RateLimit>,
@@ -34,8 +34,7 @@ const ROOT: &[&str] = &[
 ];
 
 impl Config {
-    /// What `text`, the content of `path`, says. Files that it names are looked for
-    /// beside it, and not read yet.
+    /// Parses `text`, the content of `path`. Paths in it are relative to it, and not read yet.
     pub(crate) fn parse(
         path: &Path,
         text: &str,
@@ -58,7 +57,7 @@ impl Config {
     }
 }
 
-/// The headers that may be set, and their values where not any is accepted.
+/// The headers that may be set, and their accepted values; any if empty.
 const HEADERS: &[(HeaderName, &str, &[&str])] = &[
     (
         header::CONTENT_SECURITY_POLICY,
@@ -86,7 +85,7 @@ const HEADERS: &[(HeaderName, &str, &[&str])] = &[
 fn http_server(entry: Entry<'_>) -> Result<Vec<(HeaderName, HeaderValue)>, WebConfigError> {
     let mut section = entry.section(&["http2", "headers"])?;
     if let Some(http2) = section.take("http2") {
-        // A permission, of which no use is made.
+        // Accepted, without effect.
         http2.boolean()?;
     }
     let Some(headers) = section.take("headers") else {

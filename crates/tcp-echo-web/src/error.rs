@@ -1,4 +1,4 @@
-//! Why a web configuration can't be used.
+//! Errors of a web configuration.
 
 use std::{
     io,
@@ -6,20 +6,20 @@ use std::{
     sync::Arc,
 };
 
-/// Why a web configuration can't be used. It names the file, and the line and key
-/// where there are any; never a key's content that is a secret.
+/// Why a web configuration can't be used. The message names the file, and line and key if known;
+/// it never contains secrets.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WebConfigError {
-    /// A file can't be read: this one, or one that it names.
+    /// A file can't be read: the configuration, or one that it names.
     #[error("{}: {error}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         error: Arc<io::Error>,
     },
-    /// It breaks the notation of YAML.
+    /// It is not valid YAML.
     #[error("{}: line {line}, column {column}: {message}", path.display())]
     Syntax {
         /// The file.
@@ -43,7 +43,7 @@ pub enum WebConfigError {
         /// What is wrong, and what is accepted.
         problem: String,
     },
-    /// A file changed in a way that a running program does not follow.
+    /// A change needs a restart of the program.
     #[error("{}: {problem}", path.display())]
     Changed {
         /// The file.
@@ -51,10 +51,10 @@ pub enum WebConfigError {
         /// What is wrong.
         problem: &'static str,
     },
-    /// The system gives no random numbers.
+    /// The system has no random numbers.
     #[error("{}: the system gives no random numbers", path.display())]
     Random {
-        /// The file that wants them.
+        /// The file that needs them.
         path: PathBuf,
     },
 }

@@ -1,7 +1,7 @@
-//! Reading files, and telling whether they still are as they were read.
+//! Reading files and detecting their changes.
 //!
-//! Their content is compared, not their times and sizes: they are small, clocks of file
-//! systems tick slowly, and what renews certificates may keep both.
+//! Their content is compared, not their times and sizes: the files are small, clocks of file
+//! systems tick slowly, and a renewed certificate may keep both.
 
 use std::{
     io,
@@ -10,16 +10,16 @@ use std::{
 
 use ring::digest;
 
-/// The largest file that is read; certificates take kilobytes.
+/// The maximum size of a file; certificates take kilobytes.
 const MAX_SIZE: u64 = 1_000_000;
 
-/// Reads files, and notes what was read.
+/// Reads files, and records their content.
 pub(crate) struct Files {
     paths: Vec<PathBuf>,
     content: digest::Context,
 }
 
-/// Which files were read, and what was in them.
+/// The files that were read, with a digest of their content.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     paths: Vec<PathBuf>,
@@ -34,7 +34,7 @@ impl Files {
         }
     }
 
-    /// The content of a file.
+    /// Reads a file.
     pub(crate) fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
         let read = tcp_echo_file::read(path, MAX_SIZE).map(|content| content.bytes);
         match &read {
@@ -51,7 +51,7 @@ impl Files {
         Ok(read?)
     }
 
-    /// What was read so far.
+    /// The files read so far.
     pub(crate) fn seen(self) -> Seen {
         Seen {
             paths: self.paths,
@@ -61,11 +61,11 @@ impl Files {
 }
 
 impl Seen {
-    /// Whether reading the same files finds the same.
+    /// Whether the files have the same content now.
     pub(crate) fn holds(&self) -> bool {
         let mut files = Files::new();
         for path in &self.paths {
-            // That it can't be read is noted too.
+            // An error is part of the content.
             let _ = files.read(path);
         }
         files.seen().digest.as_ref() == self.digest.as_ref()

@@ -4,10 +4,10 @@
 //! [`Web`] reads the file that exporters in Go take by `--web.config.file`, in the
 //! format of Prometheus's
 //! [exporter toolkit](https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md),
-//! and follows its changes.
+//! and follows changes of it.
 //!
-//! - [`Web::tls_acceptor`] gives what makes accepted connections those of TLS.
-//! - [`Web::protect`] puts passwords, headers and the rate limit before a router.
+//! - [`Web::tls_acceptor`] returns an acceptor of TLS connections.
+//! - [`Web::protect`] adds passwords, headers and the rate limit to a router.
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -41,29 +41,26 @@
 //!
 //! # What differs from the toolkit
 //!
-//! - The files are looked at once a second at most, not for every request. Bad ones
-//!   leave the last good ones in force, where the toolkit answers with errors.
-//! - TLS can't come or go while the program runs, and a file that has become empty is
-//!   not taken over: it may be just being written.
-//! - HTTP/1.1 is spoken. `http2: true` is a permission of which no use is made.
-//! - rustls speaks TLS 1.2 and 1.3, with suites that have forward secrecy and
-//!   authenticate what they encrypt, and the groups X25519, P-256 and P-384. Other
-//!   names of Go are refused, with the reason.
-//! - `tls_server_config` with anything in it needs a certificate and a key; the toolkit
-//!   serves without TLS where it holds, say, `min_version` alone.
-//! - The modes that verify clients' certificates need a client CA; the toolkit would
-//!   take every certificate of a public one.
-//! - A certificate that is marked as a CA's is no client's, also where it is listed as a
-//!   client CA itself; Go takes it.
+//! - The files are checked at most once per second, not for every request. While they are
+//!   invalid, the last valid configuration is used, where the toolkit answers with errors.
+//! - TLS can't be enabled or disabled while the program runs, and a file that has become empty
+//!   is ignored: it may be in the middle of a write.
+//! - Only HTTP/1.1 is supported; `http2: true` is accepted and has no effect.
+//! - rustls supports TLS 1.2 and 1.3, AEAD suites with forward secrecy, and the groups X25519,
+//!   P-256 and P-384. Other names of Go are refused, with the reason.
+//! - A `tls_server_config` that is not empty needs a certificate and a key; the toolkit serves
+//!   without TLS if it has only, say, `min_version`.
+//! - The modes that verify client certificates need a client CA; the toolkit would accept all
+//!   certificates of public CAs.
+//! - A CA certificate is never a client's, even if it is listed as a client CA; Go accepts it.
 //! - `cert` beside `cert_file` is an error, and so on; as are a `burst` of 0 beside an
 //!   `interval`, a certificate file without certificates, and a bcrypt cost above 18.
-//! - One bcrypt hash is computed at a time, on a thread of its own, for one client's
-//!   address after the other; at most 16 requests of one address wait for that, and 256
-//!   of all. Results are kept under keyed hashes, not with the passwords, and right ones
-//!   are not pushed out by wrong ones. An unknown user costs what the most expensive
-//!   hash costs, and so does the wrong password of any user.
+//! - One bcrypt hash is computed at a time, on a separate thread, round robin over client
+//!   addresses; at most 16 requests per address wait for that, and 256 in total. Results are
+//!   cached under keyed hashes, without the passwords, and wrong ones don't evict right ones. An
+//!   unknown user or a wrong password costs as much as the most expensive hash.
 //!
-//! # What a client's certificate proves
+//! # Client certificates
 //!
 //! | `client_auth_type` | without one | with one |
 //! |---|---|---|
@@ -73,9 +70,9 @@
 //! | `VerifyClientCertIfGiven` | served | served if it is of the client CA |
 //! | `RequireAndVerifyClientCert` | refused | served if it is of the client CA |
 //!
-//! As in Go, a certificate that nobody verifies proves that the client has its key, and
-//! nothing else: anybody can make one, with any name in it. So only the last mode keeps
-//! anybody out, and `client_allowed_sans` is worth something with it alone.
+//! As in Go, a certificate that is not verified proves only that the client has its key: anyone
+//! can make one, with any name. So only the last mode authenticates clients, and
+//! `client_allowed_sans` is effective only with it.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -84,10 +81,10 @@ mod client_queue;
 mod config;
 mod error;
 mod files;
-mod gate;
-mod limit;
 mod loaded;
+mod middleware;
 mod passwords;
+mod rate_limit;
 mod section;
 mod tls;
 mod users;

@@ -1,4 +1,4 @@
-//! A web configuration in force: the file, and all that it names.
+//! A loaded web configuration: the file, and the files that it names.
 
 use std::{path::Path, sync::Arc};
 
@@ -8,22 +8,21 @@ use crate::{
     ParseDuration, WebConfigError,
     config::Config,
     files::{Files, Seen},
-    limit::Bucket,
+    rate_limit::RequestLimiter,
     tls::Tls,
     users::Users,
 };
 
-/// A web configuration in force.
+/// A loaded web configuration.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) tls: Option<Tls>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) users: Users,
-    pub(crate) bucket: Option<Arc<Bucket>>,
+    pub(crate) request_limiter: Option<Arc<RequestLimiter>>,
 }
 
-/// Reads `path` and what it names. What was looked at is told also where it can't be
-/// used.
+/// Reads `path` and the files that it names. Returns the files even on an error.
 pub(crate) fn load(path: &Path, duration: ParseDuration) -> (Seen, Result<Loaded, WebConfigError>) {
     let mut files = Files::new();
     let loaded = load_from(&mut files, path, duration);
@@ -52,12 +51,12 @@ fn load_from(
         tls,
         headers: config.headers,
         users: config.users,
-        bucket: config.rate_limit.map(Bucket::new).map(Arc::new),
+        request_limiter: config.rate_limit.map(RequestLimiter::new).map(Arc::new),
     })
 }
 
 impl Loaded {
-    /// It in place of `before`, if a running program may go from one to the other.
+    /// Checks that this may replace `before` at run time.
     pub(crate) fn after(mut self, before: &Self, path: &Path) -> Result<Self, WebConfigError> {
         let changed = |problem| {
             Err(WebConfigError::Changed {
@@ -77,16 +76,17 @@ impl Loaded {
             }
             _ => {}
         }
-        let is_empty =
-            |one: &Self| one.users.is_empty() && one.headers.is_empty() && one.bucket.is_none();
+        let is_empty = |one: &Self| {
+            one.users.is_empty() && one.headers.is_empty() && one.request_limiter.is_none()
+        };
         if self.tls.is_none() && is_empty(&self) && !is_empty(before) {
             return changed(
                 "nothing is left in it, as when it is just being written; a start of the \
                  program would take it so",
             );
         }
-        // What was taken from it stays taken.
-        if let (Some(old), Some(new)) = (&before.bucket, &mut self.bucket)
+        // An unchanged limit keeps its state.
+        if let (Some(old), Some(new)) = (&before.request_limiter, &mut self.request_limiter)
             && old.limit() == new.limit()
         {
             *new = Arc::clone(old);

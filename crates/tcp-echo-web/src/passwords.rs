@@ -1,4 +1,4 @@
-//! Basic auth (RFC 7617): whether a request comes from a user.
+//! Basic auth (RFC 7617).
 
 use std::{
     collections::HashSet,
@@ -15,30 +15,30 @@ use crate::{
     users::{Hash, Users},
 };
 
-/// How many results of each kind are kept.
-const KEPT: usize = 256;
+/// The maximum number of cached results, right and wrong ones each.
+const MAX_RESULTS: usize = 256;
 
-/// What is known of a request's sender.
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// A user, or there are none to be.
+pub(crate) enum Outcome {
+    /// The password is right, or no users are configured.
     Allowed,
-    /// Nobody that is known.
+    /// The user is unknown or the password is wrong.
     Unknown,
-    /// Too many want to know.
+    /// Too many checks wait.
     Busy,
 }
 
-/// Checks passwords, and remembers the results.
+/// Checks passwords, and caches the results.
 pub(crate) struct Passwords {
-    /// Of this process alone.
+    /// Random per process.
     key: hmac::Key,
     known: Mutex<Known>,
     queue: ClientQueue,
 }
 
-/// Results, under keyed hashes of user, hash and password. Those of right passwords
-/// are apart, so that wrong ones can't push them out.
+/// Cached results, under keyed hashes of user, hash and password. Right ones are separate, so
+/// that wrong ones can't evict them.
 #[derive(Default)]
 struct Known {
     right: HashSet<Fingerprint>,
@@ -47,14 +47,14 @@ struct Known {
 
 type Fingerprint = [u8; 32];
 
-/// Who a request says it comes from.
+/// The credentials of a request.
 struct Credentials {
     user: Vec<u8>,
     password: Vec<u8>,
 }
 
 impl Passwords {
-    /// None where the system gives no random numbers.
+    /// `None` if the system has no random numbers.
     pub(crate) fn new() -> Option<Self> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
         Some(Self {
@@ -64,35 +64,35 @@ impl Passwords {
         })
     }
 
-    /// Who sent a request with such headers from `client`'s address, where that is known.
+    /// Checks the credentials in the headers of a request from `client`, if that is known.
     ///
-    /// A refusal takes the time of the highest cost among the users' hashes, whether the user
-    /// exists or not. A password that was checked before is answered at once.
+    /// A refusal takes as long as the most expensive hash, whether the user exists or not. A
+    /// cached result returns at once.
     pub(crate) async fn check(
         &self,
         users: &Users,
         headers: &HeaderMap,
         client: Option<IpAddr>,
-    ) -> Verdict {
+    ) -> Outcome {
         if users.is_empty() {
-            return Verdict::Allowed;
+            return Outcome::Allowed;
         }
         let Some(Credentials { user, password }) = credentials(headers) else {
-            return Verdict::Unknown;
+            return Outcome::Unknown;
         };
         let found = users.get(&user).cloned();
         let is_user = found.is_some();
         let hash = found.unwrap_or_else(|| Hash::decoy(users.cost()));
         let fingerprint = self.fingerprint(&user, &hash, &password);
         if let Some(right) = self.known().get(&fingerprint) {
-            return verdict(is_user && right);
+            return outcome(is_user && right);
         }
         let Some(permit) = self.queue.acquire(client).await else {
-            return Verdict::Busy;
+            return Outcome::Busy;
         };
-        // Others may have asked the same meanwhile.
+        // Another request may have checked the same meanwhile.
         if let Some(right) = self.known().get(&fingerprint) {
-            return verdict(is_user && right);
+            return outcome(is_user && right);
         }
         let cost = users.cost();
         let verified = tokio::task::spawn_blocking(move || {
@@ -100,16 +100,16 @@ impl Passwords {
             if !right {
                 hash.make_up_for(cost, &password);
             }
-            // Also where nobody waits for the result any more.
+            // Held until here even if the request is cancelled.
             drop(permit);
             right
         });
         let Ok(right) = verified.await else {
-            return Verdict::Busy;
+            return Outcome::Busy;
         };
         let right = is_user && right;
         self.known().insert(fingerprint, right);
-        verdict(right)
+        outcome(right)
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
@@ -119,7 +119,7 @@ impl Passwords {
     fn fingerprint(&self, user: &[u8], hash: &Hash, password: &[u8]) -> Fingerprint {
         let mut context = hmac::Context::with_key(&self.key);
         for part in [user, hash.as_str().as_bytes(), password] {
-            // So that no part can run into the next.
+            // The length separates the parts.
             context.update(&(part.len() as u64).to_le_bytes());
             context.update(part);
         }
@@ -129,11 +129,11 @@ impl Passwords {
     }
 }
 
-fn verdict(right: bool) -> Verdict {
+fn outcome(right: bool) -> Outcome {
     if right {
-        Verdict::Allowed
+        Outcome::Allowed
     } else {
-        Verdict::Unknown
+        Outcome::Unknown
     }
 }
 
@@ -151,8 +151,8 @@ impl Known {
         } else {
             &mut self.wrong
         };
-        if marks.len() >= KEPT {
-            // Whichever the set's own random key has put first.
+        if marks.len() >= MAX_RESULTS {
+            // An arbitrary one: the set's order is random.
             let first = marks.iter().next().copied();
             first.and_then(|first| marks.take(&first));
         }

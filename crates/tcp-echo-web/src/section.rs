@@ -10,7 +10,7 @@ use crate::{
 /// A mapping of known keys.
 pub(crate) struct Section<'a> {
     path: &'a Path,
-    /// The keys above, with a dot after each.
+    /// The parent keys, each followed by a dot.
     above: String,
     /// The line of its own key.
     pub(crate) line: u64,
@@ -21,7 +21,7 @@ pub(crate) struct Section<'a> {
 pub(crate) struct Entry<'a> {
     pub(crate) path: &'a Path,
     pub(crate) line: u64,
-    /// The key with those above it.
+    /// The key with its parents.
     pub(crate) key: String,
     pub(crate) value: Value,
 }
@@ -38,7 +38,7 @@ impl<'a> Section<'a> {
         root.section(known)
     }
 
-    /// Whether nothing was written in it.
+    /// Whether it has no entries.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -50,7 +50,7 @@ impl<'a> Section<'a> {
         Some(self.entry(&key, node))
     }
 
-    /// All that is left, in no order.
+    /// The remaining entries, unordered.
     pub(crate) fn rest(mut self) -> Vec<(String, Entry<'a>)> {
         let entries = std::mem::take(&mut self.entries);
         let entry = |(key, node): (Key, Node)| (key.name.clone(), self.entry(&key, node));
@@ -66,7 +66,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// An error about the key `name` that should be here.
+    /// An error about the missing key `name`.
     pub(crate) fn lacks(&self, name: &str, problem: impl fmt::Display) -> WebConfigError {
         WebConfigError::Key {
             path: self.path.to_owned(),
@@ -78,7 +78,7 @@ impl<'a> Section<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// An error about it.
+    /// An error about this entry.
     pub(crate) fn refuse(&self, problem: impl fmt::Display) -> WebConfigError {
         WebConfigError::Key {
             path: self.path.to_owned(),
@@ -95,8 +95,7 @@ impl<'a> Entry<'a> {
         ))
     }
 
-    /// It as a mapping of `known` keys, of any if there are none; nothing is an empty
-    /// one.
+    /// The value as a mapping of `known` keys, of any if there are none; null is an empty one.
     pub(crate) fn section(mut self, known: &[&str]) -> Result<Section<'a>, WebConfigError> {
         let entries = match std::mem::replace(&mut self.value, Value::Null) {
             Value::Null => Vec::new(),
@@ -131,7 +130,7 @@ impl<'a> Entry<'a> {
         Ok(section)
     }
 
-    /// It as a text; nothing and an empty one are none.
+    /// The value as text; null and an empty text are `None`.
     pub(crate) fn text(&self) -> Result<Option<&str>, WebConfigError> {
         match &self.value {
             Value::Null => Ok(None),
@@ -142,7 +141,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// It as a list of texts; nothing is none.
+    /// The value as a list of texts; null is `None`.
     pub(crate) fn list(&self) -> Result<Option<Vec<&str>>, WebConfigError> {
         let nodes = match &self.value {
             Value::Null => return Ok(None),
@@ -165,7 +164,7 @@ impl<'a> Entry<'a> {
         Ok(Some(texts.collect()))
     }
 
-    /// It as true or false, in all the spellings of YAML 1.1; nothing is none.
+    /// The value as a boolean, in all spellings of YAML 1.1; null is `None`.
     pub(crate) fn boolean(&self) -> Result<Option<bool>, WebConfigError> {
         let is =
             |text: &str, words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
@@ -181,7 +180,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// One of the names in a table; nothing is none.
+    /// The value as one of the names in a table; null is `None`.
     pub(crate) fn one_of<T: Clone>(
         &self,
         accepted: &[(&str, T)],
@@ -192,7 +191,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// What `text` stands for in a table.
+    /// Finds `text` in a table.
     pub(crate) fn find<T: Clone>(
         &self,
         text: &str,

@@ -1,4 +1,4 @@
-//! What a file says of TLS, and rustls's configuration of it.
+//! TLS: the section of the file, and rustls's configuration.
 
 mod client;
 mod names;
@@ -39,10 +39,10 @@ const KEYS: &[&str] = &[
     "curve_preferences",
 ];
 
-/// What is spoken, by HTTP's names (RFC 7301).
+/// The ALPN protocol (RFC 7301).
 const PROTOCOL: &[u8] = b"http/1.1";
 
-/// What a file says of TLS; its own files are not read yet.
+/// The TLS section of a file, before the files that it names are read.
 #[derive(Debug)]
 pub(crate) struct TlsConfig {
     cert: Pem,
@@ -56,15 +56,15 @@ pub(crate) struct TlsConfig {
     prefer_own_order: bool,
 }
 
-/// TLS in force.
+/// A loaded TLS configuration.
 #[derive(Debug)]
 pub(crate) struct Tls {
     pub(crate) config: Arc<ServerConfig>,
-    /// Of the certificate that is served.
+    /// The validity of the certificate.
     pub(crate) validity: Option<Validity>,
 }
 
-/// Something in PEM (RFC 7468), and where it was written.
+/// PEM data (RFC 7468), and where it was configured.
 struct Pem {
     config: PathBuf,
     line: u64,
@@ -78,7 +78,7 @@ enum Content {
 }
 
 impl TlsConfig {
-    /// None where there is nothing in it.
+    /// `None` if the section is empty.
     pub(crate) fn parse(entry: Entry<'_>) -> Result<Option<Self>, WebConfigError> {
         let mut section = entry.section(KEYS)?;
         if section.is_empty() {
@@ -122,7 +122,7 @@ impl TlsConfig {
         }))
     }
 
-    /// Reads what it names.
+    /// Reads the files that it names.
     pub(crate) fn load(self, files: &mut Files) -> Result<Tls, WebConfigError> {
         let provider = Arc::new(CryptoProvider {
             cipher_suites: self.suites,
@@ -189,7 +189,7 @@ impl Pem {
         Ok(text.map(|text| Self::new(entry, Content::Inline(text.to_owned()))))
     }
 
-    /// A file, which is looked for beside the configuration.
+    /// A file, relative to the configuration.
     fn file(entry: &Entry<'_>) -> Result<Option<Self>, WebConfigError> {
         let beside = entry.path.parent().unwrap_or(Path::new(""));
         let text = entry.text()?;

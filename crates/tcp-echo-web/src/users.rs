@@ -1,4 +1,4 @@
-//! Who may come in.
+//! Users and their password hashes.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -6,8 +6,8 @@ use bcrypt::HashParts;
 
 use crate::{WebConfigError, section::Entry};
 
-/// The costs of bcrypt that are accepted. The least is bcrypt's own; above the most, a
-/// first request would take longer than a scrape may.
+/// The accepted costs of bcrypt. The minimum is bcrypt's own; above the maximum, a first request
+/// would exceed the timeout of a scrape.
 const COSTS: std::ops::RangeInclusive<u32> = 4..=18;
 
 /// Users and the hashes of their passwords.
@@ -86,7 +86,7 @@ impl Hash {
         })
     }
 
-    /// The hash of nobody's password, at `cost`.
+    /// A hash of no password, with this cost.
     pub(crate) fn decoy(cost: u32) -> Self {
         const REST: &str = "..............................................uuuuuuu";
         Self {
@@ -99,15 +99,13 @@ impl Hash {
         &self.text
     }
 
-    /// Whether it is that of `password`. It takes what its cost says: milliseconds up
-    /// to seconds.
+    /// Whether it is the hash of `password`. Takes milliseconds to seconds, by its cost.
     pub(crate) fn verify(&self, password: &[u8]) -> bool {
         bcrypt::verify(password, &self.text).unwrap_or(false)
     }
 
-    /// Takes as long as a verification at `cost` takes longer than this one did: each
-    /// step of cost doubles it, so what it takes at all steps below, and once more at
-    /// the lowest, is what it takes.
+    /// Takes as long as a verification at `cost` takes longer than this one. Each step of cost
+    /// doubles the time, so the times of all steps in between add up to the difference.
     pub(crate) fn make_up_for(&self, cost: u32, password: &[u8]) {
         for step in self.cost..cost {
             std::hint::black_box(Self::decoy(step).verify(password));

@@ -14,25 +14,24 @@ use crate::{
     ParseDuration, WebConfigError,
     accept::TlsAcceptor,
     files::Seen,
-    gate,
     loaded::{self, Loaded},
+    middleware,
     passwords::Passwords,
     tls::Invalid,
 };
 
-/// How often the files are looked at, at most; and only when somebody comes.
+/// The minimum time between two checks of the files.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// How long a connection waits for that, should a file system hang.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a connection waits for a check, in case a file system hangs.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A web configuration that follows its files. Clones share everything.
 ///
-/// When somebody connects or asks for something, and a second has gone by since it last
-/// did so, it reads the file again and those that it names. What has changed is in
-/// force from then on, for new connections and all requests. What can't be used is
-/// said in the log, once, and the last good one stays in force. A certificate that has
-/// expired, or is not yet valid, is served as the file says, with a warning in the log.
+/// At a connection or request, at most once per second, it reads the file again and the files
+/// that it names. Changes apply to new connections and all requests. If a file can't be used,
+/// that is logged once, and the last valid configuration is used. A certificate that has expired,
+/// or is not yet valid, is still served, with a warning in the log.
 #[derive(Clone)]
 pub struct Web {
     shared: Arc<Shared>,
@@ -44,7 +43,7 @@ struct Shared {
     passwords: Passwords,
     current: Mutex<Arc<Loaded>>,
     next_check: Mutex<NextCheck>,
-    /// Held while the files are looked at.
+    /// Held during a check of the files.
     followed: Mutex<Followed>,
 }
 
@@ -55,15 +54,15 @@ struct NextCheck {
 
 struct Followed {
     seen: Seen,
-    /// What was said of why the files can't be used, if they can't.
+    /// The error that was logged last, while the files can't be used.
     failure: Option<String>,
-    /// What was said of why the certificate in force is not valid, if it isn't.
+    /// The problem that was logged last, while the certificate is not valid.
     invalid: Option<Invalid>,
 }
 
 impl Web {
-    /// Reads the file at `path` and those that it names; it blocks while it does.
-    /// `duration` reads lengths of time.
+    /// Reads the file at `path` and the files that it names. Blocks while it reads.
+    /// `duration` parses durations.
     ///
     /// # Errors
     /// [`WebConfigError`], when a file can't be read or used.
@@ -95,31 +94,30 @@ impl Web {
         })
     }
 
-    /// What makes accepted connections those of TLS, where the file asks for it. That
-    /// it does or doesn't stays as it was when it was loaded.
+    /// The acceptor of TLS connections, if the file configures TLS. That can't change at run
+    /// time.
     pub fn tls_acceptor(&self) -> Option<TlsAcceptor> {
         let asks = self.shared.current().tls.is_some();
         asks.then(|| TlsAcceptor::new(self.clone()))
     }
 
-    /// The end of validity of the certificate that is served at the moment; `None` without
-    /// TLS.
+    /// The end of validity of the current certificate; `None` without TLS.
     pub fn certificate_expiry(&self) -> Option<SystemTime> {
         let current = self.shared.current();
         current.tls.as_ref()?.validity?.not_after()
     }
 
-    /// Whether the file names users, at the moment.
+    /// Whether the current file names users.
     pub fn has_users(&self) -> bool {
         !self.shared.current().users.is_empty()
     }
 
-    /// Lets to `router` only what the file allows, and sets its headers on all answers:
-    /// to come last among the router's layers.
+    /// Adds rate limit, passwords and headers to `router`. Call it after adding all other
+    /// layers.
     ///
-    /// The extension [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo) of a request says
-    /// which client sent it. Checks of passwords are shared out among clients; requests
-    /// without the extension count as those of one client.
+    /// The extension [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo) of a request
+    /// identifies the client. Password checks are fair among clients; requests without the
+    /// extension count as one client.
     ///
     /// | status | |
     /// |---|---|
@@ -127,10 +125,10 @@ impl Web {
     /// | 429 | the rate limit is reached |
     /// | 503 | too many passwords are being checked |
     pub fn protect(&self, router: Router) -> Router {
-        gate::protect(router, self.clone())
+        middleware::protect(router, self.clone())
     }
 
-    /// What is in force, as far as it can be known in time.
+    /// The current configuration, after a check of the files if one is due.
     pub(crate) async fn current(&self) -> Arc<Loaded> {
         if self.shared.begin_check() {
             let shared = Arc::clone(&self.shared);
@@ -138,8 +136,8 @@ impl Web {
                 let _end = EndOfCheck(&shared);
                 shared.check();
             });
-            // Without it, what was in force is.
-            let _ = timeout(PATIENCE, check).await;
+            // After a timeout the last configuration is used.
+            let _ = timeout(CHECK_TIMEOUT, check).await;
         }
         self.shared.current()
     }
@@ -157,7 +155,7 @@ impl fmt::Debug for Web {
     }
 }
 
-/// Lets the next check happen, however this one ends.
+/// Allows the next check, however this one ends.
 struct EndOfCheck<'a>(&'a Shared);
 
 impl Drop for EndOfCheck<'_> {
@@ -174,7 +172,7 @@ impl Shared {
         Arc::clone(&lock(&self.current))
     }
 
-    /// Whether a check is due; it is then taken to have begun.
+    /// Starts a check if one is due. Returns whether it is.
     fn begin_check(&self) -> bool {
         let mut next = lock(&self.next_check);
         let begins = !next.is_running && Instant::now() >= next.at;
@@ -182,7 +180,7 @@ impl Shared {
         begins
     }
 
-    /// Looks at the files, and takes over what has changed.
+    /// Checks the files, and applies changes.
     fn check(&self) {
         let mut followed = lock(&self.followed);
         if followed.seen.holds() {
@@ -194,7 +192,7 @@ impl Shared {
         let before = self.current();
         match loaded.and_then(|loaded| loaded.after(&before, &self.path)) {
             Ok(loaded) => {
-                tracing::info!(file = %self.path.display(), "web configuration read again");
+                tracing::info!(file = %self.path.display(), "reloaded the web configuration");
                 (followed.failure, followed.invalid) = (None, None);
                 followed.warn_of_certificate(&loaded, &self.path);
                 *lock(&self.current) = Arc::new(loaded);
@@ -204,7 +202,7 @@ impl Shared {
                 if followed.failure.as_ref() != Some(&failure) {
                     tracing::warn!(
                         error = failure,
-                        "web configuration can't be read again, the last good one stays"
+                        "web configuration can't be read again; keeping the last valid one"
                     );
                 }
                 followed.failure = Some(failure);
@@ -214,7 +212,7 @@ impl Shared {
 }
 
 impl Followed {
-    /// Says that the certificate is not valid: when it was read, and when it expires.
+    /// Logs that the certificate is not valid, when it is read and when it expires.
     fn warn_of_certificate(&mut self, loaded: &Loaded, path: &Path) {
         let validity = loaded.tls.as_ref().and_then(|tls| tls.validity);
         let invalid = validity.and_then(|validity| validity.invalid(SystemTime::now()));
@@ -224,7 +222,7 @@ impl Followed {
             tracing::warn!(
                 file = %path.display(),
                 reason = %invalid,
-                "the certificate of the endpoints is not valid, and is served all the same"
+                "certificate of the endpoints is not valid; serving it anyway"
             );
         }
         self.invalid = invalid;

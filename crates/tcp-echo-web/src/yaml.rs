@@ -1,7 +1,7 @@
-//! YAML as a tree that knows its lines.
+//! YAML as a tree with line numbers.
 //!
-//! A tree rather than serde's structs, so that every message is of this crate's own
-//! making: serde's quote what they didn't expect, which may be a password.
+//! A tree rather than serde's structs, so that all messages are from this crate: those of serde
+//! quote unexpected values, which may be passwords.
 
 use std::{fmt, path::Path};
 
@@ -13,7 +13,7 @@ use serde_saphyr::{MessageFormatter, Spanned, UserMessageFormatter};
 
 use crate::WebConfigError;
 
-/// A value, and the line it begins on, from 1.
+/// A value, and its first line, from 1.
 pub(crate) struct Node {
     pub(crate) line: u64,
     pub(crate) value: Value,
@@ -34,14 +34,14 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// The name, with an escape for what would act on a terminal.
+    /// The name, with control characters escaped.
     pub(crate) fn shown(&self) -> impl fmt::Display + '_ {
         self.name.escape_debug()
     }
 }
 
 impl Value {
-    /// What it is, without what it holds.
+    /// The kind of the value, without its content.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
@@ -53,7 +53,7 @@ impl Value {
     }
 }
 
-/// The tree of `text`, the content of `path`. Nothing but comments is `Null`.
+/// Parses `text`, the content of `path`. Only comments are `Null`.
 pub(crate) fn parse(path: &Path, text: &str) -> Result<Node, WebConfigError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let parsed = serde_saphyr::from_str_with_options::<Option<Node>>(text, limits());
@@ -73,7 +73,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Node, WebConfigError> {
     }))
 }
 
-/// What keeps YAML's anchors from making much of little.
+/// Limits against YAML bombs.
 fn limits() -> serde_saphyr::Options {
     serde_saphyr::options! {
         with_snippet: false,

@@ -1,9 +1,9 @@
-//! A stream of bytes, cut into frames.
+//! Decoding a byte stream into frames.
 
 use crate::{FRAME_LEN, Probe};
 
-/// Cuts a byte stream into frames. A frame may arrive in any number of pieces and
-/// a piece may hold any number of frames; the decoder keeps at most 15 bytes.
+/// Decodes a byte stream into frames. A frame may arrive in any number of pieces, and a piece
+/// may hold any number of frames. The decoder keeps at most 15 bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Decoder {
     partial: [u8; FRAME_LEN],
@@ -21,9 +21,8 @@ impl Decoder {
         }
     }
 
-    /// Takes the stream's next bytes and gives the frames that they complete, in
-    /// order. What is left of `bytes` after the last whole frame is kept, however
-    /// much of the iterator is consumed.
+    /// Decodes the next bytes of the stream. Returns the frames that they complete, in order.
+    /// The rest of `bytes` is kept, even if the iterator is not consumed.
     #[inline]
     pub fn feed<'a>(&mut self, bytes: &'a [u8]) -> Frames<'a> {
         let mut rest = bytes;
@@ -41,21 +40,21 @@ impl Decoder {
         }
         let (whole, tail) = rest.as_chunks::<FRAME_LEN>();
         if !tail.is_empty() {
-            // Bytes are left over only behind a partial frame that is complete by now.
+            // A partial frame before these bytes is complete by now.
             self.partial[..tail.len()].copy_from_slice(tail);
             self.filled = tail.len();
         }
         Frames { first, whole }
     }
 
-    /// How many bytes of an unfinished frame are kept.
+    /// The number of bytes of an incomplete frame.
     #[must_use]
     pub const fn pending(&self) -> usize {
         self.filled
     }
 }
 
-/// The frames that one piece of a stream completed; see [`Decoder::feed`].
+/// The frames that a piece of a stream completes; see [`Decoder::feed`].
 #[derive(Clone, Debug)]
 pub struct Frames<'a> {
     first: Option<Probe>,

@@ -1,16 +1,16 @@
 //! The 16-byte TCP echo probe: its codec and a stream decoder, without clock or I/O.
 //!
-//! A probe is two little-endian 64-bit words. A client sends it, an echo server
-//! sends the same bytes back, and the client knows by them which probe came home:
+//! A probe is two little-endian 64-bit words. A client sends it, an echo server sends the same
+//! bytes back, and the client finds the probe that they answer:
 //!
 //! | bytes | field | type |
 //! |---|---|---|
 //! | 0..8 | sequence number, 1 for the first probe of a session | `u64`, little-endian |
 //! | 8..16 | send time, nanoseconds since the Unix epoch | `i64`, little-endian |
 //!
-//! [`Probe`] is that frame, [`Decoder`] cuts a byte stream into frames whatever
-//! the boundaries at which the bytes arrive. Every 16 bytes are a well-formed
-//! frame: whether they answer anything is for the session to say.
+//! [`Probe`] is that frame, and [`Decoder`] decodes a byte stream into frames, whatever the
+//! boundaries of its pieces. Any 16 bytes are a well-formed frame; the session decides whether
+//! they answer a probe.
 //!
 //! ```
 //! use tcp_echo_wire::{Decoder, Probe, Seq, UnixNanos};

@@ -1,4 +1,4 @@
-//! One frame: its fields, and how they lie in 16 bytes.
+//! One frame: its fields and their layout.
 
 use core::fmt;
 
@@ -28,22 +28,22 @@ impl fmt::Display for Seq {
     }
 }
 
-/// A moment of the realtime clock: nanoseconds since the Unix epoch, negative
-/// before it. The range is that of the wire, the years 1677 to 2262.
+/// A time by the realtime clock: nanoseconds since the Unix epoch, negative before it. The range
+/// of the wire is the years 1677 to 2262.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixNanos(pub i64);
 
 /// One probe: the frame that a client sends and an echo server returns unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Probe {
-    /// Which probe of its session this is.
+    /// The sequence number in the session.
     pub seq: Seq,
-    /// When the client sent it, by the client's realtime clock.
+    /// The send time, by the client's realtime clock.
     pub sent: UnixNanos,
 }
 
 impl Probe {
-    /// The probe's 16 bytes.
+    /// Encodes the probe.
     ///
     /// ```
     /// use tcp_echo_wire::{Probe, Seq, UnixNanos};
@@ -57,13 +57,13 @@ impl Probe {
     #[must_use]
     #[inline]
     pub fn encode(self) -> [u8; FRAME_LEN] {
-        // One number of 128 bits rather than two writes of 64: a frame that is read as a
-        // whole right after would wait for both to leave the store buffer.
+        // One 128-bit number rather than two 64-bit writes: a load of the whole frame right
+        // after would wait for both in the store buffer.
         let sent = u128::from(self.sent.0.cast_unsigned());
         (u128::from(self.seq.0) | sent << u64::BITS).to_le_bytes()
     }
 
-    /// The probe that these 16 bytes are. Every 16 bytes are one.
+    /// Decodes a probe. Any 16 bytes are one.
     #[must_use]
     #[inline]
     pub fn decode(frame: &[u8; FRAME_LEN]) -> Self {
@@ -92,7 +92,7 @@ impl TryFrom<&[u8]> for Probe {
     type Error = DecodeError;
 
     /// # Errors
-    /// [`DecodeError`] where the slice is not exactly one frame long.
+    /// [`DecodeError`] if the slice is not exactly one frame long.
     fn try_from(bytes: &[u8]) -> Result<Self, DecodeError> {
         let frame: &[u8; FRAME_LEN] = bytes.try_into().map_err(|_| DecodeError {
             length: bytes.len(),
@@ -101,10 +101,10 @@ impl TryFrom<&[u8]> for Probe {
     }
 }
 
-/// A slice was taken for a frame and is not [`FRAME_LEN`] bytes long.
+/// A slice is not [`FRAME_LEN`] bytes long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeError {
-    /// How many bytes there were.
+    /// The length of the slice.
     pub length: usize,
 }
 

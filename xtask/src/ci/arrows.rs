@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use super::metadata::{Package, packages};
 use crate::shell::{cargo, output};
 
-const ADDRESS: &str = "tcp-echo-address";
+const NET: &str = "tcp-echo-net";
 const FILE: &str = "tcp-echo-file";
 const WIRE: &str = "tcp-echo-wire";
 const LOSS: &str = "tcp-echo-loss";
@@ -22,23 +22,22 @@ const METRICS: &str = "tcp-echo-metrics";
 /// A crate, and the crates of this workspace that it may depend on. Each stands
 /// below those that it names, so there is no circle.
 const ARROWS: &[(&str, &[&str])] = &[
-    (ADDRESS, &[]),
+    (NET, &[]),
     (FILE, &[]),
     (WIRE, &[]),
     (LOSS, &[]),
     (SESSION, &[WIRE, LOSS]),
     (SOCKET, &[]),
-    (SERVER, &[ADDRESS, SOCKET]),
+    (SERVER, &[NET, SOCKET]),
     (RESOLVE, &[]),
-    (PROBER, &[ADDRESS, SESSION, SOCKET, RESOLVE]),
-    (TARGETS, &[ADDRESS, FILE, RESOLVE, PROBER]),
-    (EXPORTER, &[ADDRESS, RESOLVE, PROBER, SERVER]),
-    (WEB, &[ADDRESS, FILE]),
+    (PROBER, &[NET, SESSION, SOCKET, RESOLVE]),
+    (TARGETS, &[NET, FILE, RESOLVE, PROBER]),
+    (EXPORTER, &[NET, RESOLVE, PROBER, SERVER]),
+    (WEB, &[NET, FILE]),
     (
         METRICS,
         &[
-            ADDRESS, FILE, WIRE, LOSS, SESSION, SOCKET, SERVER, RESOLVE, PROBER, TARGETS, EXPORTER,
-            WEB,
+            NET, FILE, WIRE, LOSS, SESSION, SOCKET, SERVER, RESOLVE, PROBER, TARGETS, EXPORTER, WEB,
         ],
     ),
 ];

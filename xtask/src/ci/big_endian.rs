@@ -15,7 +15,7 @@ const MACHINE: &str = "qemu-s390x-static";
 /// Where its C library is.
 const LIBRARY: &str = "/usr/s390x-linux-gnu";
 const CRATES: [&str; 4] = [
-    "tcp-echo-address",
+    "tcp-echo-net",
     "tcp-echo-loss",
     "tcp-echo-session",
     "tcp-echo-wire",

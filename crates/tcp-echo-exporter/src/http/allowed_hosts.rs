@@ -14,7 +14,7 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
-use tcp_echo_address::{HostName, HostNameError};
+use tcp_echo_net::{HostName, HostNameError};
 
 /// Paths that are served under any host: metrics, which Prometheus finds by many names, and
 /// health checks.

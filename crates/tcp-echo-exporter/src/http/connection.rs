@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tcp_echo_address::client_network;
+use tcp_echo_net::client_network;
 use tokio::sync::Notify;
 
 /// One connection. It is an extension of each of its requests.

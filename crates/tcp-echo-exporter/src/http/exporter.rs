@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::Router;
-use tcp_echo_server::{Address, BindError, adopt, listen};
+use tcp_echo_net::{Address, BindError, adopt, listen};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -59,7 +59,7 @@ impl Exporter {
     /// Outside a tokio runtime with I/O enabled.
     pub async fn bind(address: &Address, router: Router) -> Result<Self, BindError> {
         let listeners = listen(address).await?;
-        Self::new(listeners, router).map_err(|source| BindError::Listen {
+        Self::from_listeners(listeners, router).map_err(|source| BindError::Listen {
             address: address.clone(),
             source,
         })

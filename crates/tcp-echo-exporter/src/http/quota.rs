@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use tcp_echo_address::ClientCounts;
+use tcp_echo_net::ClientCounts;
 
 /// Counts the units that each client holds. A client is an IPv4 address, or the /64 of an IPv6
 /// address.

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use tcp_echo_address::client_network;
+use tcp_echo_net::client_network;
 use tokio::{
     sync::{Notify, oneshot},
     time::{Instant, sleep},

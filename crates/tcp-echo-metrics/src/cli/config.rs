@@ -5,8 +5,8 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tcp_echo_address::Address;
 use tcp_echo_exporter::{AllowedHosts, Lifecycle};
+use tcp_echo_net::Address;
 use tcp_echo_prober::{Dscp, Networks, OnDemandLimits};
 
 use tcp_echo_targets::{FilePattern, Shard};

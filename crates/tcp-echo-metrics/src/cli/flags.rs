@@ -20,7 +20,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use clap::{ArgAction, Parser};
-use tcp_echo_address::Address;
+use tcp_echo_net::Address;
 use tcp_echo_prober::{Dscp, Networks};
 use tcp_echo_targets::{FilePattern, Shard};
 

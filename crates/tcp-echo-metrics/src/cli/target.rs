@@ -46,7 +46,7 @@ impl FromStr for TargetSpec {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use tcp_echo_address::{AddressError, HostNameError};
+    use tcp_echo_net::{AddressError, HostNameError};
 
     proptest! {
         #[test]

@@ -17,7 +17,7 @@ const TARGETS_A_THREAD: usize = 5_000;
 
 /// A running prober.
 pub(super) struct Client {
-    handle: Arc<Handle>,
+    handle: Handle,
 }
 
 /// Where the prober's numbers go.
@@ -115,9 +115,7 @@ impl Client {
             part: "prober",
             error,
         })?;
-        Ok(Self {
-            handle: Arc::new(handle),
-        })
+        Ok(Self { handle })
     }
 
     /// What probes another list from then on. The program is ready when all of the list
@@ -132,19 +130,23 @@ impl Client {
             names.collect::<Vec<_>>()
         };
         readiness.configured(names(first));
-        let (handle, readiness) = (Arc::clone(&self.handle), readiness.clone());
+        let (handle, readiness) = (self.handle.clone(), readiness.clone());
         move |targets| {
             readiness.configured(names(&targets));
-            // The source has said in the log what changes.
+            // The source logs the changes; `ended` reports a prober that has ended.
             let _ = handle.apply(targets);
         }
     }
 
     /// Waits until it has ended without having been told to.
     pub(super) async fn ended(&self) -> RunError {
+        let reason = match self.handle.closed().await {
+            Ok(()) => "it was stopped".to_owned(),
+            Err(error) => error.to_string(),
+        };
         RunError::Ended {
             part: "prober",
-            reason: self.handle.ended().await.to_string(),
+            reason,
         }
     }
 

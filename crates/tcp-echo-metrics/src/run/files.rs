@@ -39,7 +39,7 @@ struct Wanted {
 /// out. Says so where the connections to `listed` targets, to those that may be asked for and
 /// of the server don't all fit.
 pub(super) fn budget(config: &Config, listed: usize) -> Budget {
-    let asked = config.on_demand.as_ref().map_or(0, |limits| limits.most);
+    let asked = config.on_demand.as_ref().map_or(0, |limits| limits.max);
     let targets = listed.saturating_add(asked);
     let Some(limit) = raise_limit() else {
         return Budget {
@@ -58,7 +58,7 @@ pub(super) fn budget(config: &Config, listed: usize) -> Budget {
     }
     let sockets = budget.probing.map(NonZeroUsize::get);
     if sockets.is_some_and(|sockets| sockets < targets) {
-        budget.socket_stats.shortage_was_told();
+        budget.socket_stats.shortage_was_logged();
     }
     warn!(
         limit,

@@ -1,4 +1,4 @@
-//! The way of a probe: frames out, replies in, and the session's word on both.
+//! The I/O of a connection: writes frames, reads replies, and polls the session.
 
 use std::{
     io,
@@ -15,14 +15,14 @@ use crate::{
     Sensor,
     backoff::Backoff,
     clock,
-    connection::{READS_IN_TURN, Written, disconnect_reason},
+    connection::{READS_PER_POLL, Written, disconnect_reason},
 };
 
-/// How often the kernel is asked for its view of a connection, at most.
+/// The shortest time between two readings of `TCP_INFO`.
 const TCP_INFO_EVERY: Duration = Duration::from_secs(1);
 
 impl<S: Sensor> Driver<S> {
-    /// Reads and writes what there is; ready with the error that ends the connection.
+    /// Reads and writes as far as possible. Ready with the error that ends the connection.
     pub(super) fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let Link::Up(connection) = &mut self.link else {
             return Poll::Pending;
@@ -36,7 +36,7 @@ impl<S: Sensor> Driver<S> {
             Poll::Ready(Err(error)) => return Poll::Ready(error),
             Poll::Pending => {}
         }
-        for _ in 0..READS_IN_TURN {
+        for _ in 0..READS_PER_POLL {
             match connection.poll_readable(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(error),
@@ -48,16 +48,15 @@ impl<S: Sensor> Driver<S> {
                 Err(error) => return Poll::Ready(error),
             }
         }
-        give_others_a_turn(cx);
+        yield_to_others(cx);
         Poll::Pending
     }
 
-    /// Does what the session says; gives until when it waits, or nothing where the
-    /// connection has changed.
+    /// Polls the session and does what it asks for. Returns until when it waits, or `None` if
+    /// the connection has changed.
     pub(super) fn poll_session(&mut self, cx: &mut Context<'_>) -> Option<Instant> {
-        // The clocks are read once where a slot is due and nothing else: the frame then has
-        // the stamp of that reading. The reading of a reply stands for the present, too, but
-        // is too old for a frame.
+        // If nothing but a slot is due, the clocks are read once, and the frame gets that
+        // stamp. The time of a read reply is recent enough for the poll, but not for a frame.
         let (now, mut stamp) = if let Some(read) = self.read.take() {
             (read, None)
         } else {
@@ -80,7 +79,7 @@ impl<S: Sensor> Driver<S> {
             match self.session.poll_read_until(now, read_until) {
                 Output::Event(event) => {
                     stamp = None;
-                    self.tell(&event);
+                    self.notify(&event);
                 }
                 Output::Transmit(transmit) => {
                     if let Err(error) = self.transmit(transmit, stamp.take()) {
@@ -103,9 +102,9 @@ impl<S: Sensor> Driver<S> {
         }
     }
 
-    /// Reads what had arrived by `now`, before any of it is called lost: the runtime may know
-    /// of the timer and not of the socket yet, and after a pause of the host there may be much.
-    /// Gives up to when all is read.
+    /// Reads what had arrived by `now`, before any of it is counted as lost: the runtime may
+    /// have polled the timer and not the socket yet, and after a pause of the host there may
+    /// be much. Returns up to when everything was read.
     fn catch_up(&mut self, now: Instant, cx: &mut Context<'_>) -> io::Result<Instant> {
         let Link::Up(connection) = &mut self.link else {
             return Ok(now);
@@ -113,12 +112,12 @@ impl<S: Sensor> Driver<S> {
         let reply = reply(&mut self.session, &mut self.sensor, &mut self.backoff);
         let until = connection.catch_up(now, reply)?;
         if until < now {
-            give_others_a_turn(cx);
+            yield_to_others(cx);
         }
         Ok(until)
     }
 
-    /// Writes the frame of a slot; `stamp` is the moment of its stamp, if that is now.
+    /// Writes the frame of a slot. Without a current `stamp` the frame gets a new one.
     fn transmit(&mut self, transmit: Transmit, stamp: Option<Time>) -> io::Result<()> {
         let Link::Up(connection) = &mut self.link else {
             return Ok(());
@@ -135,7 +134,7 @@ impl<S: Sensor> Driver<S> {
             Written::Part => None,
         };
         if let Some(event) = event {
-            self.tell(&event);
+            self.notify(&event);
         }
         Ok(())
     }
@@ -146,18 +145,18 @@ impl<S: Sensor> Driver<S> {
             && let Some(info) = connection.tcp_info()
         {
             let event = self.session.handle_tcp_info(info);
-            self.tell(&event);
+            self.notify(&event);
         }
     }
 }
 
-/// Has the task polled anew when the runtime has looked at its sockets and timers: woken at
-/// once, a peer that floods would have many turns before anybody else was found to be due.
-fn give_others_a_turn(cx: &mut Context<'_>) {
+/// Schedules the task after the runtime's next poll of sockets and timers. Woken at once, the
+/// task of a peer that floods would run many times before others are found to be due.
+fn yield_to_others(cx: &mut Context<'_>) {
     let _ = pin!(yield_now()).poll(cx);
 }
 
-/// What is done with a frame that arrived.
+/// Handles a frame that arrived.
 fn reply<S: Sensor>(
     session: &mut Session,
     sensor: &mut S,

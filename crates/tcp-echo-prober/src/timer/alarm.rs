@@ -1,4 +1,4 @@
-//! The operating system's alarm, the best there is on each.
+//! The most precise alarm of each operating system.
 
 #[cfg(not(target_os = "linux"))]
 pub(super) use super::thread_alarm::ThreadAlarm as Alarm;

@@ -1,8 +1,7 @@
 //! One precise timer for all targets of a runtime thread.
 //!
-//! An asynchronous runtime's own timers tick in milliseconds. Here the moments at
-//! which the targets want to be woken lie in one queue, and one alarm of the
-//! operating system is set to the earliest.
+//! The timers of an asynchronous runtime tick in milliseconds. Here one queue holds the
+//! deadlines of all targets, and one alarm of the operating system is set to the earliest.
 
 mod alarm;
 mod queue;
@@ -35,7 +34,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     queue: Queue,
-    /// What the alarm is set to.
+    /// The deadline that the alarm is set to.
     armed: Option<Instant>,
 }
 
@@ -50,7 +49,7 @@ impl Timer {
         })
     }
 
-    /// An entry of the queue.
+    /// Adds an entry to the queue.
     pub(crate) fn sleeper(&self) -> Sleeper {
         let id = self.shared.state().queue.insert();
         Sleeper {
@@ -60,11 +59,11 @@ impl Timer {
         }
     }
 
-    /// Wakes the sleepers in time, for ever.
+    /// Wakes the sleepers at their deadlines, until an error.
     pub(crate) async fn run(&self) -> io::Result<()> {
         let mut due = Vec::new();
         loop {
-            self.shared.alarm.rang().await?;
+            self.shared.alarm.fired().await?;
             {
                 let mut state = self.shared.state();
                 state.armed = None;
@@ -86,14 +85,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets the alarm to the earliest moment wanted, if it is not set to it.
+    /// Sets the alarm to the earliest deadline, unless it is set to that already.
     fn arm(&self, state: &mut State) {
         let earliest = state.queue.earliest();
         if earliest != state.armed {
             if let Some(at) = earliest {
                 self.alarm.set(at);
             }
-            // An alarm that nobody wants any more rings once and finds nothing due.
+            // An obsolete alarm fires once and finds nothing due.
             state.armed = earliest;
         }
     }
@@ -103,12 +102,12 @@ impl Shared {
 pub(crate) struct Sleeper {
     shared: Arc<Shared>,
     id: queue::Id,
-    /// What was asked for last, to ask for nothing twice.
+    /// The last deadline and waker, to skip repeated settings.
     wake: Option<(Instant, Waker)>,
 }
 
 impl Sleeper {
-    /// Has `waker` woken at `at`, which lies ahead, in place of any earlier deadline.
+    /// Wakes `waker` at `at`, which lies ahead. Replaces the deadline before.
     pub(crate) fn wake_at(&mut self, at: Instant, waker: &Waker) {
         match &mut self.wake {
             Some((deadline, by)) if by.will_wake(waker) => {

@@ -2,7 +2,7 @@
 
 use std::{task::Waker, time::Instant};
 
-/// Names an entry in the queue.
+/// Identifies an entry of the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Id(usize);
 
@@ -19,7 +19,7 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct Entry {
     waker: Option<Waker>,
-    /// Where in the heap its deadline lies, if it has one.
+    /// The position of its deadline in the heap, if it has one.
     position: Option<usize>,
 }
 
@@ -84,7 +84,7 @@ impl Queue {
         }
     }
 
-    /// Moves the deadline at `position` to where it belongs, and notes where that is.
+    /// Restores the heap after a change at `position`.
     fn settle(&mut self, mut position: usize) {
         let deadline = self.heap[position];
         while position > 0 {
@@ -145,7 +145,7 @@ mod tests {
                     let first = model.values().min().copied();
                     assert_eq!(due, first.is_some_and(|at| at <= now));
                     if due {
-                        // Which of several at one moment is taken, the queue decides.
+                        // The order of equal deadlines is undefined.
                         let gone = |id: &usize| queue.entries[*id].position.is_none();
                         let taken = *model.keys().find(|id| gone(id)).unwrap();
                         assert_eq!(model.remove(&taken), first);

@@ -1,4 +1,4 @@
-//! Other systems: a thread that sleeps as precisely as the system lets it.
+//! The alarm of systems without `timerfd`: a thread that sleeps as precisely as possible.
 //!
 //! `std::thread::sleep` is the most precise wait that is portable: on Windows it
 //! takes a high-resolution waitable timer, on macOS it is a kernel timer of
@@ -13,14 +13,14 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// How long before its moment an alarm changes from a wait that can be cut short,
-/// and is coarse, to slices of precise sleep.
+/// How long before its deadline an alarm changes from a coarse, interruptible wait to slices
+/// of precise sleep.
 const FINE: Duration = Duration::from_millis(20);
 
-/// The longest slice: how late an alarm may be that is set to an earlier moment.
+/// The longest slice: how late an alarm may be after it was set to an earlier deadline.
 const SLICE: Duration = Duration::from_millis(1);
 
-/// An alarm by a thread.
+/// An alarm with a thread of its own.
 pub(super) struct ThreadAlarm {
     shared: Arc<Shared>,
 }
@@ -29,14 +29,14 @@ pub(super) struct ThreadAlarm {
 struct Shared {
     command: Mutex<Command>,
     changed: Condvar,
-    rang: Notify,
+    fired: Notify,
 }
 
 #[derive(Clone, Copy, Default)]
 enum Command {
     #[default]
     Idle,
-    RingAt(Instant),
+    FireAt(Instant),
     End,
 }
 
@@ -45,26 +45,26 @@ impl ThreadAlarm {
         let shared = Arc::<Shared>::default();
         thread::Builder::new().name("alarm".to_owned()).spawn({
             let shared = shared.clone();
-            move || shared.keep()
+            move || shared.run()
         })?;
         Ok(Self { shared })
     }
 
-    /// Lets it ring at `at`, in place of any other moment.
+    /// Sets the alarm to `at`. Replaces the deadline before.
     pub(super) fn set(&self, at: Instant) {
-        self.shared.give(Command::RingAt(at));
+        self.shared.send(Command::FireAt(at));
     }
 
-    /// Waits until it has rung.
-    pub(super) async fn rang(&self) -> io::Result<()> {
-        self.shared.rang.notified().await;
+    /// Waits until it has fired.
+    pub(super) async fn fired(&self) -> io::Result<()> {
+        self.shared.fired.notified().await;
         Ok(())
     }
 }
 
 impl Drop for ThreadAlarm {
     fn drop(&mut self) {
-        self.shared.give(Command::End);
+        self.shared.send(Command::End);
     }
 }
 
@@ -73,13 +73,13 @@ impl Shared {
         self.command.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn give(&self, command: Command) {
+    fn send(&self, command: Command) {
         *self.command() = command;
         self.changed.notify_one();
     }
 
-    /// The thread: waits, and rings.
-    fn keep(&self) {
+    /// The thread: waits for deadlines, and notifies.
+    fn run(&self) {
         let mut command = self.command();
         loop {
             let at = match *command {
@@ -89,12 +89,12 @@ impl Shared {
                     command = woken.unwrap_or_else(PoisonError::into_inner);
                     continue;
                 }
-                Command::RingAt(at) => at,
+                Command::FireAt(at) => at,
             };
             let left = at.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 *command = Command::Idle;
-                self.rang.notify_one();
+                self.fired.notify_one();
             } else if let Some(coarse) = left.checked_sub(FINE).filter(|wait| !wait.is_zero()) {
                 let woken = self.changed.wait_timeout(command, coarse);
                 command = woken.unwrap_or_else(PoisonError::into_inner).0;
@@ -118,13 +118,13 @@ mod tests {
             alarm.set(Instant::now() + Duration::from_secs(3600));
             let at = Instant::now() + Duration::from_millis(wait);
             alarm.set(at);
-            alarm.rang().await.unwrap();
+            alarm.fired().await.unwrap();
             assert!(Instant::now() >= at);
             assert!(at.elapsed() < Duration::from_secs(2));
         }
         let shared = alarm.shared.clone();
         drop(alarm);
-        // The thread ends and gives its share back.
+        // The thread ends and drops its handle.
         let deadline = Instant::now() + Duration::from_secs(2);
         while Arc::strong_count(&shared) > 1 && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(1)).await;

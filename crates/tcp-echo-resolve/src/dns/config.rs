@@ -21,16 +21,15 @@ use tokio::time::timeout;
 
 use crate::Failure;
 
-/// For how long a nameserver that has not answered is asked after the others.
+/// How long a nameserver that has not answered is asked after the others.
 const AVOIDED: Duration = Duration::from_secs(60);
 
-/// The most nameservers that the system's resolvers take notice of, and the longest that
-/// they wait for one.
-const MOST_SERVERS: usize = 3;
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
-const MOST_ATTEMPTS: usize = 5;
+/// The limits of the system's resolvers: nameservers, timeout and attempts.
+const MAX_SERVERS: usize = 3;
+const MAX_TIMEOUT: Duration = Duration::from_secs(30);
+const MAX_ATTEMPTS: usize = 5;
 
-/// Whom to ask, and for which names.
+/// Nameservers, search domains, and how to ask.
 #[derive(Debug)]
 pub(crate) struct Config {
     servers: Vec<Server>,
@@ -44,7 +43,7 @@ pub(crate) struct Config {
 struct Server {
     resolver: TokioResolver,
     ip: IpAddr,
-    /// When it last failed to answer, if it has not answered since.
+    /// When it last failed to answer, unless it has answered since.
     silent: Mutex<Option<Instant>>,
 }
 
@@ -54,10 +53,8 @@ impl Config {
         options: &ResolverOpts,
         port: u16,
     ) -> Result<Self, Failure> {
-        let timeout = options
-            .timeout
-            .clamp(Duration::from_secs(1), LONGEST_TIMEOUT);
-        let servers = config.name_servers().iter().take(MOST_SERVERS);
+        let timeout = options.timeout.clamp(Duration::from_secs(1), MAX_TIMEOUT);
+        let servers = config.name_servers().iter().take(MAX_SERVERS);
         let servers = servers.map(|server| Server::new(server.ip, port, options, timeout));
         let search = match (config.search(), config.domain()) {
             ([], Some(domain)) if !domain.is_root() => vec![domain.clone()],
@@ -68,11 +65,11 @@ impl Config {
             search,
             ndots: options.ndots,
             timeout,
-            attempts: options.attempts.clamp(1, MOST_ATTEMPTS),
+            attempts: options.attempts.clamp(1, MAX_ATTEMPTS),
         })
     }
 
-    /// The names in full that `name` may stand for, in the order in which to ask.
+    /// The fully qualified names that `name` may mean, in the order to ask for.
     pub(crate) fn candidates(&self, name: &str) -> Result<Vec<Name>, Failure> {
         let mut parsed = Name::from_utf8(name).map_err(Failure::other)?;
         if parsed.is_fqdn() {
@@ -86,13 +83,13 @@ impl Config {
         let mut candidates: Vec<_> = self.search.iter().filter_map(append).collect();
         parsed.set_fqdn(true);
         let has_many_dots = name.matches('.').count() >= self.ndots;
-        let place = if has_many_dots { 0 } else { candidates.len() };
-        candidates.insert(place, parsed);
+        let position = if has_many_dots { 0 } else { candidates.len() };
+        candidates.insert(position, parsed);
         Ok(candidates)
     }
 
-    /// Asks one nameserver after the other, as often as is configured, and takes the
-    /// first word of any that there are records or that there are none.
+    /// Asks one nameserver after the other, for the configured number of attempts. Returns the
+    /// first definite answer: records, or that there are none.
     pub(crate) async fn ask(&self, name: &Name, of: RecordType) -> Result<Lookup, Failure> {
         let mut failure = Failure::NoAnswer;
         for _ in 0..self.attempts {
@@ -106,7 +103,7 @@ impl Config {
         Err(failure)
     }
 
-    /// As they are configured, but those that don't answer last.
+    /// The nameservers in the configured order, silent ones last.
     fn in_order(&self) -> Vec<&Server> {
         let mut servers: Vec<_> = self.servers.iter().collect();
         servers.sort_by_key(|server| server.is_avoided());
@@ -132,11 +129,11 @@ impl Server {
         let mut builder = TokioResolver::builder_with_config(config, provider);
         *builder.options_mut() = options.clone();
         let options = builder.options_mut();
-        // Who asks every so often wants to know what is so now.
+        // Repeated look-ups need current answers.
         options.cache_size = 0;
         options.use_hosts_file = ResolveHosts::Never;
         options.timeout = timeout;
-        // Which server is asked when, and how often, is not for it to choose.
+        // `Config::ask` decides on servers and attempts.
         options.attempts = 0;
         Ok(Self {
             resolver: builder.build().map_err(Failure::other)?,
@@ -150,29 +147,24 @@ impl Server {
         silent.is_some_and(|since| since.elapsed() < AVOIDED)
     }
 
-    async fn ask(
-        &self,
-        name: &Name,
-        of: RecordType,
-        patience: Duration,
-    ) -> Result<Lookup, Failure> {
-        let found = within(patience, self.resolver.lookup(name.clone(), of)).await;
+    async fn ask(&self, name: &Name, of: RecordType, limit: Duration) -> Result<Lookup, Failure> {
+        let found = within(limit, self.resolver.lookup(name.clone(), of)).await;
         let is_silent = matches!(found, Err(Failure::NoAnswer));
         let since = is_silent.then(Instant::now);
         *self.silent.lock().unwrap_or_else(PoisonError::into_inner) = since;
         if let Err(error) = &found {
-            tracing::debug!(%name, %of, nameserver = %self.ip, %error, "a nameserver has no records");
+            tracing::debug!(%name, %of, nameserver = %self.ip, %error, "no records from a nameserver");
         }
         found
     }
 }
 
-/// Twice the patience: an answer that is too long for a datagram is asked for again.
+/// Waits for twice the timeout: an answer that is too long for a datagram is asked for again.
 async fn within(
-    patience: Duration,
+    limit: Duration,
     look_up: impl Future<Output = Result<Lookup, NetError>>,
 ) -> Result<Lookup, Failure> {
-    let found = timeout(2 * patience, look_up).await;
+    let found = timeout(2 * limit, look_up).await;
     found.unwrap_or(Err(NetError::Timeout)).map_err(failure)
 }
 

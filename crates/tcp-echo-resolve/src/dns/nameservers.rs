@@ -1,4 +1,4 @@
-//! Whom to ask, as the system is configured at the moment.
+//! The system's current nameservers.
 
 use std::{
     net::IpAddr,
@@ -15,16 +15,16 @@ use hickory_resolver::{
 use super::config::Config;
 use crate::{Failure, IpVersion, hosts};
 
-/// A configuration that was read this long ago is looked at again.
+/// The age at which a configuration is checked again.
 const CHECK: Duration = Duration::from_secs(1);
 
 /// The port of nameservers.
 const PORT: u16 = 53;
 
-/// Where it is said whom to ask.
+/// The files that name nameservers and hosts.
 #[derive(Clone, Debug)]
 pub(crate) struct Sources {
-    /// In the format of resolv.conf; the system's configuration without.
+    /// A file in the format of resolv.conf; `None` is the system's configuration.
     pub(crate) resolv_conf: Option<PathBuf>,
     pub(crate) hosts: PathBuf,
     pub(crate) port: u16,
@@ -40,7 +40,7 @@ impl Default for Sources {
     }
 }
 
-/// The file that the system's own resolver reads, where there is one.
+/// The file that the system's resolver reads, if there is one.
 fn system_resolv_conf() -> Option<PathBuf> {
     cfg!(all(unix, not(target_vendor = "apple"))).then(|| "/etc/resolv.conf".into())
 }
@@ -73,8 +73,8 @@ impl Nameservers {
         hosts::find(&text, name, ip)
     }
 
-    /// Whom to ask now. What was learnt of nameservers stays for as long as their
-    /// configuration does.
+    /// The current configuration. The state of nameservers is kept while the configuration
+    /// stays the same.
     pub(crate) fn config(&self) -> Result<Arc<Config>, Failure> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -99,11 +99,11 @@ impl Nameservers {
         config
     }
 
-    /// What is written, to see whether it has changed. Without a file it is read whole
-    /// each time that it is parsed, and that is when it is looked at.
+    /// The text of the file, to detect changes. Without a file the configuration is read when
+    /// it is parsed.
     fn read(&self) -> String {
         match &self.sources.resolv_conf {
-            // One that is missing is as one that is empty.
+            // A missing file means the same as an empty one.
             Some(path) => std::fs::read(path)
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
                 .unwrap_or_default(),
@@ -123,7 +123,7 @@ impl Nameservers {
     }
 }
 
-/// A file without nameservers means the one of this host, as resolv.conf(5) says.
+/// A file without nameservers means the one of this host (resolv.conf(5)).
 #[cfg(all(unix, not(any(target_vendor = "apple", target_os = "android"))))]
 fn parse(text: &str) -> Result<(ResolverConfig, ResolverOpts), Failure> {
     let names_one = text.lines().any(|line| {

@@ -39,19 +39,19 @@ async fn users_with_their_passwords_are_welcome() {
     let passwords = Passwords::new().unwrap();
     // The second time from memory.
     for _ in 0..2 {
-        for (user, password, verdict) in [
-            ("alice", "secret", Verdict::Allowed),
-            ("bob", "secret", Verdict::Allowed),
-            ("alice", "Secret", Verdict::Unknown),
-            ("alice", "", Verdict::Unknown),
-            ("alice", "secret:", Verdict::Unknown),
-            ("carol", "secret", Verdict::Unknown),
-            ("", "secret", Verdict::Unknown),
+        for (user, password, outcome) in [
+            ("alice", "secret", Outcome::Allowed),
+            ("bob", "secret", Outcome::Allowed),
+            ("alice", "Secret", Outcome::Unknown),
+            ("alice", "", Outcome::Unknown),
+            ("alice", "secret:", Outcome::Unknown),
+            ("carol", "secret", Outcome::Unknown),
+            ("", "secret", Outcome::Unknown),
         ] {
             let said = passwords
                 .check(&users, &request(user, password), None)
                 .await;
-            assert_eq!(said, verdict, "{user}:{password}");
+            assert_eq!(said, outcome, "{user}:{password}");
         }
     }
     let lower = request("alice", "secret");
@@ -59,7 +59,7 @@ async fn users_with_their_passwords_are_welcome() {
     let lower = header(&lower.replace("Basic", "bASIC"));
     assert_eq!(
         passwords.check(&users, &lower, None).await,
-        Verdict::Allowed
+        Outcome::Allowed
     );
     for value in [
         "Basic",
@@ -69,16 +69,16 @@ async fn users_with_their_passwords_are_welcome() {
         "Bearer YWxpY2U6c2VjcmV0",
     ] {
         let said = passwords.check(&users, &header(value), None).await;
-        assert_eq!(said, Verdict::Unknown, "{value}");
+        assert_eq!(said, Outcome::Unknown, "{value}");
     }
     assert_eq!(
         passwords.check(&users, &HeaderMap::new(), None).await,
-        Verdict::Unknown
+        Outcome::Unknown
     );
     let nobody = Users::default();
     assert_eq!(
         passwords.check(&nobody, &HeaderMap::new(), None).await,
-        Verdict::Allowed
+        Outcome::Allowed
     );
 }
 
@@ -89,7 +89,7 @@ async fn a_new_hash_makes_the_old_password_wrong() {
     let before = users(&[("alice", 4)]);
     assert_eq!(
         passwords.check(&before, &request, None).await,
-        Verdict::Allowed
+        Outcome::Allowed
     );
     let text = format!(
         "basic_auth_users: {{alice: {}}}",
@@ -98,13 +98,13 @@ async fn a_new_hash_makes_the_old_password_wrong() {
     let after = Config::parse(Path::new("web.yml"), &text, |_| Err(String::new())).unwrap();
     assert_eq!(
         passwords.check(&after.users, &request, None).await,
-        Verdict::Unknown
+        Outcome::Unknown
     );
     // And gone is gone.
     let others = users(&[("bob", 4)]);
     assert_eq!(
         passwords.check(&others, &request, None).await,
-        Verdict::Unknown
+        Outcome::Unknown
     );
 }
 
@@ -113,7 +113,7 @@ async fn what_is_known_is_bounded_and_right_ones_stay() {
     let users = users(&[("alice", 4)]);
     let passwords = Passwords::new().unwrap();
     let good = request("alice", "secret");
-    assert_eq!(passwords.check(&users, &good, None).await, Verdict::Allowed);
+    assert_eq!(passwords.check(&users, &good, None).await, Outcome::Allowed);
     let mut known = Known::default();
     for index in 0..10_000_u32 {
         let mut fingerprint = Fingerprint::default();
@@ -121,10 +121,10 @@ async fn what_is_known_is_bounded_and_right_ones_stay() {
         known.insert(fingerprint, false);
         passwords.known().insert(fingerprint, false);
     }
-    assert_eq!(known.wrong.len(), KEPT);
+    assert_eq!(known.wrong.len(), MAX_RESULTS);
     // With nobody's turn, only memory can tell.
     let _permit = passwords.queue.acquire(None).await.unwrap();
-    assert_eq!(passwords.check(&users, &good, None).await, Verdict::Allowed);
+    assert_eq!(passwords.check(&users, &good, None).await, Outcome::Allowed);
 }
 
 #[tokio::test]
@@ -139,13 +139,13 @@ async fn no_more_wait_than_may() {
     let polled = guesses.iter_mut().map(|guess| first_poll(guess.as_mut()));
     let polled: Vec<_> = polled.collect();
     assert_eq!(polled.first(), Some(&None));
-    assert_eq!(polled.last(), Some(&Some(Verdict::Busy)));
+    assert_eq!(polled.last(), Some(&Some(Outcome::Busy)));
     // Another client's password is checked all the same.
     let elsewhere = Some("192.0.2.1".parse().unwrap());
     let mut waiting = std::pin::pin!(passwords.check(&users, &good, elsewhere));
     assert!(first_poll(waiting.as_mut()).is_none());
     drop(permit);
-    assert_eq!(waiting.await, Verdict::Allowed);
+    assert_eq!(waiting.await, Outcome::Allowed);
 }
 
 /// What a future gives at its first poll.
@@ -176,7 +176,7 @@ async fn an_unknown_user_costs_what_a_wrong_password_costs() {
             let before = Instant::now();
             assert_eq!(
                 passwords.check(&users, &request, None).await,
-                Verdict::Unknown
+                Outcome::Unknown
             );
             times.push(before.elapsed());
         }

@@ -1,4 +1,4 @@
-//! Clients' certificates: the five ways of Go to ask for them.
+//! Client certificates: the five modes of Go.
 
 use std::sync::Arc;
 
@@ -18,16 +18,16 @@ use rustls::{
 use super::{Pem, sans};
 use crate::{WebConfigError, section::Section};
 
-/// What is asked of clients.
+/// The mode of client authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClientAuth {
-    /// Nothing.
+    /// No certificate.
     No,
-    /// A certificate of any signer, if they have one.
+    /// An optional certificate of any signer.
     Request,
     /// A certificate of any signer.
     RequireAny,
-    /// A certificate of the client CA, if they have one.
+    /// An optional certificate of the client CA.
     VerifyIfGiven,
     /// A certificate of the client CA.
     RequireAndVerify,
@@ -53,7 +53,7 @@ impl ClientAuth {
     }
 }
 
-/// What is asked, and the names of which a certificate must have one.
+/// Parses the mode, and the names of which a certificate must have one.
 pub(super) fn parse(
     section: &mut Section<'_>,
     client_ca: Option<&Pem>,
@@ -95,7 +95,7 @@ pub(super) fn parse(
     Ok((auth, Some(names)))
 }
 
-/// What checks the clients' certificates, if any are asked for.
+/// The verifier of client certificates, if any are requested.
 pub(super) fn verifier(
     auth: ClientAuth,
     roots: Option<(Vec<CertificateDer<'static>>, &Pem)>,
@@ -122,9 +122,9 @@ pub(super) fn verifier(
     })))
 }
 
-/// In every mode a client proves that it has the key of its certificate. Whether
-/// somebody vouches for the certificate is asked in the modes that verify; in the
-/// others anybody can make one, and only `client_allowed_sans` is looked at.
+/// In every mode a client proves that it has the key of its certificate. Only the modes that
+/// verify check the signer; in the others anyone can make a certificate, and only
+/// `client_allowed_sans` is checked.
 #[derive(Debug)]
 struct Verifier {
     auth: ClientAuth,

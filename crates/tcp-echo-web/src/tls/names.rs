@@ -1,4 +1,4 @@
-//! Go's names of versions, cipher suites and curves, in rustls's terms.
+//! Go's names of versions, cipher suites and curves, for rustls.
 
 use rustls::{
     CipherSuite, SupportedCipherSuite, SupportedProtocolVersion,
@@ -54,7 +54,7 @@ pub(super) fn versions(
     }
 }
 
-/// Go's name of a suite. rustls writes those of TLS 1.3 with `TLS13` in front.
+/// Go's name of a suite. rustls has the prefix `TLS13` for those of TLS 1.3.
 fn name_of(suite: CipherSuite) -> String {
     format!("{suite:?}").replacen("TLS13_", "TLS_", 1)
 }

@@ -1,5 +1,4 @@
-//! The names that a certificate is for: its subject alternative names (RFC 5280,
-//! section 4.2.1.6).
+//! Subject alternative names of a certificate (RFC 5280, section 4.2.1.6).
 
 use std::net::IpAddr;
 
@@ -10,7 +9,7 @@ use x509_cert::{
     ext::pkix::{SubjectAltName, name::GeneralName},
 };
 
-/// Whether one of the certificate's names is among those.
+/// Checks that one of the certificate's names is allowed.
 pub(super) fn check(certificate: &CertificateDer<'_>, allowed: &[String]) -> Result<(), Error> {
     let encoding = |_| Error::InvalidCertificate(CertificateError::BadEncoding);
     let certificate = Certificate::from_der(certificate).map_err(encoding)?;
@@ -28,7 +27,7 @@ pub(super) fn check(certificate: &CertificateDer<'_>, allowed: &[String]) -> Res
     ))
 }
 
-/// A name as it is written, if it is of DNS, of mail, an IP address or a URI.
+/// A name as text, if it is a DNS name, a mail address, an IP address or a URI.
 fn text(name: &GeneralName) -> Option<String> {
     match name {
         GeneralName::DnsName(name)

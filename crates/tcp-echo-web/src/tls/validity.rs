@@ -1,4 +1,4 @@
-//! From when until when a certificate is valid (RFC 5280, section 4.1.2.5).
+//! The validity of a certificate (RFC 5280, section 4.1.2.5).
 
 use std::{
     fmt,
@@ -11,14 +11,14 @@ use x509_cert::{
     der::{DateTime, Decode as _},
 };
 
-/// From when until when a certificate is valid, both included.
+/// The period of validity of a certificate, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Validity {
     not_before: DateTime,
     not_after: DateTime,
 }
 
-/// Why a certificate is not valid at a moment.
+/// Why a certificate is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Invalid {
     NotYet { not_before: DateTime },
@@ -26,7 +26,7 @@ pub(crate) enum Invalid {
 }
 
 impl Validity {
-    /// None where the certificate can't be read.
+    /// `None` if the certificate can't be parsed.
     pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
         let certificate = Certificate::from_der(certificate).ok()?;
         let validity = certificate.tbs_certificate().validity();
@@ -36,7 +36,7 @@ impl Validity {
         })
     }
 
-    /// The last second in which it is valid.
+    /// The last second of validity.
     pub(crate) fn not_after(&self) -> Option<SystemTime> {
         UNIX_EPOCH.checked_add(self.not_after.unix_duration())
     }

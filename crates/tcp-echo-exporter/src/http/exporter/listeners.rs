@@ -2,7 +2,7 @@
 
 use std::{future::poll_fn, io, net::SocketAddr, task::Poll, time::Duration};
 
-use tcp_echo_server::is_connection_error;
+use tcp_echo_net::is_connection_error;
 use tokio::{
     net::{TcpListener, TcpStream},
     time::{Instant, sleep_until},

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tcp_echo_address::client_network;
+use tcp_echo_net::client_network;
 use tokio::task::{AbortHandle, JoinHandle};
 
 /// The tasks of all streams. At the limit, the oldest stream of the client with the most

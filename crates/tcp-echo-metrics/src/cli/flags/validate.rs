@@ -182,7 +182,7 @@ impl Flags {
             return Ok(Some(OnDemandLimits {
                 networks,
                 idle: self.web.probe_idle,
-                most: self.web.probe_max.get(),
+                max: self.web.probe_max.get(),
             }));
         };
         Err(UsageError::InvalidValue {

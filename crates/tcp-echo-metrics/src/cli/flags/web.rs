@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
-use tcp_echo_address::Address;
 use tcp_echo_exporter::AllowedHosts;
+use tcp_echo_net::Address;
 use tcp_echo_prober::Networks;
 
 use crate::cli::{duration, values};

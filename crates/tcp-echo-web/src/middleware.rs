@@ -1,4 +1,4 @@
-//! What comes before the endpoints.
+//! The middleware: rate limit, passwords and headers.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -13,32 +13,33 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-use crate::{Web, passwords::Verdict};
+use crate::{Web, passwords::Outcome};
 
-/// What asks for a password (RFC 7617).
+/// The challenge for a password (RFC 7617).
 const CHALLENGE: &str = "Basic realm=\"tcp-echo-metrics\", charset=\"UTF-8\"";
 
-/// A `router` that only what `web` allows comes to.
+/// Adds the middleware to `router`.
 pub(crate) fn protect(router: Router, web: Web) -> Router {
-    router.layer(from_fn_with_state(web, gate))
+    router.layer(from_fn_with_state(web, handle))
 }
 
-async fn gate(State(web): State<Web>, request: Request, next: Next) -> Response {
+async fn handle(State(web): State<Web>, request: Request, next: Next) -> Response {
     let now = web.current().await;
-    let is_over = |bucket: &std::sync::Arc<crate::limit::Bucket>| !bucket.take(Instant::now());
-    let mut response = if now.bucket.as_ref().is_some_and(is_over) {
+    let limiter = now.request_limiter.as_ref();
+    let is_over = limiter.is_some_and(|limiter| !limiter.allows(Instant::now()));
+    let mut response = if is_over {
         refuse(StatusCode::TOO_MANY_REQUESTS, "too many requests\n", None)
     } else {
         let client = client(&request);
         let passwords = web.passwords();
         match passwords.check(&now.users, request.headers(), client).await {
-            Verdict::Allowed => next.run(request).await,
-            Verdict::Unknown => refuse(
+            Outcome::Allowed => next.run(request).await,
+            Outcome::Unknown => refuse(
                 StatusCode::UNAUTHORIZED,
                 "a user's name and password are needed\n",
                 Some((header::WWW_AUTHENTICATE, CHALLENGE)),
             ),
-            Verdict::Busy => refuse(
+            Outcome::Busy => refuse(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many passwords are being checked\n",
                 Some((header::RETRY_AFTER, "1")),
@@ -51,7 +52,7 @@ async fn gate(State(web): State<Web>, request: Request, next: Next) -> Response 
     response
 }
 
-/// Where a request comes from, if its server says so.
+/// The client's address, if the server provides it.
 fn client(request: &Request) -> Option<IpAddr> {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
     Some(peer.0.ip())

@@ -8,10 +8,10 @@ use std::{
 
 use idna::AsciiDenyList;
 
-/// The longest name that the domain name system can carry, in text.
+/// The maximum length of a DNS name, in text.
 const MAX_NAME: usize = 253;
 
-/// The longest part of a name between two dots.
+/// The maximum length of a label.
 const MAX_LABEL: usize = 63;
 
 /// The host of an address.
@@ -21,19 +21,19 @@ pub enum Host {
     Ip(IpAddr),
     /// A link-local address and the interface that it is on.
     LinkLocal(LinkLocal),
-    /// A name to be looked up.
+    /// A name to look up.
     Name(HostName),
 }
 
-/// A link-local IPv6 address (`fe80::/10`) and its zone (RFC 4007), which it means nothing
-/// without: each interface has such a network of its own.
+/// A link-local IPv6 address (`fe80::/10`) with its zone (RFC 4007): each interface has its own
+/// link-local network.
 ///
-/// It prints as the system's resolver takes it, `fe80::1%eth0`.
+/// It prints in the form of the system's resolver, `fe80::1%eth0`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LinkLocal {
     /// The address.
     pub ip: Ipv6Addr,
-    /// The interface, by name or by number. Whether there is one is for the system to say.
+    /// The interface, by name or number. It may not exist.
     pub zone: String,
 }
 
@@ -43,13 +43,13 @@ impl fmt::Display for LinkLocal {
     }
 }
 
-/// A name of the domain name system, or one that the system's resolver finds elsewhere.
+/// A name in the DNS, or one that the system's resolver finds elsewhere.
 ///
-/// It keeps two forms: as it was written, to be shown, and in ASCII, to be looked up. They
-/// differ where a name has other letters than those (RFC 5890, UTS #46).
+/// It has two forms: as written, for display, and in ASCII, for look-ups. They differ for
+/// internationalized names (RFC 5890, UTS #46).
 ///
 /// ```
-/// use tcp_echo_address::HostName;
+/// use tcp_echo_net::HostName;
 ///
 /// let name: HostName = "Größe.example".parse()?;
 /// assert_eq!(name.to_string(), "Größe.example");
@@ -58,12 +58,12 @@ impl fmt::Display for LinkLocal {
 ///     "a b".parse::<HostName>().unwrap_err().to_string(),
 ///     "no host name has ' ': it has letters, digits, '-', '_' and '.'"
 /// );
-/// # Ok::<(), tcp_echo_address::HostNameError>(())
+/// # Ok::<(), tcp_echo_net::HostNameError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostName {
     written: String,
-    /// Where it is another.
+    /// Set if it differs.
     ascii: Option<String>,
 }
 
@@ -71,34 +71,34 @@ pub struct HostName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostNameError {
-    /// There is nothing.
+    /// The name is empty.
     #[error("the host name is missing")]
     Empty,
-    /// A character that is in no host name.
+    /// A character that is not allowed in a host name.
     #[error("no host name has {0:?}: it has letters, digits, '-', '_' and '.'")]
     Character(char),
-    /// Letters beyond ASCII that make no name.
+    /// Characters beyond ASCII that form no valid name.
     #[error("not a host name: some of its characters can't be written in the domain name system")]
     Unicode,
-    /// Nothing between two dots, or before the first.
+    /// An empty label.
     #[error("not a host name: there is nothing between two dots, or before the first")]
     EmptyLabel,
-    /// A part between two dots is too long.
+    /// A label is too long.
     #[error("not a host name: between two dots are at most {MAX_LABEL} characters")]
     LongLabel,
-    /// It is too long.
+    /// The name is too long.
     #[error("not a host name: it has at most {MAX_NAME} characters")]
     Long,
 }
 
 impl HostName {
-    /// The name in ASCII alone, in A-labels where it has other letters: what is looked up.
+    /// The name in ASCII, with A-labels where needed, for look-ups.
     pub fn ascii(&self) -> &str {
         self.ascii.as_ref().unwrap_or(&self.written)
     }
 }
 
-/// As it was written.
+/// As written.
 impl fmt::Display for HostName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.written)
@@ -130,8 +130,8 @@ impl FromStr for HostName {
     }
 }
 
-/// Of the ASCII characters. The underscore is in no host name of the standards (RFC 952), but
-/// in those of services and of many hosts.
+/// Whether an ASCII character is allowed. The standard (RFC 952) has no underscore, but services
+/// and many hosts do.
 fn is_in_names(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
@@ -139,14 +139,14 @@ fn is_in_names(c: char) -> bool {
 fn a_labels(text: &str) -> Result<String, HostNameError> {
     let ascii = idna::domain_to_ascii_cow(text.as_bytes(), AsciiDenyList::EMPTY);
     match ascii {
-        // Some characters stand for others: one is "a/c".
+        // Some characters map to several: one maps to "a/c".
         Ok(ascii) if ascii.chars().all(is_in_names) => Ok(ascii.into_owned()),
         _ => Err(HostNameError::Unicode),
     }
 }
 
 fn check_lengths(ascii: &str) -> Result<(), HostNameError> {
-    // The root's dot, which makes the name an absolute one.
+    // The root's dot of an absolute name.
     let name = ascii.strip_suffix('.').unwrap_or(ascii);
     if name.len() > MAX_NAME {
         return Err(HostNameError::Long);

@@ -1,4 +1,4 @@
-//! How many look-ups are under way at once.
+//! Limits of concurrent look-ups.
 
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
@@ -7,23 +7,22 @@ use tokio::{
     time::timeout,
 };
 
-/// After this long a look-up no longer keeps others from beginning.
+/// How long a look-up counts as prompt; then another one may start.
 pub(crate) const PROMPT: Duration = Duration::from_millis(250);
 
-/// How many look-ups a [`Resolver`](crate::Resolver) has under way at once; others wait
-/// for their turn.
+/// How many look-ups a [`Resolver`](crate::Resolver) runs concurrently; others wait.
 ///
-/// Most look-ups take milliseconds, and those that hang take ten seconds or more. So the
-/// number of those that have just begun is kept low, for the nameservers' sake; one that
-/// takes longer than a quarter of a second lets another begin, up to the number of all.
-/// Names that have hung before have a share of these, and leave the rest to the others.
+/// Most look-ups take milliseconds; those that hang take ten seconds or more. The number of
+/// new ones is low, to spare the nameservers. A look-up that takes longer than a quarter of a
+/// second lets another one start, up to the total. Names that have hung before get only a part
+/// of the total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Look-ups that have begun less than a quarter of a second ago.
+    /// Look-ups that started less than a quarter of a second ago.
     pub prompt: usize,
     /// Look-ups of names that have hung before.
     pub slow: usize,
-    /// All look-ups. Each has a thread or a socket.
+    /// All look-ups. Each takes a thread or a socket.
     pub all: usize,
 }
 
@@ -38,28 +37,28 @@ impl Default for Limits {
     }
 }
 
-/// Places for look-ups.
+/// Hands out permits for look-ups.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub(crate) struct Permits {
     prompt: Arc<Semaphore>,
     slow: Arc<Semaphore>,
     all: Arc<Semaphore>,
 }
 
-/// A look-up's place, for as long as it takes.
+/// The permit of a look-up, held until it ends.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Permit {
     _all: OwnedSemaphorePermit,
     _slow: Option<OwnedSemaphorePermit>,
 }
 
-/// What it has besides for as long as it is prompt.
+/// A second permit, held while the look-up is prompt.
 #[derive(Debug)]
-pub(crate) struct Prompt {
+pub(crate) struct PromptPermit {
     _permit: OwnedSemaphorePermit,
 }
 
-impl Places {
+impl Permits {
     pub(crate) fn new(limits: Limits) -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
         Self {
@@ -69,9 +68,9 @@ impl Places {
         }
     }
 
-    /// Waits for a place; nothing where they are no more.
-    pub(crate) async fn take(&self, is_slow: bool) -> Option<(Place, Prompt)> {
-        // In this order: what waits for its share holds up nothing else.
+    /// Waits for the permits; `None` if the resolver has ended.
+    pub(crate) async fn take(&self, is_slow: bool) -> Option<(Permit, PromptPermit)> {
+        // In this order, so that a slow name that waits blocks no other.
         let slow = if is_slow {
             Some(self.slow.clone().acquire_owned().await.ok()?)
         } else {
@@ -79,17 +78,17 @@ impl Places {
         };
         let all = self.all.clone().acquire_owned().await.ok()?;
         let prompt = self.prompt.clone().acquire_owned().await.ok()?;
-        let place = Place {
+        let permit = Permit {
             _all: all,
             _slow: slow,
         };
-        Some((place, Prompt { _permit: prompt }))
+        Some((permit, PromptPermit { _permit: prompt }))
     }
 }
 
-impl Prompt {
-    /// Waits for `work`, and lets others begin when it is no longer prompt.
-    pub(crate) async fn while_it_lasts<T>(self, work: impl Future<Output = T>) -> T {
+impl PromptPermit {
+    /// Waits for `work`, and drops the permit when it is no longer prompt.
+    pub(crate) async fn during<T>(self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         if let Ok(done) = timeout(PROMPT, &mut work).await {
             return done;

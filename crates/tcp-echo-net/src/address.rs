@@ -1,38 +1,23 @@
-//! Addresses and networks, as people write them: to listen on, to reach, or to admit.
-//!
-//! An [`Address`] is text that was understood: `host:4000`, `192.0.2.1:4000`,
-//! `[2001:db8::1]:4000`, `[fe80::1%eth0]:4000`, or `:4000`, which is every address of
-//! this host to a server and this host to a client. What was not understood says why in
-//! an [`AddressError`], made to be shown to the one who wrote it. Nothing is looked up.
-//!
-//! [`Networks`] says of an IP address whether it is in one of them: `10.0.0.0/8,2001:db8::/32`.
-#![forbid(unsafe_code)]
-#![deny(missing_docs)]
+//! Addresses as written: a host and a port.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-mod client_counts;
-mod host;
-mod networks;
+use crate::{Host, HostName, HostNameError, LinkLocal};
 
-pub use client_counts::ClientCounts;
-pub use host::{Host, HostName, HostNameError, LinkLocal};
-pub use networks::{Networks, NetworksError, client_network};
-
-/// A host and a port, and the text that they were written as.
+/// A host and a port, with the text as written.
 ///
 /// ```
-/// use tcp_echo_address::{Address, Host};
+/// use tcp_echo_net::{Address, Host};
 ///
 /// let address: Address = "[::1]:4000".parse()?;
 /// assert_eq!(address.host(), Some(&Host::Ip("::1".parse().unwrap())));
 /// assert_eq!(address.port(), 4000);
 /// assert_eq!(address.to_string(), "[::1]:4000");
-/// // No host: every address of this one to listen on, or this one to reach.
+/// // No host: every address of this host to listen on, or this host as a target.
 /// assert_eq!(":4000".parse::<Address>()?.host(), None);
-/// # Ok::<(), tcp_echo_address::AddressError>(())
+/// # Ok::<(), tcp_echo_net::AddressError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
@@ -48,10 +33,10 @@ pub enum AddressError {
     /// There is no port.
     #[error("the port is missing: write host:port, as in localhost:4000 or [::1]:4000")]
     MissingPort,
-    /// A number alone, surely a port.
+    /// Only a number, probably a port.
     #[error("write a port with a colon before it, as in :4000")]
     BarePort,
-    /// The port is a word.
+    /// The port is not a number.
     #[error("the port must be a number, as in host:4000, not the name of a service")]
     NamedPort,
     /// The port is no 16-bit number.
@@ -63,19 +48,19 @@ pub enum AddressError {
     /// A link-local address without its zone.
     #[error("a link-local address needs the interface that it is on, as in [fe80::1%eth0]:4000")]
     NoZone,
-    /// A zone after an address that has none.
+    /// A zone of an address that is not link-local.
     #[error("only a link-local address, fe80::/10, has an interface after a '%'")]
     Zone,
     /// Brackets around something else, or unpaired ones.
     #[error("brackets are for an IPv6 address, as in [::1]:4000")]
     Brackets,
-    /// A scheme or a path, as of a URL.
+    /// A URL.
     #[error("not a URL: write host:port alone, as in localhost:4000")]
     Url,
-    /// Only digits and dots, and yet no IPv4 address.
+    /// Digits and dots that are no IPv4 address.
     #[error("not an IPv4 address, which is written as in 192.0.2.1:4000")]
     Ipv4,
-    /// A space, a line break or the like, anywhere.
+    /// White space, anywhere.
     #[error("there is white space in it: remove that")]
     Space,
     /// The host is neither an IP address nor a name.
@@ -87,8 +72,8 @@ pub enum AddressError {
 }
 
 impl Address {
-    /// A port without a host: every address of this host to listen on, this host to
-    /// reach.
+    /// A port without a host: every address of this host to listen on, or this host as a
+    /// target.
     pub fn of_port(port: u16) -> Self {
         Self {
             host: None,
@@ -97,20 +82,18 @@ impl Address {
         }
     }
 
-    /// The host; `None` is every address of this host to listen on, and this host
-    /// as a target.
+    /// The host; `None` is every address of this host to listen on, or this host as a target.
     pub fn host(&self) -> Option<&Host> {
         self.host.as_ref()
     }
 
-    /// The port. 0, to listen on, is any free one.
+    /// The port. To listen on, 0 is any free port.
     pub fn port(&self) -> u16 {
         self.port
     }
 }
 
-/// A link-local address without a zone (a scope of 0) prints as a text that is refused
-/// where it is read.
+/// A link-local address without a zone (a scope of 0) prints as a text that does not parse.
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
         let (ip, port) = (address.ip(), address.port());
@@ -153,14 +136,14 @@ impl FromStr for Address {
     }
 }
 
-/// As it was written.
+/// As written.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.written)
     }
 }
 
-/// Cuts `host:port` in two. The brackets of an IPv6 address stay on.
+/// Splits `host:port`. An IPv6 address keeps its brackets.
 fn split(text: &str) -> Result<(&str, &str), AddressError> {
     if text.contains('/') {
         return Err(AddressError::Url);
@@ -184,7 +167,7 @@ fn split(text: &str) -> Result<(&str, &str), AddressError> {
     Ok((host, port))
 }
 
-/// A port in decimal digits alone; `u16`'s own parser would take `+80`.
+/// Parses a port of decimal digits. The parser of `u16` would accept `+80`.
 fn parse_port(text: &str) -> Result<u16, AddressError> {
     if text.is_empty() {
         return Err(AddressError::MissingPort);
@@ -219,7 +202,7 @@ fn parse_host(text: &str) -> Result<Host, AddressError> {
         return Ok(Host::Ip(ip.into()));
     }
     let name: HostName = text.parse()?;
-    // Digits of other scripts are digits here too.
+    // Digits of other scripts count, too.
     let mut ascii = name.ascii().bytes();
     if ascii.all(|byte| byte == b'.' || byte.is_ascii_digit()) {
         return Err(AddressError::Ipv4);
@@ -227,7 +210,7 @@ fn parse_host(text: &str) -> Result<Host, AddressError> {
     Ok(Host::Name(name))
 }
 
-/// An IPv6 address without its brackets, with a zone where it is a link-local one.
+/// Parses an IPv6 address without brackets, with a zone if it is link-local.
 fn parse_bracketed(text: &str) -> Result<Host, AddressError> {
     let (ip, zone) = match text.split_once('%') {
         Some((ip, zone)) => (ip, Some(zone)),
@@ -235,7 +218,7 @@ fn parse_bracketed(text: &str) -> Result<Host, AddressError> {
     };
     let ip: Ipv6Addr = ip.parse().map_err(|_| AddressError::Brackets)?;
     match (ip.is_unicast_link_local(), zone) {
-        // 0 is the number of no interface.
+        // No interface has the number 0.
         (true, None | Some("" | "0")) => Err(AddressError::NoZone),
         (false, None) => Ok(Host::Ip(ip.into())),
         (false, Some(_)) => Err(AddressError::Zone),

@@ -1,4 +1,4 @@
-//! Networks, as they are written to say where connections may be made to, or come from.
+//! Lists of networks, and the network of a client.
 
 use std::{
     fmt,
@@ -11,11 +11,11 @@ use ipnet::IpNet;
 
 /// A list of networks (CIDR, RFC 4632 and RFC 4291).
 ///
-/// Written with commas between them; an address alone is a network of one. An IPv4
-/// address that comes in the clothes of IPv6 (`::ffff:192.0.2.1`) is the IPv4 address.
+/// The text form separates them by commas; an address is a network of one. An IPv4-mapped IPv6
+/// address (`::ffff:192.0.2.1`) counts as the IPv4 address.
 ///
 /// ```
-/// use tcp_echo_address::Networks;
+/// use tcp_echo_net::Networks;
 ///
 /// let networks: Networks = "10.0.0.0/8, 2001:db8::/32, 192.0.2.1".parse()?;
 /// assert!(networks.contains("10.1.2.3".parse()?));
@@ -31,12 +31,12 @@ use ipnet::IpNet;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks(Arc<[IpNet]>);
 
-/// The network by which limits count a client: an IPv4 address itself, and the /64 of an IPv6
-/// address, since a host can take any address in it.
+/// The network that identifies a client in limits: an IPv4 address itself, and the /64 of an
+/// IPv6 address, since a host can use any address in it.
 ///
 /// ```
 /// use std::net::IpAddr;
-/// use tcp_echo_address::client_network;
+/// use tcp_echo_net::client_network;
 ///
 /// let of = |ip: &str| client_network(ip.parse().unwrap()).to_string();
 /// assert_eq!(of("192.0.2.1"), "192.0.2.1");
@@ -55,38 +55,38 @@ pub const fn client_network(ip: IpAddr) -> IpAddr {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NetworksError {
-    /// One of them is no network.
+    /// An element is no network.
     #[error("{0:?} is not a network, which is written as in 10.0.0.0/8 or 2001:db8::/32")]
     Form(String),
-    /// An address with the prefix of a network that it is in.
+    /// An address with bits beyond the prefix.
     #[error("{written:?} has bits beyond its prefix: write {network} or {address}")]
     Beyond {
-        /// As it was written.
+        /// The text.
         written: String,
-        /// The network that it is in.
+        /// The network of the address.
         network: IpNet,
         /// The address as a network of one.
         address: IpNet,
     },
-    /// IPv4 in the clothes of IPv6.
+    /// IPv4-mapped IPv6.
     #[error("{0:?} stands for IPv4 addresses: write them as such, as in 10.0.0.0/8")]
     Mapped(String),
 }
 
 impl Networks {
-    /// Whether the address is in any of them.
+    /// Whether the address is in one of the networks.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Whether there is none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// All networks of several lists.
+/// Joins several lists.
 impl FromIterator<Self> for Networks {
     fn from_iter<T: IntoIterator<Item = Self>>(lists: T) -> Self {
         let networks = lists.into_iter().flat_map(|list| list.0.to_vec());
@@ -120,7 +120,7 @@ fn network(text: &str) -> Result<IpNet, NetworksError> {
             .parse::<IpNet>()
             .map_err(|_| NetworksError::Form(text.to_owned()))?,
     };
-    // No address would ever be in it.
+    // `contains` compares canonical addresses, so none would match.
     if let IpNet::V6(v6) = network
         && v6.addr().to_ipv4_mapped().is_some()
     {

@@ -1,16 +1,16 @@
-//! How many of something each client holds.
+//! Counts per client.
 
 use std::{collections::HashMap, net::IpAddr};
 
 use crate::client_network;
 
-/// Counts what clients hold of something that is limited. A client is what
-/// [`client_network`] says; what is held by none that is known counts among all alone.
+/// Counts how many of a limited resource each client holds. [`client_network`] identifies a
+/// client; unknown clients count in the total only.
 ///
-/// Nothing is kept of a client that holds nothing.
+/// A client that holds none takes no memory.
 ///
 /// ```
-/// use tcp_echo_address::ClientCounts;
+/// use tcp_echo_net::ClientCounts;
 ///
 /// let mut counts = ClientCounts::default();
 /// let client = Some("2001:db8::1".parse()?);
@@ -29,23 +29,23 @@ pub struct ClientCounts {
 }
 
 impl ClientCounts {
-    /// How many are held by all.
+    /// The total.
     pub const fn all(&self) -> usize {
         self.all
     }
 
-    /// How many the client with this address holds.
+    /// The count of the client with this address.
     pub fn of(&self, client: IpAddr) -> usize {
         let network = client_network(client);
         self.by_client.get(&network).copied().unwrap_or(0)
     }
 
-    /// The most that one client holds, if any that is known holds one.
+    /// The largest count of a known client, if there is one.
     pub fn largest(&self) -> Option<usize> {
         self.by_client.values().copied().max()
     }
 
-    /// Counts one more.
+    /// Counts one more, of `client` if known.
     pub fn take(&mut self, client: Option<IpAddr>) {
         self.all += 1;
         if let Some(client) = client {
@@ -53,7 +53,7 @@ impl ClientCounts {
         }
     }
 
-    /// Counts one less of a client that holds one.
+    /// Counts one less, of a client that holds one.
     pub fn release(&mut self, client: Option<IpAddr>) {
         self.all = self.all.saturating_sub(1);
         let Some(network) = client.map(client_network) else {

@@ -1,16 +1,17 @@
-//! Binding, and what errors of accepting mean.
+//! Opening listeners.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tcp_echo_address::{Address, Host};
-use tokio::net::TcpListener;
 
-/// How many connections the kernel may hold ready for us; it lowers this to its own limit.
+use crate::{Address, Host};
+
+/// The backlog of a listener. The kernel lowers it to its own limit.
 const BACKLOG: i32 = 4096;
 
-/// Why an address could not be listened on. The message names the address, the source the cause.
+/// Why it is not possible to listen on an address. The message names the address, the source the
+/// cause.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
@@ -19,20 +20,20 @@ pub enum BindError {
     Lookup {
         /// The address as written.
         address: Address,
-        /// What the resolver said.
+        /// The error of the resolver.
         source: io::Error,
     },
-    /// The address is in use, is not one of this host, or needs a privilege.
+    /// The address is in use, not of this host, or privileged.
     #[error("cannot listen on {address}")]
     Listen {
         /// The address as written.
         address: Address,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
 
-/// Listens on an address inside the current tokio runtime.
+/// Listens on an address. The listeners don't block.
 ///
 /// | written | listens on |
 /// |---|---|
@@ -41,11 +42,11 @@ pub enum BindError {
 /// | `192.0.2.1:4000`, `[2001:db8::1]:4000`, `[fe80::1%eth0]:4000` | that address |
 /// | `localhost:4000` | the first address of that name that works, IPv4 before IPv6 |
 ///
-/// Where a host has no IPv6, `:4000` is every IPv4 address, while `[::]:4000` is an error. Port 0
-/// lets the system choose a port.
+/// Without IPv6, `:4000` is every IPv4 address, while `[::]:4000` is an error. Port 0 is any free
+/// port.
 ///
-/// One listener is enough as a rule; two are returned for "every address" where the system
-/// cannot serve both families with one socket (OpenBSD). They share one port.
+/// One listener is enough as a rule. Where the system cannot serve both families with one
+/// socket (OpenBSD), "every address" is two, which share one port.
 ///
 /// # Errors
 ///
@@ -53,7 +54,7 @@ pub enum BindError {
 ///
 /// # Panics
 ///
-/// Outside a tokio runtime with I/O enabled.
+/// Outside a tokio runtime, which looks names up.
 pub async fn listen(address: &Address) -> Result<Vec<TcpListener>, BindError> {
     let port = address.port();
     let listened = match address.host() {
@@ -66,7 +67,7 @@ pub async fn listen(address: &Address) -> Result<Vec<TcpListener>, BindError> {
             if let Ok(addresses) = tokio::net::lookup_host((host.to_string(), port)).await {
                 first(addresses.collect()).map(|one| vec![one])
             } else {
-                // The resolver says that there is no such name.
+                // The resolver's own error is that the name does not exist.
                 let missing = format!("there is no network interface {:?}", host.zone);
                 Err(io::Error::new(io::ErrorKind::NotFound, missing))
             }
@@ -86,7 +87,7 @@ pub async fn listen(address: &Address) -> Result<Vec<TcpListener>, BindError> {
     })
 }
 
-/// Takes listeners that were bound elsewhere into the current tokio runtime.
+/// Registers listeners with the current tokio runtime.
 ///
 /// # Errors
 ///
@@ -96,39 +97,13 @@ pub async fn listen(address: &Address) -> Result<Vec<TcpListener>, BindError> {
 ///
 /// Outside a tokio runtime with I/O enabled.
 pub fn adopt(
-    listeners: impl IntoIterator<Item = std::net::TcpListener>,
-) -> io::Result<Vec<TcpListener>> {
-    let adopt_one = |listener: std::net::TcpListener| {
+    listeners: impl IntoIterator<Item = TcpListener>,
+) -> io::Result<Vec<tokio::net::TcpListener>> {
+    let adopt_one = |listener: TcpListener| {
         listener.set_nonblocking(true)?;
-        TcpListener::from_std(listener)
+        tokio::net::TcpListener::from_std(listener)
     };
     listeners.into_iter().map(adopt_one).collect()
-}
-
-/// Whether `accept` failed for the one connection that it took from the queue, so that the next
-/// may be accepted at once. Linux reports an error that is pending on the new socket in this way
-/// (accept(2)). Any other failure would most likely come again at once, and be a busy loop.
-///
-/// ```
-/// use std::io::{Error, ErrorKind};
-/// use tcp_echo_server::is_connection_error;
-///
-/// assert!(is_connection_error(&ErrorKind::ConnectionAborted.into()));
-/// assert!(!is_connection_error(&ErrorKind::OutOfMemory.into()));
-/// ```
-pub fn is_connection_error(error: &io::Error) -> bool {
-    use io::ErrorKind as Kind;
-    matches!(
-        error.kind(),
-        Kind::ConnectionAborted
-            | Kind::ConnectionReset
-            | Kind::ConnectionRefused
-            | Kind::HostUnreachable
-            | Kind::NetworkUnreachable
-            | Kind::NetworkDown
-            | Kind::TimedOut
-            | Kind::Interrupted
-    )
 }
 
 /// Listens on the first address that works, IPv4 before IPv6.
@@ -151,7 +126,7 @@ fn all(port: u16) -> io::Result<Vec<TcpListener>> {
     match bind(any_v6, Families::Both) {
         Ok(both) => Ok(vec![both]),
         Err(error) if !is_without_family(&error) => Err(error),
-        // This system has no IPv6, or none that takes IPv4 in as well.
+        // Without IPv6, or without dual-stack sockets.
         Err(_) => match bind(any_v6, Families::One) {
             Ok(v6) => {
                 let v4 = bind(any_v4(v6.local_addr()?.port()), Families::One)?;
@@ -162,8 +137,8 @@ fn all(port: u16) -> io::Result<Vec<TcpListener>> {
     }
 }
 
-/// Whether binding failed because the host lacks the address family, or the mix of the two,
-/// rather than because of the port.
+/// Whether binding failed for want of the address family or of dual-stack sockets, rather than
+/// because of the port.
 fn is_without_family(error: &io::Error) -> bool {
     !matches!(
         error.kind(),
@@ -194,18 +169,18 @@ fn bind(address: SocketAddr, families: Families) -> io::Result<TcpListener> {
         Type::STREAM,
         Some(Protocol::TCP),
     )?;
-    // Lets a restarted server have its port back while old connections linger. On Windows the
-    // same name means taking over a port that another program listens on.
+    // Allows a restarted server to bind while old connections linger. On Windows the option
+    // would take over the port of another program.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
-        // The default is a setting of the system.
+        // The default is a system setting.
         socket.set_only_v6(families == Families::One)?;
     }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
 #[cfg(test)]
@@ -223,8 +198,8 @@ mod tests {
         assert!(is_without_family(&io::Error::from_raw_os_error(97)));
     }
 
-    #[tokio::test]
-    async fn of_a_names_addresses_the_first_that_works_is_taken_ipv4_first() {
+    #[test]
+    fn of_a_names_addresses_the_first_that_works_is_taken_ipv4_first() {
         let ours = "127.0.0.1:0".parse().unwrap();
         // 192.0.2.0/24 is for documentation: no host has it.
         let foreign = "192.0.2.1:0".parse().unwrap();
