@@ -1,4 +1,4 @@
-//! What one scenario has to itself: a folder, the binary, logs and notes.
+//! What one test has to itself: a folder, the binary, logs and notes.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,83 +8,95 @@ use std::sync::Mutex;
 use anyhow::Result;
 use tempfile::TempDir;
 
-/// How much of each log is shown when a scenario fails.
+/// How much of each log is shown when a test fails.
 const LAST_LINES: usize = 40;
 
-pub(crate) struct Context {
+/// The folder, the binary under test, the logs and the notes of one test.
+pub struct Context {
     folder: TempDir,
     binary: PathBuf,
-    told: Mutex<Told>,
+    output: Mutex<Output>,
 }
 
 #[derive(Default)]
-struct Told {
+struct Output {
     notes: Vec<String>,
     logs: Vec<PathBuf>,
 }
 
 impl Context {
-    pub(crate) fn new(binary: &Path) -> Result<Self> {
+    /// Creates the folder.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be created.
+    pub fn new(binary: &Path) -> Result<Self> {
         Ok(Self {
             folder: TempDir::with_prefix("tcp-echo-e2e-")?,
             binary: binary.to_owned(),
-            told: Mutex::default(),
+            output: Mutex::default(),
         })
     }
 
-    /// The release binary.
-    pub(crate) fn binary(&self) -> &Path {
+    /// The binary under test.
+    pub fn binary(&self) -> &Path {
         &self.binary
     }
 
-    /// A folder that goes when the scenario ends.
-    pub(crate) fn folder(&self) -> &Path {
+    /// A folder that is removed when the test ends.
+    pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// A file in it with this text.
-    pub(crate) fn file(&self, name: &str, text: &str) -> Result<PathBuf> {
+    /// Writes a file in that folder.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be written.
+    pub fn file(&self, name: &str, text: &str) -> Result<PathBuf> {
         let path = self.folder().join(name);
         fs::write(&path, text)?;
         Ok(path)
     }
 
-    /// A figure to print at the end, whatever comes of it.
-    pub(crate) fn note(&self, text: impl Into<String>) {
-        if let Ok(mut told) = self.told.lock() {
-            told.notes.push(text.into());
+    /// Adds a figure to print at the end, whether the test passes or fails.
+    pub fn note(&self, text: impl Into<String>) {
+        if let Ok(mut output) = self.output.lock() {
+            output.notes.push(text.into());
         }
     }
 
-    /// A new log for the program of this name; it is shown when the scenario fails.
-    pub(crate) fn log(&self, name: &str) -> PathBuf {
-        let Ok(mut told) = self.told.lock() else {
+    /// The path of a new log for the program of this name. Its end is shown when the test
+    /// fails.
+    pub fn log(&self, name: &str) -> PathBuf {
+        let Ok(mut output) = self.output.lock() else {
             return self.folder().join(name);
         };
         let path = self
             .folder()
-            .join(format!("{}-{name}.log", told.logs.len()));
-        told.logs.push(path.clone());
+            .join(format!("{}-{name}.log", output.logs.len()));
+        output.logs.push(path.clone());
         path
     }
 
-    pub(crate) fn notes(&self) -> String {
-        let Ok(told) = self.told.lock() else {
+    /// All notes, a line each.
+    pub fn notes(&self) -> String {
+        let Ok(output) = self.output.lock() else {
             return String::new();
         };
-        told.notes.iter().fold(String::new(), |mut text, note| {
+        output.notes.iter().fold(String::new(), |mut text, note| {
             let _ = writeln!(text, "    {note}");
             text
         })
     }
 
-    /// The ends of all logs.
-    pub(crate) fn logs(&self) -> String {
-        let Ok(told) = self.told.lock() else {
+    /// The end of each log.
+    pub fn logs(&self) -> String {
+        let Ok(output) = self.output.lock() else {
             return String::new();
         };
         let mut text = String::new();
-        for path in &told.logs {
+        for path in &output.logs {
             let log = fs::read_to_string(path).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();
             let name = path.file_name().unwrap_or_default().display();

@@ -1,4 +1,4 @@
-//! The binary under test, running.
+//! The binary under test, as a running process.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -7,41 +7,52 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::Signal;
 
-use super::context::Context;
-use super::exposition::Scrape;
-use super::http::Endpoint;
-use super::netns::Inside;
-use super::process::Process;
-use super::{ports, wait};
+use crate::context::Context;
+use crate::endpoint::Endpoint;
+use crate::exposition::Scrape;
+use crate::netns::Inside;
+use crate::process::Process;
+use crate::{ports, wait};
 
-/// How soon it must answer after its start.
+/// The limit from its start to its first response.
 const START: Duration = Duration::from_secs(5);
-/// How soon it must be gone after the signal.
+/// The limit from a signal to its end.
 const END: Duration = Duration::from_secs(1);
 
-pub(crate) struct Echo {
-    pub(crate) process: Process,
-    pub(crate) metrics: Endpoint,
+/// The running binary.
+pub struct Echo {
+    /// Its process.
+    pub process: Process,
+    /// Its HTTP endpoint.
+    pub metrics: Endpoint,
 }
 
 impl Echo {
     /// Starts it with these flags and metrics on a free port, and waits until it answers.
-    pub(crate) fn start(context: &Context, flags: &[&str]) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// If it ends, or does not answer within five seconds.
+    pub fn start(context: &Context, flags: &[&str]) -> Result<Self> {
         Self::start_in(context, &Inside::default(), flags)
     }
 
     /// The same in a network namespace.
-    pub(crate) fn start_in(context: &Context, inside: &Inside, flags: &[&str]) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// As [`Echo::start`].
+    pub fn start_in(context: &Context, inside: &Inside, flags: &[&str]) -> Result<Self> {
         let mut command = inside.command(context.binary());
         Self::start_by(context, inside, command.args(flags))
     }
 
-    /// The same by a command that still lacks the flag for metrics.
-    pub(crate) fn start_by(
-        context: &Context,
-        inside: &Inside,
-        command: &mut Command,
-    ) -> Result<Self> {
+    /// The same by a command that has all flags but the one for metrics.
+    ///
+    /// # Errors
+    ///
+    /// As [`Echo::start`].
+    pub fn start_by(context: &Context, inside: &Inside, command: &mut Command) -> Result<Self> {
         let metrics = Endpoint {
             address: ports::free()?,
             inside: inside.clone(),
@@ -60,12 +71,21 @@ impl Echo {
         Ok(Self { process, metrics })
     }
 
-    pub(crate) fn scrape(&self) -> Result<Scrape> {
+    /// Its metrics.
+    ///
+    /// # Errors
+    ///
+    /// If it does not answer, or not in the text format.
+    pub fn scrape(&self) -> Result<Scrape> {
         Scrape::parse(&self.metrics.get("/metrics")?)
     }
 
-    /// Waits until a scrape satisfies `look`, and gives it and how long that took.
-    pub(crate) fn until(
+    /// Waits until a scrape satisfies `look`; returns it and how long that took.
+    ///
+    /// # Errors
+    ///
+    /// If none does within `limit`.
+    pub fn until(
         &self,
         what: &str,
         limit: Duration,
@@ -76,8 +96,12 @@ impl Echo {
         })
     }
 
-    /// Ends it by this signal: within a second and with status 0.
-    pub(crate) fn end_by(mut self, signal: Signal) -> Result<Duration> {
+    /// Ends it by this signal; returns how long that took.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended before, takes longer than a second, or has a status other than 0.
+    pub fn end_by(mut self, signal: Signal) -> Result<Duration> {
         ensure!(self.process.ended().is_none(), "it has ended by itself");
         self.process.signal(signal)?;
         let (status, took) = self
@@ -89,8 +113,8 @@ impl Echo {
     }
 }
 
-/// `SIGTERM` or another of the two that end a program.
-pub(crate) fn signal_name(signal: Signal) -> &'static str {
+/// `SIGTERM` or `SIGINT`.
+pub fn signal_name(signal: Signal) -> &'static str {
     if signal == Signal::TERM {
         "SIGTERM"
     } else {
@@ -98,14 +122,21 @@ pub(crate) fn signal_name(signal: Signal) -> &'static str {
     }
 }
 
-/// An echo server of the same binary.
-pub(crate) struct EchoServer {
-    pub(crate) echo: Echo,
-    pub(crate) address: SocketAddr,
+/// The binary as an echo server.
+pub struct EchoServer {
+    /// The running binary.
+    pub echo: Echo,
+    /// Where it echoes.
+    pub address: SocketAddr,
 }
 
 impl EchoServer {
-    pub(crate) fn start(context: &Context, flags: &[&str]) -> Result<Self> {
+    /// Starts it on a free port, with these flags besides.
+    ///
+    /// # Errors
+    ///
+    /// As [`Echo::start`].
+    pub fn start(context: &Context, flags: &[&str]) -> Result<Self> {
         let address = ports::free()?;
         let listen = format!("-listen={address}");
         let flags = [&["-mode=server", &listen], flags].concat();

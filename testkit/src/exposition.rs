@@ -1,20 +1,26 @@
-//! The text format, read into a map.
+//! The text format of Prometheus, parsed into a map.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 
-type Labels = BTreeMap<String, String>;
+/// Names and values of labels.
+pub type Labels = BTreeMap<String, String>;
 
 /// One scrape.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Scrape {
+pub struct Scrape {
     samples: BTreeMap<(String, Labels), f64>,
     types: BTreeMap<String, String>,
 }
 
 impl Scrape {
-    pub(crate) fn parse(text: &str) -> Result<Self> {
+    /// Parses the text format.
+    ///
+    /// # Errors
+    ///
+    /// If a line is not of the format, or a series comes twice.
+    pub fn parse(text: &str) -> Result<Self> {
         let mut scrape = Self::default();
         for line in text.lines().filter(|line| !line.is_empty()) {
             if let Some(comment) = line.strip_prefix('#') {
@@ -26,14 +32,18 @@ impl Scrape {
             }
             let (key, value) = sample(line).with_context(|| line.to_owned())?;
             if scrape.samples.insert(key, value).is_some() {
-                bail!("twice the same series: {line}");
+                bail!("the same series twice: {line}");
             }
         }
         Ok(scrape)
     }
 
     /// The one sample of this name that has at least these labels.
-    pub(crate) fn get(&self, name: &str, labels: &[(&str, &str)]) -> Result<f64> {
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or more than one.
+    pub fn get(&self, name: &str, labels: &[(&str, &str)]) -> Result<f64> {
         let mut found = self.matching(name, labels);
         match (found.next(), found.next()) {
             (Some((_, value)), None) => Ok(value),
@@ -43,12 +53,12 @@ impl Scrape {
     }
 
     /// The sum of all samples of this name that have at least these labels; 0 without any.
-    pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+    pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.matching(name, labels).map(|(_, value)| value).sum()
     }
 
     /// Samples of this name that have at least these labels.
-    pub(crate) fn matching<'a>(
+    pub fn matching<'a>(
         &'a self,
         name: &'a str,
         labels: &'a [(&'a str, &'a str)],
@@ -64,19 +74,20 @@ impl Scrape {
             .map(|((_, labels), value)| (labels, *value))
     }
 
-    /// Leaves only what `keep` says of its name and labels.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&str, &BTreeMap<String, String>) -> bool) {
+    /// Keeps the samples for whose name and labels `keep` returns true.
+    pub fn retain(&mut self, keep: impl Fn(&str, &Labels) -> bool) {
         self.samples.retain(|(name, labels), _| keep(name, labels));
     }
 
-    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &Labels, f64)> {
+    /// All samples: name, labels, value.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &Labels, f64)> {
         self.samples
             .iter()
             .map(|((name, labels), value)| (&**name, labels, *value))
     }
 
-    /// `counter`, `gauge` …
-    pub(crate) fn kind(&self, name: &str) -> Option<&str> {
+    /// The type of a metric, such as `counter`.
+    pub fn kind(&self, name: &str) -> Option<&str> {
         self.types.get(name).map(String::as_str)
     }
 }

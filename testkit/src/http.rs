@@ -7,71 +7,99 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::netns::Inside;
-
+/// How long a connection, or a pause in a response, may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Where to ask: an address, in a network namespace or in that of this process.
-#[derive(Clone, Debug)]
-pub(crate) struct Endpoint {
-    pub(crate) address: SocketAddr,
-    pub(crate) inside: Inside,
-}
-
+/// A response with its whole body.
 #[derive(Debug)]
-pub(crate) struct Response {
-    pub(crate) status: u16,
+pub struct Response {
+    /// The status code.
+    pub status: u16,
     /// Names are in lower case.
     headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    /// The body, as it was sent.
+    pub body: Vec<u8>,
 }
 
 impl Response {
-    pub(crate) fn header(&self, name: &str) -> &str {
+    /// The header of this name, which is in lower case; empty without one.
+    pub fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(found, _)| found == name);
         found.map_or("", |(_, value)| value)
     }
 
-    pub(crate) fn text(&self) -> Result<&str> {
-        str::from_utf8(&self.body).context("a body that is no UTF-8")
+    /// The body as text.
+    ///
+    /// # Errors
+    ///
+    /// If it is not UTF-8.
+    pub fn text(&self) -> Result<&str> {
+        str::from_utf8(&self.body).context("a body that is not UTF-8")
     }
 }
 
-impl Endpoint {
-    /// The body of a GET that is answered with 200.
-    pub(crate) fn get(&self, path: &str) -> Result<String> {
-        let response = self.request("GET", path, &[])?;
-        if response.status != 200 {
-            bail!("GET {path}: {}", response.status);
-        }
-        Ok(response.text()?.to_owned())
+/// The body of the response to a GET.
+///
+/// # Errors
+///
+/// If the response is not 200, not UTF-8, or does not come.
+pub fn get(address: SocketAddr, path: &str) -> Result<String> {
+    let response = request(address, "GET", path, &[])?;
+    if response.status != 200 {
+        bail!("GET {path}: {}", response.status);
     }
+    Ok(response.text()?.to_owned())
+}
 
-    /// One request on a connection of its own. By HTTP/1.0 the body ends with
-    /// the connection, and is never chunked.
-    pub(crate) fn request(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-    ) -> Result<Response> {
-        let address = self.address;
-        let mut stream = self
-            .inside
-            .run(move || TcpStream::connect_timeout(&address, LIMIT))??;
-        stream.set_read_timeout(Some(LIMIT))?;
-        let mut request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n");
-        for (name, value) in headers {
-            write!(request, "{name}: {value}\r\n")?;
-        }
-        request.push_str("\r\n");
-        stream.write_all(request.as_bytes())?;
-        let mut bytes = Vec::new();
-        stream
-            .read_to_end(&mut bytes)
-            .with_context(|| format!("{method} {path}"))?;
-        parse(&bytes).with_context(|| format!("{method} {path}"))
+/// Sends one request on a connection of its own.
+///
+/// # Errors
+///
+/// If there is no connection, or no whole response.
+pub fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<Response> {
+    exchange(connect(address)?, method, path, headers)
+}
+
+/// A connection whose reads time out after some seconds.
+///
+/// # Errors
+///
+/// If nobody listens there.
+pub fn connect(address: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, LIMIT)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    Ok(stream)
+}
+
+/// Sends one request over `stream` and reads the response. By HTTP/1.0 the body ends with
+/// the connection, and is never chunked.
+///
+/// # Errors
+///
+/// If the stream fails or times out, or what was read is not a response.
+pub fn exchange(
+    mut stream: TcpStream,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<Response> {
+    let host = stream.peer_addr()?;
+    let mut request = format!("{method} {path} HTTP/1.0\r\nHost: {host}\r\n");
+    for (name, value) in headers {
+        write!(request, "{name}: {value}\r\n")?;
     }
+    request.push_str("\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut bytes = Vec::new();
+    stream
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("{method} {path}"))?;
+    parse(&bytes).with_context(|| format!("{method} {path}"))
 }
 
 fn parse(bytes: &[u8]) -> Result<Response> {

@@ -1,4 +1,4 @@
-//! A machine that systemd runs: a container of Debian's smallest system.
+//! A container with a minimal Debian that systemd boots.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,17 +9,18 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::context::Context;
-use super::exposition::Scrape;
-use super::http::Endpoint;
-use super::netns::Namespace;
-use super::process::Process;
-use super::wait;
-use crate::report::skip;
+use crate::context::Context;
+use crate::endpoint::Endpoint;
+use crate::exposition::Scrape;
+use crate::netns::Namespace;
+use crate::process::Process;
 use crate::shell::{program, run, target_dir};
+use crate::skip::skip;
+use crate::tools::Tool;
+use crate::wait;
 
-/// Programs that it is made with, as (program, Debian's package).
-pub(crate) const TOOLS: &[(&str, &str)] = &[
+/// The programs that it takes.
+pub const TOOLS: &[Tool] = &[
     ("debootstrap", "debootstrap"),
     ("systemd-nspawn", "systemd-container"),
     ("nsenter", "util-linux"),
@@ -27,34 +28,43 @@ pub(crate) const TOOLS: &[(&str, &str)] = &[
 ];
 
 const RELEASE: &str = "bookworm";
-/// The packages that have it boot.
+/// The packages that it needs to boot.
 const ITS_OWN: &[&str] = &["systemd", "systemd-sysv", "dbus"];
-/// How long its packages may take to come.
+/// The limit for the download of its packages.
 const FETCH: Duration = Duration::from_secs(300);
-/// How long it may take until everything in it runs.
+/// The limit until all of its units run.
 const BOOT: Duration = Duration::from_secs(60);
-/// What anything in it may take, in seconds.
+/// The limit for a command in it, in seconds.
 const COMMAND: &str = "30";
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
-/// The binary in it.
-pub(crate) const BINARY: &str = "/usr/local/bin/tcp-echo-metrics";
+/// The path of the binary in it.
+pub const BINARY: &str = "/usr/local/bin/tcp-echo-metrics";
 
-/// It goes with its owner; what was changed in it goes with it.
-pub(crate) struct Machine {
+/// A running container. It ends when dropped, and its changes are lost.
+pub struct Machine {
     process: Process,
-    /// The process that is its first.
+    /// Its init process.
     leader: u32,
     namespace: Namespace,
 }
 
 impl Machine {
-    /// Boots it, with the binary in it and a network of its own.
-    pub(crate) fn boot(context: &Context) -> Result<Self> {
+    /// Boots it, with the binary in it and a network namespace of its own.
+    ///
+    /// # Errors
+    ///
+    /// If the system can't be made or does not boot; a skip if Debian's packages can't be
+    /// downloaded.
+    pub fn boot(context: &Context) -> Result<Self> {
         Self::boot_with(context, &[])
     }
 
-    /// The same with these packages of Debian's in it.
-    pub(crate) fn boot_with(context: &Context, packages: &[&str]) -> Result<Self> {
+    /// The same with these Debian packages installed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Machine::boot`].
+    pub fn boot_with(context: &Context, packages: &[&str]) -> Result<Self> {
         let system = system(packages)?;
         let namespace = Namespace::new()?;
         let mut command = program(
@@ -77,11 +87,11 @@ impl Machine {
             leader: 0,
             namespace,
         };
-        wait::until("a machine that runs", BOOT, || {
+        wait::until("a running machine", BOOT, || {
             if let Some(status) = machine.process.ended() {
                 return Some(Err(status));
             }
-            // The first child of all is gone soon, when it has made the machine.
+            // The first child of nspawn sets the machine up and ends soon.
             let children = fs::read_to_string(&children).ok()?;
             machine.leader = children.split_whitespace().next()?.parse().ok()?;
             let state = machine.output("systemctl", &["is-system-running"]).ok()?;
@@ -94,8 +104,12 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Runs a program in it and gives what it printed, whatever its status.
-    pub(crate) fn output(&self, name: &str, arguments: &[&str]) -> Result<Output> {
+    /// Runs a program in it; returns its output, whatever its status.
+    ///
+    /// # Errors
+    ///
+    /// If `nsenter` does not start.
+    pub fn output(&self, name: &str, arguments: &[&str]) -> Result<Output> {
         let leader = self.leader.to_string();
         Command::new("nsenter")
             .args(["--target", &leader])
@@ -110,8 +124,12 @@ impl Machine {
             .context("nsenter")
     }
 
-    /// Runs one that has to succeed, and gives its standard output.
-    pub(crate) fn run(&self, name: &str, arguments: &[&str]) -> Result<String> {
+    /// Runs a program that has to succeed; returns its standard output.
+    ///
+    /// # Errors
+    ///
+    /// If it fails.
+    pub fn run(&self, name: &str, arguments: &[&str]) -> Result<String> {
         let output = self.output(name, arguments)?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
@@ -122,20 +140,31 @@ impl Machine {
     }
 
     /// Copies a file into it.
-    pub(crate) fn put(&self, file: &Path, to: &str) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// If it can't be copied.
+    pub fn put(&self, file: &Path, to: &str) -> Result<()> {
         let there = format!("/proc/{}/root{to}", self.leader);
         fs::copy(file, &there).with_context(|| format!("{} to {to}", file.display()))?;
         Ok(())
     }
 
-    /// Runs the binary with these flags; it has to succeed.
-    pub(crate) fn echo(&self, flags: &[&str]) -> Result<String> {
+    /// Runs the binary with these flags; returns its standard output.
+    ///
+    /// # Errors
+    ///
+    /// If it fails.
+    pub fn echo(&self, flags: &[&str]) -> Result<String> {
         self.run(BINARY, flags)
     }
 
-    /// Runs the binary with these flags, which has to end with this status; gives what
-    /// it wrote to standard error.
-    pub(crate) fn refused(&self, flags: &[&str], status: i32) -> Result<String> {
+    /// Runs the binary with flags that it refuses; returns its standard error.
+    ///
+    /// # Errors
+    ///
+    /// If its status is another one.
+    pub fn refused(&self, flags: &[&str], status: i32) -> Result<String> {
         let output = self.output(BINARY, flags)?;
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         let out = String::from_utf8_lossy(&output.stdout);
@@ -148,31 +177,48 @@ impl Machine {
     }
 
     /// A property of a unit.
-    pub(crate) fn property(&self, unit: &str, name: &str) -> Result<String> {
+    ///
+    /// # Errors
+    ///
+    /// If `systemctl` fails.
+    pub fn property(&self, unit: &str, name: &str) -> Result<String> {
         let property = format!("--property={name}");
         let text = self.run("systemctl", &["show", "--value", &property, unit])?;
         Ok(text.trim().to_owned())
     }
 
-    /// The id that a service's main process has in there; 0 is none.
-    pub(crate) fn main_pid(&self, unit: &str) -> Result<u32> {
+    /// The process id, in the machine, of a service's main process; 0 without one.
+    ///
+    /// # Errors
+    ///
+    /// If `systemctl` fails.
+    pub fn main_pid(&self, unit: &str) -> Result<u32> {
         Ok(self.property(unit, "MainPID")?.parse()?)
     }
 
     /// A port of its loopback.
-    pub(crate) fn endpoint(&self, port: u16) -> Endpoint {
+    pub fn endpoint(&self, port: u16) -> Endpoint {
         Endpoint {
             address: ([127, 0, 0, 1], port).into(),
             inside: self.namespace.inside(),
         }
     }
 
-    pub(crate) fn scrape(&self, port: u16) -> Result<Scrape> {
+    /// The metrics at a port of its loopback.
+    ///
+    /// # Errors
+    ///
+    /// If nothing answers there.
+    pub fn scrape(&self, port: u16) -> Result<Scrape> {
         Scrape::parse(&self.endpoint(port).get("/metrics")?)
     }
 
-    /// All paths that a service could have left something at.
-    pub(crate) fn files(&self) -> Result<String> {
+    /// All paths at which a service could leave files.
+    ///
+    /// # Errors
+    ///
+    /// If `find` fails.
+    pub fn files(&self) -> Result<String> {
         let text = self.run(
             "find",
             &[
@@ -195,7 +241,11 @@ impl Machine {
     }
 
     /// A service's log, without times.
-    pub(crate) fn journal(&self, unit: &str) -> Result<String> {
+    ///
+    /// # Errors
+    ///
+    /// If `journalctl` fails.
+    pub fn journal(&self, unit: &str) -> Result<String> {
         self.run(
             "journalctl",
             &["--no-pager", "--output=cat", "--unit", unit],
@@ -207,10 +257,10 @@ impl Drop for Machine {
     fn drop(&mut self) {
         let leader = i32::try_from(self.leader).ok().and_then(Pid::from_raw);
         if let Some(leader) = leader {
-            // With the first process of its name space all others end.
+            // When the init process of a PID namespace ends, all others do.
             let _ = kill_process(leader, Signal::KILL);
         }
-        // nspawn ends by itself then and takes its mounts along; it is killed otherwise.
+        // nspawn then ends by itself and removes its mounts; else it is killed.
         for _ in 0..200 {
             if self.process.ended().is_some() {
                 return;
@@ -220,14 +270,13 @@ impl Drop for Machine {
     }
 }
 
-/// The folder of a system with these packages, made once and kept with other things that
-/// were built.
+/// The folder of a system with these packages, made once and kept in the target folder.
 fn system(packages: &[&str]) -> Result<PathBuf> {
     let folder = target_dir().join("e2e");
     fs::create_dir_all(&folder)?;
     let name = [&[RELEASE], packages].concat().join("-");
     let system = folder.join(&name);
-    // Two runs at once would both make it.
+    // Two tests at once would both make it.
     let lock = File::create(folder.join("lock"))?;
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)?;
     if !system.exists() {
@@ -252,6 +301,6 @@ fn make(folder: &Path, packages: &[&str]) -> Result<()> {
         .arg(folder);
     match run(&mut command, FETCH) {
         Ok(()) => Ok(()),
-        Err(error) => skip(format!("Debian's packages can't be had: {error:#}")),
+        Err(error) => skip(format!("Debian's packages can't be downloaded: {error:#}")),
     }
 }

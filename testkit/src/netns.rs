@@ -1,4 +1,4 @@
-//! Network namespaces, removed by whatever way a scenario ends.
+//! Network namespaces. They are removed however a test ends.
 
 use std::fs::{self, File};
 use std::os::fd::AsFd as _;
@@ -12,19 +12,19 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::shell::{output, program};
 
-/// All names begin so, then comes the process's id.
+/// The prefix of all names; the process id follows.
 const PREFIX: &str = "tcpecho";
 const NAMED: &str = "/run/netns";
-/// `ip netns exec` lays files from here over those of /etc.
+/// `ip netns exec` mounts the files in here over those of /etc.
 const ETC: &str = "/etc/netns";
 
 /// Where something runs: in a namespace, or where this process is.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Inside(Option<String>);
+pub struct Inside(Option<String>);
 
 impl Inside {
     /// A command that runs there.
-    pub(crate) fn command(&self, binary: &Path) -> Command {
+    pub fn command(&self, binary: &Path) -> Command {
         match &self.0 {
             None => Command::new(binary),
             Some(name) => {
@@ -35,13 +35,17 @@ impl Inside {
         }
     }
 
-    /// Runs `act` there: what it opens stays there.
-    pub(crate) fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
+    /// Runs `act` there: sockets that it opens stay in the namespace.
+    ///
+    /// # Errors
+    ///
+    /// If the namespace is gone, or `act` panics.
+    pub fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
         let Some(name) = &self.0 else {
             return Ok(act());
         };
         let file = File::open(Path::new(NAMED).join(name)).context("namespace")?;
-        // A thread of its own: it does not come back from there.
+        // A thread of its own, since a thread can't go back.
         thread::scope(|scope| {
             scope
                 .spawn(|| -> Result<T> {
@@ -54,12 +58,17 @@ impl Inside {
     }
 }
 
-/// A namespace of our own, with loopback up.
+/// A new namespace with loopback up, removed when dropped.
 #[derive(Debug)]
-pub(crate) struct Namespace(String);
+pub struct Namespace(String);
 
 impl Namespace {
-    pub(crate) fn new() -> Result<Self> {
+    /// Creates one.
+    ///
+    /// # Errors
+    ///
+    /// If `ip` fails: it needs root.
+    pub fn new() -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{PREFIX}-{}-{next}", std::process::id());
@@ -69,39 +78,57 @@ impl Namespace {
         Ok(namespace)
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// Its name, as `ip netns` takes it.
+    pub fn name(&self) -> &str {
         &self.0
     }
 
-    /// The file that stands for it.
-    pub(crate) fn path(&self) -> PathBuf {
+    /// The file that represents it.
+    pub fn path(&self) -> PathBuf {
         Path::new(NAMED).join(&self.0)
     }
 
-    pub(crate) fn inside(&self) -> Inside {
+    /// Where programs and endpoints in it are.
+    pub fn inside(&self) -> Inside {
         Inside(Some(self.0.clone()))
     }
 
-    /// `ip` with these arguments in here.
-    pub(crate) fn ip(&self, arguments: &[&str]) -> Result<()> {
+    /// Runs `ip` with these arguments in it.
+    ///
+    /// # Errors
+    ///
+    /// If `ip` fails or prints something.
+    pub fn ip(&self, arguments: &[&str]) -> Result<()> {
         ip(&[&["-n", &self.0], arguments].concat())
     }
 
-    /// Carries out lines of nftables in here.
-    pub(crate) fn nft(&self, script: &str) -> Result<String> {
+    /// Runs an nftables script in it; returns what `nft` prints.
+    ///
+    /// # Errors
+    ///
+    /// If `nft` fails.
+    pub fn nft(&self, script: &str) -> Result<String> {
         output(&mut program(
             "ip",
             &["netns", "exec", &self.0, "nft", script],
         ))
     }
 
-    /// Lets programs in here ask this address for names.
-    pub(crate) fn nameserver(&self, address: &str) -> Result<()> {
+    /// Sets the nameserver of the programs in it.
+    ///
+    /// # Errors
+    ///
+    /// If the file can't be written.
+    pub fn nameserver(&self, address: &str) -> Result<()> {
         self.resolv_conf(&format!("nameserver {address}\n"))
     }
 
-    /// The resolv.conf of programs in here, those that run already included.
-    pub(crate) fn resolv_conf(&self, text: &str) -> Result<()> {
+    /// Sets the resolv.conf of the programs in it, those that already run included.
+    ///
+    /// # Errors
+    ///
+    /// If the file can't be written.
+    pub fn resolv_conf(&self, text: &str) -> Result<()> {
         fs::create_dir_all(self.etc())?;
         fs::write(self.etc().join("resolv.conf"), text)?;
         Ok(())
@@ -118,20 +145,28 @@ impl Drop for Namespace {
     }
 }
 
-/// Two namespaces with a cable between them.
-pub(crate) struct Pair {
-    pub(crate) client: Namespace,
-    pub(crate) server: Namespace,
+/// Two namespaces with a link between them.
+pub struct Pair {
+    /// The one at [`CLIENT`].
+    pub client: Namespace,
+    /// The one at [`SERVER`].
+    pub server: Namespace,
 }
 
-/// The addresses at its two ends; they exist in the namespaces only.
-pub(crate) const CLIENT: &str = "10.99.0.1";
-pub(crate) const SERVER: &str = "10.99.0.2";
+/// The client's address, which exists in its namespace only.
+pub const CLIENT: &str = "10.99.0.1";
+/// The server's address, which exists in its namespace only.
+pub const SERVER: &str = "10.99.0.2";
 /// The name of the link at either end.
-pub(crate) const LINK: &str = "veth0";
+pub const LINK: &str = "veth0";
 
 impl Pair {
-    pub(crate) fn new() -> Result<Self> {
+    /// Creates both and the link.
+    ///
+    /// # Errors
+    ///
+    /// If `ip` fails: it needs root.
+    pub fn new() -> Result<Self> {
         let pair = Self {
             client: Namespace::new()?,
             server: Namespace::new()?,
@@ -156,8 +191,8 @@ impl Pair {
     }
 }
 
-/// Removes what runs that were killed have left.
-pub(crate) fn sweep() {
+/// Removes the namespaces of processes that were killed.
+pub fn sweep() {
     let Ok(entries) = fs::read_dir(NAMED) else {
         return;
     };

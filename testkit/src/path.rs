@@ -1,16 +1,18 @@
-//! A prober and its server with a network between them that can be broken.
+//! A prober and its server, with a network between them that can be broken.
 
 use anyhow::Result;
 
-use super::context::Context;
-use super::echo::Echo;
-use super::netns::{Pair, SERVER};
-use super::watch::Watch;
+use crate::context::Context;
+use crate::echo::Echo;
+use crate::netns::{Pair, SERVER};
+use crate::watch::Watch;
 
-/// A client in one namespace that probes a server in the other, and is watched.
-pub(in crate::e2e) struct Path {
-    pub(in crate::e2e) pair: Pair,
-    pub(in crate::e2e) watch: Watch,
+/// A client in one namespace that probes a server in the other, and is scraped all the time.
+pub struct Path {
+    /// The two namespaces.
+    pub pair: Pair,
+    /// Scrapes the client.
+    pub watch: Watch,
     // Both run until this is dropped.
     _server: Echo,
     _client: Echo,
@@ -18,7 +20,11 @@ pub(in crate::e2e) struct Path {
 
 impl Path {
     /// Starts both, the client with these flags besides its mode and target.
-    pub(in crate::e2e) fn probed(context: &Context, flags: &[&str]) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// If the namespaces can't be made, or either program does not start.
+    pub fn probed(context: &Context, flags: &[&str]) -> Result<Self> {
         let pair = Pair::new()?;
         let (listen, target) = (
             format!("-listen={SERVER}:4000"),

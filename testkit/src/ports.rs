@@ -1,4 +1,4 @@
-//! Ports that are free.
+//! Free ports.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -6,16 +6,20 @@ use std::sync::Mutex;
 
 use anyhow::{Context as _, Result, bail};
 
-static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+static USED: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
-/// An address of loopback on which nothing listens; none is given twice.
-pub(crate) fn free() -> Result<SocketAddr> {
+/// A loopback address at which nothing listens. No process gets the same one twice.
+///
+/// # Errors
+///
+/// If there is no free port.
+pub fn free() -> Result<SocketAddr> {
     for _ in 0..100 {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
         let address = listener.local_addr()?;
-        if GIVEN
+        if USED
             .lock()
-            .is_ok_and(|mut given| given.insert(address.port()))
+            .is_ok_and(|mut used| used.insert(address.port()))
         {
             return Ok(address);
         }

@@ -1,18 +1,20 @@
-//! Every query that the dashboards and the documentation hold.
+//! The queries of dashboards and of the documentation.
 
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-/// One query, and where it stands.
+/// A query, and where it is.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Query {
-    pub(crate) place: String,
-    pub(crate) expr: String,
+pub struct Query {
+    /// The dashboard and panel, or the heading.
+    pub place: String,
+    /// The query.
+    pub expr: String,
 }
 
-/// The queries of a dashboard: those of panels, annotations and variables, which
-/// as a rule still have variables in them.
-pub(crate) fn of_board(board: &Value) -> Vec<Query> {
+/// The queries of a dashboard: those of panels, annotations and variables. Most have
+/// variables in them.
+pub fn of_board(board: &Value) -> Vec<Query> {
     let title = board["title"].as_str().unwrap_or_default();
     let mut queries = Vec::new();
     let mut add = |what: &Value, expr: &Value| {
@@ -43,8 +45,12 @@ pub(crate) fn of_board(board: &Value) -> Vec<Query> {
     queries
 }
 
-/// What stands in the fenced blocks marked `promql` of a Markdown text.
-pub(crate) fn of_markdown(text: &str) -> Result<Vec<Query>> {
+/// The fenced blocks marked `promql` of a Markdown text.
+///
+/// # Errors
+///
+/// If a block is empty, or has no end.
+pub fn of_markdown(text: &str) -> Result<Vec<Query>> {
     let mut queries = Vec::new();
     let mut heading = "";
     let mut block: Option<String> = None;
@@ -77,8 +83,8 @@ pub(crate) fn of_markdown(text: &str) -> Result<Vec<Query>> {
     Ok(queries)
 }
 
-/// The names of variables that a text refers to, without the formats behind a colon.
-pub(super) fn variables(text: &str) -> Vec<&str> {
+/// The names of the variables in a text, without the formats behind a colon.
+pub fn variables(text: &str) -> Vec<&str> {
     let mut names = Vec::new();
     for rest in text.split('$').skip(1) {
         let rest = rest.strip_prefix('{').unwrap_or(rest);
@@ -90,9 +96,8 @@ pub(super) fn variables(text: &str) -> Vec<&str> {
     names
 }
 
-/// The names of this program's metrics in a query, without what the parts of a
-/// histogram add to them.
-pub(crate) fn metrics(expr: &str) -> Vec<&str> {
+/// The names of this program's metrics in a query, without the suffixes of histograms.
+pub fn metrics(expr: &str) -> Vec<&str> {
     expr.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':')
         .filter(|word| word.starts_with("tcp_echo_") || word.starts_with("process_"))
         .map(|word| {
@@ -104,7 +109,8 @@ pub(crate) fn metrics(expr: &str) -> Vec<&str> {
         .collect()
 }
 
-pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
+/// The elements of an array; none of anything else.
+pub fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 

@@ -1,4 +1,4 @@
-//! A relay between client and server that can be told to misbehave.
+//! A relay between a client and a server that delays, drops or breaks on request.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,24 +10,24 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use socket2::SockRef;
 
-/// How often a thread looks whether it should end.
+/// How often the accepting thread checks whether to end.
 const TICK: Duration = Duration::from_millis(5);
 
-/// What is in force from now on.
+/// What a relay does with connections and bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Manner {
-    /// Pass everything on, replies after this time.
+pub enum Mode {
+    /// Forwards everything, replies after this delay.
     Pass(Duration),
-    /// Take everything and pass nothing on.
+    /// Reads everything and forwards nothing.
     Silent,
-    /// Accept, and close at once.
+    /// Accepts, and closes at once.
     Close,
-    /// Accept, and reset at once.
+    /// Accepts, and resets at once.
     Reset,
 }
 
 /// Relays until dropped.
-pub(crate) struct Relay {
+pub struct Relay {
     address: SocketAddr,
     shared: Arc<Shared>,
     listener: Option<thread::JoinHandle<()>>,
@@ -35,7 +35,7 @@ pub(crate) struct Relay {
 
 struct Shared {
     upstream: SocketAddr,
-    manner: Mutex<Manner>,
+    mode: Mutex<Mode>,
     open: Mutex<Vec<Arc<Connection>>>,
     accepted: AtomicU64,
     listening: AtomicBool,
@@ -44,17 +44,22 @@ struct Shared {
 struct Connection {
     client: TcpStream,
     server: TcpStream,
-    /// The client is to see a reset: nobody may send it an end.
+    /// The client is to see a reset, so no FIN may be sent.
     reset: AtomicBool,
 }
 
 impl Relay {
-    pub(crate) fn start(upstream: SocketAddr) -> Result<Self> {
+    /// Listens at a free port, and forwards to `upstream`.
+    ///
+    /// # Errors
+    ///
+    /// If it can't listen.
+    pub fn start(upstream: SocketAddr) -> Result<Self> {
         let mut relay = Self {
             address: super::ports::free()?,
             shared: Arc::new(Shared {
                 upstream,
-                manner: Mutex::new(Manner::Pass(Duration::ZERO)),
+                mode: Mutex::new(Mode::Pass(Duration::ZERO)),
                 open: Mutex::default(),
                 accepted: AtomicU64::new(0),
                 listening: AtomicBool::new(false),
@@ -65,23 +70,29 @@ impl Relay {
         Ok(relay)
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Connections accepted so far.
-    pub(crate) fn accepted(&self) -> u64 {
+    pub fn accepted(&self) -> u64 {
         self.shared.accepted.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn set(&self, manner: Manner) {
-        if let Ok(mut current) = self.shared.manner.lock() {
-            *current = manner;
+    /// Changes what it does from now on.
+    pub fn set(&self, mode: Mode) {
+        if let Ok(mut current) = self.shared.mode.lock() {
+            *current = mode;
         }
     }
 
     /// Accepts connections again, after [`Relay::refuse`].
-    pub(crate) fn listen(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// If its port is taken by now.
+    pub fn listen(&mut self) -> Result<()> {
         let listener = TcpListener::bind(self.address)?;
         listener.set_nonblocking(true)?;
         self.shared.listening.store(true, Ordering::Relaxed);
@@ -90,23 +101,23 @@ impl Relay {
         Ok(())
     }
 
-    /// Dies: resets all connections, and refuses new ones.
-    pub(crate) fn refuse(&mut self) {
+    /// Resets all connections, and refuses new ones.
+    pub fn refuse(&mut self) {
         self.shared.listening.store(false, Ordering::Relaxed);
         if let Some(listener) = self.listener.take() {
-            // It only ends early by a panic, which its own message tells of.
+            // It ends early only by a panic, which has a message of its own.
             let _ = listener.join();
         }
         self.reset();
     }
 
-    /// Resets all connections that there are.
-    pub(crate) fn reset(&self) {
+    /// Resets all connections.
+    pub fn reset(&self) {
         self.end_all(Connection::reset);
     }
 
-    /// Ends all connections in order.
-    pub(crate) fn close(&self) {
+    /// Closes all connections.
+    pub fn close(&self) {
         self.end_all(Connection::close);
     }
 
@@ -124,14 +135,14 @@ impl Drop for Relay {
 }
 
 impl Shared {
-    fn manner(&self) -> Manner {
-        self.manner.lock().map_or(Manner::Silent, |manner| *manner)
+    fn mode(&self) -> Mode {
+        self.mode.lock().map_or(Mode::Silent, |mode| *mode)
     }
 }
 
 impl Connection {
-    /// Closed with no time to linger, the client's socket sends a reset; it is
-    /// closed when both directions have let it go.
+    /// A socket without linger time sends a reset when it is closed, which is when both
+    /// directions have dropped it.
     fn reset(&self) {
         self.reset.store(true, Ordering::Relaxed);
         // A peer that is gone already needs no reset.
@@ -156,12 +167,12 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             continue;
         };
         shared.accepted.fetch_add(1, Ordering::Relaxed);
-        match shared.manner() {
-            Manner::Close => drop(client),
-            Manner::Reset => {
+        match shared.mode() {
+            Mode::Close => drop(client),
+            Mode::Reset => {
                 let _ = SockRef::from(&client).set_linger(Some(Duration::ZERO));
             }
-            Manner::Pass(_) | Manner::Silent => {
+            Mode::Pass(_) | Mode::Silent => {
                 // A peer that is gone by now finds out by itself.
                 let _ = serve(client, shared);
             }
@@ -196,8 +207,8 @@ fn serve(client: TcpStream, shared: &Arc<Shared>) -> Result<()> {
             &back.server,
             &back.client,
             &shared_back,
-            |manner| match manner {
-                Manner::Pass(delay) => delay,
+            |mode| match mode {
+                Mode::Pass(delay) => delay,
                 _ => Duration::ZERO,
             },
         );
@@ -206,13 +217,8 @@ fn serve(client: TcpStream, shared: &Arc<Shared>) -> Result<()> {
     Ok(())
 }
 
-/// Passes bytes on, each after the delay in force when it came.
-fn forward(
-    mut from: &TcpStream,
-    mut to: &TcpStream,
-    shared: &Shared,
-    delay: fn(Manner) -> Duration,
-) {
+/// Forwards bytes, each after the delay that was set when it arrived.
+fn forward(mut from: &TcpStream, mut to: &TcpStream, shared: &Shared, delay: fn(Mode) -> Duration) {
     let (send, receive) = mpsc::channel::<(Instant, Vec<u8>)>();
     thread::scope(|scope| {
         scope.spawn(move || {
@@ -225,11 +231,11 @@ fn forward(
         });
         let mut buffer = [0; 4096];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
-            let manner = shared.manner();
-            if manner == Manner::Silent {
+            let mode = shared.mode();
+            if mode == Mode::Silent {
                 continue;
             }
-            let due = Instant::now() + delay(manner);
+            let due = Instant::now() + delay(mode);
             if send.send((due, buffer[..count].to_vec())).is_err() {
                 break;
             }

@@ -1,4 +1,4 @@
-//! Running other programs, each with a limit of time.
+//! Running other programs, and the folders of this workspace.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -8,26 +8,30 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-/// What a build or a test run may take at most on a slow machine.
-pub(crate) const LONG: Duration = Duration::from_secs(25 * 60);
-/// What everything else may take at most.
-pub(crate) const SHORT: Duration = Duration::from_secs(120);
+/// The limit for a build or a test run, on a slow machine.
+pub const LONG: Duration = Duration::from_secs(25 * 60);
+/// The limit for everything else.
+pub const SHORT: Duration = Duration::from_secs(120);
 
-/// The workspace's root.
-pub(crate) fn root() -> PathBuf {
-    let here = env::var_os("CARGO_MANIFEST_DIR")
+/// The workspace's root: the folder with Cargo.lock above the package that runs.
+pub fn root() -> PathBuf {
+    // Set by cargo at run time; a program that is started by hand has the path of its build.
+    let package = env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    here.parent().map(Path::to_owned).unwrap_or(here)
+    let root = package
+        .ancestors()
+        .find(|folder| folder.join("Cargo.lock").is_file());
+    root.map(Path::to_owned).unwrap_or(package)
 }
 
-/// Where cargo puts what it builds: its own folder, or the one that the environment names.
-pub(crate) fn target_dir() -> PathBuf {
+/// The folder that cargo builds into.
+pub fn target_dir() -> PathBuf {
     root().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
-/// `cargo` with these arguments, at the root, without what the cargo that runs
-/// this program says about it: build scripts would see changes in that.
-pub(crate) fn cargo(arguments: &[&str]) -> Command {
+/// `cargo` with these arguments, at the root, without the variables that cargo sets for
+/// this program: build scripts would see changes in them.
+pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy();
@@ -36,7 +40,7 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
         }
     }
     if env::var_os("CI").is_some() {
-        // Nothing is built a second time there, and what would spare that takes time.
+        // Nothing is built twice there, so incremental compilation only costs time.
         command.env("CARGO_INCREMENTAL", "0");
     }
     command.current_dir(root()).args(arguments);
@@ -44,22 +48,26 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 }
 
 /// Any other program, at the root.
-pub(crate) fn program(name: &str, arguments: &[&str]) -> Command {
+pub fn program(name: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(name);
     command.current_dir(root()).args(arguments);
     command
 }
 
-/// Whether such a program can be run.
-pub(crate) fn has(name: &str) -> bool {
+/// Whether a program of this name is in the path.
+pub fn has(name: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|folder| {
         folder.join(name).is_file() || folder.join(name).with_extension("exe").is_file()
     })
 }
 
-/// Shows the command, runs it with its output shown, and fails where it fails.
-pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<()> {
+/// Prints the command and runs it; its output is shown.
+///
+/// # Errors
+///
+/// If it does not start, fails, or takes longer than `limit`, after which it is killed.
+pub fn run(command: &mut Command, limit: Duration) -> Result<()> {
     println!("    $ {}", line(command));
     let child = command
         .stdin(Stdio::null())
@@ -72,8 +80,12 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Runs the command quietly and gives its standard output.
-pub(crate) fn output(command: &mut Command) -> Result<String> {
+/// Runs the command and returns its standard output.
+///
+/// # Errors
+///
+/// If it does not start or fails; the message has its standard error.
+pub fn output(command: &mut Command) -> Result<String> {
     let output = command
         .stdin(Stdio::null())
         .output()

@@ -1,4 +1,4 @@
-//! Other people's programs, from Debian's packages.
+//! Programs that tests need, from Debian's packages.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,23 +7,27 @@ use std::time::Duration;
 use anyhow::Result;
 use rustix::process::geteuid;
 
-use crate::report::skip;
 use crate::shell::{has, program, run};
+use crate::skip::skip;
 
-type Tool = (&'static str, &'static str);
+/// The name of a program, and Debian's package of it.
+pub type Tool = (&'static str, &'static str);
 
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Where the programs of the administrator are, also where a user's path leaves them out.
+/// Where system programs are, which a user's path may leave out.
 const SBIN: [&str; 2] = ["/usr/sbin", "/sbin"];
 
-/// Packages that may start a service, which nobody here asked for.
+/// Packages that may start a service on installation.
 const SERVICES: [(&str, &str); 2] = [("nginx-light", "nginx"), ("prometheus", "prometheus")];
 
-/// Installs those that are missing, where that can be done. It is no failure
-/// where it can't: each scenario says what it lacks.
-pub(crate) fn install<'a>(tools: impl Iterator<Item = &'a Tool>) -> Result<()> {
-    let missing: BTreeSet<&Tool> = tools.filter(|tool| !there(tool.0)).collect();
+/// Installs the missing ones, by root on Debian.
+///
+/// # Errors
+///
+/// A skip if they can't be installed: each test names what is missing.
+pub fn install<'a>(tools: impl Iterator<Item = &'a Tool>) -> Result<()> {
+    let missing: BTreeSet<&Tool> = tools.filter(|tool| !is_there(tool.0)).collect();
     let packages: BTreeSet<&str> = missing.iter().map(|tool| tool.1).collect();
     if packages.is_empty() {
         return Ok(());
@@ -36,7 +40,7 @@ pub(crate) fn install<'a>(tools: impl Iterator<Item = &'a Tool>) -> Result<()> {
     }
     let apt = |arguments: &[&str]| {
         let mut command = program("apt-get", arguments);
-        // No run level: Debian's scripts start no service then.
+        // At this run level Debian's scripts start no service.
         command
             .env("DEBIAN_FRONTEND", "noninteractive")
             .env("RUNLEVEL", "1");
@@ -73,18 +77,22 @@ fn stop_service(name: &str) {
     }
 }
 
-/// Whether a scenario that needs these can run, and else why not.
-pub(crate) fn usable(tools: &[Tool], root: bool) -> Result<(), String> {
+/// Whether a test that needs these tools, and root, can run here.
+///
+/// # Errors
+///
+/// The reason why not.
+pub fn usable(tools: &[Tool], root: bool) -> Result<(), String> {
     if root && !geteuid().is_root() {
         return Err("network namespaces need root".to_owned());
     }
-    match tools.iter().find(|tool| !there(tool.0)) {
+    match tools.iter().find(|tool| !is_there(tool.0)) {
         Some((name, package)) => Err(format!("{name} is missing (Debian package {package})")),
         None => Ok(()),
     }
 }
 
-fn there(name: &str) -> bool {
+fn is_there(name: &str) -> bool {
     has(name)
         || SBIN
             .iter()

@@ -1,4 +1,4 @@
-//! Scrapes all the time, and checks what must hold at every scrape.
+//! Scrapes all the time, and checks every scrape for what must always hold.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,18 +7,19 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail, ensure};
 
-use super::exposition::Scrape;
-use super::http::Endpoint;
-use super::wait;
+use crate::endpoint::Endpoint;
+use crate::exposition::Scrape;
+use crate::wait;
 
-/// Between two scrapes: what is measured needs some of the machine too.
+/// Between two scrapes, so that the program under test gets some processor time too.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// The loss window's slots in scenarios that wait for health, as `-window=50` says.
+/// The loss window in tests that wait for health, as set by `-window=50`.
 const WINDOW: f64 = 50.0;
 const HEALTHY: Duration = Duration::from_secs(10);
 
-pub(crate) struct Watch {
+/// A thread that scrapes one endpoint until it is dropped.
+pub struct Watch {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -32,7 +33,8 @@ struct Shared {
 }
 
 impl Watch {
-    pub(crate) fn start(endpoint: Endpoint) -> Self {
+    /// Starts to scrape.
+    pub fn start(endpoint: Endpoint) -> Self {
         let shared = Arc::new(Shared::default());
         let own = Arc::clone(&shared);
         let thread = thread::spawn(move || {
@@ -48,8 +50,12 @@ impl Watch {
         }
     }
 
-    /// Waits until a scrape satisfies `look`, and gives it and how long that took.
-    pub(crate) fn until(
+    /// Waits until a scrape satisfies `look`; returns it and how long that took.
+    ///
+    /// # Errors
+    ///
+    /// If none does within `limit`, or a scrape was wrong.
+    pub fn until(
         &self,
         what: &str,
         limit: Duration,
@@ -65,10 +71,13 @@ impl Watch {
         }
     }
 
-    /// Waits until a loss window's replies came, one for each probe. Slots that a
-    /// busy machine let slip are allowed for, other losses are not: with any the
-    /// count starts anew.
-    pub(crate) fn healthy(&self) -> Result<Arc<Scrape>> {
+    /// Waits for as many replies as the loss window has slots, without a loss between them.
+    /// Slots that a busy machine overran are allowed.
+    ///
+    /// # Errors
+    ///
+    /// If there are none in time, or a scrape was wrong.
+    pub fn healthy(&self) -> Result<Arc<Scrape>> {
         let mut since = self.now()?;
         let found = wait::until("a window without loss", HEALTHY, || {
             let now = match self.last() {
@@ -93,8 +102,12 @@ impl Watch {
         }
     }
 
-    /// The newest scrape that began after this call.
-    pub(crate) fn now(&self) -> Result<Arc<Scrape>> {
+    /// A scrape that began after this call.
+    ///
+    /// # Errors
+    ///
+    /// If there is none in time, or a scrape was wrong.
+    pub fn now(&self) -> Result<Arc<Scrape>> {
         let seen = self.shared.scrapes.load(Ordering::Acquire);
         // The next may have begun already.
         let fresh = || self.shared.scrapes.load(Ordering::Acquire) >= seen + 2;
@@ -104,8 +117,12 @@ impl Watch {
         self.last()?.ok_or_else(|| anyhow!("no scrape"))
     }
 
-    /// Ends it: an error if any scrape was wrong, else how many there were.
-    pub(crate) fn finish(mut self) -> Result<u64> {
+    /// Stops; returns the number of scrapes.
+    ///
+    /// # Errors
+    ///
+    /// If a scrape was wrong.
+    pub fn finish(mut self) -> Result<u64> {
         self.stop();
         self.last()?;
         Ok(self.shared.scrapes.load(Ordering::Acquire))
@@ -129,7 +146,7 @@ impl Watch {
             .and_then(|wrong| wrong.clone())
     }
 
-    /// What the counters of the last scrape say, for a message.
+    /// The nonzero samples of the last scrape, for a message.
     fn summary(&self) -> String {
         let Ok(Some(last)) = self.last() else {
             return "none".to_owned();
@@ -176,8 +193,12 @@ fn scrape_until_stopped(endpoint: &Endpoint, shared: &Shared) -> Result<()> {
     Ok(())
 }
 
-/// What holds for every target at every moment.
-pub(crate) fn check(scrape: &Scrape) -> Result<()> {
+/// Checks what holds for every target at every moment, such as the sum of sent probes.
+///
+/// # Errors
+///
+/// The first violation.
+pub fn check(scrape: &Scrape) -> Result<()> {
     for (labels, sent) in scrape.matching("tcp_echo_sent_total", &[]) {
         let target = labels.get("target").map_or("", String::as_str);
         let of = [("target", target)];
@@ -215,8 +236,12 @@ pub(crate) fn check(scrape: &Scrape) -> Result<()> {
     Ok(())
 }
 
-/// Each counter of the earlier one is in the later one, and not lower.
-pub(crate) fn no_counter_falls(before: &Scrape, after: &Scrape) -> Result<()> {
+/// Checks that each counter of the earlier scrape is in the later one, and not lower.
+///
+/// # Errors
+///
+/// The first counter that fell or is gone.
+pub fn no_counter_falls(before: &Scrape, after: &Scrape) -> Result<()> {
     for (name, labels, value) in before.all() {
         let counts = ["_total", "_bucket", "_count"]
             .iter()

@@ -1,4 +1,4 @@
-//! wine, which plays Windows.
+//! The program under wine, in the place of Windows.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,24 +6,30 @@ use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::report::skip;
 use crate::shell::{self, has, program};
-use crate::toolchain::MINGW;
-use crate::windows::PACKAGES;
+use crate::skip::skip;
 
-/// How many seconds anything in it may take: it is slow to start, and slower the first time.
+/// Links for Windows, and compiles C for it.
+const MINGW: &str = "x86_64-w64-mingw32-gcc";
+const PACKAGES: &str = "gcc-mingw-w64-x86-64-win32 wine wine64";
+
+/// The limit for a command in it, in seconds: it is slow to start, most of all the first time.
 const LIMIT: &str = "60";
-/// Where the program is, in a folder with a space in its name.
+/// The folder of the program, with a space in its name.
 const FOLDER: &str = "drive_c/Program Files/Echo";
 const PROGRAM: &str = r"C:\Program Files\Echo\tcp-echo-metrics.exe";
 const LOG: &str = "tcp-echo-metrics.log";
 
-/// A Windows of its own, in a folder.
-pub(crate) struct Wine(PathBuf);
+/// A wine prefix; what runs in it ends when it is dropped.
+pub struct Wine(PathBuf);
 
 impl Wine {
-    /// Makes it below `prefix`, with this program in it.
-    pub(crate) fn new(prefix: PathBuf, built: &Path) -> Result<Self> {
+    /// Makes it at `prefix`, with this program in it.
+    ///
+    /// # Errors
+    ///
+    /// If wine does not start; a skip without wine.
+    pub fn new(prefix: PathBuf, built: &Path) -> Result<Self> {
         if !has("wine") || !has(MINGW) {
             return skip(format!(
                 "no wine and {MINGW}; Debian's packages: {PACKAGES}"
@@ -54,17 +60,20 @@ impl Wine {
         self.environment(&mut limited).output().context("timeout")
     }
 
-    /// The program, to be given flags.
-    pub(crate) fn program(&self) -> Command {
+    /// The program, without flags.
+    pub fn program(&self) -> Command {
         let mut command = Command::new("wine");
         command.arg(PROGRAM);
         self.environment(&mut command);
         command
     }
 
-    /// Runs the program with these flags, which has to end with this status; gives what
-    /// it printed.
-    pub(crate) fn echo(&self, flags: &[&str], status: i32) -> Result<String> {
+    /// Runs the program with these flags; returns its output.
+    ///
+    /// # Errors
+    ///
+    /// If its status is another one.
+    pub fn echo(&self, flags: &[&str], status: i32) -> Result<String> {
         let output = self.output(Command::new("wine").arg(PROGRAM).args(flags))?;
         let said = format!(
             "{}{}",
@@ -79,8 +88,12 @@ impl Wine {
         Ok(said)
     }
 
-    /// Runs the system's own tool for services.
-    pub(crate) fn sc(&self, arguments: &[&str]) -> Result<String> {
+    /// Runs `sc`, the system's tool for services; returns its output.
+    ///
+    /// # Errors
+    ///
+    /// If it fails.
+    pub fn sc(&self, arguments: &[&str]) -> Result<String> {
         let output = self.output(Command::new("wine").arg("sc").args(arguments))?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(
@@ -91,8 +104,8 @@ impl Wine {
         Ok(said)
     }
 
-    /// What the service has logged beside its program.
-    pub(crate) fn service_log(&self) -> String {
+    /// The log that the service writes beside its program.
+    pub fn service_log(&self) -> String {
         let log = self.0.join(FOLDER).join(LOG);
         fs::read_to_string(log).unwrap_or_default()
     }
@@ -100,7 +113,7 @@ impl Wine {
 
 impl Drop for Wine {
     fn drop(&mut self) {
-        // Ends everything that runs in this one, before its folder goes.
+        // Ends everything in this prefix before its folder is removed.
         let mut command = Command::new("wineserver");
         for argument in ["--kill", "--wait"] {
             let _ = self.environment(command.arg(argument)).status();
@@ -109,8 +122,8 @@ impl Drop for Wine {
     }
 }
 
-/// A library that Windows has had since version 10 and wine 8 lacks. The standard
-/// library asks it for random numbers.
+/// Makes a library that Windows 10 has and wine 8 lacks. The standard library gets random
+/// numbers from it.
 fn missing_library(folder: &Path) -> Result<()> {
     let source = folder.join("prng.c");
     fs::write(

@@ -1,5 +1,5 @@
-//! `cargo xtask chaos`: three probers and five servers in a network in which everything goes
-//! wrong, and every series compared with what passed.
+//! Chaos: three probers and five servers in a network in which everything fails, and every
+//! series compared with the packets that passed.
 //!
 //! Eight hosts, each a network namespace, hang on one router. A seeded schedule cuts cables,
 //! loses packets, swallows them, forges resets, kills and stops processes, takes their files
@@ -32,10 +32,10 @@
 //! Before that, healed, for a while: no loss, all connected, and memory (3 MiB), files (exactly) and
 //! processor time (half as much again and 15 ms a second) as before the chaos.
 
-use std::process::ExitCode;
+use std::env;
 use std::time::Duration;
 
-use crate::report::Report;
+use anyhow::{Context as _, Result};
 
 #[cfg(test)]
 mod by_hand;
@@ -102,50 +102,83 @@ struct Outage {
     until: Nanos,
 }
 
-const USAGE: &str = "usage: cargo xtask chaos [--seed N] [--duration SECONDS or MINUTESm]";
+/// Names the seed of the schedule.
+const SEED: &str = "TCP_ECHO_CHAOS_SEED";
+/// Names the length of the schedule, as `90s` or `5m`.
+const DURATION: &str = "TCP_ECHO_CHAOS_DURATION";
 
-/// Runs it by these arguments.
-pub(crate) fn run(arguments: &[&str]) -> ExitCode {
-    let Some((seed, seconds)) = options(arguments) else {
-        eprintln!("{USAGE}");
-        return ExitCode::from(2);
-    };
-    let mut report = Report::new();
-    play::run(&mut report, seed, seconds);
-    report.finish()
+/// What a run is made of.
+#[derive(Debug, PartialEq)]
+struct Options {
+    seed: u64,
+    length: Duration,
 }
 
-/// Seed and seconds.
-fn options(arguments: &[&str]) -> Option<(u64, u64)> {
-    let (mut seed, mut seconds) = (1, 300);
-    for pair in arguments.chunks(2) {
-        match pair {
-            ["--seed", number] => seed = number.parse().ok()?,
-            ["--duration", time] => {
-                seconds = match time.strip_suffix('m') {
-                    Some(minutes) => minutes.parse::<u64>().ok()?.checked_mul(60)?,
-                    None => time.strip_suffix('s').unwrap_or(time).parse().ok()?,
-                };
-            }
-            _ => return None,
-        }
+impl Options {
+    /// Those of the environment, else the short form, which is always the same.
+    fn from_env() -> Result<Self> {
+        Self::parse(|name| env::var(name).ok())
     }
-    Some((seed, seconds))
+
+    fn parse(value: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let wrong = |name: &str, value: &str| format!("{name}={value:?}");
+        let seed = match value(SEED) {
+            Some(seed) => seed.parse().with_context(|| wrong(SEED, &seed))?,
+            None => 1,
+        };
+        let seconds = match value(DURATION) {
+            Some(length) => {
+                let (number, unit) = match length.strip_suffix('m') {
+                    Some(minutes) => (minutes, 60),
+                    None => (length.strip_suffix('s').unwrap_or(&length), 1),
+                };
+                let number: u32 = number.parse().with_context(|| wrong(DURATION, &length))?;
+                u64::from(number) * unit
+            }
+            None => 15,
+        };
+        Ok(Self {
+            seed,
+            length: Duration::from_secs(seconds),
+        })
+    }
+
+    /// How long the program is observed at rest.
+    fn rest(&self) -> Duration {
+        let is_short = self.length < Duration::from_secs(60);
+        Duration::from_secs(if is_short { 4 } else { 10 })
+    }
+
+    /// The command that repeats the run.
+    fn command(&self) -> String {
+        let (seed, seconds) = (self.seed, self.length.as_secs());
+        format!("{SEED}={seed} {DURATION}={seconds}s cargo test -p tcp-echo-e2e --test chaos")
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::options;
+    use super::{DURATION, Options, SEED};
 
     #[test]
     fn options_are_read() {
-        assert_eq!(options(&[]), Some((1, 300)));
-        assert_eq!(
-            options(&["--duration", "2m", "--seed", "7"]),
-            Some((7, 120))
-        );
-        assert_eq!(options(&["--duration", "45s"]), Some((1, 45)));
-        assert_eq!(options(&["--seed"]), None);
-        assert_eq!(options(&["--seed", "x"]), None);
+        let parse = |seed: Option<&str>, length: Option<&str>| {
+            let value = |name: &str| match name {
+                SEED => seed.map(str::to_owned),
+                DURATION => length.map(str::to_owned),
+                _ => None,
+            };
+            let options = Options::parse(value).ok()?;
+            Some((
+                options.seed,
+                options.length.as_secs(),
+                options.rest().as_secs(),
+            ))
+        };
+        assert_eq!(parse(None, None), Some((1, 15, 4)));
+        assert_eq!(parse(Some("7"), Some("2m")), Some((7, 120, 10)));
+        assert_eq!(parse(None, Some("45s")), Some((1, 45, 4)));
+        assert_eq!(parse(Some("x"), None), None);
+        assert_eq!(parse(None, Some("m")), None);
     }
 }

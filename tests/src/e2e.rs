@@ -1,15 +1,14 @@
-//! The scenarios, one file each.
+//! The end-to-end scenarios, one file for each subject.
 #![expect(
     clippy::float_cmp,
     reason = "counts are whole numbers, which a float holds exactly"
 )]
 
-use super::runner::Scenario;
+use crate::runner::Scenario;
 
 mod artifacts;
 mod blackhole;
 mod certificates;
-mod chaos;
 mod crowded;
 mod dashboards;
 mod endings;
@@ -35,7 +34,6 @@ mod prometheus;
 mod promtool;
 mod reloads;
 mod shares;
-mod soak;
 mod socat;
 mod start;
 mod stopped_readers;
@@ -43,9 +41,9 @@ mod systemd;
 mod targets;
 mod usage;
 mod web_config;
+mod windows;
 
-pub(super) use page::PICTURES;
-
+/// All of them.
 pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
     [
         prometheus::SCENARIOS,
@@ -80,11 +78,10 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         link::SCENARIOS,
         blackhole::SCENARIOS,
         packet_loss::SCENARIOS,
-        chaos::SCENARIOS,
-        soak::SCENARIOS,
         systemd::SCENARIOS,
         package::SCENARIOS,
         artifacts::SCENARIOS,
+        windows::SCENARIOS,
     ]
     .into_iter()
     .flatten()

@@ -1,26 +1,33 @@
-//! Runs scenarios: most of them side by side, those that time things alone.
+//! Runs scenarios as tests: most of them side by side, those that measure alone.
 
 use std::any::Any;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
-use std::{fs, panic, thread};
+use std::process::ExitCode;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+use std::{env, fs, panic};
 
 use anyhow::{Context as _, Result, anyhow};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tempfile::TempDir;
+use testkit::context::Context;
+use testkit::shell::{LONG, cargo, run as run_command, target_dir};
+use testkit::skip::Skip;
+use testkit::tools::{self, Tool};
+use testkit::{limits, netns};
 
-use super::harness::context::Context;
-use super::harness::{limits, netns, tools};
-use super::scenarios;
-use crate::report::{Outcome, Report};
-use crate::shell::{LONG, cargo, run as run_command, target_dir};
+/// Names the binary to test, which is built otherwise.
+const BINARY: &str = "TCP_ECHO_E2E_BINARY";
+
+/// They sleep most of the time, so more than there are cores.
+const THREADS: usize = 4;
 
 /// One scenario: it returns an error where something is not as it should be.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
-    /// Programs that it needs, as (program, Debian's package).
-    pub(crate) tools: &'static [(&'static str, &'static str)],
-    /// Whether it makes network namespaces.
+    /// The programs that it needs.
+    pub(crate) tools: &'static [Tool],
+    /// Whether it needs root, as network namespaces do.
     pub(crate) root: bool,
     /// Whether others beside it would spoil its figures, or it theirs.
     pub(crate) alone: bool,
@@ -36,146 +43,108 @@ pub(crate) const PLAIN: Scenario = Scenario {
     run: |_| Ok(()),
 };
 
-/// They sleep most of the time, so more than there are cores.
-const SIDE_BY_SIDE: usize = 4;
-
-pub(super) fn run(report: &mut Report, word: &str) {
-    let chosen: Vec<&Scenario> = scenarios::all()
-        .filter(|scenario| scenario.name.contains(word))
-        .collect();
-    if chosen.is_empty() {
-        report.step("end to end", || {
-            Err(anyhow!("no scenario is named like {word:?}"))
-        });
-        return;
+/// Runs the scenarios that the arguments of this process choose, as libtest would.
+pub(crate) fn run(scenarios: impl IntoIterator<Item = &'static Scenario>) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(THREADS);
+    let mut scenarios: Vec<&Scenario> = scenarios.into_iter().collect();
+    // Those that wait for all others come last.
+    scenarios.sort_by_key(|scenario| scenario.alone);
+    let is_chosen = |scenario: &&Scenario| {
+        let trial = Trial::test(scenario.name, || Ok(()));
+        !arguments.is_filtered_out(&trial)
+    };
+    let chosen: Vec<&Scenario> = scenarios.iter().copied().filter(is_chosen).collect();
+    if arguments.list || chosen.is_empty() {
+        let trials = scenarios.iter().map(|one| Trial::test(one.name, || Ok(())));
+        return libtest_mimic::run(&arguments, trials.collect()).exit_code();
     }
-    run_these(report, chosen);
-}
-
-pub(super) fn run_these(report: &mut Report, chosen: Vec<&Scenario>) {
-    let Some((_folder, binary)) = prepare(report, &chosen) else {
-        return;
+    let binary = match Binary::get() {
+        Ok(binary) => Arc::new(binary),
+        Err(error) => {
+            eprintln!("no binary to test: {error:#}");
+            return ExitCode::FAILURE;
+        }
     };
-    run_all(report, chosen, &binary);
-}
-
-/// Runs those that are chosen by name, with a binary that is there already.
-pub(super) fn run_with(report: &mut Report, binary: &Path, choose: impl Fn(&str) -> bool) {
-    let chosen = scenarios::all().filter(|scenario| choose(scenario.name));
-    let chosen = chosen.collect::<Vec<_>>();
-    equip(report, &chosen);
-    run_all(report, chosen, binary);
-}
-
-fn run_all(report: &mut Report, chosen: Vec<&Scenario>, binary: &Path) {
-    println!("\n==> end to end");
-    let (alone, together): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|s| s.alone);
-    let report = Mutex::new(report);
-    side_by_side(&together, SIDE_BY_SIDE, binary, &report);
-    side_by_side(&alone, 1, binary, &report);
-}
-
-/// Runs one with more to say than a scenario can, in place of what it would do.
-pub(crate) fn run_as(
-    report: &mut Report,
-    scenario: &Scenario,
-    run: &dyn Fn(&Context) -> Result<()>,
-) {
-    let Some((_folder, binary)) = prepare(report, &[scenario]) else {
-        return;
-    };
-    println!("\n==> {}", scenario.name);
-    let (outcome, took, told) = one(scenario, run, &binary);
-    println!("{told}");
-    report.add(scenario.name, outcome, took);
-}
-
-/// The binary in a folder, and the programs and limits that the scenarios need.
-fn prepare(report: &mut Report, chosen: &[&Scenario]) -> Option<(TempDir, PathBuf)> {
-    let mut built = None;
-    report.step("release build", || {
-        built = Some(build()?);
-        Ok(())
-    });
-    let built = built?;
-    equip(report, chosen);
-    Some(built)
-}
-
-/// Makes ready what the scenarios run in.
-fn equip(report: &mut Report, chosen: &[&Scenario]) {
-    report.step("tools for the end-to-end tests", || {
-        tools::install(chosen.iter().flat_map(|scenario| scenario.tools))
-    });
+    if let Err(error) = tools::install(chosen.iter().flat_map(|scenario| scenario.tools)) {
+        eprintln!("{error:#}");
+    }
     limits::raise_open_files();
     netns::sweep();
+    let others = Arc::new(RwLock::new(()));
+    let trials = scenarios.into_iter().map(|scenario| {
+        let (binary, others) = (Arc::clone(&binary), Arc::clone(&others));
+        Trial::ignorable_test(scenario.name, move || {
+            if let Err(reason) = tools::usable(scenario.tools, scenario.root) {
+                return Ok(Completion::ignored_with(reason));
+            }
+            if scenario.alone {
+                let _guard = others.write().unwrap_or_else(PoisonError::into_inner);
+                run_one(scenario, &binary.path)
+            } else {
+                let _guard = others.read().unwrap_or_else(PoisonError::into_inner);
+                run_one(scenario, &binary.path)
+            }
+        })
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
 
-/// Builds the binary and copies it to a folder of its own: another build may
-/// replace it while the scenarios run.
-fn build() -> Result<(TempDir, PathBuf)> {
-    run_command(
-        &mut cargo(&["build", "--locked", "--release", "-p", "tcp-echo-metrics"]),
-        LONG,
-    )?;
-    let built = target_dir().join("release/tcp-echo-metrics");
-    let folder = TempDir::with_prefix("tcp-echo-e2e-")?;
-    let binary = folder.path().join("tcp-echo-metrics");
-    fs::copy(&built, &binary).with_context(|| built.display().to_string())?;
-    Ok((folder, binary))
+/// The binary under test.
+struct Binary {
+    path: PathBuf,
+    /// Its folder, if it was copied.
+    _folder: Option<TempDir>,
 }
 
-fn side_by_side(
-    scenarios: &[&Scenario],
-    threads: usize,
-    binary: &Path,
-    report: &Mutex<&mut Report>,
-) {
-    let queue = Mutex::new(scenarios.iter());
-    thread::scope(|scope| {
-        for _ in 0..threads.min(scenarios.len()) {
-            scope.spawn(|| {
-                loop {
-                    let next = queue.lock().ok().and_then(|mut queue| queue.next());
-                    let Some(scenario) = next else { return };
-                    let (outcome, took, told) = one(scenario, &scenario.run, binary);
-                    if let Ok(mut report) = report.lock() {
-                        println!("{told}");
-                        report.add(&format!("e2e: {}", scenario.name), outcome, took);
-                    }
-                }
+impl Binary {
+    /// The one that the environment names, else the release build. That is copied: another
+    /// build may replace it while the scenarios run.
+    fn get() -> Result<Self> {
+        if let Some(path) = env::var_os(BINARY) {
+            let path = fs::canonicalize(&path)
+                .with_context(|| format!("{BINARY} names {}", path.display()))?;
+            return Ok(Self {
+                path,
+                _folder: None,
             });
         }
-    });
+        let mut command = cargo(&["build", "--locked", "--release", "-p", "tcp-echo-metrics"]);
+        run_command(&mut command, LONG)?;
+        let built = target_dir().join("release/tcp-echo-metrics");
+        let folder = TempDir::with_prefix("tcp-echo-e2e-")?;
+        let path = folder.path().join("tcp-echo-metrics");
+        fs::copy(&built, &path).with_context(|| built.display().to_string())?;
+        Ok(Self {
+            path,
+            _folder: Some(folder),
+        })
+    }
 }
 
-/// Runs one, whatever it does, and gives what there is to tell besides.
-fn one(
-    scenario: &Scenario,
-    run: &dyn Fn(&Context) -> Result<()>,
-    binary: &Path,
-) -> (Outcome, Duration, String) {
+/// Runs a scenario and prints its notes; where it fails, the ends of its logs are in the
+/// message.
+fn run_one(scenario: &Scenario, binary: &Path) -> Result<Completion, Failed> {
     let start = Instant::now();
-    if let Err(why) = tools::usable(scenario.tools, scenario.root) {
-        return (Outcome::Skipped(why), start.elapsed(), String::new());
-    }
-    let context = match Context::new(binary) {
-        Ok(context) => context,
-        Err(error) => return (Err(error).into(), start.elapsed(), String::new()),
-    };
-    let run = panic::AssertUnwindSafe(|| run(&context));
+    let context = Context::new(binary)?;
+    let run = panic::AssertUnwindSafe(|| (scenario.run)(&context));
     let result = panic::catch_unwind(run)
         .unwrap_or_else(|panic| Err(anyhow!("panicked: {}", panic_text(&*panic))));
-    let mut told = context.notes();
-    if let Err(error) = &result {
-        told = format!("{told}{}    {}: {error:#}\n", context.logs(), scenario.name);
+    let notes = context.notes();
+    let Err(error) = result else {
+        let seconds = start.elapsed().as_secs_f64();
+        // One write, and not to standard output: the results are there.
+        eprint!("    {}: {seconds:.1} s\n{notes}", scenario.name);
+        return Ok(Completion::Completed);
+    };
+    match Skip::reason(error) {
+        Ok(reason) => Ok(Completion::ignored_with(reason)),
+        Err(error) => Err(format!("{error:#}\n{notes}{}", context.logs()).into()),
     }
-    (result.into(), start.elapsed(), told)
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> String {
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no text")
-        .to_owned()
 }

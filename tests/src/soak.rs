@@ -1,4 +1,8 @@
-//! `cargo xtask soak`: what takes weeks, in minutes, and whether anything grows.
+//! Soak: what takes weeks, in minutes, and whether anything grows.
+//!
+//! The short form takes half a minute. Any of the variables `TCP_ECHO_SOAK_PROBES`,
+//! `_RECONNECTS`, `_SCRAPES` and `_RELOADS` asks for the long form, a million probes and more in
+//! eight minutes, with another number of what it names; that draws `docs/images/soak.svg`.
 //!
 //! One prober has a hundred targets that stay, thirty whose peer ends each connection after its
 //! first reply (in order and by a reset in turn), and twenty that are others after each reload;
@@ -10,13 +14,13 @@
 //!
 //! Memory is what the system has given. Two things add to it without a leak: the history of each
 //! target fills for an hour, by 34 bytes every 10 s, and the allocator finds its size only after
-//! some thousand reloads: 12,816 then 13,232 KiB with `--reloads 6000`, 13,208 then 13,536 with
+//! some thousand reloads: 12,816 then 13,232 KiB with `TCP_ECHO_SOAK_RELOADS=6000`, 13,208 then 13,536 with
 //! 30,000. A leak of a few bytes a target is too small for this, and is found on the heap itself by
 //! `cargo test -p tcp-echo-metrics --test reloads`.
 
-use std::process::ExitCode;
+use std::env;
 
-use crate::report::Report;
+use anyhow::{Context as _, Result};
 
 mod flat;
 mod peer;
@@ -24,7 +28,7 @@ mod plot;
 mod run;
 pub(crate) use run::SCENARIO;
 
-/// How much of each there is to be, at least.
+/// The least number of each.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Amounts {
     probes: u64,
@@ -33,53 +37,62 @@ struct Amounts {
     reloads: u64,
 }
 
-const FULL: Amounts = Amounts {
+const SHORT: Amounts = Amounts {
+    probes: 60_000,
+    reconnects: 5000,
+    scrapes: 500,
+    reloads: 500,
+};
+
+const LONG: Amounts = Amounts {
     probes: 1_000_000,
     reconnects: 100_000,
     scrapes: 10_000,
     reloads: 10_000,
 };
 
-const USAGE: &str =
-    "usage: cargo xtask soak [--probes N] [--reconnects N] [--scrapes N] [--reloads N]";
-
-/// Runs it by these arguments, and draws its picture.
-pub(crate) fn run(arguments: &[&str]) -> ExitCode {
-    let Some(amounts) = options(arguments) else {
-        eprintln!("{USAGE}");
-        return ExitCode::from(2);
-    };
-    let mut report = Report::new();
-    run::run(&mut report, amounts);
-    report.finish()
-}
-
-fn options(arguments: &[&str]) -> Option<Amounts> {
-    let mut amounts = FULL;
-    for pair in arguments.chunks(2) {
-        let [name, number] = pair else { return None };
-        let amount = match *name {
-            "--probes" => &mut amounts.probes,
-            "--reconnects" => &mut amounts.reconnects,
-            "--scrapes" => &mut amounts.scrapes,
-            "--reloads" => &mut amounts.reloads,
-            _ => return None,
-        };
-        *amount = number.parse().ok()?;
+impl Amounts {
+    /// Those of the long form, if the environment names any.
+    fn from_env() -> Result<Option<Self>> {
+        Self::parse(|name| env::var(name).ok())
     }
-    Some(amounts)
+
+    fn parse(value: impl Fn(&str) -> Option<String>) -> Result<Option<Self>> {
+        let mut amounts = LONG;
+        let mut is_long = false;
+        for (name, amount) in [
+            ("TCP_ECHO_SOAK_PROBES", &mut amounts.probes),
+            ("TCP_ECHO_SOAK_RECONNECTS", &mut amounts.reconnects),
+            ("TCP_ECHO_SOAK_SCRAPES", &mut amounts.scrapes),
+            ("TCP_ECHO_SOAK_RELOADS", &mut amounts.reloads),
+        ] {
+            if let Some(number) = value(name) {
+                *amount = number
+                    .parse()
+                    .with_context(|| format!("{name}={number:?}"))?;
+                is_long = true;
+            }
+        }
+        Ok(is_long.then_some(amounts))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Amounts, FULL, options};
+    use super::{Amounts, LONG};
 
     #[test]
-    fn options_are_read() {
-        assert_eq!(options(&[]), Some(FULL));
-        let fewer = Amounts { scrapes: 7, ..FULL };
-        assert_eq!(options(&["--scrapes", "7"]), Some(fewer));
-        assert_eq!(options(&["--scrapes"]), None);
-        assert_eq!(options(&["--scrape", "7"]), None);
+    fn amounts_are_read() {
+        let parse = |scrapes: Option<&str>| {
+            let value = |name: &str| {
+                let scrapes = scrapes.filter(|_| name == "TCP_ECHO_SOAK_SCRAPES");
+                scrapes.map(str::to_owned)
+            };
+            Amounts::parse(value)
+        };
+        assert_eq!(parse(None).unwrap(), None);
+        let fewer = Amounts { scrapes: 7, ..LONG };
+        assert_eq!(parse(Some("7")).unwrap(), Some(fewer));
+        assert!(parse(Some("many")).is_err());
     }
 }

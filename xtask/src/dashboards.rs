@@ -16,13 +16,14 @@ use crate::shell::root;
 
 mod board;
 mod expr;
-pub(crate) mod names;
+mod names;
 mod overview;
 mod panel;
-pub(crate) mod queries;
 pub(crate) mod rules;
 mod target;
 mod validate;
+
+use testkit::queries;
 
 use target::UIDS;
 

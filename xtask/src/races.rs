@@ -7,13 +7,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use tempfile::TempDir;
 
-use super::runner;
+use crate::e2e;
 use crate::report::{Report, skip};
-use crate::shell::{LONG, root, run};
+use crate::shell::{LONG, root, run as run_command};
 use crate::toolchain::{self, PACKAGES, Toolchain};
 
 /// What is left out: what bounds memory or time, of which the sanitizer takes many times as much,
@@ -30,16 +31,21 @@ const NOT_THESE: &[&str] = &[
     "start to first probe",
     "the first view of 1,000 targets",
     "the status page's upkeep",
-    "chaos",
-    "soak",
-    "systemd",
-    "package",
-    "artifacts",
-    "pictures",
+    "systemd: ",
+    "package: ",
+    "artifacts: ",
+    "pictures of",
+    "Windows: ",
 ];
 
-/// Runs the scenarios whose names contain `word`, as far as they say anything here.
-pub(super) fn check(report: &mut Report, word: &str) {
+/// Runs the scenarios whose names contain `word`, but for those that are left out.
+pub(crate) fn run(word: &str) -> ExitCode {
+    let mut report = Report::new();
+    check(&mut report, word);
+    report.finish()
+}
+
+fn check(report: &mut Report, word: &str) {
     let mut built = None;
     report.step("build with the thread sanitizer", || {
         let with_source = [Toolchain::Usual, Toolchain::Debian].into_iter();
@@ -64,9 +70,11 @@ pub(super) fn check(report: &mut Report, word: &str) {
     let Some((folder, binary)) = found else {
         return;
     };
-    runner::run_with(report, &binary, |name| {
-        name.contains(word) && !NOT_THESE.iter().any(|not| name.starts_with(not))
-    });
+    let mut command = e2e::test("e2e", &[word]);
+    for name in NOT_THESE {
+        command.args(["--skip", name]);
+    }
+    e2e::add(report, command.env(e2e::BINARY, binary));
     report.step("races", || none_in(folder.path()));
 }
 
@@ -93,7 +101,7 @@ fn build(toolchain: Toolchain, host: &str, library: &Path) -> Result<PathBuf> {
         .env("RUSTFLAGS", flags.join(" "))
         .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
         .current_dir(root());
-    run(&mut command, LONG)?;
+    run_command(&mut command, LONG)?;
     Ok(target.join(host).join("debug/tcp-echo-metrics"))
 }
 

@@ -2,13 +2,14 @@
 
 use std::net::SocketAddrV4;
 
+use testkit::exposition::Scrape;
+
 use super::judge::judge;
 use super::ledger::{Ending, Ledger};
 use super::packet::{Flags, Segment};
 use super::readings::Reading;
 use super::schedule::Place;
 use super::{MS, Nanos, Outage, PORT, PROBERS_ARE, servers};
-use crate::e2e::harness::exposition::Scrape;
 
 const PROBER: Place = Place::Prober(0);
 const SERVER: Place = Place::Server(0);

@@ -4,8 +4,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Result;
-
-use crate::e2e::harness::process::Process;
+use testkit::process::Process;
 
 /// What memory may be more, in KiB: the allocator's, of more connections at once than before.
 const MEMORY: u64 = 3 * 1024;

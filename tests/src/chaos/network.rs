@@ -8,12 +8,12 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+use testkit::netns::{LINK, Namespace};
 
 use super::ledger::Ledger;
 use super::packet;
 use super::schedule::{Fault, Place};
 use super::{PORT, PROBERS, SERVERS};
-use crate::e2e::harness::netns::{LINK, Namespace};
 
 /// The router's interfaces have these numbers and those after them.
 const INTERFACES: u32 = 101;
@@ -180,7 +180,7 @@ fn forward(router: &Namespace) -> Result<()> {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", router.name(), "sh", "-c"]);
     command.arg("echo 1 > /proc/sys/net/ipv4/ip_forward");
-    crate::shell::output(&mut command).map(drop)
+    testkit::shell::output(&mut command).map(drop)
 }
 
 /// It ends with its owner.

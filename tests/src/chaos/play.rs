@@ -7,22 +7,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use testkit::context::Context;
+use testkit::wait;
 
 use super::ledger::Ledger;
 use super::readings::{Scraper, Taken};
 use super::schedule::{Event, Fault, Place, draw};
 use super::stage::Stage;
-use super::{MS, Outage, PROBERS, PROBERS_ARE, SERVERS, health, judge, servers};
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::wait;
-use crate::e2e::runner::{self, Scenario};
-use crate::report::Report;
+use super::{MS, Options, Outage, PROBERS, PROBERS_ARE, SERVERS, health, judge, servers};
+use crate::runner::Scenario;
 
-const NAME: &str = "chaos";
-
-/// The short form, always the same.
 pub(crate) const SCENARIO: Scenario = Scenario {
-    name: NAME,
+    name: "chaos",
     tools: &[
         ("ip", "iproute2"),
         ("nft", "nftables"),
@@ -31,43 +27,30 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     ],
     root: true,
     alone: true,
-    run: |context| play(context, 1, Duration::from_secs(15), Duration::from_secs(4)),
+    run: |context| play(context, &Options::from_env()?),
 };
 
-pub(super) fn run(report: &mut Report, seed: u64, seconds: u64) {
-    runner::run_as(report, &SCENARIO, &|context| {
-        let (length, rest) = (Duration::from_secs(seconds), Duration::from_secs(10));
-        play(context, seed, length, rest)
-    });
-}
-
-/// Everything is made here and goes when this ends, also by a signal.
-fn play(context: &Context, seed: u64, length: Duration, rest: Duration) -> Result<()> {
+/// Everything is made here and removed when this ends, also by a signal.
+fn play(context: &Context, options: &Options) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let handlers =
         [SIGINT, SIGTERM].map(|signal| signal_hook::flag::register(signal, stop.clone()));
-    let result = acts(context, seed, length, rest, &stop);
+    let result = acts(context, options, &stop);
     for handler in handlers.into_iter().flatten() {
         signal_hook::low_level::unregister(handler);
     }
     if result.is_err() {
-        let seconds = length.as_secs();
-        println!("    again: cargo xtask chaos --seed {seed} --duration {seconds}");
+        context.note(format!("again: {}", options.command()));
     }
     result
 }
 
-fn acts(
-    context: &Context,
-    seed: u64,
-    length: Duration,
-    rest: Duration,
-    stop: &AtomicBool,
-) -> Result<()> {
-    let events = draw(seed, length);
-    println!("    seed {seed}, {} events:", events.len());
+fn acts(context: &Context, options: &Options, stop: &AtomicBool) -> Result<()> {
+    let rest = options.rest();
+    let events = draw(options.seed, options.length);
+    eprintln!("    seed {}, {} events:", options.seed, events.len());
     for event in &events {
-        println!("    {event}");
+        eprintln!("    {event}");
     }
     let mut stage = Stage::new(context, rest)?;
     let capture = stage.network.capture()?;

@@ -6,11 +6,11 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
+use testkit::endpoint::Endpoint;
+use testkit::exposition::Scrape;
+use testkit::watch;
 
 use super::Nanos;
-use crate::e2e::harness::exposition::Scrape;
-use crate::e2e::harness::http::Endpoint;
-use crate::e2e::harness::watch;
 
 const EVERY: Duration = Duration::from_secs(1);
 

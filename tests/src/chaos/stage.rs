@@ -8,13 +8,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use serde_json::json;
+use testkit::context::Context;
+use testkit::echo::Echo;
 
 use super::network::Network;
 use super::readings::{Scraper, Taken, now};
 use super::schedule::{Event, Fault, Place};
 use super::{Nanos, Outage, PORT, PROBERS_ARE, SERVERS};
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::Echo;
 
 /// Fewer than a server has open.
 const FEW_FILES: u64 = 5;

@@ -8,15 +8,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use testkit::context::Context;
+use testkit::process::Process;
+use testkit::shell::{output, program, target_dir};
+use testkit::skip::skip;
+use testkit::wine::Wine;
+use testkit::{ports, wait};
 
-use crate::dist;
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::process::Process;
-use crate::e2e::harness::wine::Wine;
-use crate::e2e::harness::{ports, wait};
-use crate::e2e::runner::{PLAIN, Scenario};
-use crate::report::skip;
-use crate::shell::{output, program};
+use crate::runner::{PLAIN, Scenario};
 
 mod image;
 mod packages;
@@ -61,8 +60,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 const COUNT: u64 = 50;
 const START: Duration = Duration::from_secs(10);
 const AT_REST_KIB: u64 = 8 * 1024;
-/// Below cargo's folder.
-const FOLDERS: [&str; 2] = [dist::WHOLE, dist::BRIEF];
+/// Where `cargo xtask dist` puts artifacts, below cargo's folder.
+const WHOLE: &str = "dist";
+/// Where `cargo xtask ci` puts those that it makes.
+const BRIEF: &str = "dist-brief";
 
 fn here(context: &Context) -> Result<()> {
     let sums = made("SHA256SUMS")?;
@@ -159,12 +160,17 @@ fn probes_itself(context: &Context, mut command: Command, what: &str) -> Result<
 
 /// The newest of the files whose names end so that have been made here.
 pub(super) fn made(ending: &str) -> Result<PathBuf> {
-    match newest(&FOLDERS.map(dist::folder), ending) {
+    match newest(&folders(), ending) {
         Some(file) => Ok(file),
         None => skip(format!(
             "nothing like *{ending} has been made: cargo xtask dist"
         )),
     }
+}
+
+/// The folders of artifacts.
+fn folders() -> [PathBuf; 2] {
+    [WHOLE, BRIEF].map(|name| target_dir().join(name))
 }
 
 /// The newest of the files in these folders whose names end so.

@@ -4,10 +4,10 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use testkit::context::Context;
+use testkit::path::Path;
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::path::Path;
-use crate::e2e::runner::Scenario;
+use crate::runner::Scenario;
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "a blackhole of 25 s",

@@ -7,14 +7,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use testkit::context::Context;
+use testkit::exposition::Scrape;
+use testkit::process::Process;
+use testkit::shell::output;
+use testkit::{ports, wait};
 
 use super::web_config::path;
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::exposition::Scrape;
-use crate::e2e::harness::process::Process;
-use crate::e2e::harness::{ports, wait};
-use crate::e2e::runner::{PLAIN, Scenario};
-use crate::shell::output;
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "certificates that expire, and FIFOs in their place",

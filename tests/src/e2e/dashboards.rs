@@ -4,24 +4,24 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use testkit::context::Context;
+use testkit::echo::Echo;
+use testkit::exposition::Scrape;
+use testkit::process::Process;
+use testkit::queries::{Query, metrics, of_board, of_markdown};
+use testkit::shell::root;
+use testkit::{ports, wait};
 
 use super::certificates::curl;
 use super::prometheus::Prometheus;
 use super::web_config::certificate;
-use crate::dashboards::queries::{Query, metrics, of_board, of_markdown};
-use crate::dashboards::{boards, names, rules};
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::Echo;
-use crate::e2e::harness::exposition::Scrape;
-use crate::e2e::harness::process::Process;
-use crate::e2e::harness::{ports, wait};
-use crate::e2e::runner::{PLAIN, Scenario};
-use crate::shell::root;
+use crate::runner::{PLAIN, Scenario};
 use lossy::LossyPeer;
 
 mod lossy;
@@ -69,13 +69,14 @@ fn run(context: &Context) -> Result<()> {
     let scrapes = [echo.scrape()?, Scrape::parse(&curl(secure))?];
 
     let mut asked = 0;
-    for (_, board) in boards() {
+    for board in files("dashboards/grafana", "json")? {
+        let board = serde_json::from_str(&fs::read_to_string(board)?)?;
         for query in of_board(&board) {
             exist(&query, &scrapes)?;
             asked += live.panel(&query)?;
         }
     }
-    let documented = fs::read_to_string(root().join(names::DOCUMENTED))?;
+    let documented = fs::read_to_string(root().join("docs/queries.md"))?;
     for query in of_markdown(&documented)? {
         exist(&query, &scrapes)?;
         let found = live.classic.data(&query.expr)? + live.native.data(&query.expr)?;
@@ -267,8 +268,8 @@ impl Prometheus {
 /// A copy of the rules in which nothing has to last before it fires, and nothing is
 /// worked out seldom.
 fn hasty_rules(context: &Context) -> Result<String> {
-    let mut files = Vec::new();
-    for file in rules::files()? {
+    let mut copies = Vec::new();
+    for file in files("dashboards/prometheus", "yml")? {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let text = fs::read_to_string(&file)?;
         let lines = text.lines().filter(|line| {
@@ -277,9 +278,22 @@ fn hasty_rules(context: &Context) -> Result<String> {
         });
         let lines: Vec<&str> = lines.collect();
         let copy = context.file(&name, &lines.join("\n"))?;
-        files.push(copy.display().to_string());
+        copies.push(copy.display().to_string());
     }
-    Ok(files.join(", "))
+    Ok(copies.join(", "))
+}
+
+/// The files of a folder with this extension; there is one at least.
+fn files(folder: &str, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(root().join(folder)).with_context(|| folder.to_owned())? {
+        let file = entry?.path();
+        if file.extension().is_some_and(|found| found == extension) {
+            files.push(file);
+        }
+    }
+    ensure!(!files.is_empty(), "{folder} has no {extension} files");
+    Ok(files)
 }
 
 /// The query with values in the place of its variables, written `$name` or `${name}`.

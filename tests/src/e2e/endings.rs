@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
+use testkit::context::Context;
+use testkit::echo::{Echo, EchoServer, signal_name};
+use testkit::{ports, wait};
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::{Echo, EchoServer, signal_name};
-use crate::e2e::harness::{ports, wait};
-use crate::e2e::runner::{PLAIN, Scenario};
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {

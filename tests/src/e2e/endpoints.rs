@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
+use testkit::context::Context;
+use testkit::echo::Echo;
+use testkit::exposition::Scrape;
+use testkit::{ports, wait};
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::Echo;
-use crate::e2e::harness::exposition::Scrape;
-use crate::e2e::harness::{ports, wait};
-use crate::e2e::runner::{PLAIN, Scenario};
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "endpoints and formats",

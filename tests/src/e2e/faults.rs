@@ -4,13 +4,13 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use testkit::context::Context;
+use testkit::echo::{Echo, EchoServer};
+use testkit::exposition::Scrape;
+use testkit::relay::{Mode, Relay};
+use testkit::watch::Watch;
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::{Echo, EchoServer};
-use crate::e2e::harness::exposition::Scrape;
-use crate::e2e::harness::relay::{Manner, Relay};
-use crate::e2e::harness::watch::Watch;
-use crate::e2e::runner::{PLAIN, Scenario};
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "resets, ends, silence and delay",
@@ -21,7 +21,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
 
 const LIMIT: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_millis(50);
-const PASS: Manner = Manner::Pass(Duration::ZERO);
+const PASS: Mode = Mode::Pass(Duration::ZERO);
 
 struct Bench {
     relay: Relay,
@@ -100,7 +100,7 @@ impl Bench {
 
     /// Replies past the timeout: all of them time out, all of them are late, none is received.
     fn delay(&self, context: &Context) -> Result<()> {
-        self.relay.set(Manner::Pass(2 * TIMEOUT));
+        self.relay.set(Mode::Pass(2 * TIMEOUT));
         thread::sleep(3 * TIMEOUT);
         let before = self.watch.now()?;
         thread::sleep(Duration::from_secs(1));
@@ -136,7 +136,7 @@ impl Bench {
     fn silence(&self, context: &Context) -> Result<()> {
         let of = [("reason", "stalled")];
         let before = self.watch.now()?.sum("tcp_echo_disconnects_total", &of);
-        self.relay.set(Manner::Silent);
+        self.relay.set(Mode::Silent);
         let stalled = |scrape: &Scrape| scrape.sum("tcp_echo_disconnects_total", &of) > before;
         // Three timeouts, but at least 500 ms.
         let (_, took) = self
@@ -155,13 +155,13 @@ impl Bench {
 
     /// Whoever accepts and hangs up at once is not called in a tight loop.
     fn accepts_and_drops(&self, context: &Context) -> Result<()> {
-        for manner in [Manner::Close, Manner::Reset] {
-            self.relay.set(manner);
+        for mode in [Mode::Close, Mode::Reset] {
+            self.relay.set(mode);
             self.relay.reset();
             let before = self.relay.accepted();
             thread::sleep(Duration::from_secs(2));
             let calls = self.relay.accepted() - before;
-            context.note(format!("{manner:?} at once: {calls} connections in 2 s"));
+            context.note(format!("{mode:?} at once: {calls} connections in 2 s"));
             ensure!((1..=40).contains(&calls), "{calls} connections in 2 s");
             self.relay.set(PASS);
             self.watch.healthy()?;

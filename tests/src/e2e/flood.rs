@@ -4,12 +4,12 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use testkit::context::Context;
+use testkit::echo::{Echo, EchoServer};
+use testkit::exposition::Scrape;
+use testkit::watch;
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::{Echo, EchoServer};
-use crate::e2e::harness::exposition::Scrape;
-use crate::e2e::harness::watch;
-use crate::e2e::runner::{PLAIN, Scenario};
+use crate::runner::{PLAIN, Scenario};
 
 mod closed_loop;
 mod crowd;

@@ -6,11 +6,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use testkit::context::Context;
+use testkit::shell::{output, program};
+use testkit::wait;
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::wait;
-use crate::e2e::runner::{PLAIN, Scenario};
-use crate::shell::{output, program};
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {

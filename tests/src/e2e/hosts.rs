@@ -4,12 +4,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use testkit::context::Context;
+use testkit::echo::Echo;
+use testkit::process::Process;
+use testkit::{endpoint::Endpoint, netns::Inside, ports, wait};
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::Echo;
-use crate::e2e::harness::process::Process;
-use crate::e2e::harness::{http::Endpoint, netns::Inside, ports, wait};
-use crate::e2e::runner::{PLAIN, Scenario};
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "requests under another name",

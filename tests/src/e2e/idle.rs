@@ -6,10 +6,10 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use testkit::context::Context;
+use testkit::echo::EchoServer;
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::EchoServer;
-use crate::e2e::runner::{PLAIN, Scenario};
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -85,8 +85,7 @@ fn thousand(context: &Context) -> Result<()> {
     ensure!(rejected == TOO_MANY as f64, "{rejected} rejected");
     drop(open);
     let none = |scrape: &_| {
-        crate::e2e::harness::exposition::Scrape::sum(scrape, "tcp_echo_server_connections", &[])
-            == 0.0
+        testkit::exposition::Scrape::sum(scrape, "tcp_echo_server_connections", &[]) == 0.0
     };
     server
         .echo

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
+use testkit::context::Context;
+use testkit::echo::{Echo, EchoServer};
+use testkit::netns::Namespace;
+use testkit::process::Process;
+use testkit::relay::{Mode, Relay};
+use testkit::shell::{output, program};
+use testkit::{ports, wait};
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::{Echo, EchoServer};
-use crate::e2e::harness::netns::Namespace;
-use crate::e2e::harness::process::Process;
-use crate::e2e::harness::relay::{Manner, Relay};
-use crate::e2e::harness::{ports, wait};
-use crate::e2e::runner::{PLAIN, Scenario};
-use crate::shell::{output, program};
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -45,7 +45,7 @@ const STOPPED: Duration = Duration::from_millis(1500);
 fn stopped(context: &Context) -> Result<()> {
     let server = EchoServer::start(context, &[])?;
     let relay = Relay::start(server.address)?;
-    relay.set(Manner::Pass(PATH));
+    relay.set(Mode::Pass(PATH));
     let target = format!("-target={}", relay.address());
     let echo = Echo::start(context, &["-mode=client", &target, "-interval=100us"])?;
     echo.until("replies", LIMIT, |scrape| {

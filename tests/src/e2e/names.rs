@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
+use testkit::context::Context;
+use testkit::echo::{Echo, signal_name};
+use testkit::netns::Namespace;
+use testkit::ports;
+use testkit::watch::Watch;
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::{Echo, signal_name};
-use crate::e2e::harness::netns::Namespace;
-use crate::e2e::harness::ports;
-use crate::e2e::harness::watch::Watch;
-use crate::e2e::runner::{PLAIN, Scenario};
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {

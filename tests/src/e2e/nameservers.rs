@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use testkit::context::Context;
+use testkit::echo::Echo;
+use testkit::exposition::Scrape;
+use testkit::netns::Namespace;
+use testkit::ports;
+use testkit::process::Process;
+use testkit::wait;
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::Echo;
-use crate::e2e::harness::exposition::Scrape;
-use crate::e2e::harness::netns::Namespace;
-use crate::e2e::harness::ports;
-use crate::e2e::harness::process::Process;
-use crate::e2e::runner::{PLAIN, Scenario};
-use crate::wait;
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
+use testkit::context::Context;
+use testkit::echo::{Echo, EchoServer};
+use testkit::endpoint::Endpoint;
+use testkit::exposition::Scrape;
+use testkit::netns::Namespace;
+use testkit::{ports, wait};
 
 use super::prometheus::Prometheus;
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::{Echo, EchoServer};
-use crate::e2e::harness::exposition::Scrape;
-use crate::e2e::harness::http::Endpoint;
-use crate::e2e::harness::netns::Namespace;
-use crate::e2e::harness::{ports, wait};
-use crate::e2e::runner::{PLAIN, Scenario};
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use testkit::context::Context;
+use testkit::exposition::Scrape;
+use testkit::machine::{Machine, TOOLS};
+use testkit::wait;
 
 use super::artifacts::made;
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::exposition::Scrape;
-use crate::e2e::harness::machine::{Machine, TOOLS};
-use crate::e2e::harness::wait;
-use crate::e2e::runner::Scenario;
+use crate::runner::Scenario;
 
 mod deb;
 mod rpm;

@@ -4,11 +4,11 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use testkit::context::Context;
+use testkit::netns::Namespace;
+use testkit::path::Path;
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::netns::Namespace;
-use crate::e2e::harness::path::Path;
-use crate::e2e::runner::Scenario;
+use crate::runner::Scenario;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -40,9 +40,8 @@ fn lose(context: &Context, percent: u32) -> Result<()> {
     let flags = &["-interval=5ms", "-timeout=4ms", "-window=1000", "-stall=1m"];
     let path = Path::probed(context, flags)?;
     let (pair, watch) = (&path.pair, &path.watch);
-    let connected = |scrape: &crate::e2e::harness::exposition::Scrape| {
-        scrape.sum("tcp_echo_received_total", &[]) >= 10.0
-    };
+    let connected =
+        |scrape: &testkit::exposition::Scrape| scrape.sum("tcp_echo_received_total", &[]) >= 10.0;
     watch.until("replies", Duration::from_secs(5), connected)?;
 
     for end in [&pair.client, &pair.server] {

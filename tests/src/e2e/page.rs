@@ -5,18 +5,16 @@ use std::{env, fs, thread};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use testkit::context::Context;
+use testkit::echo::{Echo, EchoServer};
+use testkit::relay::Relay;
+use testkit::shell::{SHORT, has, program, root, run as run_command};
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::{Echo, EchoServer};
-use crate::e2e::harness::relay::Relay;
-use crate::e2e::runner::{PLAIN, Scenario};
-use crate::shell::{SHORT, has, program, root, run as run_command};
+use crate::runner::{PLAIN, Scenario};
 
 mod browser;
 mod pictures;
 mod proxy;
-
-pub(in crate::e2e) use pictures::PICTURES;
 
 use browser::Browser;
 
@@ -49,6 +47,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         run: upkeep,
         ..PLAIN
     },
+    pictures::SCENARIO,
 ];
 
 /// For a change to be seen: one window's time and two updates.

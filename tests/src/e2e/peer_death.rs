@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use testkit::context::Context;
+use testkit::echo::{Echo, EchoServer};
+use testkit::exposition::Scrape;
+use testkit::relay::Relay;
+use testkit::watch::Watch;
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::{Echo, EchoServer};
-use crate::e2e::harness::exposition::Scrape;
-use crate::e2e::harness::relay::Relay;
-use crate::e2e::harness::watch::Watch;
-use crate::e2e::runner::{PLAIN, Scenario};
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "the peer dies and comes back",

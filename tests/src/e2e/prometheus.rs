@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use testkit::context::Context;
+use testkit::echo::Echo;
+use testkit::endpoint::Endpoint;
+use testkit::netns::Inside;
+use testkit::process::Process;
+use testkit::{ports, wait};
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::Echo;
-use crate::e2e::harness::http::Endpoint;
-use crate::e2e::harness::netns::Inside;
-use crate::e2e::harness::process::Process;
-use crate::e2e::harness::{ports, wait};
-use crate::e2e::runner::{PLAIN, Scenario};
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "Prometheus scrapes mode both",

@@ -7,14 +7,14 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use testkit::context::Context;
+use testkit::echo::Echo;
+use testkit::netns::Inside;
+use testkit::process::Process;
+use testkit::{endpoint::Endpoint, ports, wait};
 
 use super::web_config::HASH;
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::Echo;
-use crate::e2e::harness::netns::Inside;
-use crate::e2e::harness::process::Process;
-use crate::e2e::harness::{http::Endpoint, ports, wait};
-use crate::e2e::runner::{PLAIN, Scenario};
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {

@@ -4,13 +4,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use testkit::context::Context;
+use testkit::echo::Echo;
+use testkit::ports;
+use testkit::process::Process;
+use testkit::watch::Watch;
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::Echo;
-use crate::e2e::harness::ports;
-use crate::e2e::harness::process::Process;
-use crate::e2e::harness::watch::Watch;
-use crate::e2e::runner::{PLAIN, Scenario};
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "socat as the peer",

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::event::{PollFd, PollFlags, poll};
+use testkit::context::Context;
+use testkit::ports;
+use testkit::process::Process;
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::ports;
-use crate::e2e::harness::process::Process;
-use crate::e2e::runner::{PLAIN, Scenario};
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "start to first probe",

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+use testkit::context::Context;
+use testkit::echo::EchoServer;
+use testkit::endpoint::Endpoint;
+use testkit::exposition::Scrape;
+use testkit::netns::Inside;
+use testkit::{ports, wait};
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::EchoServer;
-use crate::e2e::harness::exposition::Scrape;
-use crate::e2e::harness::http::Endpoint;
-use crate::e2e::harness::netns::Inside;
-use crate::e2e::harness::{ports, wait};
-use crate::e2e::runner::{PLAIN, Scenario};
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use testkit::context::Context;
+use testkit::exposition::Scrape;
+use testkit::machine::{BINARY, Machine, TOOLS};
+use testkit::wait;
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::exposition::Scrape;
-use crate::e2e::harness::machine::{BINARY, Machine, TOOLS};
-use crate::e2e::harness::wait;
-use crate::e2e::runner::{PLAIN, Scenario};
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -301,7 +301,7 @@ fn user(machine: &Machine) -> Result<()> {
 
 fn packaged(context: &Context) -> Result<()> {
     let machine = Machine::boot(context)?;
-    let folder = crate::shell::root().join("deploy/systemd");
+    let folder = testkit::shell::root().join("deploy/systemd");
     for file in [
         "tcp-echo-metrics.service",
         "tcp-echo-metrics-echo.socket",

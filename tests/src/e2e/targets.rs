@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
+use testkit::context::Context;
+use testkit::echo::{Echo, EchoServer};
+use testkit::exposition::Scrape;
+use testkit::netns::{LINK, Pair};
+use testkit::process::Process;
+use testkit::wait;
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::{Echo, EchoServer};
-use crate::e2e::harness::exposition::Scrape;
-use crate::e2e::harness::netns::{LINK, Pair};
-use crate::e2e::harness::process::Process;
-use crate::e2e::runner::{PLAIN, Scenario};
-use crate::wait;
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {

@@ -5,11 +5,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use testkit::context::Context;
+use testkit::ports;
+use testkit::process::Process;
 
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::ports;
-use crate::e2e::harness::process::Process;
-use crate::e2e::runner::{PLAIN, Scenario};
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {

@@ -7,13 +7,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use testkit::context::Context;
+use testkit::process::Process;
+use testkit::shell::output;
+use testkit::{ports, wait};
 
 use super::prometheus::Prometheus;
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::process::Process;
-use crate::e2e::harness::{ports, wait};
-use crate::e2e::runner::{PLAIN, Scenario};
-use crate::shell::output;
+use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "Prometheus scrapes by https with a password",

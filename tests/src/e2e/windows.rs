@@ -1,53 +1,42 @@
-//! `cargo xtask windows`: the binary for Windows, as a program and as a service, under
-//! wine.
+//! The binary for Windows, as a program and as a service, under wine.
 
+use std::env;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use testkit::context::Context;
+use testkit::echo::Echo;
+use testkit::endpoint::Endpoint;
+use testkit::exposition::Scrape;
+use testkit::process::Process;
+use testkit::skip::skip;
+use testkit::wine::Wine;
+use testkit::{ports, wait};
 
-use super::harness::context::Context;
-use super::harness::echo::Echo;
-use super::harness::exposition::Scrape;
-use super::harness::http::Endpoint;
-use super::harness::netns::Inside;
-use super::harness::process::Process;
-use super::harness::wine::Wine;
-use super::harness::{ports, wait};
-use crate::report::Report;
-use crate::shell::{LONG, cargo, run, target_dir};
-use crate::windows::build;
+use crate::runner::{PLAIN, Scenario};
 
-/// wine is slow to start, and slower the first time.
+pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
+    name: "Windows: a program and a service under wine",
+    alone: true,
+    run,
+    ..PLAIN
+}];
+
+/// Names the binary for Windows.
+const BINARY: &str = "TCP_ECHO_E2E_WINDOWS_BINARY";
+/// wine is slow to start, most of all the first time.
 const SLOW: Duration = Duration::from_secs(60);
 const SERVICE: &str = "tcp-echo-metrics";
 
-pub(super) fn check(report: &mut Report) {
-    let mut built = None;
-    report.step("windows: build", || {
-        built = Some(build()?);
-        Ok(())
-    });
-    let Some(built) = built else { return };
-    report.step("windows: build for Linux", || {
-        run(
-            &mut cargo(&["build", "--locked", "-p", "tcp-echo-metrics"]),
-            LONG,
-        )
-    });
-    report.step("windows: a program and a service under wine", || {
-        under_wine(&built)
-    });
-}
-
-fn under_wine(built: &Path) -> Result<()> {
-    let linux = target_dir().join("debug/tcp-echo-metrics");
-    let context = Context::new(&linux)?;
-    let wine = Wine::new(context.folder().join("wine"), built)?;
-    let outcome = across(&context, &wine).and_then(|()| service(&context, &wine));
-    print!("{}", context.notes());
+fn run(context: &Context) -> Result<()> {
+    let Some(binary) = env::var_os(BINARY) else {
+        return skip("no binary for Windows: cargo xtask windows");
+    };
+    let wine = Wine::new(context.folder().join("wine"), Path::new(&binary))?;
+    let outcome = across(context, &wine).and_then(|()| service(context, &wine));
     if outcome.is_err() {
-        print!("{}{}", context.logs(), wine.service_log());
+        context.note(format!("log of the service:\n{}", wine.service_log()));
     }
     outcome
 }
@@ -71,7 +60,10 @@ fn across(context: &Context, wine: &Wine) -> Result<()> {
     let flags = flags(here, there);
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let linux = Echo::start(context, &flags)?;
-    for (name, endpoint) in [("Linux", linux.metrics.clone()), ("Windows", at(metrics))] {
+    for (name, endpoint) in [
+        ("Linux", linux.metrics.clone()),
+        ("Windows", Endpoint::at(metrics)),
+    ] {
         let (scrape, _) = replies(&endpoint)?;
         let sent = scrape.sum("tcp_echo_sent_total", &[]);
         let received = scrape.sum("tcp_echo_received_total", &[]);
@@ -106,13 +98,13 @@ fn service(context: &Context, wine: &Wine) -> Result<()> {
     let state = wine.sc(&["query", SERVICE])?;
     ensure!(state.contains("RUNNING"), "{state}");
     wine.echo(&["-svc=status"], 0)?;
-    let (scrape, _) = replies(&at(metrics))?;
+    let (scrape, _) = replies(&Endpoint::at(metrics))?;
     scrape.get("tcp_echo_sent_total", &[("target", r#"a b"c\"#)])?;
 
     let metrics_at = format!("-metrics={other}");
     let said = wine.echo(&["-svc=install", &listen_at, &metrics_at], 0)?;
     ensure!(said.contains("has been restarted"), "{said}");
-    let scrape = Scrape::parse(&at(other).get("/metrics")?)?;
+    let scrape = Scrape::parse(&Endpoint::at(other).get("/metrics")?)?;
     ensure!(
         scrape.matching("tcp_echo_sent_total", &[]).next().is_none(),
         "old flags"
@@ -125,7 +117,7 @@ fn service(context: &Context, wine: &Wine) -> Result<()> {
     })?;
     wine.sc(&["start", SERVICE])?;
     wait::until("a service that answers", SLOW, || {
-        at(other).get("/-/ready").ok()
+        Endpoint::at(other).get("/-/ready").ok()
     })?;
     let log = wine.service_log();
     ensure!(
@@ -134,7 +126,7 @@ fn service(context: &Context, wine: &Wine) -> Result<()> {
     );
     wine.echo(&["-svc=uninstall"], 0)?;
     ensure!(
-        at(other).get("/-/ready").is_err(),
+        Endpoint::at(other).get("/-/ready").is_err(),
         "it runs after its removal"
     );
     wine.echo(&["-svc=status"], 4)?;
@@ -146,11 +138,4 @@ fn replies(endpoint: &Endpoint) -> Result<(Scrape, Duration)> {
         let scrape = Scrape::parse(&endpoint.get("/metrics").ok()?).ok()?;
         (scrape.sum("tcp_echo_received_total", &[]) >= 10.0).then_some(scrape)
     })
-}
-
-fn at(address: std::net::SocketAddr) -> Endpoint {
-    Endpoint {
-        address,
-        inside: Inside::default(),
-    }
 }

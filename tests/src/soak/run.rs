@@ -7,18 +7,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
+use testkit::context::Context;
+use testkit::echo::Echo;
+use testkit::exposition::Scrape;
+use testkit::shell::root;
+use testkit::{ports, wait};
 
-use super::Amounts;
 use super::flat::{self, Sample, Slack};
 use super::peer::Peer;
 use super::plot::{self, Line};
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::Echo;
-use crate::e2e::harness::exposition::Scrape;
-use crate::e2e::harness::{ports, wait};
-use crate::e2e::runner::{self, PLAIN, Scenario};
-use crate::report::Report;
-use crate::shell::root;
+use super::{Amounts, SHORT};
+use crate::runner::{PLAIN, Scenario};
 
 const PICTURE: &str = "docs/images/soak.svg";
 
@@ -36,29 +35,28 @@ const RELOADS: u64 = 25;
 const SAMPLES: u32 = 300;
 const SETTLED: Duration = Duration::from_secs(15);
 
-/// The short form; much is made once in its time, and a third of it is seconds.
+/// Memory may grow by this much: in the short form much is made once, and a third of it is
+/// seconds.
+const SHORT_SLACK_KIB: u64 = 4096;
+const LONG_SLACK_KIB: u64 = 512;
+
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "soak",
     alone: true,
-    run: |context| {
-        let amounts = Amounts {
-            probes: 60_000,
-            reconnects: 5000,
-            scrapes: 500,
-            reloads: 500,
-        };
-        soak(context, amounts, 4096).map(drop)
-    },
+    run,
     ..PLAIN
 };
 
-pub(super) fn run(report: &mut Report, amounts: Amounts) {
-    runner::run_as(report, &SCENARIO, &|context| {
-        let (told, svg) = soak(context, amounts, 512)?;
-        fs::write(root().join(PICTURE), svg)?;
-        println!("    {told}: {PICTURE}");
-        Ok(())
-    });
+fn run(context: &Context) -> Result<()> {
+    match Amounts::from_env()? {
+        None => soak(context, SHORT, SHORT_SLACK_KIB).map(drop),
+        Some(amounts) => {
+            let picture = soak(context, amounts, LONG_SLACK_KIB)?;
+            fs::write(root().join(PICTURE), picture)?;
+            context.note(PICTURE);
+            Ok(())
+        }
+    }
 }
 
 /// What is done besides probing, evenly spread.
@@ -72,7 +70,7 @@ struct Work<'a> {
     generation: u64,
 }
 
-fn soak(context: &Context, amounts: Amounts, slack: u64) -> Result<(String, String)> {
+fn soak(context: &Context, amounts: Amounts, slack: u64) -> Result<String> {
     let port = ports::free()?.port();
     let listen = format!("-listen=0.0.0.0:{port}");
     let lifted = ["-max-connections=0", "-max-connections-per-ip=0"];
@@ -124,15 +122,14 @@ fn soak(context: &Context, amounts: Amounts, slack: u64) -> Result<(String, Stri
     let probes = sent(&echo)?;
     let ended = peer.ended() - ended;
     let after = work.at_rest()?;
-    let told = format!(
+    context.note(format!(
         "{} probes of those that stay, {} reconnects, {} scrapes and {} reloads in {:.0} s",
         probes,
         ended,
         work.scraped,
         work.reloaded,
         took.as_secs_f64()
-    );
-    context.note(&told);
+    ));
     context.note(format!("files at rest: {before:?} before, {after:?} after"));
     let lines = [("prober", &client), ("server", &echoing)];
     let slack = Slack {
@@ -142,7 +139,7 @@ fn soak(context: &Context, amounts: Amounts, slack: u64) -> Result<(String, Stri
     let mut failed = Vec::new();
     for (name, samples) in lines {
         match flat::check(samples, &slack) {
-            Ok(told) => context.note(format!("{name}: {told}")),
+            Ok(figures) => context.note(format!("{name}: {figures}")),
             Err(error) => failed.push(format!("{name}: {error:#}")),
         }
     }
@@ -153,7 +150,7 @@ fn soak(context: &Context, amounts: Amounts, slack: u64) -> Result<(String, Stri
         amounts.probes, amounts.reconnects, amounts.scrapes, amounts.reloads
     );
     let lines = lines.map(|(name, samples)| Line { name, samples });
-    Ok((told, plot::draw(&title, &lines)))
+    Ok(plot::draw(&title, &lines))
 }
 
 impl Work<'_> {

@@ -12,9 +12,9 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::process::Process;
 use crate::shell::{LONG, cargo, output, run, target_dir};
-use crate::wait;
+use testkit::process::Process;
+use testkit::wait;
 
 /// How long a program may take to say that it listens.
 const PATIENCE: Duration = Duration::from_secs(20);

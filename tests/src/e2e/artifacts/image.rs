@@ -6,11 +6,10 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use testkit::context::Context;
+use testkit::shell::{output, program, target_dir};
 
-use super::{made, probes_itself};
-use crate::dist;
-use crate::e2e::harness::context::Context;
-use crate::shell::{output, program};
+use super::{BRIEF, made, probes_itself};
 
 /// Whom it runs as: nobody whom a host knows.
 const USER: &str = "65532:65532";
@@ -18,7 +17,7 @@ const USER: &str = "65532:65532";
 /// With nothing in its file system but the image's own, as nobody.
 pub(super) fn as_a_container_runs_it(context: &Context) -> Result<()> {
     let archive = made("-image.tar")?;
-    let whole = !archive.starts_with(dist::folder(dist::BRIEF));
+    let whole = !archive.starts_with(target_dir().join(BRIEF));
     let architectures: &[&str] = if whole {
         &["amd64", "arm64"]
     } else {

@@ -4,12 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use testkit::context::Context;
+use testkit::shell::{output, program};
+use testkit::skip::skip;
 
-use super::{FOLDERS, newest, open};
-use crate::dist;
-use crate::e2e::harness::context::Context;
-use crate::report::skip;
-use crate::shell::{output, program};
+use super::{folders, newest, open};
 
 /// How the files of packages end, and those of the archives for the same machine.
 const PACKAGES: [(&str, &str); 4] = [
@@ -21,7 +20,7 @@ const PACKAGES: [(&str, &str); 4] = [
 
 pub(super) fn same_binaries(context: &Context) -> Result<()> {
     let mut compared = 0;
-    for folder in FOLDERS.map(dist::folder) {
+    for folder in folders() {
         for (package, archive) in PACKAGES {
             let find = |ending| newest(std::slice::from_ref(&folder), ending);
             let (Some(package), Some(archive)) = (find(package), find(archive)) else {

@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use testkit::context::Context;
+use testkit::machine::Machine;
+use testkit::shell::{output, program};
 
 use super::{
     CONFIG, UNIT, configure, is_enabled, nothing_changed, package, probing, removed, running,
 };
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::machine::Machine;
-use crate::shell::{output, program};
 
 /// Where the packages are in the machine.
 const FIRST: &str = "/root/first.deb";

@@ -4,12 +4,12 @@
 //! On Debian's systemd, by Debian's rpm, with the presets of Fedora's kind.
 
 use anyhow::{Result, ensure};
+use testkit::context::Context;
+use testkit::machine::Machine;
 
 use super::{
     CONFIG, UNIT, configure, is_enabled, nothing_changed, package, probing, removed, running,
 };
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::machine::Machine;
 
 /// Where the package is in the machine.
 const PACKAGE: &str = "/root/package.rpm";

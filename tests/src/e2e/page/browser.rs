@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
-
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::process::Process;
-use crate::e2e::harness::{ports, wait};
+use testkit::context::Context;
+use testkit::process::Process;
+use testkit::{ports, wait};
 
 /// For a command to be done; the start of a browser is the longest.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -1,25 +1,29 @@
 //! Pictures of the page for the documentation: `cargo xtask pictures`.
 
 use std::time::{Duration, Instant};
-use std::{fs, thread};
+use std::{env, fs, thread};
 
 use anyhow::Result;
 use serde_json::json;
+use testkit::context::Context;
+use testkit::echo::{Echo, EchoServer};
+use testkit::relay::{Mode, Relay};
+use testkit::shell::root;
+use testkit::skip::skip;
 
 use super::browser::Browser;
 use super::{CHROMIUM, SEEN};
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::{Echo, EchoServer};
-use crate::e2e::harness::relay::{Manner, Relay};
-use crate::e2e::runner::{PLAIN, Scenario};
-use crate::shell::root;
+use crate::runner::{PLAIN, Scenario};
 
-pub(in crate::e2e) const PICTURES: Scenario = Scenario {
+pub(super) const SCENARIO: Scenario = Scenario {
     name: "pictures of the status page",
     tools: CHROMIUM,
     run,
     ..PLAIN
 };
+
+/// Set by `cargo xtask pictures`.
+const ASKED: &str = "TCP_ECHO_E2E_PICTURES";
 
 /// A little longer than a sparkline.
 const TIME: Duration = Duration::from_secs(640);
@@ -45,6 +49,9 @@ const LOSSY: usize = 5;
 const GONE: usize = 6;
 
 fn run(context: &Context) -> Result<()> {
+    if env::var_os(ASKED).is_none() {
+        return skip("it takes 11 minutes: cargo xtask pictures");
+    }
     let server = EchoServer::start(context, &[])?;
     let relays = PATHS.map(|_| Relay::start(server.address));
     let mut relays = relays.into_iter().collect::<Result<Vec<_>>>()?;
@@ -74,7 +81,7 @@ fn run(context: &Context) -> Result<()> {
         }
         for (index, (relay, (_, _, least))) in relays.iter().zip(PATHS).enumerate() {
             let delay = delay(index, least, passed, step);
-            relay.set(Manner::Pass(Duration::from_secs_f64(delay / 1e3)));
+            relay.set(Mode::Pass(Duration::from_secs_f64(delay / 1e3)));
         }
         if passed > 0.35 && !cut {
             relays[SHOWN].reset();

@@ -5,13 +5,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use testkit::context::Context;
+use testkit::echo::{Echo, EchoServer};
+use testkit::process::Process;
+use testkit::{ports, wait};
 
 use super::SEEN;
 use super::browser::Browser;
-use crate::e2e::harness::context::Context;
-use crate::e2e::harness::echo::{Echo, EchoServer};
-use crate::e2e::harness::process::Process;
-use crate::e2e::harness::{ports, wait};
 
 /// The status of each reference of a document, as the browser resolves it.
 const REFERENCES: &str = "Promise.all(
