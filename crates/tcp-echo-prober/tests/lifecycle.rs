@@ -7,12 +7,13 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tcp_echo_prober::{
     Event, Observer, Prober, ProberError, Sensor, Session, SessionConfig, Target, TargetSet,
 };
+use testkit::wait;
 
 /// Long against what a test machine does to a thread.
 const MOST: Duration = Duration::from_secs(20);
@@ -27,11 +28,7 @@ fn targets(n: usize, label: &str) -> TargetSet {
 }
 
 fn until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + MOST;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait::until(what, MOST, || is_so().then_some(())).unwrap();
 }
 
 /// Counts who is attached, and holds that no name is attached twice.
