@@ -37,28 +37,28 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+mod cluster;
 #[cfg(test)]
-mod by_hand;
-mod health;
-mod judge;
-mod ledger;
+mod counts_tests;
 mod network;
 mod packet;
-mod play;
+mod prober_counts;
 mod random;
-mod readings;
+mod resources;
+mod run;
 mod schedule;
-mod servers;
-mod stage;
+mod scrapes;
+mod server_counts;
 mod stream;
-pub(crate) use play::SCENARIO;
+mod traffic;
+pub(crate) use run::SCENARIO;
 
 /// Since 1970.
 type Nanos = i64;
 const MS: Nanos = 1_000_000;
 const PORT: u16 = 4000;
-const PROBERS: usize = PROBERS_ARE.len();
-const SERVERS: usize = 5;
+const PROBER_COUNT: usize = PROBERS.len();
+const SERVER_COUNT: usize = 5;
 
 /// How a prober probes.
 struct Prober {
@@ -76,7 +76,7 @@ impl Prober {
     }
 }
 
-const PROBERS_ARE: [Prober; 3] = [
+const PROBERS: [Prober; 3] = [
     Prober {
         interval: Duration::from_millis(10),
         timeout: Duration::from_millis(35),
@@ -97,7 +97,7 @@ const PROBERS_ARE: [Prober; 3] = [
 /// When a process could not answer.
 #[derive(Clone, Copy, Debug)]
 struct Outage {
-    place: schedule::Place,
+    host: schedule::Host,
     from: Nanos,
     until: Nanos,
 }

@@ -9,37 +9,37 @@ use crate::runner::Scenario;
 mod artifacts;
 mod blackhole;
 mod certificates;
-mod crowded;
 mod dashboards;
-mod endings;
+mod dead_targets;
+mod endpoint_limits;
 mod endpoints;
+mod exit_status;
 mod faults;
-mod files;
 mod flood;
-mod generated;
-mod hosts;
-mod idle;
-mod link;
-mod load;
-mod many;
+mod generate;
+mod host_header;
+mod idle_server;
+mod link_down;
 mod measuring;
 mod names;
 mod nameservers;
 mod on_demand;
+mod open_files;
+mod overload;
 mod package;
 mod packet_loss;
 mod page;
-mod peer_death;
+mod peer_restart;
 mod prometheus;
 mod promtool;
+mod quotas;
 mod reloads;
-mod shares;
+mod signals;
 mod socat;
-mod start;
+mod startup_time;
 mod stopped_readers;
 mod systemd;
 mod targets;
-mod usage;
 mod web_config;
 mod windows;
 
@@ -52,30 +52,30 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         endpoints::SCENARIOS,
         page::SCENARIOS,
         socat::SCENARIOS,
-        usage::SCENARIOS,
+        exit_status::SCENARIOS,
         targets::SCENARIOS,
-        generated::SCENARIOS,
+        generate::SCENARIOS,
         names::SCENARIOS,
         nameservers::SCENARIOS,
         on_demand::SCENARIOS,
         web_config::SCENARIOS,
         certificates::SCENARIOS,
-        shares::SCENARIOS,
-        crowded::SCENARIOS,
-        hosts::SCENARIOS,
-        files::SCENARIOS,
-        idle::SCENARIOS,
+        quotas::SCENARIOS,
+        endpoint_limits::SCENARIOS,
+        host_header::SCENARIOS,
+        open_files::SCENARIOS,
+        idle_server::SCENARIOS,
         flood::SCENARIOS,
-        start::SCENARIOS,
-        endings::SCENARIOS,
+        startup_time::SCENARIOS,
+        signals::SCENARIOS,
         stopped_readers::SCENARIOS,
         reloads::SCENARIOS,
-        many::SCENARIOS,
-        load::SCENARIOS,
+        dead_targets::SCENARIOS,
+        overload::SCENARIOS,
         measuring::SCENARIOS,
-        peer_death::SCENARIOS,
+        peer_restart::SCENARIOS,
         faults::SCENARIOS,
-        link::SCENARIOS,
+        link_down::SCENARIOS,
         blackhole::SCENARIOS,
         packet_loss::SCENARIOS,
         systemd::SCENARIOS,

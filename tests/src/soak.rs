@@ -22,7 +22,7 @@ use std::env;
 
 use anyhow::{Context as _, Result};
 
-mod flat;
+mod growth;
 mod peer;
 mod plot;
 mod run;

@@ -10,24 +10,24 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use testkit::netns::{LINK, Namespace};
 
-use super::ledger::Ledger;
 use super::packet;
-use super::schedule::{Fault, Place};
-use super::{PORT, PROBERS, SERVERS};
+use super::schedule::{Fault, Host};
+use super::traffic::Traffic;
+use super::{PORT, PROBER_COUNT, SERVER_COUNT};
 
 /// The router's interfaces have these numbers and those after them.
 const INTERFACES: u32 = 101;
 
-impl Place {
+impl Host {
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        let probers = (0..PROBERS).map(Self::Prober);
-        probers.chain((0..SERVERS).map(Self::Server))
+        let probers = (0..PROBER_COUNT).map(Self::Prober);
+        probers.chain((0..SERVER_COUNT).map(Self::Server))
     }
 
     fn number(self) -> usize {
         match self {
             Self::Prober(index) => index,
-            Self::Server(index) => PROBERS + index,
+            Self::Server(index) => PROBER_COUNT + index,
         }
     }
 
@@ -40,7 +40,7 @@ impl Place {
     }
 
     pub(super) fn at(address: Ipv4Addr) -> Option<Self> {
-        Self::all().find(|place| place.address() == address)
+        Self::all().find(|host| host.address() == address)
     }
 
     /// Who is at the other end of the router's interface of this number.
@@ -51,19 +51,19 @@ impl Place {
 }
 
 pub(super) struct Network {
-    hosts: Vec<Namespace>,
+    namespaces: Vec<Namespace>,
     router: Namespace,
 }
 
 impl Network {
     pub(super) fn new() -> Result<Self> {
         let router = Namespace::new()?;
-        let mut hosts = Vec::new();
-        for place in Place::all() {
-            let host = Namespace::new()?;
-            let (name, octet) = (place.to_string(), place.octet());
-            let index = (INTERFACES as usize + place.number()).to_string();
-            let at = host.name().to_owned();
+        let mut namespaces = Vec::new();
+        for host in Host::all() {
+            let namespace = Namespace::new()?;
+            let (name, octet) = (host.to_string(), host.octet());
+            let index = (INTERFACES as usize + host.number()).to_string();
+            let at = namespace.name().to_owned();
             router.ip(&[
                 "link", "add", &name, "index", &index, "type", "veth", "peer", "name", LINK,
                 "netns", &at,
@@ -71,38 +71,38 @@ impl Network {
             let gateway = format!("10.99.{octet}.1");
             router.ip(&["address", "add", &format!("{gateway}/24"), "dev", &name])?;
             router.ip(&["link", "set", &name, "up"])?;
-            let own = format!("{}/24", place.address());
-            host.ip(&["address", "add", &own, "dev", LINK])?;
-            host.ip(&["link", "set", LINK, "up"])?;
-            host.ip(&["route", "add", "default", "via", &gateway])?;
-            hosts.push(host);
+            let own = format!("{}/24", host.address());
+            namespace.ip(&["address", "add", &own, "dev", LINK])?;
+            namespace.ip(&["link", "set", LINK, "up"])?;
+            namespace.ip(&["route", "add", "default", "via", &gateway])?;
+            namespaces.push(namespace);
         }
         forward(&router)?;
         router.nft("add table ip chaos")?;
-        Ok(Self { hosts, router })
+        Ok(Self { namespaces, router })
     }
 
-    pub(super) fn host(&self, place: Place) -> &Namespace {
-        &self.hosts[place.number()]
+    pub(super) fn namespace(&self, host: Host) -> &Namespace {
+        &self.namespaces[host.number()]
     }
 
-    pub(super) fn cable(&self, place: Place, up: bool) -> Result<()> {
+    pub(super) fn link(&self, host: Host, up: bool) -> Result<()> {
         let state = if up { "up" } else { "down" };
-        self.router.ip(&["link", "set", &place.to_string(), state])
+        self.router.ip(&["link", "set", &host.to_string(), state])
     }
 
     /// Has the router do what a fault says to packets, under this name.
-    pub(super) fn disturb(&self, name: &str, fault: Fault) -> Result<()> {
+    pub(super) fn inject(&self, name: &str, fault: Fault) -> Result<()> {
         let pair = |prober, server| {
-            let prober = Place::Prober(prober).address();
-            let server = Place::Server(server).address();
+            let prober = Host::Prober(prober).address();
+            let server = Host::Server(server).address();
             let there = format!("ip saddr {prober} ip daddr {server} tcp dport {PORT}");
             let back = format!("ip saddr {server} ip daddr {prober} tcp sport {PORT}");
             (there, back)
         };
         let rules = match fault {
             Fault::Loss { server, percent } => {
-                let server = Place::Server(server).address();
+                let server = Host::Server(server).address();
                 ["saddr", "daddr"]
                     .map(|way| format!("ip {way} {server} numgen random mod 100 < {percent} drop"))
             }
@@ -128,7 +128,7 @@ impl Network {
         self.router.nft(&script).map(drop)
     }
 
-    pub(super) fn mend(&self, name: &str) -> Result<()> {
+    pub(super) fn heal(&self, name: &str) -> Result<()> {
         let script = format!("flush chain ip chaos {name}; delete chain ip chaos {name}");
         self.router.nft(&script).map(drop)
     }
@@ -162,11 +162,11 @@ impl Network {
         let stdout = child.stdout.take().context("no output")?;
         let errors = child.stderr.take();
         let thread = thread::spawn(move || {
-            let mut ledger = Ledger::default();
+            let mut traffic = Traffic::default();
             packet::read(std::io::BufReader::new(stdout), |segment| {
-                ledger.take(segment);
+                traffic.take(segment);
             })?;
-            Ok(ledger)
+            Ok(traffic)
         });
         Ok(Capture {
             child,
@@ -187,15 +187,15 @@ fn forward(router: &Namespace) -> Result<()> {
 pub(super) struct Capture {
     child: Child,
     errors: Option<ChildStderr>,
-    thread: Option<JoinHandle<Result<Ledger>>>,
+    thread: Option<JoinHandle<Result<Traffic>>>,
 }
 
 impl Capture {
     /// Ends it; an error if it has missed anything.
-    pub(super) fn finish(mut self) -> Result<Ledger> {
+    pub(super) fn finish(mut self) -> Result<Traffic> {
         kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         let thread = self.thread.take().context("no thread")?;
-        let ledger = thread.join().map_err(|_| anyhow!("panicked"))??;
+        let traffic = thread.join().map_err(|_| anyhow!("panicked"))??;
         let mut said = String::new();
         if let Some(errors) = &mut self.errors {
             errors.read_to_string(&mut said)?;
@@ -204,7 +204,7 @@ impl Capture {
             said.contains("\n0 packets dropped by kernel"),
             "the capture is not whole: {said}"
         );
-        Ok(ledger)
+        Ok(traffic)
     }
 }
 

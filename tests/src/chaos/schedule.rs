@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::random::Random;
-use super::{PROBERS, SERVERS};
+use super::{PROBER_COUNT, SERVER_COUNT};
 
 /// Between two events on average.
 const PACE: u64 = 700;
@@ -13,12 +13,12 @@ const CALM: Duration = Duration::from_millis(500);
 
 /// A host of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Place {
+pub(super) enum Host {
     Prober(usize),
     Server(usize),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Prober(index) => write!(f, "p{index}"),
@@ -30,8 +30,8 @@ impl fmt::Display for Place {
 /// One thing that goes wrong, for as long as its event lasts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Fault {
-    /// The cable is out.
-    Cut(Place),
+    /// The link is out.
+    Cut(Host),
     /// So many percent of the packets from and to a server are lost.
     Loss { server: usize, percent: u64 },
     /// Nothing passes between the two, in either direction.
@@ -43,7 +43,7 @@ pub(super) enum Fault {
     /// Killed, and started again at the end.
     Kill(usize),
     /// The process stands still: a host that sleeps.
-    Stop(Place),
+    Stop(Host),
     /// The server may open no more files.
     Files(usize),
     /// The targets' file has another target or one less, and the prober reads it anew.
@@ -84,14 +84,14 @@ impl Fault {
 
     /// One of the kind of this index, and how many milliseconds it lasts.
     fn draw(kind: usize, random: &mut Random) -> (Self, u64) {
-        let prober = random.index(PROBERS);
-        let server = random.index(SERVERS);
-        let place = match random.index(PROBERS + SERVERS) {
-            index @ 0..PROBERS => Place::Prober(index),
-            index => Place::Server(index - PROBERS),
+        let prober = random.index(PROBER_COUNT);
+        let server = random.index(SERVER_COUNT);
+        let host = match random.index(PROBER_COUNT + SERVER_COUNT) {
+            index @ 0..PROBER_COUNT => Host::Prober(index),
+            index => Host::Server(index - PROBER_COUNT),
         };
         match kind {
-            0 => (Self::Cut(place), random.within(50..4000)),
+            0 => (Self::Cut(host), random.within(50..4000)),
             1 => {
                 let percent = random.within(1..40);
                 (Self::Loss { server, percent }, random.within(500..5000))
@@ -100,7 +100,7 @@ impl Fault {
             3 => (Self::ResetProber { prober, server }, random.within(60..800)),
             4 => (Self::ResetServer { prober, server }, random.within(60..800)),
             5 => (Self::Kill(server), random.within(0..3000)),
-            6 => (Self::Stop(place), random.within(20..2500)),
+            6 => (Self::Stop(host), random.within(20..2500)),
             7 => (Self::Files(server), random.within(1000..3500)),
             8 => (Self::Reload(prober), 0),
             _ => {
@@ -116,9 +116,9 @@ impl Fault {
     /// Two at once on one of these would undo each other.
     fn collides(self, other: Self) -> bool {
         let process = |fault| match fault {
-            Self::Kill(server) | Self::Files(server) => Some(Place::Server(server)),
-            Self::Stop(place) => Some(place),
-            Self::Reload(prober) => Some(Place::Prober(prober)),
+            Self::Kill(server) | Self::Files(server) => Some(Host::Server(server)),
+            Self::Stop(host) => Some(host),
+            Self::Reload(prober) => Some(Host::Prober(prober)),
             _ => None,
         };
         match (self, other) {
@@ -184,7 +184,7 @@ pub(super) fn draw(seed: u64, length: Duration) -> Vec<Event> {
 fn unconnect(event: Event, server: usize) -> impl Iterator<Item = Event> {
     let from = event.from + Duration::from_millis(50);
     let until = (from + Duration::from_millis(200)).min(event.until);
-    let resets = (0..PROBERS).map(move |prober| Event {
+    let resets = (0..PROBER_COUNT).map(move |prober| Event {
         from,
         until,
         fault: Fault::ResetProber { prober, server },

@@ -32,7 +32,7 @@ pub(super) struct Stream {
     origin: Option<u32>,
     /// Bytes that are there without a gap.
     bytes: u64,
-    /// What has passed behind a gap, by its place.
+    /// What has passed behind a gap, by its host.
     ahead: BTreeMap<u64, Vec<u8>>,
     partial: Vec<u8>,
     frames: Vec<Frame>,
@@ -51,7 +51,7 @@ impl Stream {
 
     /// Takes a segment's bytes, which passed then.
     pub(super) fn take(&mut self, at: Nanos, seq: u32, payload: &[u8], fin: bool) {
-        let Some(start) = self.place(seq) else {
+        let Some(start) = self.host(seq) else {
             return;
         };
         let end = start + payload.len() as u64;
@@ -89,7 +89,7 @@ impl Stream {
     }
 
     /// Where in the stream a sequence number stands, if not before its beginning.
-    fn place(&self, seq: u32) -> Option<u64> {
+    fn host(&self, seq: u32) -> Option<u64> {
         let offset = seq.wrapping_sub(self.origin?);
         (offset < 1 << 31).then_some(u64::from(offset))
     }
@@ -97,12 +97,12 @@ impl Stream {
     /// Whether a reset of this number is the next that its receiver waits for. Others are
     /// not obeyed (RFC 5961, section 3.2), but for one behind all that has come.
     pub(super) fn is_next(&self, seq: u32) -> bool {
-        let Some(place) = self.place(seq) else {
+        let Some(host) = self.host(seq) else {
             return false;
         };
         let last = self.ahead.last_key_value();
         let edge = last.map(|(start, bytes)| start + bytes.len() as u64);
-        place == self.bytes || Some(place) == edge
+        host == self.bytes || Some(host) == edge
     }
 
     /// Whether its end has come, without a gap.

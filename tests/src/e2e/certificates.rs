@@ -23,7 +23,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     ..PLAIN
 }];
 
-const SOON: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(20);
 
 const EXPIRY: &str = "tcp_echo_tls_cert_expiry_timestamp_seconds";
 
@@ -75,7 +75,7 @@ fn run(context: &Context) -> Result<()> {
     install(&old)?;
     let (address, echo) = start()?;
     let expiry = |wanted: f64| {
-        wait::until(&format!("{EXPIRY} {wanted}"), SOON, || {
+        wait::until(&format!("{EXPIRY} {wanted}"), LIMIT, || {
             let scrape = Scrape::parse(&curl(address)).ok()?;
             (scrape.sum(EXPIRY, &[]) == wanted).then_some(())
         })
@@ -93,7 +93,7 @@ fn run(context: &Context) -> Result<()> {
     output(Command::new("mkfifo").arg(&fifo))?;
     fs::rename(&fifo, &server)?;
     let complaint = "server.pem: it is a FIFO, not a file";
-    wait::until("a complaint in the log", SOON, || {
+    wait::until("a complaint in the log", LIMIT, || {
         curl(address);
         echo.log().contains(complaint).then_some(())
     })?;
@@ -106,7 +106,7 @@ fn run(context: &Context) -> Result<()> {
 
     // Nor is it waited for at the start.
     let (_, mut refused) = start()?;
-    wait::until("an end", SOON, || refused.ended().map(drop))?;
+    wait::until("an end", LIMIT, || refused.ended().map(drop))?;
     let log = refused.log();
     ensure!(log.contains(complaint), "{log}");
     Ok(())

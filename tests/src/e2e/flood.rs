@@ -1,4 +1,4 @@
-//! Ten thousand clients that mean no good, beside one that measures.
+//! Ten thousand clients that flood, beside one that measures.
 
 use std::thread;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use testkit::watch;
 use crate::runner::{PLAIN, Scenario};
 
 mod closed_loop;
-mod crowd;
+mod connections;
 
 use closed_loop::ClosedLoop;
-use crowd::Crowd;
+use connections::Connections;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -40,18 +40,18 @@ const SPANS: usize = 3;
 const INTERVAL: &str = "-interval=5ms";
 const SLOW_READER: Duration = Duration::from_secs(2);
 
-const MOST_MEMORY_KIB: u64 = 64 * 1024;
-/// What a crowd may do to the good client's p99: times what it is without the crowd, on a machine
+const MAX_MEMORY_KIB: u64 = 64 * 1024;
+/// What the others may do to the measuring client's p99: times what it is without them, on a machine
 /// that is as busy.
-const MOST_SLOWER: f64 = 2.0;
+const MAX_SLOWER: f64 = 2.0;
 
 fn run(context: &Context) -> Result<()> {
-    let server = server_for_a_crowd(context)?;
+    let server = server_without_address_limit(context)?;
     let prober = Echo::start(
         context,
         &[
             "-mode=client",
-            &format!("-target=good={}", server.address),
+            &format!("-target=measured={}", server.address),
             INTERVAL,
             &format!("-buckets={}", buckets()),
         ],
@@ -62,13 +62,13 @@ fn run(context: &Context) -> Result<()> {
     let at_rest = p99(context, &prober, "at rest")?;
     let same_load = beside_flood_of_another_server(context, &prober)?;
 
-    let crowd = Crowd::connect(server.address, CLIENTS)?;
+    let clients = Connections::connect(server.address, CLIENTS)?;
     server
         .echo
         .until("all of them served", Duration::from_secs(10), |scrape| {
             scrape.sum("tcp_echo_server_connections", &[]) > CLIENTS as f64
         })?;
-    let beside_silent = p99(context, &prober, "beside ten thousand who are silent")?;
+    let beside_silent = p99(context, &prober, "beside ten thousand silent clients")?;
     ensure!(
         server
             .echo
@@ -78,14 +78,14 @@ fn run(context: &Context) -> Result<()> {
         "some were closed meanwhile"
     );
 
-    let flooding = crowd.flood()?;
+    let flooding = clients.flood()?;
     let beside_flood = p99(
         context,
         &prober,
-        "beside ten thousand who flood, half of them unread",
+        "beside ten thousand clients that flood, half of which don't read",
     )?;
     // Those who send and don't read end; the others stay for as long as they do.
-    let (told, _) =
+    let (scrape, _) =
         server
             .echo
             .until("slow readers closed", Duration::from_secs(30), |scrape| {
@@ -93,22 +93,22 @@ fn run(context: &Context) -> Result<()> {
             })?;
     drop(flooding);
     let memory = server.echo.process.memory_kib("VmHWM")?;
-    let slow = told.get("tcp_echo_server_closed_total", &[("reason", "slow_reader")])?;
-    let echoed = told.get("tcp_echo_server_echoed_bytes_total", &[])?;
+    let slow = scrape.get("tcp_echo_server_closed_total", &[("reason", "slow_reader")])?;
+    let echoed = scrape.get("tcp_echo_server_echoed_bytes_total", &[])?;
     context.note(format!(
         "flood: {} MB echoed, {slow} slow readers closed, the server's memory never above {memory} KiB",
         (echoed / 1e6).round(),
     ));
 
-    ensure!(memory <= MOST_MEMORY_KIB, "{memory} KiB");
-    ensure!(echoed > 100e6, "that was no flood: {echoed} bytes");
+    ensure!(memory <= MAX_MEMORY_KIB, "{memory} KiB");
+    ensure!(echoed > 100e6, "no flood: {echoed} bytes");
     for (state, measured, usual) in [
         ("silent", beside_silent, at_rest),
         ("flooding", beside_flood, at_rest.max(same_load)),
     ] {
         ensure!(
-            measured <= MOST_SLOWER * usual,
-            "beside a {state} crowd p99 is {measured} s, without it {usual} s"
+            measured <= MAX_SLOWER * usual,
+            "beside {state} clients p99 is {measured} s, without them {usual} s"
         );
     }
     let scrape = prober.scrape()?;
@@ -120,17 +120,17 @@ fn run(context: &Context) -> Result<()> {
         ("disconnects", 0.0),
     ] {
         let found = scrape.sum(&format!("tcp_echo_{name}_total"), &[]);
-        ensure!(found == expected, "the good client: {found} {name}");
+        ensure!(found == expected, "the measuring client: {found} {name}");
     }
-    server.echo.until(
-        "nobody but the good one",
-        Duration::from_secs(20),
-        |scrape| scrape.sum("tcp_echo_server_connections", &[]) == 1.0,
-    )?;
+    server
+        .echo
+        .until("no other clients", Duration::from_secs(20), |scrape| {
+            scrape.sum("tcp_echo_server_connections", &[]) == 1.0
+        })?;
     Ok(())
 }
 
-fn server_for_a_crowd(context: &Context) -> Result<EchoServer> {
+fn server_without_address_limit(context: &Context) -> Result<EchoServer> {
     EchoServer::start(
         context,
         &[
@@ -141,15 +141,15 @@ fn server_for_a_crowd(context: &Context) -> Result<EchoServer> {
     )
 }
 
-/// The good client's p99 while the machine carries the same flood, but its server does not: what
+/// The measuring client's p99 while the machine carries the same flood, but its server does not: what
 /// both ends of a flood take of two processors is no matter of the server's.
 fn beside_flood_of_another_server(context: &Context, prober: &Echo) -> Result<f64> {
-    let other = server_for_a_crowd(context)?;
-    let _flooding = Crowd::connect(other.address, CLIENTS)?.flood()?;
+    let other = server_without_address_limit(context)?;
+    let _flooding = Connections::connect(other.address, CLIENTS)?.flood()?;
     p99(
         context,
         prober,
-        "beside ten thousand who flood another server",
+        "beside ten thousand clients that flood another server",
     )
 }
 
@@ -157,9 +157,9 @@ fn beside_flood_of_another_server(context: &Context, prober: &Echo) -> Result<f6
 const BUSY: usize = 900;
 const BUSY_CLIENT: [u8; 4] = [127, 0, 0, 2];
 /// What they may do to the mean RTT of another client.
-const MOST_SLOWER_BESIDE_BUSY: f64 = 3.0;
-/// Below this there was no load to speak of.
-const LEAST_ECHOES: u64 = 20_000;
+const MAX_SLOWER_BESIDE_BUSY: f64 = 3.0;
+/// Fewer are not a load.
+const MIN_ECHOES: u64 = 20_000;
 
 /// A client with hundreds of busy connections, beside one with a single probe now and then.
 fn busy_client(context: &Context) -> Result<()> {
@@ -168,7 +168,7 @@ fn busy_client(context: &Context) -> Result<()> {
         context,
         &[
             "-mode=client",
-            &format!("-target=good={}", server.address),
+            &format!("-target=measured={}", server.address),
             "-interval=10ms",
         ],
     )?;
@@ -188,21 +188,21 @@ fn busy_client(context: &Context) -> Result<()> {
     context.note(format!("busy client: {echoes} echoes meanwhile"));
     drop(busy);
 
-    ensure!(echoes >= LEAST_ECHOES, "that was no load: {echoes} echoes");
+    ensure!(echoes >= MIN_ECHOES, "no load: {echoes} echoes");
     ensure!(
-        beside <= MOST_SLOWER_BESIDE_BUSY * at_rest,
+        beside <= MAX_SLOWER_BESIDE_BUSY * at_rest,
         "beside a busy client the mean RTT is {beside} s, at rest {at_rest} s"
     );
     let scrape = prober.scrape()?;
     watch::check(&scrape)?;
     for name in ["timeouts", "disconnects"] {
         let found = scrape.sum(&format!("tcp_echo_{name}_total"), &[]);
-        ensure!(found == 0.0, "the good client: {found} {name}");
+        ensure!(found == 0.0, "the measuring client: {found} {name}");
     }
     Ok(())
 }
 
-/// The good client's mean RTT in a state, in seconds: the least of some spans.
+/// The measuring client's mean RTT in a state, in seconds: the least of some spans.
 fn mean_rtt(context: &Context, prober: &Echo, state: &str) -> Result<f64> {
     let mut found = Vec::new();
     for _ in 0..SPANS {
@@ -228,7 +228,7 @@ fn buckets() -> String {
     bounds.collect::<Vec<_>>().join(",")
 }
 
-/// The good client's p99 in a state, in seconds.
+/// The measuring client's p99 in a state, in seconds.
 fn p99(context: &Context, prober: &Echo, state: &str) -> Result<f64> {
     let mut found = Vec::new();
     for _ in 0..SPANS {

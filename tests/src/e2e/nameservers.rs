@@ -238,7 +238,7 @@ const SPAN: Duration = Duration::from_secs(10);
 /// Of one target.
 const INTERVAL: Duration = Duration::from_millis(500);
 /// How many of the slots that the targets have must be sent.
-const LEAST_SENT: f64 = 0.99;
+const MIN_SENT: f64 = 0.99;
 /// How long a scrape may take longer with them, and how many times as long.
 const SCRAPE: (Duration, f64) = (Duration::from_millis(100), 3.0);
 
@@ -280,7 +280,7 @@ fn thousands(context: &Context) -> Result<()> {
         beside.as_millis(),
         alone.as_millis(),
     ));
-    ensure!(counted.sent >= LEAST_SENT, "{} sent", counted.sent);
+    ensure!(counted.sent >= MIN_SENT, "{} sent", counted.sent);
     ensure!(counted.lost == 0.0, "{} probes lost", counted.lost);
     let (more, times) = SCRAPE;
     ensure!(

@@ -35,7 +35,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-const SOON: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(20);
 /// How long a target lasts that is no longer asked for.
 const IDLE: Duration = Duration::from_secs(3);
 
@@ -89,7 +89,7 @@ fn prometheus(context: &Context) -> Result<()> {
 
     let is = |query: &str, wanted: f64| prometheus.value(query).is_ok_and(|v| v == wanted);
     let until = |query: &str, wanted: f64| {
-        let ((), took) = wait::until(&format!("{query} == {wanted}"), SOON, || {
+        let ((), took) = wait::until(&format!("{query} == {wanted}"), LIMIT, || {
             is(query, wanted).then_some(())
         })?;
         anyhow::Ok(took)
@@ -123,7 +123,7 @@ fn prometheus(context: &Context) -> Result<()> {
     // One goes from the service discovery: its probing ends, the other's goes on.
     fs::write(&listed, list(&[&a_name]).to_string())?;
     let gone = |scrape: &Scrape| scrape.sum("tcp_echo_server_connections", &[]) == 0.0;
-    let (_, took) = b.echo.until("the end of its probing", SOON, gone)?;
+    let (_, took) = b.echo.until("the end of its probing", LIMIT, gone)?;
     context.note(format!(
         "no longer asked for: ended after {:.1} s",
         took.as_secs_f64()
@@ -185,7 +185,7 @@ fn rebinding(context: &Context) -> Result<()> {
     // Without its peer it has to connect again, by what the name stands for now.
     drop(server);
     let failures = [("reason", "other")];
-    let (scrape, _) = wait::until("attempts that are refused", SOON, || {
+    let (scrape, _) = wait::until("attempts that are refused", LIMIT, || {
         let scrape = ask().ok()?;
         let failed = scrape.sum("tcp_echo_connect_failures_total", &failures);
         (failed >= 5.0).then_some(scrape)
@@ -203,7 +203,7 @@ fn rebinding(context: &Context) -> Result<()> {
     // When the name comes back, so does the target.
     names.elsewhere.store(false, Ordering::Relaxed);
     let _server = Echo::start_in(context, &inside, &flags)?;
-    wait::until("a connection", SOON, || {
+    wait::until("a connection", LIMIT, || {
         let scrape = ask().ok()?;
         (scrape.sum("tcp_echo_connected", &[]) > 0.0).then_some(())
     })?;

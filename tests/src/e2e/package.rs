@@ -34,7 +34,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 
 const UNIT: &str = "tcp-echo-metrics";
 const CONFIG: &str = "/etc/default/tcp-echo-metrics";
-const SOON: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// The newest package whose name ends so.
 fn package(context: &Context, ending: &str) -> Result<PathBuf> {
@@ -55,7 +55,7 @@ fn configure(machine: &Machine) -> Result<()> {
 
 /// Waits for replies, of the service as `CONFIG` has it.
 fn probing(machine: &Machine) -> Result<Scrape> {
-    let (scrape, _) = wait::until("replies", SOON, || {
+    let (scrape, _) = wait::until("replies", LIMIT, || {
         let scrape = machine.scrape(2112).ok()?;
         (scrape.sum("tcp_echo_received_total", &[]) >= 10.0).then_some(scrape)
     })?;

@@ -32,7 +32,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 /// A pipe takes as much before somebody has to read.
 const PIPE: usize = 64 * 1024;
 const RECEIVED: &str = "tcp_echo_received_total";
-const PATIENCE: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(20);
 /// How soon a signal ends it, whoever reads.
 const END: Duration = Duration::from_secs(2);
 
@@ -114,7 +114,7 @@ impl Program {
     }
 
     fn until(&mut self, what: &str, look: impl Fn(&Scrape) -> bool) -> Result<Scrape> {
-        let (scrape, _) = wait::until(what, PATIENCE, || {
+        let (scrape, _) = wait::until(what, LIMIT, || {
             let text = self.metrics.get("/metrics").ok()?;
             Scrape::parse(&text).ok().filter(|scrape| look(scrape))
         })?;
@@ -132,7 +132,7 @@ impl Program {
     /// Tells it to end, which it does in time; gives how long that takes.
     fn terminate(&mut self) -> Result<Duration> {
         kill_process(Pid::from_child(&self.child), Signal::TERM)?;
-        let (_, took) = wait::until("its end", PATIENCE, || self.child.try_wait().ok().flatten())?;
+        let (_, took) = wait::until("its end", LIMIT, || self.child.try_wait().ok().flatten())?;
         ensure!(took <= END, "it took {} ms to end", took.as_millis());
         Ok(took)
     }

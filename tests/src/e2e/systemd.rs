@@ -43,7 +43,7 @@ const MACHINE: Scenario = Scenario {
 };
 
 const UNIT: &str = "tcp-echo-metrics";
-const SOON: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(20);
 /// The most that `systemd-analyze security` may find.
 const EXPOSURE: f64 = 2.0;
 
@@ -111,7 +111,7 @@ fn life(context: &Context) -> Result<()> {
     machine.run("systemctl", &["reload", UNIT])?;
     machine.run("sh", &["-c", &format!("kill -HUP {first}")])?;
     machine.run("sh", &["-c", &format!("kill -KILL {first}")])?;
-    let (second, took) = wait::until("the service back after kill -9", SOON, || {
+    let (second, took) = wait::until("the service back after kill -9", LIMIT, || {
         let pid = machine.main_pid(UNIT).ok()?;
         (pid != 0 && pid != first).then_some(pid)
     })?;
@@ -209,7 +209,7 @@ fn refusals(context: &Context) -> Result<()> {
     ensure!(journal.contains("cannot listen on :4000"), "{journal}");
     machine.refused(&["-svc=status", second], 3)?;
     machine.echo(&["-svc=stop"])?;
-    wait::until("the second service once the port is free", SOON, || {
+    wait::until("the second service once the port is free", LIMIT, || {
         machine.scrape(2112).ok()
     })?;
     machine.echo(&["-svc=uninstall", second])?;
@@ -259,7 +259,7 @@ fn targets(machine: &Machine, program: &str) -> Result<()> {
     );
     machine.run("sh", &["-c", &script])?;
     let has = |target: &str| {
-        wait::until(&format!("a target {target}"), SOON, || {
+        wait::until(&format!("a target {target}"), LIMIT, || {
             let scrape = machine.scrape(2112).ok()?;
             scrape
                 .get("tcp_echo_sent_total", &[("target", target)])
@@ -355,7 +355,7 @@ fn packaged(context: &Context) -> Result<()> {
         "the watchdog bites those who live"
     );
     machine.run("sh", &["-c", &format!("kill -STOP {second}")])?;
-    let ((), took) = wait::until("another process after the watchdog", SOON, || {
+    let ((), took) = wait::until("another process after the watchdog", LIMIT, || {
         let pid = machine.main_pid(UNIT).ok()?;
         (pid != 0 && pid != second).then_some(())
     })?;
@@ -371,7 +371,7 @@ fn packaged(context: &Context) -> Result<()> {
 
 /// Waits for so many replies.
 fn probing(machine: &Machine, port: u16, replies: f64) -> Result<Scrape> {
-    let (scrape, _) = wait::until("replies", SOON, || {
+    let (scrape, _) = wait::until("replies", LIMIT, || {
         let scrape = machine.scrape(port).ok()?;
         (scrape.sum("tcp_echo_received_total", &[]) >= replies).then_some(scrape)
     })?;

@@ -26,7 +26,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     ..PLAIN
 }];
 
-const SOON: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// The password `secret`, at a cost that a busy machine bears.
 pub(super) const HASH: &str = "$2b$08$abcdefghijklmnopqrstuuKxCcvB7KZ7.BpDoK0bh6qM7Dl1/xiJa";
@@ -91,7 +91,7 @@ fn run(context: &Context) -> Result<()> {
         &[],
     )?;
     let is = |query: &str, wanted: f64| {
-        wait::until(&format!("{query} == {wanted}"), SOON, || {
+        wait::until(&format!("{query} == {wanted}"), LIMIT, || {
             prometheus
                 .value(query)
                 .is_ok_and(|value| value == wanted)
@@ -119,7 +119,7 @@ fn run(context: &Context) -> Result<()> {
 
     // A mistake leaves everything as it was, and is said once.
     fs::write(&config, format!("{tls}, min_version: TLS11}}\n{rest}"))?;
-    wait::until("a complaint in the log", SOON, || {
+    wait::until("a complaint in the log", LIMIT, || {
         let answer = curl.ask(&good);
         (answer != "200" || echo.log().contains(COMPLAINT)).then_some(())
     })?;
@@ -230,7 +230,7 @@ impl Curl {
     }
 
     fn until(&self, flags: &[&str], status: &str) -> Result<Duration> {
-        let ((), took) = wait::until(&format!("status {status} by curl"), SOON, || {
+        let ((), took) = wait::until(&format!("status {status} by curl"), LIMIT, || {
             (self.ask(flags) == status).then_some(())
         })?;
         Ok(took)

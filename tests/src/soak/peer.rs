@@ -12,7 +12,7 @@ use socket2::SockRef;
 
 /// It waits for a probe on so many connections at once.
 const THREADS: usize = 16;
-const PATIENCE: Duration = Duration::from_millis(500);
+const LIMIT: Duration = Duration::from_millis(500);
 
 pub(super) struct Peer {
     pub(super) port: u16,
@@ -59,7 +59,7 @@ impl Peer {
 }
 
 fn answer(mut stream: TcpStream, reset: bool) -> Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(LIMIT))?;
     let mut frame = [0; 16];
     stream.read_exact(&mut frame)?;
     stream.write_all(&frame)?;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::flat::{Sample, each};
+use super::growth::{Sample, each};
 
 const WIDTH: f64 = 640.0;
 const PANEL: f64 = 130.0;

@@ -13,7 +13,7 @@ use testkit::exposition::Scrape;
 use testkit::shell::root;
 use testkit::{ports, wait};
 
-use super::flat::{self, Sample, Slack};
+use super::growth::{self, Sample, Slack};
 use super::peer::Peer;
 use super::plot::{self, Line};
 use super::{Amounts, SHORT};
@@ -138,7 +138,7 @@ fn soak(context: &Context, amounts: Amounts, slack: u64) -> Result<String> {
     };
     let mut failed = Vec::new();
     for (name, samples) in lines {
-        match flat::check(samples, &slack) {
+        match growth::check(samples, &slack) {
             Ok(figures) => context.note(format!("{name}: {figures}")),
             Err(error) => failed.push(format!("{name}: {error:#}")),
         }

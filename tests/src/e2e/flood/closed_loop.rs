@@ -15,12 +15,12 @@ use rustix::process::setpriority_process;
 use socket2::{Domain, Socket, Type};
 
 const FRAME: [u8; 16] = [7; 16];
-const PATIENCE: Timespec = Timespec {
+const LIMIT: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 10_000_000,
 };
 
-/// A crowd at work, until this is dropped.
+/// Connections in a closed loop, until this is dropped.
 pub(super) struct ClosedLoop {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -32,22 +32,22 @@ struct Shared {
     is_ending: AtomicBool,
 }
 
-struct Crowd {
+struct Load {
     poll: OwnedFd,
     streams: Vec<TcpStream>,
 }
 
 impl ClosedLoop {
     pub(super) fn start(server: SocketAddr, from: [u8; 4], connections: usize) -> Result<Self> {
-        let mut crowd = Crowd::connect(server, from, connections)?;
+        let mut load = Load::connect(server, from, connections)?;
         let shared = Arc::new(Shared::default());
         let thread = thread::spawn({
             let shared = Arc::clone(&shared);
             move || {
-                // They stand for another host, as in a crowd that floods.
+                // They stand for another host, as in the flood.
                 let _ = setpriority_process(None, 19);
                 // It ends early only with the server, and then the scenario fails.
-                let _ = crowd.run(&shared);
+                let _ = load.run(&shared);
             }
         });
         Ok(Self {
@@ -71,7 +71,7 @@ impl Drop for ClosedLoop {
     }
 }
 
-impl Crowd {
+impl Load {
     fn connect(server: SocketAddr, from: [u8; 4], connections: usize) -> Result<Self> {
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let connect = |n: usize| {
@@ -95,7 +95,7 @@ impl Crowd {
         }
         let mut events = [MaybeUninit::<Event>::uninit(); 1024];
         while !shared.is_ending.load(Ordering::Relaxed) {
-            let (events, _) = epoll::wait(&self.poll, &mut events, Some(&PATIENCE))?;
+            let (events, _) = epoll::wait(&self.poll, &mut events, Some(&LIMIT))?;
             for event in events {
                 let n = usize::try_from(event.data.u64()).map_err(io::Error::other)?;
                 let stream = &mut self.streams[n];

@@ -35,9 +35,9 @@ const SETTLING: Duration = Duration::from_secs(8);
 const SPAN: Duration = Duration::from_secs(12);
 const SCRAPES: Duration = Duration::from_secs(2);
 
-const LEAST_SENT: f64 = 0.99;
+const MIN_SENT: f64 = 0.99;
 /// In cores.
-const MOST_CPU: f64 = 1.0;
+const MAX_CPU: f64 = 1.0;
 /// Lines about single targets that come at once; beyond them it is one a second.
 const BURST: u64 = 50;
 /// Lines about anything else.
@@ -124,10 +124,7 @@ fn run(context: &Context) -> Result<()> {
         echo.process.memory_kib("VmRSS")? / 1024,
         longest.as_millis(),
     ));
-    ensure!(
-        share >= LEAST_SENT,
-        "{share} of the healthy ones' slots sent"
-    );
+    ensure!(share >= MIN_SENT, "{share} of the healthy ones' slots sent");
     ensure!(
         sent >= 0.9 * healthy as f64 * SPAN.as_secs_f64(),
         "only {sent} sent"
@@ -147,7 +144,7 @@ fn run(context: &Context) -> Result<()> {
             "{kind}: loss is not 100 %: {dead:?}"
         );
     }
-    ensure!(cpu <= MOST_CPU, "{cpu} cores");
+    ensure!(cpu <= MAX_CPU, "{cpu} cores");
     let most = BURST + started.elapsed().as_secs() + OTHER_LINES;
     ensure!(lines <= most, "{lines} lines of log, more than {most}");
     Ok(())

@@ -2,8 +2,8 @@
 
 use super::MS;
 use super::Nanos;
-use super::ledger::Conversation;
-use super::readings::Reading;
+use super::scrapes::Reading;
+use super::traffic::Connection;
 
 const SEEN: Nanos = 1000 * MS;
 
@@ -19,9 +19,9 @@ pub(super) struct Tally {
 
 /// Compares one process's readings. One that was killed has taken its last counts along.
 /// `still` says that nothing moved any more at the last scrape.
-pub(super) fn judge(
-    conversations: &[&Conversation],
-    born: Nanos,
+pub(super) fn compare(
+    connections: &[&Connection],
+    started: Nanos,
     readings: &[Reading],
     still: bool,
     wrong: &mut Vec<String>,
@@ -36,16 +36,16 @@ pub(super) fn judge(
             reading.from - SEEN
         };
         let of_it = || {
-            conversations
+            connections
                 .iter()
-                .filter(|one| one.made.is_some_and(|made| made >= born))
+                .filter(|one| one.made.is_some_and(|made| made >= started))
         };
         let made = |at: Nanos| {
             of_it()
                 .filter(|one| one.made.is_some_and(|made| made <= at))
                 .count() as u64
         };
-        let until = |at: Nanos, frames: fn(&Conversation) -> &super::stream::Stream| -> u64 {
+        let until = |at: Nanos, frames: fn(&Connection) -> &super::stream::Stream| -> u64 {
             let each = of_it().map(|one| frames(one).frames());
             each.map(|frames| frames.partition_point(|frame| frame.at <= at) as u64 * 16)
                 .sum()

@@ -1,8 +1,8 @@
 //! A prober's series of one target against what passed at its own end of the network.
 
-use super::ledger::{Conversation, Ending};
-use super::readings::Reading;
+use super::scrapes::Reading;
 use super::stream::Frame;
+use super::traffic::{Connection, Ending};
 use super::{MS, Nanos, Outage, Prober};
 
 /// How soon a process has seen what its kernel has.
@@ -48,7 +48,7 @@ pub(super) struct Tally {
 const REASONS: [&str; 5] = ["eof", "reset", "stalled", "closed", "error"];
 
 impl Wire {
-    fn of(conversations: &[&Conversation], stops: &[Outage], wrong: &mut Vec<String>) -> Self {
+    fn of(connections: &[&Connection], stops: &[Outage], wrong: &mut Vec<String>) -> Self {
         let mut wire = Self {
             frames: Vec::new(),
             replies: Vec::new(),
@@ -60,7 +60,7 @@ impl Wire {
             refused: Vec::new(),
             refused_late: Vec::new(),
         };
-        for (index, one) in conversations.iter().enumerate() {
+        for (index, one) in connections.iter().enumerate() {
             wire.refused.extend(one.refused);
             // A prober that was stopped before its patience ended looks at what came meanwhile.
             let given_up = |at: &Nanos| {
@@ -94,7 +94,7 @@ impl Wire {
             );
             let end = match one.end {
                 Some(end) => end,
-                None if index + 1 < conversations.len() => (last, Ending::Aborted),
+                None if index + 1 < connections.len() => (last, Ending::Aborted),
                 None => continue,
             };
             let (at, ending) = end;
@@ -129,22 +129,22 @@ fn seen(at: Nanos, stops: &[Outage]) -> Nanos {
 }
 
 /// Compares, and gives the final tally. Nothing moved any more at the last scrape.
-pub(super) fn judge(
+pub(super) fn compare(
     prober: &Prober,
     target: &str,
-    conversations: &[&Conversation],
+    connections: &[&Connection],
     readings: &[Reading],
     stops: &[Outage],
     wrong: &mut Vec<String>,
 ) -> Tally {
-    let wire = Wire::of(conversations, stops, wrong);
+    let wire = Wire::of(connections, stops, wrong);
     for pair in wire.frames.windows(2) {
         if pair[0].seq >= pair[1].seq {
             let (one, two) = (pair[0].seq, pair[1].seq);
             wrong.push(format!("probe {two} was sent after {one}"));
         }
     }
-    for one in conversations {
+    for one in connections {
         for pair in one.probes.frames().windows(2) {
             if pair[0].seq + 1 != pair[1].seq {
                 wrong.push(format!("in a connection {pair:?} follow each other"));

@@ -132,7 +132,7 @@ const ZSH: Shell = Shell {
 };
 
 const PROMPT: &str = "prompt>";
-const SOON: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(10);
 
 fn in_terminal(context: &Context, shell: &Shell) -> Result<()> {
     let script = generate(context, shell.what, "completions")?;
@@ -239,7 +239,7 @@ impl Terminal {
 
     fn until<T>(&self, look: impl Fn(&str) -> Option<T>) -> Result<T> {
         let mut screen = String::new();
-        let seen = wait::until("what was typed", SOON, || {
+        let seen = wait::until("what was typed", LIMIT, || {
             screen = self.tmux(&["capture-pane", "-p"]).ok()?;
             look(&screen)
         });

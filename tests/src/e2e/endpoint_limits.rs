@@ -21,7 +21,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
 }];
 
 /// Within this every scrape has to be answered.
-const SOON: Duration = Duration::from_secs(1);
+const LIMIT: Duration = Duration::from_secs(1);
 
 const TARGETS: usize = 3_000;
 
@@ -57,10 +57,10 @@ fn take_all(context: &Context) -> Result<()> {
     slowest(context, address, "idle connections from four addresses")?;
     drop(idle);
 
-    for crowd in [3..=4, 3..=10] {
-        let what = format!("slow readers from {} addresses", crowd.clone().count());
+    for addresses in [3..=4, 3..=10] {
+        let what = format!("slow readers from {} addresses", addresses.clone().count());
         let mut slow = Vec::new();
-        for last in crowd {
+        for last in addresses {
             for _ in 0..6 {
                 let mut client = connect(address, last)?;
                 client.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")?;
@@ -90,7 +90,7 @@ fn slowest(context: &Context, address: SocketAddr, beside: &str) -> Result<()> {
                 };
             ensure!(text.starts_with("HTTP/1.1 200"), "{path} beside {beside}");
             ensure!(is_whole, "{} bytes beside {beside}", text.len());
-            ensure!(took < SOON, "{path} took {took:?} beside {beside}");
+            ensure!(took < LIMIT, "{path} took {took:?} beside {beside}");
             longest = longest.max(took);
         }
     }
@@ -101,7 +101,7 @@ fn slowest(context: &Context, address: SocketAddr, beside: &str) -> Result<()> {
 /// What is answered to HTTP/1.0, which has no chunks.
 fn ask(address: SocketAddr, path: &str) -> Result<String> {
     let mut client = connect(address, 2)?;
-    client.set_read_timeout(Some(2 * SOON))?;
+    client.set_read_timeout(Some(2 * LIMIT))?;
     client.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes())?;
     let mut text = String::new();
     client.read_to_string(&mut text)?;

@@ -31,7 +31,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-const SOON: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// The address of the client that needs little. The other is at 127.0.0.1.
 const OTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -55,19 +55,19 @@ fn curl(address: SocketAddr, path: &str, flags: &[&str]) -> String {
 }
 
 fn targets(context: &Context) -> Result<()> {
-    const MOST: u16 = 40;
+    const MAX: u16 = 40;
     let echo = Echo::start(
         context,
         &[
             "-mode=client",
             "-web.enable-probe",
             "-web.probe-allow=127.0.0.0/8",
-            &format!("-web.probe-max={MOST}"),
+            &format!("-web.probe-max={MAX}"),
         ],
     )?;
     let path = |port: u16| format!("/probe?target=127.0.0.3:{port}");
     let mut begun = 0;
-    for port in 1..=2 * MOST {
+    for port in 1..=2 * MAX {
         let answer = echo.metrics.request("GET", &path(port), &[])?;
         ensure!(
             [200, 429].contains(&answer.status),
@@ -76,8 +76,8 @@ fn targets(context: &Context) -> Result<()> {
         );
         begun += u16::from(answer.status == 200);
     }
-    context.note(format!("{begun} of {MOST} targets for one client alone"));
-    ensure!(begun == MOST / 4 * 3, "{begun} targets are begun");
+    context.note(format!("{begun} of {MAX} targets for one client alone"));
+    ensure!(begun == MAX / 4 * 3, "{begun} targets are begun");
     // Another gets a new one, and those that there are, however it asks.
     for query in [path(1000), path(1), path(1) + "&interval=5s"] {
         let answer = curl(echo.metrics.address, &query, &[]);
@@ -107,7 +107,7 @@ fn passwords(context: &Context) -> Result<()> {
         address,
         inside: Inside::default(),
     };
-    wait::until("an answer", SOON, || {
+    wait::until("an answer", LIMIT, || {
         endpoint.request("GET", "/-/healthy", &[]).ok()
     })?;
 
@@ -132,7 +132,7 @@ fn passwords(context: &Context) -> Result<()> {
         }
         let logged_in = users.iter().try_for_each(|user| {
             let before = guessed.load(Ordering::Relaxed);
-            wait::until("guesses", SOON, || {
+            wait::until("guesses", LIMIT, || {
                 (guessed.load(Ordering::Relaxed) > before + 2).then_some(())
             })?;
             let before = guessed.load(Ordering::Relaxed);

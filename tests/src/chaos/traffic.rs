@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::packet::Segment;
-use super::schedule::Place;
+use super::schedule::Host;
 use super::stream::Stream;
 use super::{Nanos, PORT};
 
@@ -22,10 +22,10 @@ pub(super) enum Ending {
 
 /// A connection, or an attempt at one, at one of its ends.
 #[derive(Debug)]
-pub(super) struct Conversation {
-    pub(super) place: Place,
+pub(super) struct Connection {
+    pub(super) host: Host,
     /// The other end.
-    pub(super) peer: Place,
+    pub(super) peer: Host,
     isn: u32,
     pub(super) began: Nanos,
     /// When the answer to its first segment came by.
@@ -39,7 +39,7 @@ pub(super) struct Conversation {
     pub(super) end: Option<(Nanos, Ending)>,
 }
 
-impl Conversation {
+impl Connection {
     fn ends(&mut self, at: Nanos, ending: Ending) {
         if self.made.is_some() {
             self.end.get_or_insert((at, ending));
@@ -47,7 +47,7 @@ impl Conversation {
     }
 
     fn is_client(&self) -> bool {
-        matches!(self.place, Place::Prober(_))
+        matches!(self.host, Host::Prober(_))
     }
 
     fn of_client(&mut self, segment: &Segment<'_>) {
@@ -113,14 +113,14 @@ impl Conversation {
 
 /// All that was seen.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
-    pub(super) conversations: Vec<Conversation>,
+pub(super) struct Traffic {
+    pub(super) connections: Vec<Connection>,
     /// The latest of each pair of ports at each end.
-    latest: HashMap<(Place, Place, u16), usize>,
+    latest: HashMap<(Host, Host, u16), usize>,
     pub(super) segments: u64,
 }
 
-impl Ledger {
+impl Traffic {
     pub(super) fn take(&mut self, segment: &Segment<'_>) {
         let by_client = segment.to.port() == PORT;
         let (client, server) = if by_client {
@@ -128,32 +128,32 @@ impl Ledger {
         } else {
             (segment.to, segment.from)
         };
-        let (Some(prober), Some(server), Some(place)) = (
-            Place::at(*client.ip()),
-            Place::at(*server.ip()),
-            Place::behind(segment.interface),
+        let (Some(prober), Some(server), Some(host)) = (
+            Host::at(*client.ip()),
+            Host::at(*server.ip()),
+            Host::behind(segment.interface),
         ) else {
             return;
         };
-        let peer = if place == prober { server } else { prober };
-        if place != prober && place != server {
+        let peer = if host == prober { server } else { prober };
+        if host != prober && host != server {
             return;
         }
         // A host's own segments come in at the router, the others go out.
-        if (place == prober) == (by_client == segment.outgoing) {
+        if (host == prober) == (by_client == segment.outgoing) {
             return;
         }
         self.segments += 1;
-        let key = (place, peer, client.port());
+        let key = (host, peer, client.port());
         let known = self.latest.get(&key).copied();
         let first = segment.flags.syn() && !segment.flags.ack();
-        let same = known.is_some_and(|index| self.conversations[index].isn == segment.seq);
+        let same = known.is_some_and(|index| self.connections[index].isn == segment.seq);
         if by_client && first && !same {
             let mut stream = Stream::default();
             stream.begin(segment.seq.wrapping_add(1));
-            self.latest.insert(key, self.conversations.len());
-            self.conversations.push(Conversation {
-                place,
+            self.latest.insert(key, self.connections.len());
+            self.connections.push(Connection {
+                host,
                 peer,
                 isn: segment.seq,
                 began: segment.at,
@@ -167,18 +167,18 @@ impl Ledger {
         } else if let Some(index) = known
             && !(by_client && first)
         {
-            let conversation = &mut self.conversations[index];
+            let connection = &mut self.connections[index];
             if by_client {
-                conversation.of_client(segment);
+                connection.of_client(segment);
             } else {
-                conversation.of_server(segment);
+                connection.of_server(segment);
             }
         }
     }
 
     /// Those of one end, in the order of their beginnings.
-    pub(super) fn between(&self, place: Place, peer: Place) -> Vec<&Conversation> {
-        let of = |one: &&Conversation| one.place == place && one.peer == peer;
-        self.conversations.iter().filter(of).collect()
+    pub(super) fn between(&self, host: Host, peer: Host) -> Vec<&Connection> {
+        let of = |one: &&Connection| one.host == host && one.peer == peer;
+        self.connections.iter().filter(of).collect()
     }
 }

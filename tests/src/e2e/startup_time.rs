@@ -24,9 +24,9 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
 const STARTS: usize = 20;
 /// What a start may take that nothing delays. Others on the machine can only add to it, so
 /// the quickest of all is held to it, and the median is told.
-const MOST: Duration = Duration::from_millis(20);
+const MAX: Duration = Duration::from_millis(20);
 const PROBE: usize = 16;
-const PATIENCE: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(5);
 
 fn first_probe(context: &Context) -> Result<()> {
     let mut connects = Vec::new();
@@ -48,9 +48,9 @@ fn first_probe(context: &Context) -> Result<()> {
         millis(connects[STARTS / 2]),
     ));
     ensure!(
-        probes[0] <= MOST,
+        probes[0] <= MAX,
         "no start of {STARTS} had its first probe within {} ms",
-        MOST.as_millis()
+        MAX.as_millis()
     );
     Ok(())
 }
@@ -65,7 +65,7 @@ fn once(context: &Context) -> Result<(Duration, Duration)> {
         .arg(format!("-metrics={}", ports::free()?));
     let start = Instant::now();
     let _process = Process::spawn(context, "tcp-echo-metrics", &mut command)?;
-    let limit = PATIENCE.try_into()?;
+    let limit = LIMIT.try_into()?;
     let ready = poll(
         &mut [PollFd::new(&listener.as_fd(), PollFlags::IN)],
         Some(&limit),
@@ -73,7 +73,7 @@ fn once(context: &Context) -> Result<(Duration, Duration)> {
     ensure!(ready == 1, "it does not connect");
     let (mut stream, _) = listener.accept()?;
     let connected = start.elapsed();
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(LIMIT))?;
     let mut probe = [0; PROBE];
     stream.read_exact(&mut probe).context("no probe")?;
     let probed = start.elapsed();

@@ -4,15 +4,15 @@ use std::net::SocketAddrV4;
 
 use testkit::exposition::Scrape;
 
-use super::judge::judge;
-use super::ledger::{Ending, Ledger};
 use super::packet::{Flags, Segment};
-use super::readings::Reading;
-use super::schedule::Place;
-use super::{MS, Nanos, Outage, PORT, PROBERS_ARE, servers};
+use super::prober_counts::compare;
+use super::schedule::Host;
+use super::scrapes::Reading;
+use super::traffic::{Ending, Traffic};
+use super::{MS, Nanos, Outage, PORT, PROBERS, server_counts};
 
-const PROBER: Place = Place::Prober(0);
-const SERVER: Place = Place::Server(0);
+const PROBER: Host = Host::Prober(0);
+const SERVER: Host = Host::Server(0);
 const FIN: u8 = 1;
 const SYN: u8 = 2;
 const RST: u8 = 4;
@@ -24,7 +24,7 @@ fn frame(seq: u64, stamp: Nanos) -> Vec<u8> {
 
 /// At both ends, where it reaches the other.
 fn pass(
-    ledger: &mut Ledger,
+    traffic: &mut Traffic,
     at: Nanos,
     by_client: bool,
     flags: u8,
@@ -39,7 +39,7 @@ fn pass(
         (server, client)
     };
     for (interface, outgoing) in [(101, !by_client), (104, by_client)] {
-        ledger.take(&Segment {
+        traffic.take(&Segment {
             at,
             interface,
             outgoing,
@@ -54,9 +54,9 @@ fn pass(
 }
 
 /// Probe 1 is answered in 1 ms, probe 2 in 100 ms, then comes a reset.
-fn ledger() -> Ledger {
-    let mut ledger = Ledger::default();
-    let one = &mut ledger;
+fn traffic() -> Traffic {
+    let mut traffic = Traffic::default();
+    let one = &mut traffic;
     pass(one, MS, true, SYN, (99, 0), &[]);
     pass(one, MS, false, SYN | ACK, (499, 100), &[]);
     pass(one, MS, true, ACK, (100, 500), &[]);
@@ -67,7 +67,7 @@ fn ledger() -> Ledger {
     // The first reset is an old one, and not obeyed.
     pass(one, 500 * MS, false, RST, (516, 0), &[]);
     pass(one, 550 * MS, false, RST, (532, 0), &[]);
-    ledger
+    traffic
 }
 
 fn reading(received: u64, late: u64, connects: u64, ended: &str) -> Reading {
@@ -89,21 +89,21 @@ fn reading(received: u64, late: u64, connects: u64, ended: &str) -> Reading {
 }
 
 fn wrong(reading: Reading) -> Vec<String> {
-    let ledger = ledger();
+    let traffic = traffic();
     let mut wrong = Vec::new();
-    let between = ledger.between(PROBER, SERVER);
+    let between = traffic.between(PROBER, SERVER);
     let readings = [reading];
-    let tally = judge(&PROBERS_ARE[0], "s0", &between, &readings, &[], &mut wrong);
+    let tally = compare(&PROBERS[0], "s0", &between, &readings, &[], &mut wrong);
     assert_eq!((tally.probes, tally.replies, tally.connections), (2, 2, 1));
     wrong
 }
 
 #[test]
 fn both_ends_are_put_together() {
-    let ledger = ledger();
-    for (place, peer) in [(PROBER, SERVER), (SERVER, PROBER)] {
-        let found = ledger.between(place, peer);
-        let ending = if place == PROBER {
+    let traffic = traffic();
+    for (host, peer) in [(PROBER, SERVER), (SERVER, PROBER)] {
+        let found = traffic.between(host, peer);
+        let ending = if host == PROBER {
             Ending::Reset
         } else {
             Ending::Aborted
@@ -136,11 +136,11 @@ fn a_wrong_count_is_found() {
 
 #[test]
 fn a_server_that_counts_otherwise_is_found() {
-    let ledger = ledger();
+    let traffic = traffic();
     let found = |reading| {
         let mut wrong = Vec::new();
-        let ends = ledger.between(SERVER, PROBER);
-        servers::judge(&ends, 0, &[reading], true, &mut wrong);
+        let ends = traffic.between(SERVER, PROBER);
+        server_counts::compare(&ends, 0, &[reading], true, &mut wrong);
         wrong
     };
     assert!(found(reading(2, 0, 1, "eof")).is_empty());
@@ -151,8 +151,8 @@ fn a_server_that_counts_otherwise_is_found() {
 /// Whether the prober may say nothing of an attempt that began at 1 ms, was answered so at that
 /// moment, and over which nothing was sent.
 fn may_be_missed(answer: u8, at: Nanos, end: u8, stop: Option<(Nanos, Nanos)>) -> bool {
-    let mut ledger = Ledger::default();
-    let one = &mut ledger;
+    let mut traffic = Traffic::default();
+    let one = &mut traffic;
     pass(one, MS, true, SYN, (99, 0), &[]);
     pass(one, at, false, answer | ACK, (499, 100), &[]);
     if answer == SYN {
@@ -161,7 +161,7 @@ fn may_be_missed(answer: u8, at: Nanos, end: u8, stop: Option<(Nanos, Nanos)>) -
     }
     let stops: Vec<_> = stop
         .map(|(from, until)| Outage {
-            place: PROBER,
+            host: PROBER,
             from,
             until,
         })
@@ -174,15 +174,8 @@ fn may_be_missed(answer: u8, at: Nanos, end: u8, stop: Option<(Nanos, Nanos)>) -
         scrape: Scrape::parse(text).unwrap(),
     };
     let mut wrong = Vec::new();
-    let between = ledger.between(PROBER, SERVER);
-    judge(
-        &PROBERS_ARE[0],
-        "s0",
-        &between,
-        &[reading],
-        &stops,
-        &mut wrong,
-    );
+    let between = traffic.between(PROBER, SERVER);
+    compare(&PROBERS[0], "s0", &between, &[reading], &stops, &mut wrong);
     wrong.is_empty()
 }
 

@@ -1,4 +1,4 @@
-//! Whether a run was flat.
+//! Whether anything grew during a run.
 
 use anyhow::{Result, ensure};
 

@@ -12,14 +12,14 @@ const MEMORY: u64 = 3 * 1024;
 const CPU: f64 = 15.0;
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Taken {
+pub(super) struct Usage {
     memory_kib: u64,
     files: usize,
     cpu: f64,
 }
 
 /// Looks for so long, at all of them.
-pub(super) fn look(processes: &[&Process], time: Duration) -> Result<Vec<Taken>> {
+pub(super) fn measure(processes: &[&Process], time: Duration) -> Result<Vec<Usage>> {
     let before: Result<Vec<_>> = processes.iter().map(|process| process.cpu()).collect();
     sleep(time);
     let each = processes.iter().zip(before?).map(|(process, before)| {
@@ -30,7 +30,7 @@ pub(super) fn look(processes: &[&Process], time: Duration) -> Result<Vec<Taken>>
             files = files.min(process.open_files()?);
             sleep(Duration::from_millis(10));
         }
-        Ok(Taken {
+        Ok(Usage {
             memory_kib: process.memory_kib("VmRSS")?,
             files,
             cpu: cpu.as_secs_f64() * 1e3 / time.as_secs_f64(),
@@ -40,7 +40,7 @@ pub(super) fn look(processes: &[&Process], time: Duration) -> Result<Vec<Taken>>
 }
 
 /// What is not as it was.
-pub(super) fn differs(name: &str, before: Taken, after: Taken) -> Option<String> {
+pub(super) fn differs(name: &str, before: Usage, after: Usage) -> Option<String> {
     let same = after.files == before.files
         && after.memory_kib <= before.memory_kib + MEMORY
         && after.cpu <= before.cpu * 1.5 + CPU;
@@ -49,16 +49,16 @@ pub(super) fn differs(name: &str, before: Taken, after: Taken) -> Option<String>
 
 #[cfg(test)]
 mod tests {
-    use super::{Taken, differs};
+    use super::{Usage, differs};
 
     #[test]
     fn a_file_or_much_memory_more_is_found() {
-        let before = Taken {
+        let before = Usage {
             memory_kib: 8000,
             files: 20,
             cpu: 30.0,
         };
-        let with = |memory_kib, files, cpu| Taken {
+        let with = |memory_kib, files, cpu| Usage {
             memory_kib,
             files,
             cpu,

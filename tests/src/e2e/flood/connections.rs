@@ -22,9 +22,9 @@ const RATE: f64 = 62.5e6;
 const PAUSE: Duration = Duration::from_micros(100);
 
 /// Connections that carry nothing yet.
-pub(super) struct Crowd(Vec<TcpStream>);
+pub(super) struct Connections(Vec<TcpStream>);
 
-/// A crowd that sends all that its link takes, until this is dropped.
+/// Connections that send all that the link takes, until this is dropped.
 pub(super) struct Flood {
     ending: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -35,7 +35,7 @@ struct Client {
     reads: bool,
 }
 
-impl Crowd {
+impl Connections {
     pub(super) fn connect(server: SocketAddr, number: usize) -> Result<Self> {
         let connect = |n| {
             let stream = TcpStream::connect_timeout(&server, Duration::from_secs(2))

@@ -42,12 +42,12 @@ impl Reading {
 #[derive(Default)]
 struct Shared {
     stop: AtomicBool,
-    taken: Mutex<Taken>,
+    scrapes: Mutex<Scrapes>,
 }
 
 /// What came of all scrapes.
 #[derive(Default)]
-pub(super) struct Taken {
+pub(super) struct Scrapes {
     pub(super) readings: Vec<Reading>,
     /// When there was no answer.
     pub(super) missed: Vec<(Nanos, Nanos)>,
@@ -83,13 +83,13 @@ impl Scraper {
     }
 
     /// Stops after one more scrape, if `last` says so.
-    pub(super) fn finish(mut self, last: bool) -> Taken {
+    pub(super) fn finish(mut self, last: bool) -> Scrapes {
         self.stop();
         if last {
             one(&self.endpoint, &self.shared);
         }
-        let taken = self.shared.taken.lock();
-        std::mem::take(&mut *taken.unwrap_or_else(PoisonError::into_inner))
+        let scrapes = self.shared.scrapes.lock();
+        std::mem::take(&mut *scrapes.unwrap_or_else(PoisonError::into_inner))
     }
 
     fn stop(&mut self) {
@@ -113,25 +113,25 @@ fn one(endpoint: &Endpoint, shared: &Shared) {
         .get("/metrics")
         .and_then(|text| Scrape::parse(&text));
     let until = now();
-    let taken = shared.taken.lock();
-    let mut taken = taken.unwrap_or_else(PoisonError::into_inner);
+    let scrapes = shared.scrapes.lock();
+    let mut scrapes = scrapes.unwrap_or_else(PoisonError::into_inner);
     let Ok(mut scrape) = scrape else {
-        return taken.missed.push((from, until));
+        return scrapes.missed.push((from, until));
     };
     if let Err(error) = watch::check(&scrape).and_then(|()| connections(&scrape)) {
-        taken.wrong.push(format!("{error:#}"));
+        scrapes.wrong.push(format!("{error:#}"));
     }
     // Others come and go by reloads; without a file left a process can't look at itself.
     scrape.retain(|name, labels| {
         let target = labels.get("target");
         target.is_none_or(|target| !target.starts_with("extra")) && !name.starts_with("process_")
     });
-    if let Some(before) = taken.readings.last()
+    if let Some(before) = scrapes.readings.last()
         && let Err(error) = watch::no_counter_falls(&before.scrape, &scrape)
     {
-        taken.wrong.push(format!("{error:#}"));
+        scrapes.wrong.push(format!("{error:#}"));
     }
-    taken.readings.push(Reading {
+    scrapes.readings.push(Reading {
         from,
         until,
         scrape,

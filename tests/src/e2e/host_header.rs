@@ -18,7 +18,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     ..PLAIN
 }];
 
-const SOON: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(5);
 
 fn another_name(context: &Context) -> Result<()> {
     // On loopback, without a word about it.
@@ -67,7 +67,7 @@ fn another_name(context: &Context) -> Result<()> {
         address,
         inside: Inside::default(),
     };
-    wait::until("an answer", SOON, || endpoint.get("/-/healthy").ok())?;
+    wait::until("an answer", LIMIT, || endpoint.get("/-/healthy").ok())?;
     asked(&endpoint, other, "/", "200")
 }
 

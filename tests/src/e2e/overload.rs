@@ -51,11 +51,11 @@ const SLOWEST_SCRAPE: Duration = Duration::from_secs(1);
 /// Until what was started or changed is at work.
 const SETTLED: Duration = Duration::from_secs(60);
 /// The goal of a change and of an end, whatever the load.
-const GOAL: Duration = Duration::from_secs(2);
+const TARGET_TIME: Duration = Duration::from_secs(2);
 /// Far above it, so that it is told by how much it was missed.
-const PATIENCE: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(30);
 
-const WITHOUT: &str = "tcp_echo_targets_without_socket";
+const WITHOUT_SOCKET: &str = "tcp_echo_targets_without_socket";
 
 fn few_descriptors(context: &Context) -> Result<()> {
     let list = List::new(context)?;
@@ -72,7 +72,7 @@ fn few_descriptors(context: &Context) -> Result<()> {
     let echo = Echo::start_by(context, &Inside::default(), &mut command)?;
     let served = |scrape: &Scrape, connected: usize, without: usize| {
         scrape.sum("tcp_echo_connected", &[]) == connected as f64
-            && scrape.sum(WITHOUT, &[]) == without as f64
+            && scrape.sum(WITHOUT_SOCKET, &[]) == without as f64
     };
     wait::until("as many as may be are connected", SETTLED, || {
         let (scrape, _) = scrape(&echo).ok()?;
@@ -89,7 +89,7 @@ fn few_descriptors(context: &Context) -> Result<()> {
             served(&found, SOCKETS, TARGETS - SOCKETS),
             "{} connected, {} without a socket",
             found.sum("tcp_echo_connected", &[]),
-            found.sum(WITHOUT, &[])
+            found.sum(WITHOUT_SOCKET, &[])
         );
         (scrapes, longest, latest) = (scrapes + 1, longest.max(took), found);
         thread::sleep(Duration::from_millis(100));
@@ -156,13 +156,12 @@ fn full_load(context: &Context) -> Result<()> {
     let answered = start.elapsed();
     // The server says it at once, while a scrape of the targets takes half a second.
     let all = 2.0 * BUSY_TARGETS as f64;
-    list.server
-        .until("all connected anew", PATIENCE, |scrape| {
-            scrape.sum("tcp_echo_server_accepted_total", &[]) >= all
-        })?;
+    list.server.until("all connected anew", LIMIT, |scrape| {
+        scrape.sum("tcp_echo_server_accepted_total", &[]) >= all
+    })?;
     let connected = start.elapsed();
     // The new ones, and no other: each has sent.
-    wait::until("all of the new list are probed", PATIENCE, || {
+    wait::until("all of the new list are probed", LIMIT, || {
         thread::sleep(Duration::from_millis(50));
         let (new, all) = sending(&echo.metrics.get("/metrics").ok()?);
         ((new, all) == (BUSY_TARGETS, BUSY_TARGETS)).then_some(())
@@ -179,9 +178,9 @@ fn full_load(context: &Context) -> Result<()> {
         probed.as_millis(),
         ended.as_millis()
     ));
-    ensure!(probed <= GOAL, "the reload took {probed:?}");
+    ensure!(probed <= TARGET_TIME, "the reload took {probed:?}");
     ensure!(status, "it has failed");
-    ensure!(ended <= GOAL, "the end took {ended:?}");
+    ensure!(ended <= TARGET_TIME, "the end took {ended:?}");
     Ok(())
 }
 
@@ -219,7 +218,7 @@ fn many_went(context: &Context) -> Result<()> {
         ended.as_millis()
     ));
     ensure!(status, "it has failed");
-    ensure!(ended <= GOAL, "the end took {ended:?}");
+    ensure!(ended <= TARGET_TIME, "the end took {ended:?}");
     Ok(())
 }
 
@@ -241,7 +240,7 @@ fn sending(text: &str) -> (usize, usize) {
 fn end(echo: &mut Echo) -> Result<(bool, Duration)> {
     ensure!(echo.process.ended().is_none(), "it has ended by itself");
     echo.process.signal(Signal::TERM)?;
-    let (status, took) = echo.process.wait(PATIENCE)?;
+    let (status, took) = echo.process.wait(LIMIT)?;
     Ok((status.success(), took))
 }
 
@@ -313,7 +312,7 @@ fn scrape(echo: &Echo) -> Result<(Scrape, Duration)> {
         "tcp_echo_connect_failures_total",
         "tcp_echo_sent_total",
         "tcp_echo_unsent_total",
-        WITHOUT,
+        WITHOUT_SOCKET,
     ];
     let start = Instant::now();
     let text = echo.metrics.get("/metrics")?;
