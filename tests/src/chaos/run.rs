@@ -96,7 +96,7 @@ fn run_until(context: &Context, options: &Options, stop: &AtomicBool) -> Result<
     Ok(())
 }
 
-/// Resets whoever sends, so that nothing moves, and gives the probers' scrapes.
+/// Resets all senders, so that nothing moves, and returns the probers' scrapes.
 fn end(cluster: &mut Cluster<'_>, rest: Duration, stop: &AtomicBool) -> Result<Vec<Scrapes>> {
     for prober in 0..PROBER_COUNT {
         for server in 0..SERVER_COUNT {

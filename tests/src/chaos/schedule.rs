@@ -1,4 +1,4 @@
-//! What is done to whom and when: the same for the same seed.
+//! The faults, their hosts and times: the same for the same seed.
 
 use std::fmt;
 use std::time::Duration;

@@ -71,7 +71,7 @@ fn run(context: &Context) -> Result<()> {
         Ok((address, process))
     };
 
-    // One that has expired is served, shown and told of.
+    // One that has expired is served, shown and logged.
     install(&old)?;
     let (address, echo) = start()?;
     let expiry = |wanted: f64| {
@@ -82,8 +82,8 @@ fn run(context: &Context) -> Result<()> {
     };
     expiry(expired)?;
     let log = echo.log();
-    let told = log.matches("expired at 2001-01-01T00:00:00Z").count();
-    ensure!(told == 1, "{told} warnings: {log}");
+    let warnings = log.matches("expired at 2001-01-01T00:00:00Z").count();
+    ensure!(warnings == 1, "{warnings} warnings: {log}");
     install(&new)?;
     let ((), took) = expiry(valid)?;
     context.note(format!("renewed after {} ms", took.as_millis()));

@@ -222,7 +222,7 @@ fn many_hang(context: &Context) -> Result<()> {
     context.note(format!("probed beside them after {} ms", took.as_millis()));
     let failed = lookups(&scrape, "system", "timeout");
     ensure!(failed == 0.0, "{failed} look-ups had failed by then");
-    // The hanging ones are told of, and the end waits for none of them.
+    // The hanging ones are logged, and the end waits for none of them.
     echo.until("failures", LONG, |scrape| {
         let dns = [("target", "bad-0"), ("reason", "dns")];
         scrape.sum("tcp_echo_connect_failures_total", &dns) > 0.0

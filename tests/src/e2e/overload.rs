@@ -52,7 +52,7 @@ const SLOWEST_SCRAPE: Duration = Duration::from_secs(1);
 const SETTLED: Duration = Duration::from_secs(60);
 /// The goal of a change and of an end, whatever the load.
 const TARGET_TIME: Duration = Duration::from_secs(2);
-/// Far above it, so that it is told by how much it was missed.
+/// Far above it, so that a failure says by how much the target was missed.
 const LIMIT: Duration = Duration::from_secs(30);
 
 const WITHOUT_SOCKET: &str = "tcp_echo_targets_without_socket";
@@ -108,9 +108,9 @@ fn few_descriptors(context: &Context) -> Result<()> {
     ));
     ensure!(unsent == TARGETS - SOCKETS, "{unsent} targets unsent");
     ensure!(failures == 0.0, "{failures} connect failures");
-    let told = |text: &str| echo.process.log().matches(text).count();
-    ensure!(told("raise the limit") == 1, "it is said once");
-    ensure!(told(" WARN ") == 1, "there is one warning");
+    let logged = |text: &str| echo.process.log().matches(text).count();
+    ensure!(logged("raise the limit") == 1, "it is said once");
+    ensure!(logged(" WARN ") == 1, "there is one warning");
 
     list.write(FEWER, 0)?;
     reload(&echo)?;
@@ -119,7 +119,7 @@ fn few_descriptors(context: &Context) -> Result<()> {
         served(&scrape, FEWER, 0).then_some(())
     })?;
     ensure!(
-        told("a socket for every target again") == 1,
+        logged("a socket for every target again") == 1,
         "it is said once that it is over"
     );
     list.write(TARGETS, 0)?;

@@ -23,7 +23,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
 
 const STARTS: usize = 20;
 /// What a start may take that nothing delays. Others on the machine can only add to it, so
-/// the quickest of all is held to it, and the median is told.
+/// the quickest of all has to meet it, and the median is noted.
 const MAX: Duration = Duration::from_millis(20);
 const PROBE: usize = 16;
 const LIMIT: Duration = Duration::from_secs(5);

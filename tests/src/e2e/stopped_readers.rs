@@ -33,7 +33,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 const PIPE: usize = 64 * 1024;
 const RECEIVED: &str = "tcp_echo_received_total";
 const LIMIT: Duration = Duration::from_secs(20);
-/// How soon a signal ends it, whoever reads.
+/// How soon a signal ends it, whether or not anything reads.
 const END: Duration = Duration::from_secs(2);
 
 /// A program that runs for good: nobody reads its log, nor what it tells its manager.

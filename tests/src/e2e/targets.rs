@@ -107,12 +107,12 @@ fn ended(context: &Context, flag: &str) -> Result<(Option<i32>, String)> {
 }
 
 fn mistakes(context: &Context) -> Result<()> {
-    for (text, told) in FILES {
+    for (text, expected) in FILES {
         let file = context.file("targets.yml", text)?;
         let (code, said) = ended(context, &format!("-targets={}", file.display()))?;
         ensure!(code == Some(1), "{text:?}: status {code:?}: {said}");
-        let line = said.lines().find(|line| line.contains(told));
-        let line = line.with_context(|| format!("{text:?}: not {told:?}: {said}"))?;
+        let line = said.lines().find(|line| line.contains(expected));
+        let line = line.with_context(|| format!("{text:?}: not {expected:?}: {said}"))?;
         ensure!(line.contains("targets.yml: "), "{line}");
     }
     let labels: Vec<_> = (0..100_001).map(|n| format!("l{n}: x")).collect();
@@ -120,12 +120,15 @@ fn mistakes(context: &Context) -> Result<()> {
     let text = format!("- targets: [a:4000]\n  labels: {{{labels}}}\n");
     let file = context.file("targets.yml", &text)?;
     let (code, said) = ended(context, &format!("-targets={}", file.display()))?;
-    let told = "(entry 1): it has 100001 labels: a target may have 64";
-    ensure!(code == Some(1) && said.contains(told), "{code:?}: {said}");
-    for (flag, told) in FLAGS {
+    let expected = "(entry 1): it has 100001 labels: a target may have 64";
+    ensure!(
+        code == Some(1) && said.contains(expected),
+        "{code:?}: {said}"
+    );
+    for (flag, expected) in FLAGS {
         let (code, said) = ended(context, flag)?;
         ensure!(
-            code == Some(2) && said.contains(told),
+            code == Some(2) && said.contains(expected),
             "{flag}: status {code:?}: {said}"
         );
     }
@@ -178,7 +181,7 @@ fn patterns(context: &Context) -> Result<()> {
     fs::create_dir(&folder)?;
     let list = |name: &str| format!(r#"[{{"name": "{name}", "address": "{address}"}}]"#);
     put(&folder, "a.json", &list("a"))?;
-    // The same address twice, told from each other by a label.
+    // The same address twice, which a label tells apart.
     let teams = format!(
         r#"[{{"targets": ["{address}"], "labels": {{"team": "x"}}}},
             {{"targets": ["{address}"], "labels": {{"team": "y"}}}}]"#

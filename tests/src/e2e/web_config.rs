@@ -113,7 +113,10 @@ fn run(context: &Context) -> Result<()> {
         took.as_millis()
     ));
     let answer = curl.ask(&[&trust_first[..], LOGIN].concat());
-    ensure!(answer == "000", "{answer} from whoever trusts the old one");
+    ensure!(
+        answer == "000",
+        "{answer} from a client that trusts the old one"
+    );
     is("count_over_time(up{job=\"known\"}[1m]) > bool 6", 1.0)?;
     is("min_over_time(up{job=\"known\"}[1m])", 1.0)?;
 
@@ -144,7 +147,7 @@ fn run(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A scrape by whoever knows the password, and one by whoever doesn't.
+/// A scrape with the password, and one without it.
 fn prometheus_config(
     context: &Context,
     address: SocketAddr,

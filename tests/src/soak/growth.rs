@@ -25,17 +25,17 @@ pub(super) fn check(samples: &[Sample], slack: &Slack) -> Result<String> {
     let third = samples.len() / 3;
     let (middle, last) = (&samples[third..2 * third], &samples[2 * third..]);
     let [before, after] = [middle, last].map(of);
-    let told = format!(
+    let figures = format!(
         "memory {} then {} KiB, files at most {} then {}, CPU a probe {:.1} then {:.1} µs",
         before.0, after.0, before.1, after.1, before.2, after.2
     );
     ensure!(
         after.0 <= before.0 + before.0 / 50 + slack.memory_kib,
-        "memory grows: {told}"
+        "memory grows: {figures}"
     );
-    ensure!(after.1 <= before.1 + slack.files, "files grow: {told}");
-    ensure!(after.2 <= before.2 * 1.2, "processor time grows: {told}");
-    Ok(told)
+    ensure!(after.1 <= before.1 + slack.files, "files grow: {figures}");
+    ensure!(after.2 <= before.2 * 1.2, "processor time grows: {figures}");
+    Ok(figures)
 }
 
 /// The median of memory, most files, processor time a probe in microseconds.

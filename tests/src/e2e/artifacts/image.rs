@@ -11,7 +11,7 @@ use testkit::shell::{output, program, target_dir};
 
 use super::{BRIEF, made, probes_itself};
 
-/// Whom it runs as: nobody whom a host knows.
+/// The user that it runs as, whom no host knows.
 const USER: &str = "65532:65532";
 
 /// With nothing in its file system but the image's own, as nobody.
