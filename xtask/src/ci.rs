@@ -61,8 +61,8 @@ const ON_REQUEST: &[(&str, Check)] = &[
     ("other systems", other_systems::clippy),
 ];
 
-/// Runs the checks whose names contain `word`, then makes artifacts, then the end-to-end
-/// scenarios, some of which are of those.
+/// Runs the checks whose names contain `word`, then makes artifacts, then runs the end-to-end
+/// tests, some of which test those artifacts.
 pub(crate) fn run(word: &str) -> ExitCode {
     let mut report = Report::new();
     for (name, check) in CHECKS {
@@ -84,7 +84,6 @@ pub(crate) fn run(word: &str) -> ExitCode {
     }
     if word.is_empty() {
         e2e::add_to(&mut report, "");
-        e2e::add_windows_to(&mut report);
     }
     report.finish()
 }

@@ -25,10 +25,7 @@ mod tools;
 
 use archive::{Entry, gzip, tar, zip};
 use artifact::Artifact;
-#[cfg(target_os = "linux")]
-pub(crate) use release::WHOLE;
-pub(crate) use release::{BRIEF, folder};
-use release::{PACKAGE, Release};
+use release::{BRIEF, PACKAGE, Release, folder};
 use target::{System, Target};
 
 const DESCRIPTION: &str =

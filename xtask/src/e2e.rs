@@ -1,55 +1,88 @@
-//! `cargo xtask e2e`: the release binary among real parts.
+//! The tests of `tests/`: by `cargo test`, and with their results in a report.
 
-use std::process::ExitCode;
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
 
-use crate::report::Report;
+use crate::report::{Report, skip};
+use crate::shell::cargo;
+use crate::test_output;
+use crate::windows;
 
-pub(crate) mod harness;
-mod races;
-pub(crate) mod runner;
-mod scenarios;
-mod windows;
+/// Names the binary that is tested, in place of the release build.
+pub(crate) const BINARY: &str = "TCP_ECHO_E2E_BINARY";
+const WINDOWS_BINARY: &str = "TCP_ECHO_E2E_WINDOWS_BINARY";
+const PICTURES: &str = "TCP_ECHO_E2E_PICTURES";
 
-/// Runs the scenarios whose names contain `word`.
+/// The end-to-end scenarios, chaos and soak, those whose names contain `word`.
 pub(crate) fn run(word: &str) -> ExitCode {
     let mut report = Report::new();
     add_to(&mut report, word);
     report.finish()
 }
 
-/// Runs those whose names contain `word` with the thread sanitizer.
-pub(crate) fn races(word: &str) -> ExitCode {
-    let mut report = Report::new();
-    races::check(&mut report, word);
-    report.finish()
+/// The same as a part of a larger report. The scenario under wine is among them if the binary
+/// for Windows was built before: the first build takes ten minutes.
+pub(crate) fn add_to(report: &mut Report, word: &str) {
+    if !cfg!(target_os = "linux") {
+        report.step("end to end", || skip("it is for Linux"));
+        return;
+    }
+    let mut command = test("*", &[word]);
+    if word.is_empty()
+        && windows::folder().exists()
+        && let Some(binary) = build_for_windows(report)
+    {
+        command.env(WINDOWS_BINARY, binary);
+    }
+    add(report, &mut command);
 }
 
 /// Takes the documentation's pictures of the status page.
 pub(crate) fn pictures() -> ExitCode {
     let mut report = Report::new();
-    runner::run_these(&mut report, vec![&scenarios::PICTURES]);
+    let mut command = test("e2e", &["--exact", "pictures of the status page"]);
+    add(&mut report, command.env(PICTURES, "1"));
     report.finish()
 }
 
-/// Builds the binary for Windows, and tries it.
+/// Builds the binary for Windows, and runs it under wine.
 pub(crate) fn windows() -> ExitCode {
     let mut report = Report::new();
-    windows::check(&mut report);
+    if let Some(binary) = build_for_windows(&mut report) {
+        let mut command = test("e2e", &["Windows: "]);
+        add(&mut report, command.env(WINDOWS_BINARY, binary));
+    }
     report.finish()
 }
 
-/// The same as a part of a larger report, where it has been built before: the first
-/// time takes ten minutes.
-pub(crate) fn add_windows_to(report: &mut Report) {
-    if crate::windows::folder().exists() {
-        return windows::check(report);
-    }
-    report.step("windows", || {
-        crate::report::skip("not built here yet: cargo xtask windows")
+fn build_for_windows(report: &mut Report) -> Option<OsString> {
+    let mut built = None;
+    report.step("build for Windows", || {
+        built = Some(windows::build()?);
+        Ok(())
     });
+    built.map(Into::into)
 }
 
-/// The same as a part of a larger report.
-pub(crate) fn add_to(report: &mut Report, word: &str) {
-    runner::run(report, word);
+/// `cargo test` of the test programs that `programs` matches, with these arguments for them.
+pub(crate) fn test(programs: &str, arguments: &[&str]) -> Command {
+    let mut command = cargo(&["test", "--locked", "--no-fail-fast", "-p", "tcp-echo-e2e"]);
+    command.args(["--test", programs, "--"]).args(arguments);
+    command
+}
+
+/// Runs the command; each test is an entry of the report.
+pub(crate) fn add(report: &mut Report, command: &mut Command) {
+    println!("\n==> end to end");
+    let start = Instant::now();
+    let whole = test_output::of(command).and_then(|results| {
+        for (name, outcome) in results.tests {
+            report.add_test(&format!("e2e: {name}"), outcome);
+        }
+        results.whole
+    });
+    if whole.is_err() {
+        report.add("end to end", whole.into(), start.elapsed());
+    }
 }

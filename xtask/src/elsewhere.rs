@@ -1,4 +1,4 @@
-//! The verbs that are for Linux, as other systems have them: skipped, and said so.
+//! The verbs that are for Linux, as other systems have them: skipped, and reported so.
 
 use std::process::ExitCode;
 
@@ -18,47 +18,11 @@ pub(crate) mod bench {
     }
 }
 
-pub(crate) mod chaos {
+pub(crate) mod races {
     use super::{ExitCode, alone};
-
-    pub(crate) fn run(_: &[&str]) -> ExitCode {
-        alone("chaos")
-    }
-}
-
-pub(crate) mod soak {
-    use super::{ExitCode, alone};
-
-    pub(crate) fn run(_: &[&str]) -> ExitCode {
-        alone("soak")
-    }
-}
-
-pub(crate) mod e2e {
-    use super::{ExitCode, Report, alone, skipped};
 
     pub(crate) fn run(_: &str) -> ExitCode {
-        alone("end to end")
-    }
-
-    pub(crate) fn races(_: &str) -> ExitCode {
         alone("races")
-    }
-
-    pub(crate) fn pictures() -> ExitCode {
-        alone("pictures")
-    }
-
-    pub(crate) fn windows() -> ExitCode {
-        alone("windows")
-    }
-
-    pub(crate) fn add_to(report: &mut Report, _: &str) {
-        report.step("end to end", skipped);
-    }
-
-    pub(crate) fn add_windows_to(report: &mut Report) {
-        report.step("windows", skipped);
     }
 }
 

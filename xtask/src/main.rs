@@ -6,42 +6,34 @@ use std::process::ExitCode;
 
 mod ci;
 mod dist;
+mod e2e;
 mod fuzz;
 mod publish;
 mod report;
-mod shell;
+mod test_output;
 mod toolchain;
+mod windows;
 
-// What has namespaces, systemd or /proc under it.
+// What measures by /proc, or takes a compiler of Linux.
 #[cfg(target_os = "linux")]
 mod bench;
 #[cfg(target_os = "linux")]
-mod chaos;
-#[cfg(target_os = "linux")]
-mod e2e;
-#[cfg(target_os = "linux")]
-mod process;
-#[cfg(target_os = "linux")]
-mod soak;
-#[cfg(target_os = "linux")]
-mod wait;
-#[cfg(target_os = "linux")]
-mod windows;
+mod races;
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(not(target_os = "linux"))]
-use elsewhere::{bench, chaos, e2e, soak};
+use elsewhere::{bench, races};
+
+use testkit::shell;
 
 const USAGE: &str = "\
 usage: cargo xtask <verb>
 
   ci  [WORD]   every check whose name contains WORD, all of them without it
-  e2e [WORD]   the same for the end-to-end scenarios, with the release binary
+  e2e [WORD]   the end-to-end tests, chaos and soak, those whose names contain WORD
   bench [--quick]
                measures everything and writes docs/benchmarks, or only shows that it runs
-  chaos [--seed N] [--duration 5m]
-               probers and servers in a network where all goes wrong, and every count checked
   fuzz [--seconds N] [--merge] [TARGET ...]
                runs the fuzzers, each for N seconds, or keeps what they came to
   dist [--out DIR] [ARTIFACT ...]
@@ -51,8 +43,6 @@ usage: cargo xtask <verb>
   pictures     takes the documentation's pictures of the status page, in 11 minutes
   races [WORD]
                the end-to-end scenarios under the thread sanitizer
-  soak [--probes N] [--reconnects N] [--scrapes N] [--reloads N]
-               a million probes and more in minutes, and whether anything grows
   windows      builds the binary for Windows and tries it under wine";
 
 fn main() -> ExitCode {
@@ -64,12 +54,10 @@ fn main() -> ExitCode {
         ["e2e"] => e2e::run(""),
         ["e2e", word] => e2e::run(word),
         ["pictures"] => e2e::pictures(),
-        ["races"] => e2e::races(""),
-        ["races", word] => e2e::races(word),
+        ["races"] => races::run(""),
+        ["races", word] => races::run(word),
         ["windows"] => e2e::windows(),
         ["bench", ref rest @ ..] => bench::run(rest),
-        ["chaos", ref rest @ ..] => chaos::run(rest),
-        ["soak", ref rest @ ..] => soak::run(rest),
         ["dist", ref rest @ ..] => dist::run(rest),
         ["publish", ref rest @ ..] => publish::run_all(rest),
         ["fuzz", ref rest @ ..] => fuzz::run_all(rest),

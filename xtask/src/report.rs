@@ -1,27 +1,11 @@
 //! What ran, how it ended and how long it took.
 
-use std::fmt;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-
-/// Why a check did not run; it travels as an error, and is none.
-#[derive(Debug)]
-struct Skip(String);
-
-impl fmt::Display for Skip {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Skip {}
-
-/// What a check returns to be named as skipped.
-pub(crate) fn skip<T>(why: impl Into<String>) -> Result<T> {
-    Err(Skip(why.into()).into())
-}
+use testkit::skip::Skip;
+pub(crate) use testkit::skip::skip;
 
 /// How a check ended.
 #[derive(Debug)]
@@ -35,8 +19,8 @@ impl From<Result<()>> for Outcome {
     fn from(result: Result<()>) -> Self {
         match result {
             Ok(()) => Self::Passed,
-            Err(error) => match error.downcast::<Skip>() {
-                Ok(skip) => Self::Skipped(skip.0),
+            Err(error) => match Skip::reason(error) {
+                Ok(reason) => Self::Skipped(reason),
                 Err(error) => Self::Failed(format!("{error:#}")),
             },
         }
@@ -49,7 +33,8 @@ const SLOWEST: usize = 10;
 struct Entry {
     name: String,
     outcome: Outcome,
-    took: Duration,
+    /// Nothing for a test among others, which has no time of its own.
+    took: Option<Duration>,
 }
 
 /// All checks of a run.
@@ -85,13 +70,23 @@ impl Report {
         self.entries.push(Entry {
             name: name.to_owned(),
             outcome,
-            took,
+            took: Some(took),
+        });
+    }
+
+    /// Notes a test that has run and was shown.
+    pub(crate) fn add_test(&mut self, name: &str, outcome: Outcome) {
+        self.entries.push(Entry {
+            name: name.to_owned(),
+            outcome,
+            took: None,
         });
     }
 
     /// The entries that took longest, the longest first; none where all fit on a screen.
     fn slowest(&self) -> Vec<&Entry> {
-        let mut entries: Vec<&Entry> = self.entries.iter().collect();
+        let timed = self.entries.iter().filter(|entry| entry.took.is_some());
+        let mut entries: Vec<&Entry> = timed.collect();
         if entries.len() <= 2 * SLOWEST {
             return Vec::new();
         }
@@ -124,14 +119,16 @@ impl Report {
                     "SKIPPED"
                 }
             };
-            println!("{word:>8} {:>7.1} s  {name}", took.as_secs_f64());
+            let took = took.map_or_else(String::new, |took| format!("{:.1} s", took.as_secs_f64()));
+            println!("{word:>8} {took:>9}  {name}");
         }
         let slowest = self.slowest();
         if !slowest.is_empty() {
             println!("\nthe slowest:");
         }
         for entry in slowest {
-            println!("{:>16.1} s  {}", entry.took.as_secs_f64(), entry.name);
+            let seconds = entry.took.unwrap_or_default().as_secs_f64();
+            println!("{seconds:>16.1} s  {}", entry.name);
         }
         println!();
         for entry in &self.entries {
@@ -171,7 +168,7 @@ mod tests {
         let slowest = report
             .slowest()
             .into_iter()
-            .map(|entry| entry.took.as_secs());
+            .map(|entry| entry.took.unwrap().as_secs());
         assert_eq!(
             slowest.collect::<Vec<_>>(),
             [19, 18, 17, 16, 15, 14, 13, 12, 12, 11]

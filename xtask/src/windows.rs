@@ -1,4 +1,4 @@
-//! A binary for Windows, built on Linux.
+//! The binary for Windows, built on Linux.
 
 use std::path::PathBuf;
 
@@ -10,10 +10,9 @@ use crate::toolchain::{MINGW, Toolchain};
 
 const TARGET: &str = "x86_64-pc-windows-gnu";
 /// Debian's packages of all that it takes to build and to run.
-pub(crate) const PACKAGES: &str =
-    "rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64-win32 wine wine64";
+const PACKAGES: &str = "rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64-win32 wine wine64";
 
-/// Where it is built: the compilers of two makers would undo each other's work.
+/// Where it is built: two compilers would rebuild each other's work in one folder.
 pub(crate) fn folder() -> PathBuf {
     target_dir().join("windows")
 }

@@ -5,13 +5,12 @@
 
 use std::alloc::System;
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tcp_echo_exporter::{BuildInfo, Endpoints, Exporter, TargetMetrics};
@@ -19,6 +18,8 @@ use tcp_echo_metrics::cli::GoDuration;
 use tcp_echo_prober::{Event, Observer, Prober, Sensor, Session, Target};
 use tcp_echo_server::{Server, ServerConfig, ServerStats};
 use tcp_echo_targets::{Config, Defaults, FilePattern, Handle, Source};
+use testkit::http::get;
+use testkit::wait::until_async;
 use tokio::task::{JoinSet, spawn_blocking};
 
 #[global_allocator]
@@ -89,19 +90,6 @@ fn write(file: &Path, peer: SocketAddr, reload: usize) {
     fs::write(file, format!("[{}]", list.join(","))).unwrap();
 }
 
-fn get(address: SocketAddr, path: &str) -> usize {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    )
-    .unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    assert!(answer.starts_with(b"HTTP/1.1 200"));
-    answer.len()
-}
-
 impl Parts {
     /// Reloads so often, lets everything come to rest, and gives the bytes on the heap.
     async fn heap_after_reloads(&mut self) -> usize {
@@ -110,21 +98,20 @@ impl Parts {
             write(&self.file, self.peer, self.reloaded);
             self.source.reload().await.unwrap();
             let metrics = self.metrics;
-            spawn_blocking(move || get(metrics, "/metrics"))
+            spawn_blocking(move || get(metrics, "/metrics").unwrap())
                 .await
                 .unwrap();
         }
         let all = STEADY + CHANGED;
-        let began = Instant::now();
-        while self.answered.0.load(Ordering::Relaxed) != all
-            || self.stats.connections() != all as u64
-        {
-            assert!(began.elapsed() < Duration::from_secs(20), "no rest");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        until_async("rest", Duration::from_secs(20), || {
+            let answered = self.answered.0.load(Ordering::Relaxed);
+            (answered == all && self.stats.connections() == all as u64).then_some(())
+        })
+        .await
+        .unwrap();
         // It forgets the history of those that went.
         let metrics = self.metrics;
-        spawn_blocking(move || get(metrics, "/api/v1/targets"))
+        spawn_blocking(move || get(metrics, "/api/v1/targets").unwrap())
             .await
             .unwrap();
         let mut least = usize::MAX;

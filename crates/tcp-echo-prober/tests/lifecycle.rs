@@ -16,6 +16,7 @@ use tcp_echo_prober::{
     ApplyError, AskError, Event, Handle, Observer, OnDemand, OnDemandLimits, Prober, ProberError,
     Sensor, Session, SessionConfig, StopError, Target, TargetSet,
 };
+use testkit::wait;
 use tokio::time::timeout;
 
 /// Much longer than a loaded test machine delays a thread.
@@ -34,11 +35,7 @@ fn targets(n: usize, label: &str) -> TargetSet {
 }
 
 fn until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        thread::sleep(Duration::from_millis(1));
-    }
+    wait::until(what, DEADLINE, || is_so().then_some(())).unwrap();
 }
 
 /// Counts the attached sensors, and asserts that no name is attached twice.

@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     num::NonZeroUsize,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use common::{echo, frame, ms, peer};
@@ -16,6 +16,7 @@ use tcp_echo_prober::{
     Builder, Event, Observer, OnDemand, OnDemandLimits, Options, Prober, Resolver, Sensor, Session,
     SessionConfig, SocketStats, Target, TargetSet, UnsentReason,
 };
+use testkit::wait::until_async;
 use tokio::{io::AsyncWriteExt as _, net::TcpListener};
 
 /// What happened to each target.
@@ -85,12 +86,9 @@ impl Seen {
     }
 
     async fn until(&self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while !is_so(self) {
-            let all = self.all();
-            assert!(Instant::now() < deadline, "not in time: {what}: {all:?}");
-            tokio::time::sleep(ms(2)).await;
-        }
+        let look = || is_so(self).then_some(());
+        let seen = until_async(what, Duration::from_secs(10), look).await;
+        assert!(seen.is_ok(), "not in time: {what}: {:?}", self.all());
     }
 }
 

@@ -69,14 +69,14 @@ impl Fleet {
     }
 
     pub(super) fn scrape(&self) -> Result<Scrape> {
-        let (body, took) = get(self.metrics, "/metrics", "")?;
+        let (body, took) = get(self.metrics, "/metrics", &[])?;
         let text = String::from_utf8(body)?;
         Ok(Scrape { text, took })
     }
 
     /// What goes over the wire where the client takes gzip, and how long it takes.
     pub(super) fn zipped(&self) -> Result<(usize, Duration)> {
-        let (body, took) = get(self.metrics, "/metrics", "Accept-Encoding: gzip\r\n")?;
+        let (body, took) = get(self.metrics, "/metrics", &[("Accept-Encoding", "gzip")])?;
         Ok((body.len(), took))
     }
 }

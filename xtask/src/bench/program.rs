@@ -1,20 +1,20 @@
 //! Programs that are built, run and ended here.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::process::Process;
 use crate::shell::{LONG, cargo, output, run, target_dir};
-use crate::wait;
+use testkit::http::exchange;
+use testkit::process::Process;
+use testkit::wait;
 
 /// How long a program may take to say that it listens.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -105,21 +105,16 @@ impl Program {
     }
 }
 
-/// One GET by HTTP/1.0, where the body ends with the connection: the body, and how long it took.
-pub(super) fn get(address: SocketAddr, path: &str, more: &str) -> Result<(Vec<u8>, Duration)> {
+/// One GET: the body, and how long it took.
+pub(super) fn get(
+    address: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<(Vec<u8>, Duration)> {
     let start = Instant::now();
-    let mut stream = TcpStream::connect(address)?;
+    let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n{more}\r\n").as_bytes())?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    let took = start.elapsed();
-    let end = answer
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .context("no end of headers")?;
-    if !answer.starts_with(b"HTTP/1.") || answer.get(9..12) != Some(b"200") {
-        bail!("GET {path}: {}", String::from_utf8_lossy(&answer[..end]));
-    }
-    Ok((answer.split_off(end + 4), took))
+    let response = exchange(stream, "GET", path, headers)?;
+    ensure!(response.status == 200, "GET {path}: {}", response.status);
+    Ok((response.body, start.elapsed()))
 }

@@ -2,7 +2,11 @@
 
 use anyhow::Result;
 
-use crate::shell::{LONG, SHORT, cargo, has, root, run};
+use crate::shell::{LONG, SHORT, cargo, has, run};
+
+/// The package whose test programs are a step of their own.
+const END_TO_END: &str = "tcp-echo-e2e";
+const NOT_END_TO_END: &str = "not (package(tcp-echo-e2e) & kind(test))";
 
 pub(super) fn format() -> Result<()> {
     run(&mut cargo(&["fmt", "--all", "--", "--check"]), SHORT)
@@ -20,15 +24,12 @@ pub(super) fn documentation() -> Result<()> {
 
 pub(super) fn tests() -> Result<()> {
     if has("cargo-nextest") {
-        let config = root().join("xtask/nextest.toml");
-        let mut command = split("nextest run --locked --workspace --no-fail-fast");
-        command
-            .arg("--tool-config-file")
-            .arg(format!("xtask:{}", config.display()));
-        run(&mut command, LONG)
+        let mut command = split("nextest run --locked --workspace --no-fail-fast -E");
+        run(command.arg(NOT_END_TO_END), LONG)
     } else {
         let arguments = "test --locked --workspace --lib --bins --tests --no-fail-fast";
-        run(&mut split(arguments), LONG)
+        run(split(arguments).args(["--exclude", END_TO_END]), LONG)?;
+        run(split("test --locked --lib -p").arg(END_TO_END), LONG)
     }
 }
 

@@ -5,8 +5,9 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use testkit::wait::until;
 
 /// How long something may take that takes a moment.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -137,12 +138,5 @@ impl Drop for Terminal {
 
 /// Whether it becomes so in time.
 pub(crate) fn wait(mut is_so: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + PATIENCE;
-    while !is_so() {
-        if Instant::now() > end {
-            return false;
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    true
+    until("it", PATIENCE, || is_so().then_some(())).is_ok()
 }

@@ -7,23 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use testkit::wait::until;
 
 use super::{PATIENCE, client, count, finish, report};
 
 /// An attempt to connect is given up after this.
 const ATTEMPT: Duration = Duration::from_millis(500);
-
-/// Waits for something that is to be had soon.
-fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = found() {
-            return found;
-        }
-        assert!(began.elapsed() < PATIENCE, "no {what}");
-        thread::sleep(Duration::from_millis(1));
-    }
-}
 
 /// A listener with room for one connection that nobody has accepted yet, and that one.
 fn full() -> (TcpListener, SocketAddr, TcpStream) {
@@ -38,11 +27,12 @@ fn full() -> (TcpListener, SocketAddr, TcpStream) {
 }
 
 fn accept(listener: &TcpListener) -> TcpStream {
-    let stream = wait_for("connection", || match listener.accept() {
+    let accepted = until("a connection", PATIENCE, || match listener.accept() {
         Ok((stream, _)) => Some(stream),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
         Err(error) => panic!("{error}"),
     });
+    let (stream, _) = accepted.unwrap();
     stream.set_nonblocking(false).unwrap();
     stream
 }
@@ -66,7 +56,8 @@ fn a_handshake_that_ended_in_a_pause_is_taken() {
     let slots = ["-interval", "20ms", "-timeout", "100ms", "-count", "100"];
     let args = [&["-target", &target, "-output", "json"], &slots[..]].concat();
     let child = client(&args).spawn().unwrap();
-    wait_for("attempt", || is_awaited(address).then_some(()));
+    let attempt = || is_awaited(address).then_some(());
+    until("an attempt", PATIENCE, attempt).unwrap();
     let paused = Instant::now();
     kill_process(Pid::from_child(&child), Signal::STOP).unwrap();
     let _in_its_way = accept(&listener);

@@ -7,6 +7,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use testkit::wait::until;
+
 /// Addresses that are free.
 pub(crate) const ANYWHERE: [&str; 2] = ["-listen=127.0.0.1:0", "-metrics=127.0.0.1:0"];
 
@@ -67,14 +69,8 @@ impl Running {
     }
 
     pub(crate) fn wait(&mut self) -> Option<i32> {
-        let deadline = Instant::now() + LIMIT;
-        while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        panic!("it does not end");
+        let ended = until("its end", LIMIT, || self.child.try_wait().unwrap());
+        ended.unwrap().0.code()
     }
 }
 

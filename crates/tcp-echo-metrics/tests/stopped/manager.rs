@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::net::UnixDatagram;
 
 use rustix::process::Signal;
+use testkit::http;
 
 use crate::program::{LIMIT, Program, binary, echo};
 
@@ -46,7 +47,8 @@ fn a_manager_that_does_not_read_holds_up_nothing() {
     let mut program = start(&folder);
     // Long enough for more signs of life than are kept for it.
     program.wait_for("tcp_echo_received_total", 100.0);
-    assert!(program.get("/-/ready").unwrap().ends_with("ready\n"));
+    let ready = http::get(program.metrics, "/-/ready").unwrap();
+    assert!(ready.ends_with("ready\n"));
     assert_eq!(program.end_by(Signal::TERM), Some(0));
 }
 

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
+use testkit::http;
 
 use crate::program::{LIMIT, Program, binary, echo, full, wait};
 
@@ -32,7 +33,8 @@ fn fill(program: &mut Program, folder: &tempfile::TempDir) {
     program.wait_for(RECEIVED, 1.0);
     std::fs::write(folder.path().join("targets.yml"), entry.repeat(2)).unwrap();
     wait("line that is dropped", || {
-        let answer = program.request("POST", "/-/reload").unwrap();
+        let answer = http::request(program.metrics, "POST", "/-/reload", &[]).unwrap();
+        let answer = answer.text().unwrap();
         assert!(answer.contains("there is a target"), "{answer:.200}");
         (program.sum(DROPPED) >= 1.0).then_some(())
     });
@@ -49,7 +51,11 @@ fn standard_error_that_nobody_reads_costs_lines_and_nothing_else() {
         // Slots go on, and so does all else.
         let received = program.sum(RECEIVED);
         program.wait_for(RECEIVED, received + 20.0);
-        assert!(program.get("/-/healthy").unwrap().ends_with("healthy\n"));
+        assert!(
+            http::get(program.metrics, "/-/healthy")
+                .unwrap()
+                .ends_with("healthy\n")
+        );
         program.signal(Signal::HUP);
         program.wait_for(RECEIVED, received + 40.0);
         assert_eq!(program.end_by(signal), Some(0));

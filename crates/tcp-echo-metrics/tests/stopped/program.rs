@@ -1,12 +1,15 @@
 //! The program, with outputs that nobody reads.
 
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use testkit::exposition::Scrape;
+use testkit::wait::until;
+use testkit::{http, ports};
 
 /// Far longer than anything takes here that ends.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
@@ -26,35 +29,15 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it with metrics on a free port.
     pub(crate) fn start(command: &mut Command) -> Self {
-        let metrics = free();
+        let metrics = ports::free().unwrap();
         let child = command.arg(format!("-metrics={metrics}")).spawn().unwrap();
         Self { child, metrics }
     }
 
-    /// The answer to `GET`; an error where it doesn't listen yet.
-    pub(crate) fn get(&self, path: &str) -> std::io::Result<String> {
-        self.request("GET", path)
-    }
-
-    pub(crate) fn request(&self, method: &str, path: &str) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(self.metrics)?;
-        stream.set_read_timeout(Some(LIMIT))?;
-        write!(stream, "{method} {path} HTTP/1.0\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    }
-
     /// The sum of a metric's series at a scrape, 0 before it listens.
     pub(crate) fn sum(&self, metric: &str) -> f64 {
-        let scrape = self.get("/metrics").unwrap_or_default();
-        let series = scrape.lines().filter(|line| {
-            let rest = line.strip_prefix(metric);
-            rest.is_some_and(|rest| rest.starts_with(['{', ' ']))
-        });
-        series
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-            .sum()
+        let text = http::get(self.metrics, "/metrics").unwrap_or_default();
+        Scrape::parse(&text).unwrap().sum(metric, &[])
     }
 
     /// Waits until a metric is at least this.
@@ -109,16 +92,9 @@ pub(crate) fn full() -> (PipeReader, PipeWriter) {
     (reader, writer)
 }
 
-/// Waits for something that is to be had soon.
-pub(crate) fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(began.elapsed() < LIMIT, "no {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
+/// Waits until `look` returns a value.
+pub(crate) fn wait<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until(what, LIMIT, look).unwrap().0
 }
 
 /// A peer that echoes, until the process of the tests ends.
@@ -135,10 +111,4 @@ pub(crate) fn echo() -> SocketAddr {
         }
     });
     address
-}
-
-/// An address at which nobody listens.
-pub(crate) fn free() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
 }

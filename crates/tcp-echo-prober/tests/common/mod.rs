@@ -13,6 +13,7 @@ use std::{
 use tcp_echo_prober::{
     Counts, Event, Observer, Options, Prober, Sensor, Session, SessionConfig, Target, TargetSet,
 };
+use testkit::wait::until_async;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -88,11 +89,10 @@ impl Log {
 
     /// Waits, for ten seconds at most, until something is seen.
     pub async fn until(&self, what: &str, mut seen: impl FnMut(&Seen) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while !self.see(&mut seen) {
-            assert!(Instant::now() < deadline, "not seen in time: {what}");
-            tokio::time::sleep(ms(2)).await;
-        }
+        let look = || self.see(&mut seen).then_some(());
+        until_async(what, Duration::from_secs(10), look)
+            .await
+            .unwrap();
     }
 }
 

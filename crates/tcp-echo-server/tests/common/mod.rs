@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tcp_echo_server::{Server, ServerConfig, ServerStats};
+use testkit::wait::until_async;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -67,11 +68,8 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
 
 /// Waits until `condition` holds.
 pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < LIMIT, "never: {what}");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let look = || condition().then_some(());
+    until_async(what, LIMIT, look).await.unwrap();
 }
 
 pub(crate) async fn echo(stream: &mut TcpStream, bytes: &[u8]) {

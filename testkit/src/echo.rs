@@ -1,0 +1,148 @@
+//! The binary under test, as a running process.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::Signal;
+
+use crate::context::Context;
+use crate::endpoint::Endpoint;
+use crate::exposition::Scrape;
+use crate::netns::Inside;
+use crate::process::Process;
+use crate::{ports, wait};
+
+/// The limit from its start to its first response.
+const START: Duration = Duration::from_secs(5);
+/// The limit from a signal to its end.
+const END: Duration = Duration::from_secs(1);
+
+/// The running binary.
+pub struct Echo {
+    /// Its process.
+    pub process: Process,
+    /// Its HTTP endpoint.
+    pub metrics: Endpoint,
+}
+
+impl Echo {
+    /// Starts it with these flags and metrics on a free port, and waits until it answers.
+    ///
+    /// # Errors
+    ///
+    /// If it ends, or does not answer within five seconds.
+    pub fn start(context: &Context, flags: &[&str]) -> Result<Self> {
+        Self::start_in(context, &Inside::default(), flags)
+    }
+
+    /// The same in a network namespace.
+    ///
+    /// # Errors
+    ///
+    /// As [`Echo::start`].
+    pub fn start_in(context: &Context, inside: &Inside, flags: &[&str]) -> Result<Self> {
+        let mut command = inside.command(context.binary());
+        Self::start_by(context, inside, command.args(flags))
+    }
+
+    /// The same by a command that has all flags but the one for metrics.
+    ///
+    /// # Errors
+    ///
+    /// As [`Echo::start`].
+    pub fn start_by(context: &Context, inside: &Inside, command: &mut Command) -> Result<Self> {
+        let metrics = Endpoint {
+            address: ports::free()?,
+            inside: inside.clone(),
+        };
+        command.arg(format!("-metrics={}", metrics.address));
+        let mut process = Process::spawn(context, "tcp-echo-metrics", command)?;
+        let (started, _) = wait::until("an answer at /-/healthy", START, || {
+            if let Some(status) = process.ended() {
+                return Some(Err(status));
+            }
+            metrics.get("/-/healthy").ok().map(Ok)
+        })?;
+        if let Err(status) = started {
+            bail!("tcp-echo-metrics ended: {status}");
+        }
+        Ok(Self { process, metrics })
+    }
+
+    /// Its metrics.
+    ///
+    /// # Errors
+    ///
+    /// If it does not answer, or not in the text format.
+    pub fn scrape(&self) -> Result<Scrape> {
+        Scrape::parse(&self.metrics.get("/metrics")?)
+    }
+
+    /// Waits until a scrape satisfies `look`; returns it and how long that took.
+    ///
+    /// # Errors
+    ///
+    /// If none does within `limit`.
+    pub fn until(
+        &self,
+        what: &str,
+        limit: Duration,
+        look: impl Fn(&Scrape) -> bool,
+    ) -> Result<(Scrape, Duration)> {
+        wait::until(what, limit, || {
+            self.scrape().ok().filter(|scrape| look(scrape))
+        })
+    }
+
+    /// Ends it by this signal; returns how long that took.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended before, takes longer than a second, or has a status other than 0.
+    pub fn end_by(mut self, signal: Signal) -> Result<Duration> {
+        ensure!(self.process.ended().is_none(), "it has ended by itself");
+        self.process.signal(signal)?;
+        let (status, took) = self
+            .process
+            .wait(END)
+            .with_context(|| signal_name(signal))?;
+        ensure!(status.success(), "{}: {status}", signal_name(signal));
+        Ok(took)
+    }
+}
+
+/// `SIGTERM` or `SIGINT`.
+pub fn signal_name(signal: Signal) -> &'static str {
+    if signal == Signal::TERM {
+        "SIGTERM"
+    } else {
+        "SIGINT"
+    }
+}
+
+/// The binary as an echo server.
+pub struct EchoServer {
+    /// The running binary.
+    pub echo: Echo,
+    /// Where it echoes.
+    pub address: SocketAddr,
+}
+
+impl EchoServer {
+    /// Starts it on a free port, with these flags besides.
+    ///
+    /// # Errors
+    ///
+    /// As [`Echo::start`].
+    pub fn start(context: &Context, flags: &[&str]) -> Result<Self> {
+        let address = ports::free()?;
+        let listen = format!("-listen={address}");
+        let flags = [&["-mode=server", &listen], flags].concat();
+        Ok(Self {
+            echo: Echo::start(context, &flags)?,
+            address,
+        })
+    }
+}

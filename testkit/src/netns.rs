@@ -1,0 +1,223 @@
+//! Network namespaces. They are removed however a test ends.
+
+use std::fs::{self, File};
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::shell::{output, program};
+
+/// The prefix of all names; the process id follows.
+const PREFIX: &str = "tcpecho";
+const NAMED: &str = "/run/netns";
+/// `ip netns exec` mounts the files in here over those of /etc.
+const ETC: &str = "/etc/netns";
+
+/// Where something runs: in a namespace, or where this process is.
+#[derive(Clone, Debug, Default)]
+pub struct Inside(Option<String>);
+
+impl Inside {
+    /// A command that runs there.
+    pub fn command(&self, binary: &Path) -> Command {
+        match &self.0 {
+            None => Command::new(binary),
+            Some(name) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", name]).arg(binary);
+                command
+            }
+        }
+    }
+
+    /// Runs `act` there: sockets that it opens stay in the namespace.
+    ///
+    /// # Errors
+    ///
+    /// If the namespace is gone, or `act` panics.
+    pub fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
+        let Some(name) = &self.0 else {
+            return Ok(act());
+        };
+        let file = File::open(Path::new(NAMED).join(name)).context("namespace")?;
+        // A thread of its own, since a thread can't go back.
+        thread::scope(|scope| {
+            scope
+                .spawn(|| -> Result<T> {
+                    move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
+                    Ok(act())
+                })
+                .join()
+                .map_err(|_| anyhow!("panicked in a namespace"))?
+        })
+    }
+}
+
+/// A new namespace with loopback up, removed when dropped.
+#[derive(Debug)]
+pub struct Namespace(String);
+
+impl Namespace {
+    /// Creates one.
+    ///
+    /// # Errors
+    ///
+    /// If `ip` fails: it needs root.
+    pub fn new() -> Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{PREFIX}-{}-{next}", std::process::id());
+        ip(&["netns", "add", &name])?;
+        let namespace = Self(name);
+        namespace.ip(&["link", "set", "lo", "up"])?;
+        Ok(namespace)
+    }
+
+    /// Its name, as `ip netns` takes it.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// The file that represents it.
+    pub fn path(&self) -> PathBuf {
+        Path::new(NAMED).join(&self.0)
+    }
+
+    /// Where programs and endpoints in it are.
+    pub fn inside(&self) -> Inside {
+        Inside(Some(self.0.clone()))
+    }
+
+    /// Runs `ip` with these arguments in it.
+    ///
+    /// # Errors
+    ///
+    /// If `ip` fails or prints something.
+    pub fn ip(&self, arguments: &[&str]) -> Result<()> {
+        ip(&[&["-n", &self.0], arguments].concat())
+    }
+
+    /// Runs an nftables script in it; returns what `nft` prints.
+    ///
+    /// # Errors
+    ///
+    /// If `nft` fails.
+    pub fn nft(&self, script: &str) -> Result<String> {
+        output(&mut program(
+            "ip",
+            &["netns", "exec", &self.0, "nft", script],
+        ))
+    }
+
+    /// Sets the nameserver of the programs in it.
+    ///
+    /// # Errors
+    ///
+    /// If the file can't be written.
+    pub fn nameserver(&self, address: &str) -> Result<()> {
+        self.resolv_conf(&format!("nameserver {address}\n"))
+    }
+
+    /// Sets the resolv.conf of the programs in it, those that already run included.
+    ///
+    /// # Errors
+    ///
+    /// If the file can't be written.
+    pub fn resolv_conf(&self, text: &str) -> Result<()> {
+        fs::create_dir_all(self.etc())?;
+        fs::write(self.etc().join("resolv.conf"), text)?;
+        Ok(())
+    }
+
+    fn etc(&self) -> PathBuf {
+        Path::new(ETC).join(&self.0)
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        remove(&self.0);
+    }
+}
+
+/// Two namespaces with a link between them.
+pub struct Pair {
+    /// The one at [`CLIENT`].
+    pub client: Namespace,
+    /// The one at [`SERVER`].
+    pub server: Namespace,
+}
+
+/// The client's address, which exists in its namespace only.
+pub const CLIENT: &str = "10.99.0.1";
+/// The server's address, which exists in its namespace only.
+pub const SERVER: &str = "10.99.0.2";
+/// The name of the link at either end.
+pub const LINK: &str = "veth0";
+
+impl Pair {
+    /// Creates both and the link.
+    ///
+    /// # Errors
+    ///
+    /// If `ip` fails: it needs root.
+    pub fn new() -> Result<Self> {
+        let pair = Self {
+            client: Namespace::new()?,
+            server: Namespace::new()?,
+        };
+        pair.client.ip(&[
+            "link",
+            "add",
+            LINK,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            LINK,
+            "netns",
+            &pair.server.0,
+        ])?;
+        for (end, address) in [(&pair.client, CLIENT), (&pair.server, SERVER)] {
+            end.ip(&["address", "add", &format!("{address}/24"), "dev", LINK])?;
+            end.ip(&["link", "set", LINK, "up"])?;
+        }
+        Ok(pair)
+    }
+}
+
+/// Removes the namespaces of processes that were killed.
+pub fn sweep() {
+    let Ok(entries) = fs::read_dir(NAMED) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name
+            .strip_prefix(PREFIX)
+            .and_then(|rest| rest.split('-').nth(1));
+        if owner.is_some_and(|owner| !Path::new("/proc").join(owner).exists()) {
+            remove(&name);
+        }
+    }
+}
+
+fn remove(name: &str) {
+    // Either may be gone already.
+    let _ = ip(&["netns", "delete", name]);
+    let _ = fs::remove_dir_all(Path::new(ETC).join(name));
+}
+
+fn ip(arguments: &[&str]) -> Result<()> {
+    let text = output(&mut program("ip", arguments))?;
+    if text.is_empty() {
+        Ok(())
+    } else {
+        bail!("ip {}: {text}", arguments.join(" "))
+    }
+}

@@ -1,0 +1,6 @@
+//! The run of `tests/src/chaos.rs`.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    tcp_echo_e2e::run_chaos()
+}

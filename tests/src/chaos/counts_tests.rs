@@ -1,0 +1,197 @@
+//! A connection of two probes by hand, and counts that are right and wrong.
+
+use std::net::SocketAddrV4;
+
+use testkit::exposition::Scrape;
+
+use super::packet::{Flags, Segment};
+use super::prober_counts::compare;
+use super::schedule::Host;
+use super::scrapes::Reading;
+use super::traffic::{Ending, Traffic};
+use super::{MS, Nanos, Outage, PORT, PROBERS, server_counts};
+
+const PROBER: Host = Host::Prober(0);
+const SERVER: Host = Host::Server(0);
+const FIN: u8 = 1;
+const SYN: u8 = 2;
+const RST: u8 = 4;
+const ACK: u8 = 16;
+
+fn frame(seq: u64, stamp: Nanos) -> Vec<u8> {
+    [seq.to_le_bytes(), stamp.to_le_bytes()].concat()
+}
+
+/// At both ends, where it reaches the other.
+fn pass(
+    traffic: &mut Traffic,
+    at: Nanos,
+    by_client: bool,
+    flags: u8,
+    numbers: (u32, u32),
+    payload: &[u8],
+) {
+    let client = SocketAddrV4::new(PROBER.address(), 5000);
+    let server = SocketAddrV4::new(SERVER.address(), PORT);
+    let (from, to) = if by_client {
+        (client, server)
+    } else {
+        (server, client)
+    };
+    for (interface, outgoing) in [(101, !by_client), (104, by_client)] {
+        traffic.take(&Segment {
+            at,
+            interface,
+            outgoing,
+            from,
+            to,
+            seq: numbers.0,
+            ack: numbers.1,
+            flags: Flags(flags),
+            payload,
+        });
+    }
+}
+
+/// Probe 1 is answered in 1 ms, probe 2 in 100 ms, then comes a reset.
+fn traffic() -> Traffic {
+    let mut traffic = Traffic::default();
+    let one = &mut traffic;
+    pass(one, MS, true, SYN, (99, 0), &[]);
+    pass(one, MS, false, SYN | ACK, (499, 100), &[]);
+    pass(one, MS, true, ACK, (100, 500), &[]);
+    pass(one, 10 * MS, true, ACK, (100, 500), &frame(1, 10 * MS));
+    pass(one, 11 * MS, false, ACK, (500, 116), &frame(1, 10 * MS));
+    pass(one, 20 * MS, true, ACK, (116, 516), &frame(2, 20 * MS));
+    pass(one, 120 * MS, false, ACK, (516, 132), &frame(2, 20 * MS));
+    // The first reset is an old one, and not obeyed.
+    pass(one, 500 * MS, false, RST, (516, 0), &[]);
+    pass(one, 550 * MS, false, RST, (532, 0), &[]);
+    traffic
+}
+
+fn reading(received: u64, late: u64, connects: u64, ended: &str) -> Reading {
+    let text = format!(
+        "tcp_echo_sent_total{{target=\"s0\"}} 2\n\
+         tcp_echo_received_total{{target=\"s0\"}} {received}\n\
+         tcp_echo_late_total{{target=\"s0\"}} {late}\n\
+         tcp_echo_connects_total{{target=\"s0\"}} {connects}\n\
+         tcp_echo_disconnects_total{{target=\"s0\",reason=\"{ended}\"}} 1\n\
+         tcp_echo_server_accepted_total {connects}\n\
+         tcp_echo_server_echoed_bytes_total {}\n",
+        16 * received
+    );
+    Reading {
+        from: 2000 * MS,
+        until: 2001 * MS,
+        scrape: Scrape::parse(&text).unwrap(),
+    }
+}
+
+fn wrong(reading: Reading) -> Vec<String> {
+    let traffic = traffic();
+    let mut wrong = Vec::new();
+    let between = traffic.between(PROBER, SERVER);
+    let readings = [reading];
+    let tally = compare(&PROBERS[0], "s0", &between, &readings, &[], &mut wrong);
+    assert_eq!((tally.probes, tally.replies, tally.connections), (2, 2, 1));
+    wrong
+}
+
+#[test]
+fn both_ends_are_put_together() {
+    let traffic = traffic();
+    for (host, peer) in [(PROBER, SERVER), (SERVER, PROBER)] {
+        let found = traffic.between(host, peer);
+        let ending = if host == PROBER {
+            Ending::Reset
+        } else {
+            Ending::Aborted
+        };
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].made, Some(MS));
+        assert_eq!(
+            (
+                found[0].probes.frames().len(),
+                found[0].replies.frames().len()
+            ),
+            (2, 2)
+        );
+        assert!(
+            found[0].end.is_some_and(|end| end.1 == ending),
+            "{:?}",
+            found[0].end
+        );
+    }
+}
+
+#[test]
+fn a_wrong_count_is_found() {
+    assert_eq!(wrong(reading(1, 1, 1, "reset")), Vec::<String>::new());
+    assert!(!wrong(reading(2, 0, 1, "reset")).is_empty());
+    assert!(!wrong(reading(1, 0, 1, "reset")).is_empty());
+    assert!(!wrong(reading(1, 1, 2, "reset")).is_empty());
+    assert!(!wrong(reading(1, 1, 1, "eof")).is_empty());
+}
+
+#[test]
+fn a_server_that_counts_otherwise_is_found() {
+    let traffic = traffic();
+    let found = |reading| {
+        let mut wrong = Vec::new();
+        let ends = traffic.between(SERVER, PROBER);
+        server_counts::compare(&ends, 0, &[reading], true, &mut wrong);
+        wrong
+    };
+    assert!(found(reading(2, 0, 1, "eof")).is_empty());
+    assert!(!found(reading(1, 0, 1, "eof")).is_empty());
+    assert!(!found(reading(2, 0, 2, "eof")).is_empty());
+}
+
+/// Whether the prober may say nothing of an attempt that began at 1 ms, was answered so at that
+/// moment, and over which nothing was sent.
+fn may_be_missed(answer: u8, at: Nanos, end: u8, stop: Option<(Nanos, Nanos)>) -> bool {
+    let mut traffic = Traffic::default();
+    let one = &mut traffic;
+    pass(one, MS, true, SYN, (99, 0), &[]);
+    pass(one, at, false, answer | ACK, (499, 100), &[]);
+    if answer == SYN {
+        pass(one, at, true, ACK, (100, 500), &[]);
+        pass(one, at + 50 * MS, false, end | ACK, (500, 100), &[]);
+    }
+    let stops: Vec<_> = stop
+        .map(|(from, until)| Outage {
+            host: PROBER,
+            from,
+            until,
+        })
+        .into_iter()
+        .collect();
+    let text = "tcp_echo_sent_total{target=\"s0\"} 0\n";
+    let reading = Reading {
+        from: 5000 * MS,
+        until: 5001 * MS,
+        scrape: Scrape::parse(text).unwrap(),
+    };
+    let mut wrong = Vec::new();
+    let between = traffic.between(PROBER, SERVER);
+    compare(&PROBERS[0], "s0", &between, &[reading], &stops, &mut wrong);
+    wrong.is_empty()
+}
+
+#[test]
+fn an_attempt_may_be_missed_when_it_was_given_up() {
+    for answer in [SYN, RST] {
+        assert!(!may_be_missed(answer, 100 * MS, FIN, None));
+        assert!(may_be_missed(answer, 600 * MS, FIN, None));
+        // It could not look, neither at the answer nor at the time …
+        let stop = |from, until| Some((from * MS, until * MS));
+        assert!(!may_be_missed(answer, 100 * MS, FIN, stop(50, 2000)));
+        assert!(!may_be_missed(answer, 600 * MS, FIN, stop(50, 2000)));
+        // … or it had looked at the time before.
+        assert!(may_be_missed(answer, 1100 * MS, FIN, stop(800, 2000)));
+        assert!(may_be_missed(answer, 1100 * MS, FIN, stop(50, 900)));
+    }
+    // It may have been reset before it was seen.
+    assert!(may_be_missed(SYN, 100 * MS, RST, None));
+}

@@ -1,0 +1,234 @@
+//! The faults, their hosts and times: the same for the same seed.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::random::Random;
+use super::{PROBER_COUNT, SERVER_COUNT};
+
+/// Between two events on average.
+const PACE: u64 = 700;
+/// So long before the end everything is healed.
+const CALM: Duration = Duration::from_millis(500);
+
+/// A host of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Host {
+    Prober(usize),
+    Server(usize),
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prober(index) => write!(f, "p{index}"),
+            Self::Server(index) => write!(f, "s{index}"),
+        }
+    }
+}
+
+/// One thing that goes wrong, for as long as its event lasts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Fault {
+    /// The link is out.
+    Cut(Host),
+    /// So many percent of the packets from and to a server are lost.
+    Loss { server: usize, percent: u64 },
+    /// Nothing passes between the two, in either direction.
+    Hole { prober: usize, server: usize },
+    /// What the prober sends is answered with a reset …
+    ResetProber { prober: usize, server: usize },
+    /// … or what the server sends.
+    ResetServer { prober: usize, server: usize },
+    /// Killed, and started again at the end.
+    Kill(usize),
+    /// The process stands still: a host that sleeps.
+    Stop(Host),
+    /// The server may open no more files.
+    Files(usize),
+    /// The targets' file has another target or one less, and the prober reads it anew.
+    Reload(usize),
+    /// The realtime clock of one prober is set, by so many milliseconds from the true one.
+    Clock(i64),
+}
+
+impl Fault {
+    pub(super) const KINDS: [&'static str; 10] = [
+        "cut",
+        "loss",
+        "hole",
+        "reset prober",
+        "reset server",
+        "kill",
+        "stop",
+        "files",
+        "reload",
+        "clock",
+    ];
+
+    pub(super) fn kind(self) -> &'static str {
+        let index = match self {
+            Self::Cut(_) => 0,
+            Self::Loss { .. } => 1,
+            Self::Hole { .. } => 2,
+            Self::ResetProber { .. } => 3,
+            Self::ResetServer { .. } => 4,
+            Self::Kill(_) => 5,
+            Self::Stop(_) => 6,
+            Self::Files(_) => 7,
+            Self::Reload(_) => 8,
+            Self::Clock(_) => 9,
+        };
+        Self::KINDS[index]
+    }
+
+    /// One of the kind of this index, and how many milliseconds it lasts.
+    fn draw(kind: usize, random: &mut Random) -> (Self, u64) {
+        let prober = random.index(PROBER_COUNT);
+        let server = random.index(SERVER_COUNT);
+        let host = match random.index(PROBER_COUNT + SERVER_COUNT) {
+            index @ 0..PROBER_COUNT => Host::Prober(index),
+            index => Host::Server(index - PROBER_COUNT),
+        };
+        match kind {
+            0 => (Self::Cut(host), random.within(50..4000)),
+            1 => {
+                let percent = random.within(1..40);
+                (Self::Loss { server, percent }, random.within(500..5000))
+            }
+            2 => (Self::Hole { prober, server }, random.within(50..3000)),
+            3 => (Self::ResetProber { prober, server }, random.within(60..800)),
+            4 => (Self::ResetServer { prober, server }, random.within(60..800)),
+            5 => (Self::Kill(server), random.within(0..3000)),
+            6 => (Self::Stop(host), random.within(20..2500)),
+            7 => (Self::Files(server), random.within(1000..3500)),
+            8 => (Self::Reload(prober), 0),
+            _ => {
+                // From a step that hides in a round-trip time to one of hours.
+                let most = 10_u64.pow(u32::try_from(random.within(1..8)).unwrap_or(1));
+                let offset = i64::try_from(random.within(0..most)).unwrap_or(0);
+                let sign = if random.index(2) == 0 { 1 } else { -1 };
+                (Self::Clock(sign * offset), 0)
+            }
+        }
+    }
+
+    /// Two at once on one of these would undo each other.
+    fn collides(self, other: Self) -> bool {
+        let process = |fault| match fault {
+            Self::Kill(server) | Self::Files(server) => Some(Host::Server(server)),
+            Self::Stop(host) => Some(host),
+            Self::Reload(prober) => Some(Host::Prober(prober)),
+            _ => None,
+        };
+        match (self, other) {
+            (Self::Cut(one), Self::Cut(two)) => one == two,
+            _ => process(self).is_some() && process(self) == process(other),
+        }
+    }
+}
+
+/// A fault and when it begins and ends, from the start of the chaos.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Event {
+    pub(super) from: Duration,
+    pub(super) until: Duration,
+    pub(super) fault: Fault,
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (from, until) = (self.from.as_secs_f64(), self.until.as_secs_f64());
+        write!(f, "{from:8.3} to {until:8.3} s  {:?}", self.fault)
+    }
+}
+
+/// In the order of their beginnings. All kinds come once before any comes again by chance.
+pub(super) fn draw(seed: u64, length: Duration) -> Vec<Event> {
+    let mut random = Random::new(seed);
+    let mut events: Vec<Event> = Vec::new();
+    let mut first: Vec<usize> = (0..Fault::KINDS.len()).collect();
+    let mut now = Duration::ZERO;
+    let end = length.saturating_sub(CALM);
+    loop {
+        let kind = if first.is_empty() {
+            random.index(Fault::KINDS.len())
+        } else {
+            first.swap_remove(random.index(first.len()))
+        };
+        let (fault, lasts) = Fault::draw(kind, &mut random);
+        let event = Event {
+            from: now,
+            until: (now + Duration::from_millis(lasts)).min(end),
+            fault,
+        };
+        now += Duration::from_millis(random.within(1..2 * PACE));
+        let collides = events
+            .iter()
+            .any(|other| other.until >= event.from && other.fault.collides(fault));
+        if !collides {
+            events.push(event);
+            if let Fault::Files(server) = fault {
+                // Whoever is connected does not notice, so some are sent to connect anew.
+                events.extend(unconnect(event, server));
+            }
+        }
+        if now >= end {
+            break;
+        }
+    }
+    events.sort_by_key(|event| event.from);
+    events
+}
+
+fn unconnect(event: Event, server: usize) -> impl Iterator<Item = Event> {
+    let from = event.from + Duration::from_millis(50);
+    let until = (from + Duration::from_millis(200)).min(event.until);
+    let resets = (0..PROBER_COUNT).map(move |prober| Event {
+        from,
+        until,
+        fault: Fault::ResetProber { prober, server },
+    });
+    resets.filter(|reset| reset.from < reset.until)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use super::{Fault, draw};
+
+    const LENGTH: Duration = Duration::from_secs(300);
+
+    #[test]
+    fn a_seed_is_a_schedule() {
+        assert_eq!(draw(7, LENGTH), draw(7, LENGTH));
+        assert_ne!(draw(7, LENGTH), draw(8, LENGTH));
+    }
+
+    #[test]
+    fn all_is_healed_in_time_and_nothing_undoes_another() {
+        for seed in 0..50 {
+            let events = draw(seed, LENGTH);
+            assert!(events.len() > 300, "{}", events.len());
+            for (index, event) in events.iter().enumerate() {
+                assert!(event.from <= event.until && event.until < LENGTH);
+                let later = &events[index + 1..];
+                let collides = later
+                    .iter()
+                    .any(|other| other.from <= event.until && other.fault.collides(event.fault));
+                assert!(!collides, "{event}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_kinds_come_soon() {
+        for seed in 0..50 {
+            let events = draw(seed, Duration::from_secs(20));
+            let kinds: BTreeSet<_> = events.iter().map(|event| event.fault.kind()).collect();
+            assert!(kinds.len() >= Fault::KINDS.len() - 1, "{kinds:?}");
+        }
+    }
+}

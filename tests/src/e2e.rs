@@ -1,0 +1,88 @@
+//! The end-to-end scenarios, one file for each subject.
+#![expect(
+    clippy::float_cmp,
+    reason = "counts are whole numbers, which a float holds exactly"
+)]
+
+use crate::runner::Scenario;
+
+mod artifacts;
+mod blackhole;
+mod certificates;
+mod dashboards;
+mod dead_targets;
+mod endpoint_limits;
+mod endpoints;
+mod exit_status;
+mod faults;
+mod flood;
+mod generate;
+mod host_header;
+mod idle_server;
+mod link_down;
+mod measuring;
+mod names;
+mod nameservers;
+mod on_demand;
+mod open_files;
+mod overload;
+mod package;
+mod packet_loss;
+mod page;
+mod peer_restart;
+mod prometheus;
+mod promtool;
+mod quotas;
+mod reloads;
+mod signals;
+mod socat;
+mod startup_time;
+mod stopped_readers;
+mod systemd;
+mod targets;
+mod web_config;
+mod windows;
+
+/// All of them.
+pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
+    [
+        prometheus::SCENARIOS,
+        promtool::SCENARIOS,
+        dashboards::SCENARIOS,
+        endpoints::SCENARIOS,
+        page::SCENARIOS,
+        socat::SCENARIOS,
+        exit_status::SCENARIOS,
+        targets::SCENARIOS,
+        generate::SCENARIOS,
+        names::SCENARIOS,
+        nameservers::SCENARIOS,
+        on_demand::SCENARIOS,
+        web_config::SCENARIOS,
+        certificates::SCENARIOS,
+        quotas::SCENARIOS,
+        endpoint_limits::SCENARIOS,
+        host_header::SCENARIOS,
+        open_files::SCENARIOS,
+        idle_server::SCENARIOS,
+        flood::SCENARIOS,
+        startup_time::SCENARIOS,
+        signals::SCENARIOS,
+        stopped_readers::SCENARIOS,
+        reloads::SCENARIOS,
+        dead_targets::SCENARIOS,
+        overload::SCENARIOS,
+        measuring::SCENARIOS,
+        peer_restart::SCENARIOS,
+        faults::SCENARIOS,
+        link_down::SCENARIOS,
+        blackhole::SCENARIOS,
+        packet_loss::SCENARIOS,
+        systemd::SCENARIOS,
+        package::SCENARIOS,
+        artifacts::SCENARIOS,
+        windows::SCENARIOS,
+    ]
+    .into_iter()
+    .flatten()
+}

@@ -1,0 +1,76 @@
+//! A path that swallows everything for long, and then no more.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use testkit::context::Context;
+use testkit::path::Path;
+
+use crate::runner::Scenario;
+
+pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
+    name: "a blackhole of 25 s",
+    tools: &[("ip", "iproute2"), ("nft", "nftables")],
+    root: true,
+    alone: true,
+    run,
+}];
+
+/// By then TCP's own attempts are half a minute apart.
+const HOLE: Duration = Duration::from_secs(25);
+const BACK: Duration = Duration::from_secs(1);
+
+const FLAGS: &[&str] = &["-interval=10ms", "-timeout=20ms", "-window=50"];
+
+fn run(context: &Context) -> Result<()> {
+    let path = Path::probed(context, FLAGS)?;
+    let (pair, watch) = (&path.pair, &path.watch);
+    watch.healthy()?;
+
+    let before = watch.now()?;
+    pair.server.nft(
+        "add table ip hole; \
+         add chain ip hole in { type filter hook input priority 0; policy drop; }; \
+         add chain ip hole out { type filter hook output priority 0; policy drop; }",
+    )?;
+    thread::sleep(HOLE);
+    let dead = watch.now()?;
+    let rise = |name: &str, labels| dead.sum(name, labels) - before.sum(name, labels);
+    ensure!(
+        dead.get("tcp_echo_loss_percent", &[])? == 100.0,
+        "no loss in the hole"
+    );
+    ensure!(
+        rise("tcp_echo_disconnects_total", &[("reason", "stalled")]) == 1.0,
+        "not one stall"
+    );
+    ensure!(
+        rise("tcp_echo_connect_failures_total", &[("reason", "timeout")]) >= 1.0,
+        "no connect timed out"
+    );
+    let slots = rise("tcp_echo_sent_total", &[]) + rise("tcp_echo_unsent_total", &[]);
+    ensure!(
+        (2480.0..=2600.0).contains(&slots),
+        "{slots} slots in {HOLE:?}"
+    );
+
+    let received = dead.sum("tcp_echo_received_total", &[]);
+    pair.server.nft("delete table ip hole")?;
+    let (_, took) = watch.until("replies after the hole", BACK, |scrape| {
+        scrape.sum("tcp_echo_received_total", &[]) > received
+    })?;
+    context.note(format!(
+        "back {} ms after a blackhole of {} s",
+        took.as_millis(),
+        HOLE.as_secs()
+    ));
+    watch.healthy()?;
+    let last = watch.now()?;
+    ensure!(
+        last.sum("tcp_echo_unexpected_total", &[]) == 0.0,
+        "unexpected frames"
+    );
+    context.note(format!("the sum held at {} scrapes", path.watch.finish()?));
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! Certificates that have expired, and what is no file in the place of one.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use testkit::context::Context;
+use testkit::exposition::Scrape;
+use testkit::process::Process;
+use testkit::shell::output;
+use testkit::{ports, wait};
+
+use super::web_config::path;
+use crate::runner::{PLAIN, Scenario};
+
+pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
+    name: "certificates that expire, and FIFOs in their place",
+    tools: &[("curl", "curl"), ("openssl", "openssl")],
+    run,
+    ..PLAIN
+}];
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+const EXPIRY: &str = "tcp_echo_tls_cert_expiry_timestamp_seconds";
+
+/// What the certificates are made by.
+const CA: &str = "[ca]
+default_ca = all
+[all]
+new_certs_dir = .
+database = index
+serial = serial
+default_md = sha256
+policy = names
+unique_subject = no
+x509_extensions = extensions
+[names]
+commonName = supplied
+[extensions]
+basicConstraints = CA:FALSE
+";
+
+fn run(context: &Context) -> Result<()> {
+    for (name, text) in [("ca.cnf", CA), ("index", ""), ("serial", "01\n")] {
+        context.file(name, text)?;
+    }
+    // The ends in Unix seconds: 2001-01-01 and 2049-01-01.
+    let (expired, valid) = (978_307_200.0, 2_493_072_000.0);
+    let old = certificate(context, "old", ["20000101000000Z", "20010101000000Z"])?;
+    let new = certificate(context, "new", ["20000101000000Z", "20490101000000Z"])?;
+    let server = context.folder().join("server.pem");
+    let install = |from: &PathBuf| -> Result<()> {
+        let beside = context.folder().join("beside.pem");
+        fs::copy(from, &beside)?;
+        Ok(fs::rename(&beside, &server)?)
+    };
+    let text = "tls_server_config: {cert_file: server.pem, key_file: server.pem}";
+    let config = context.file("web.yml", text)?;
+    let start = || -> Result<(SocketAddr, Process)> {
+        let address = ports::free()?;
+        let mut command = Command::new(context.binary());
+        command
+            .args(["-mode=server", "-listen=127.0.0.1:0"])
+            .arg(format!("-metrics={address}"))
+            .arg(format!("-web.config.file={}", config.display()));
+        let process = Process::spawn(context, "tcp-echo-metrics", &mut command)?;
+        Ok((address, process))
+    };
+
+    // One that has expired is served, shown and logged.
+    install(&old)?;
+    let (address, echo) = start()?;
+    let expiry = |wanted: f64| {
+        wait::until(&format!("{EXPIRY} {wanted}"), LIMIT, || {
+            let scrape = Scrape::parse(&curl(address)).ok()?;
+            (scrape.sum(EXPIRY, &[]) == wanted).then_some(())
+        })
+    };
+    expiry(expired)?;
+    let log = echo.log();
+    let warnings = log.matches("expired at 2001-01-01T00:00:00Z").count();
+    ensure!(warnings == 1, "{warnings} warnings: {log}");
+    install(&new)?;
+    let ((), took) = expiry(valid)?;
+    context.note(format!("renewed after {} ms", took.as_millis()));
+
+    // A FIFO that takes its place holds nothing up.
+    let fifo = context.folder().join("fifo");
+    output(Command::new("mkfifo").arg(&fifo))?;
+    fs::rename(&fifo, &server)?;
+    let complaint = "server.pem: it is a FIFO, not a file";
+    wait::until("a complaint in the log", LIMIT, || {
+        curl(address);
+        echo.log().contains(complaint).then_some(())
+    })?;
+    expiry(valid)?;
+    let log = echo.log();
+    ensure!(
+        log.matches("expired at").count() == 1,
+        "more warnings: {log}"
+    );
+
+    // Nor is it waited for at the start.
+    let (_, mut refused) = start()?;
+    wait::until("an end", LIMIT, || refused.ended().map(drop))?;
+    let log = refused.log();
+    ensure!(log.contains(complaint), "{log}");
+    Ok(())
+}
+
+/// What `/metrics` says by TLS.
+pub(super) fn curl(address: SocketAddr) -> String {
+    let asked = Command::new("curl")
+        .args(["--silent", "--insecure", "--max-time", "10"])
+        .arg(format!("https://{address}/metrics"))
+        .output();
+    asked.map_or_else(
+        |error| error.to_string(),
+        |asked| String::from_utf8_lossy(&asked.stdout).into_owned(),
+    )
+}
+
+/// A file with a certificate that is valid from one moment to the other, and its key.
+fn certificate(context: &Context, name: &str, [from, to]: [&str; 2]) -> Result<PathBuf> {
+    let at = |end: &str| context.folder().join(format!("{name}.{end}"));
+    let (key, request, cert, both) = (at("key"), at("csr"), at("crt"), at("pem"));
+    output(
+        Command::new("openssl")
+            .args(["req", "-new", "-nodes", "-newkey", "ec"])
+            .args(["-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=x"])
+            .args(["-keyout", path(&key)?, "-out", path(&request)?]),
+    )?;
+    output(
+        Command::new("openssl")
+            .current_dir(context.folder())
+            .args(["ca", "-batch", "-selfsign", "-config", "ca.cnf", "-notext"])
+            .args(["-startdate", from, "-enddate", to])
+            .args(["-keyfile", path(&key)?, "-in", path(&request)?])
+            .args(["-out", path(&cert)?]),
+    )?;
+    fs::write(
+        &both,
+        fs::read_to_string(&cert)? + &fs::read_to_string(&key)?,
+    )?;
+    Ok(both)
+}

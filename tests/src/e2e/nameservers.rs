@@ -1,0 +1,386 @@
+//! Names and those who serve them: a real nameserver, and packets that are dropped.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use testkit::context::Context;
+use testkit::echo::Echo;
+use testkit::exposition::Scrape;
+use testkit::netns::Namespace;
+use testkit::ports;
+use testkit::process::Process;
+use testkit::wait;
+
+use crate::runner::{PLAIN, Scenario};
+
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "the first of two nameservers is silent",
+        run: first_is_silent,
+        ..SERVED
+    },
+    Scenario {
+        name: "forty names whose nameserver never answers",
+        run: many_hang,
+        ..SERVED
+    },
+    Scenario {
+        name: "a thousand names that hang beside a thousand targets",
+        alone: true,
+        run: thousands,
+        ..SERVED
+    },
+    Scenario {
+        name: "a nameserver that answers for one family alone",
+        run: one_family,
+        ..SERVED
+    },
+];
+
+const SERVED: Scenario = Scenario {
+    root: true,
+    tools: &[
+        ("ip", "iproute2"),
+        ("dnsmasq", "dnsmasq-base"),
+        ("nft", "nftables"),
+    ],
+    ..PLAIN
+};
+
+/// Nobody answers there.
+const SILENT: &str = "127.0.0.9";
+/// Longer than the system waits for the first nameserver, on a busy machine.
+const LONG: Duration = Duration::from_secs(30);
+
+/// A namespace with a nameserver in it.
+struct Served {
+    namespace: Namespace,
+    listen: SocketAddr,
+    _silent: UdpSocket,
+    _nameserver: Process,
+}
+
+impl Served {
+    fn start(context: &Context, resolv_conf: &str) -> Result<Self> {
+        let namespace = Namespace::new()?;
+        namespace.resolv_conf(resolv_conf)?;
+        let silent = (SILENT, 53);
+        let silent = namespace.inside().run(|| UdpSocket::bind(silent))??;
+        let listen = ports::free()?;
+        let dnsmasq = ["/usr/sbin/dnsmasq", "/sbin/dnsmasq"].map(Path::new);
+        let dnsmasq = dnsmasq.into_iter().find(|path| path.is_file());
+        let mut command = match dnsmasq {
+            Some(path) => namespace.inside().command(path),
+            None => namespace.inside().command(Path::new("dnsmasq")),
+        };
+        let service = format!("--srv-host=_echo._tcp.test,web.test,{}", listen.port());
+        command.args([
+            "--keep-in-foreground",
+            "--conf-file=/dev/null",
+            "--no-resolv",
+            "--no-hosts",
+            "--pid-file=",
+            "--user=root",
+            "--log-facility=-",
+            "--listen-address=127.0.0.1",
+            "--bind-interfaces",
+            "--local=/test/",
+            "--host-record=web.test,127.0.0.1,::1",
+            "--host-record=web.lan.test,127.0.0.8",
+            &service,
+            &format!("--server=/hang.test/{SILENT}"),
+        ]);
+        let nameserver = Process::spawn(context, "dnsmasq", &mut command)?;
+        let served = Self {
+            namespace,
+            listen,
+            _silent: silent,
+            _nameserver: nameserver,
+        };
+        wait::until("the nameserver", LONG, || {
+            let taken = || UdpSocket::bind("127.0.0.1:53").is_err();
+            served.namespace.inside().run(taken).ok()?.then_some(())
+        })?;
+        Ok(served)
+    }
+
+    /// The program, with an echo server of its own and these targets.
+    fn probe(&self, context: &Context, targets: &[String], flags: &[&str]) -> Result<Echo> {
+        let listen = format!("-listen=:{}", self.listen.port());
+        let targets = targets.iter().map(|target| format!("-target={target}"));
+        let own = ["-mode=both", &listen, "-interval=20ms"];
+        let all: Vec<String> = own.map(str::to_owned).into_iter().chain(targets).collect();
+        let all: Vec<&str> = all
+            .iter()
+            .map(String::as_str)
+            .chain(flags.iter().copied())
+            .collect();
+        Echo::start_in(context, &self.namespace.inside(), &all)
+    }
+
+    /// `host` at the port of the echo server.
+    fn at(&self, host: &str) -> String {
+        format!("{host}:{}", self.listen.port())
+    }
+}
+
+/// Whether there are targets of this name, and all of them are answered.
+fn answered(scrape: &Scrape, name: &str) -> bool {
+    let received = scrape.matching("tcp_echo_received_total", &[]);
+    let mut of: Vec<f64> = Vec::new();
+    for (labels, value) in received {
+        let target = labels.get("target").map_or("", String::as_str);
+        if target == name || target.starts_with(&format!("{name}/")) {
+            of.push(value);
+        }
+    }
+    !of.is_empty() && of.iter().all(|received| *received > 0.0)
+}
+
+fn lookups(scrape: &Scrape, of: &str, outcome: &str) -> f64 {
+    let labels = [("type", of), ("outcome", outcome)];
+    scrape.sum("tcp_echo_dns_lookups_total", &labels)
+}
+
+/// Every kind of name is found by the second one; a resolv.conf that changes is followed.
+fn first_is_silent(context: &Context) -> Result<()> {
+    // As in Kubernetes: most names are tried with the search domains first.
+    let options = "search lan.test test\noptions ndots:5 timeout:1 attempts:2\n";
+    let served = Served::start(
+        context,
+        &format!("nameserver {SILENT}\nnameserver 127.0.0.1\n{options}"),
+    )?;
+    let targets = [
+        format!("plain={}", served.at("web.test")),
+        format!("short=dns+{}", served.at("web.test.")),
+        "service=srv+_echo._tcp.test.".to_owned(),
+    ];
+    let flags = ["-dns-refresh=500ms"];
+    let echo = served.probe(context, &targets, &flags)?;
+    let (scrape, took) = echo.until("answers to all", LONG, |scrape| {
+        ["plain", "short", "service"]
+            .iter()
+            .all(|name| answered(scrape, name))
+    })?;
+    context.note(format!("all are answered after {} ms", took.as_millis()));
+    for of in ["system", "A", "AAAA", "SRV"] {
+        ensure!(lookups(&scrape, of, "ok") > 0.0, "no look-up of {of} is ok");
+    }
+    let sources = [("dns+", 2.0), ("srv+", 1.0)];
+    for (kind, targets) in sources {
+        let found = scrape.matching("tcp_echo_discovery_targets", &[]);
+        let mut of_kind = found.filter(|(labels, _)| labels["source"].starts_with(kind));
+        let found = of_kind.next().map(|(_, value)| value);
+        ensure!(found == Some(targets), "{kind}: {found:?} targets");
+    }
+    // Nobody answers any more, in any way, and the targets stay.
+    served
+        .namespace
+        .resolv_conf(&format!("nameserver {SILENT}\n{options}"))?;
+    let silent = |scrape: &Scrape| {
+        lookups(scrape, "A", "timeout") >= 2.0 && lookups(scrape, "system", "timeout") >= 1.0
+    };
+    let (scrape, _) = echo.until("look-ups without an answer", LONG, silent)?;
+    ensure!(
+        scrape.sum("tcp_echo_connected", &[]) == 4.0,
+        "connections were given up"
+    );
+    // Without a line about nameservers it is the one of this host.
+    served.namespace.resolv_conf("")?;
+    let before = (
+        lookups(&scrape, "A", "ok"),
+        lookups(&scrape, "system", "ok"),
+    );
+    echo.until("answers again", LONG, |scrape| {
+        lookups(scrape, "A", "ok") > before.0 && lookups(scrape, "system", "ok") > before.1
+    })?;
+    echo.end_by(Signal::TERM)?;
+    Ok(())
+}
+
+/// Those beside them are probed long before the first of these has failed.
+fn many_hang(context: &Context) -> Result<()> {
+    let served = Served::start(
+        context,
+        "nameserver 127.0.0.1\noptions timeout:5 attempts:2\n",
+    )?;
+    let hanging = (0..40).map(|n| format!("bad-{n}={}", served.at(&format!("n{n}.hang.test"))));
+    let healthy = [
+        format!("good={}", served.at("web.test.")),
+        format!("discovered=dns+{}", served.at("web.test.")),
+    ];
+    let targets: Vec<String> = hanging.chain(healthy).collect();
+    let echo = served.probe(context, &targets, &[])?;
+    let (scrape, took) = echo.until("answers to the others", LONG, |scrape| {
+        answered(scrape, "good") && answered(scrape, "discovered")
+    })?;
+    context.note(format!("probed beside them after {} ms", took.as_millis()));
+    let failed = lookups(&scrape, "system", "timeout");
+    ensure!(failed == 0.0, "{failed} look-ups had failed by then");
+    // The hanging ones are logged, and the end waits for none of them.
+    echo.until("failures", LONG, |scrape| {
+        let dns = [("target", "bad-0"), ("reason", "dns")];
+        scrape.sum("tcp_echo_connect_failures_total", &dns) > 0.0
+    })?;
+    let took = echo.end_by(Signal::TERM)?;
+    context.note(format!("ended after {} ms", took.as_millis()));
+    Ok(())
+}
+
+const THOUSAND: usize = 1000;
+/// What is compared with and without names that hang.
+const SPAN: Duration = Duration::from_secs(10);
+/// Of one target.
+const INTERVAL: Duration = Duration::from_millis(500);
+/// How many of the slots that the targets have must be sent.
+const MIN_SENT: f64 = 0.99;
+/// How long a scrape may take longer with them, and how many times as long.
+const SCRAPE: (Duration, f64) = (Duration::from_millis(100), 3.0);
+
+/// A thousand names that nobody answers for cost the running targets no probe.
+fn thousands(context: &Context) -> Result<()> {
+    let served = Served::start(
+        context,
+        "nameserver 127.0.0.1\noptions timeout:5 attempts:2\n",
+    )?;
+    let entry = |name: String, address: String| json!({"name": name, "address": address});
+    let running: Vec<_> = (0..THOUSAND)
+        .map(|n| entry(format!("good-{n}"), served.at("127.0.0.1")))
+        .collect();
+    let hanging =
+        (0..THOUSAND).map(|n| entry(format!("bad-{n}"), served.at(&format!("n{n}.hang.test"))));
+    let all: Vec<_> = running.iter().cloned().chain(hanging).collect();
+    let file = context.file("targets.json", &Value::from(running).to_string())?;
+    let file = format!("-targets={}", file.display());
+    let interval = format!("-interval={}ms", INTERVAL.as_millis());
+    let flags = [&file, &interval, "-max-connections-per-ip=0"];
+    let echo = served.probe(context, &[], &flags)?;
+    let connected = THOUSAND as f64;
+    echo.until("all running", LONG, |scrape| {
+        scrape.sum("tcp_echo_connected", &[]) == connected
+    })?;
+
+    let (before, alone) = span(&echo)?;
+    context.file("targets.json", &Value::from(all).to_string())?;
+    echo.until("names that hang", LONG, |scrape| {
+        scrape.matching("tcp_echo_connected", &[]).count() == 2 * THOUSAND
+    })?;
+    let (counted, beside) = span(&echo)?;
+    context.note(format!(
+        "beside {THOUSAND} names that hang: {:.2} % of the slots sent, without them {:.2} %, {} lost; a \
+         scrape of twice as many targets takes {} ms at most, without them {} ms",
+        counted.sent * 100.0,
+        before.sent * 100.0,
+        counted.lost,
+        beside.as_millis(),
+        alone.as_millis(),
+    ));
+    ensure!(counted.sent >= MIN_SENT, "{} sent", counted.sent);
+    ensure!(counted.lost == 0.0, "{} probes lost", counted.lost);
+    let (more, times) = SCRAPE;
+    ensure!(
+        beside <= alone + more || beside <= alone.mul_f64(times),
+        "a scrape takes {beside:?}, without them {alone:?}"
+    );
+    let scrape = echo.scrape()?;
+    ensure!(
+        scrape.sum("tcp_echo_connected", &[]) == connected,
+        "connections were given up"
+    );
+    let took = echo.end_by(Signal::TERM)?;
+    context.note(format!("ended after {} ms", took.as_millis()));
+    Ok(())
+}
+
+/// What became of the running targets' slots.
+struct Counted {
+    /// A ratio.
+    sent: f64,
+    lost: f64,
+}
+
+/// Scrapes for a while; gives what was counted, and how long the longest scrape took.
+fn span(echo: &Echo) -> Result<(Counted, Duration)> {
+    let mut longest = Duration::ZERO;
+    let mut scrape = || -> Result<(Instant, String)> {
+        let asked = Instant::now();
+        let text = echo.metrics.get("/metrics")?;
+        longest = longest.max(asked.elapsed());
+        Ok((asked, text))
+    };
+    let (start, before) = scrape()?;
+    let (mut end, mut after) = (start, String::new());
+    while end.duration_since(start) < SPAN {
+        thread::sleep(Duration::from_millis(500));
+        (end, after) = scrape()?;
+    }
+    let (before, after) = (Scrape::parse(&before)?, Scrape::parse(&after)?);
+    let slots = THOUSAND as f64 * (end - start).as_secs_f64() / INTERVAL.as_secs_f64();
+    let rise = |name: &str| after.sum(name, &[]) - before.sum(name, &[]);
+    let counted = Counted {
+        sent: rise("tcp_echo_sent_total") / slots,
+        lost: rise("tcp_echo_timeouts_total"),
+    };
+    Ok((counted, longest))
+}
+
+/// Packets that ask for AAAA of web.test., or for A, are dropped before they arrive: what the other family has
+/// is probed, and with `-ip` nothing is asked for the family that is not wanted.
+fn one_family(context: &Context) -> Result<()> {
+    let served = Served::start(
+        context,
+        "nameserver 127.0.0.1\noptions timeout:10 attempts:2\n",
+    )?;
+    let namespace = &served.namespace;
+    namespace.nft(
+        "add table ip names; \
+         add chain ip names in { type filter hook input priority 0; }; \
+         add counter ip names a; add counter ip names aaaa",
+    )?;
+    // After the headers of UDP and DNS and the name: the type of the question.
+    let question = |of: u8| format!("udp dport 53 @th,240,16 {of}");
+    let targets = [
+        format!("plain={}", served.at("web.test.")),
+        format!("all=dns+{}", served.at("web.test.")),
+    ];
+    for (of, flag) in [
+        (28, "-ip=auto"),
+        (1, "-ip=auto"),
+        (28, "-ip=4"),
+        (1, "-ip=6"),
+    ] {
+        let is_dropped = flag == "-ip=auto";
+        let verdict = if is_dropped { "drop" } else { "accept" };
+        let counter = if of == 1 { "a" } else { "aaaa" };
+        namespace.nft(&format!(
+            "flush chain ip names in; reset counters table ip names; \
+             add rule ip names in {} counter name {counter} {verdict}",
+            question(of)
+        ))?;
+        let echo = served.probe(context, &targets, &[flag])?;
+        let (_, took) = echo.until("answers by one family", LONG, |scrape| {
+            answered(scrape, "plain") && answered(scrape, "all")
+        })?;
+        let asked = namespace.nft("list counters table ip names")?;
+        let asked = asked.lines().any(|line| {
+            let mut words = line.split_whitespace();
+            words.next() == Some("packets") && words.next().is_some_and(|count| count != "0")
+        });
+        ensure!(
+            asked == is_dropped,
+            "{flag}: whether type {of} was asked for: {asked}"
+        );
+        if is_dropped {
+            context.note(format!("without type {of}: after {} ms", took.as_millis()));
+            // The system would have waited for ten seconds.
+            ensure!(took < Duration::from_secs(8), "{took:?}");
+        }
+        echo.end_by(Signal::TERM)?;
+    }
+    Ok(())
+}

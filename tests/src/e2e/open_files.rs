@@ -1,0 +1,81 @@
+//! Files run out at the server: it goes on, and accepts again when there are some.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use testkit::context::Context;
+use testkit::echo::Echo;
+use testkit::netns::Inside;
+use testkit::ports;
+
+use crate::runner::{PLAIN, Scenario};
+
+pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
+    name: "files run out at the server",
+    run,
+    ..PLAIN
+}];
+
+/// Fewer than the connections that are tried.
+const FILES: usize = 40;
+
+fn run(context: &Context) -> Result<()> {
+    let listen = ports::free()?;
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("ulimit -n {FILES} && exec \"$@\""), "sh"])
+        .arg(context.binary())
+        .args(["-mode=server", &format!("-listen={listen}")]);
+    let echo = Echo::start_by(context, &Inside::default(), &mut command)?;
+
+    // The kernel completes all of these; the server can't take the last ones.
+    let mut open = Vec::new();
+    for _ in 0..FILES + 10 {
+        open.push(connect(listen)?);
+    }
+    ensure!(
+        echoes(&mut open[0])?,
+        "the first connection is not served any more"
+    );
+    ensure!(!echoes(&mut open[FILES + 9])?, "files have not run out");
+    let before = echo.process.cpu_ticks()?;
+    thread::sleep(Duration::from_secs(1));
+    let busy = echo.process.cpu_ticks()? - before;
+    context.note(format!("without files: {busy} % of a processor"));
+    ensure!(busy <= 20, "it spins: {busy} % of a processor");
+    ensure!(
+        echoes(&mut open[0])?,
+        "the first connection is not served any more"
+    );
+
+    open.drain(1..FILES);
+    let (scrape, _) = echo.until("errors counted", Duration::from_secs(5), |scrape| {
+        scrape.sum("tcp_echo_server_accept_errors_total", &[]) > 0.0
+    })?;
+    let errors = scrape.get("tcp_echo_server_accept_errors_total", &[])?;
+    context.note(format!("{errors} errors of accepting"));
+    let mut last = open.pop().context("a connection")?;
+    last.set_read_timeout(Some(Duration::from_secs(3)))?;
+    // What was asked before comes first.
+    let mut bytes = [0; 1];
+    last.read_exact(&mut bytes)
+        .context("a connection that waited is not served")?;
+    let mut new = connect(listen)?;
+    ensure!(echoes(&mut new)?, "a new connection is not served");
+    Ok(())
+}
+
+fn connect(address: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, Duration::from_secs(2))?;
+    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+    Ok(stream)
+}
+
+fn echoes(stream: &mut TcpStream) -> Result<bool> {
+    stream.write_all(b"x")?;
+    Ok(stream.read_exact(&mut [0; 1]).is_ok())
+}

@@ -1,0 +1,67 @@
+//! Prometheus's own linter has nothing to say.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use testkit::context::Context;
+use testkit::echo::Echo;
+use testkit::ports;
+
+use crate::runner::{PLAIN, Scenario};
+
+pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
+    name: "promtool checks the metrics of every mode",
+    tools: &[("promtool", "prometheus")],
+    run,
+    ..PLAIN
+}];
+
+fn run(context: &Context) -> Result<()> {
+    for mode in ["server", "client", "both"] {
+        let listen = ports::free()?;
+        let echo = Echo::start(
+            context,
+            &[
+                &format!("-mode={mode}"),
+                &format!("-listen={listen}"),
+                &format!("-target=first={listen}"),
+                &format!("-target=a \"strange\\name\"={listen}"),
+            ],
+        )?;
+        let metrics = echo.metrics.get("/metrics")?;
+        let client = metrics.contains("tcp_echo_sent_total");
+        let server = metrics.contains("tcp_echo_server_accepted_total");
+        ensure!(
+            client == (mode != "server"),
+            "{mode}: client's series: {client}"
+        );
+        ensure!(
+            server == (mode != "client"),
+            "{mode}: server's series: {server}"
+        );
+        check(&metrics).with_context(|| mode.to_owned())?;
+    }
+    Ok(())
+}
+
+fn check(metrics: &str) -> Result<()> {
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut input = promtool.stdin.take().context("no input")?;
+    input.write_all(metrics.as_bytes())?;
+    drop(input);
+    let output = promtool.wait_with_output()?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    ensure!(
+        output.status.success() && said.is_empty(),
+        "{}: {said}",
+        output.status
+    );
+    Ok(())
+}

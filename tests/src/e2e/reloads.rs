@@ -1,0 +1,243 @@
+//! A thousand reloads in a row, each of which changes a tenth of a thousand targets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
+use testkit::context::Context;
+use testkit::echo::Echo;
+use testkit::exposition::Scrape;
+use testkit::{ports, wait};
+
+use crate::runner::{PLAIN, Scenario};
+
+pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
+    name: "a thousand reloads",
+    // A thousand connections come and go a second: others would have none to spare.
+    alone: true,
+    run,
+    ..PLAIN
+}];
+
+const RELOADS: usize = 1000;
+/// Further ones before them. Memory that was given back is found again, and so grows
+/// towards what it needs at its most, in these.
+const WARM_UP: usize = 800;
+/// When the status page's history has had its first step, and with it its memory.
+const HISTORY: Duration = Duration::from_secs(13);
+const FIXED: usize = 500;
+/// The others are changed in turn, so many at a time.
+const CHANGED: usize = 100;
+const BLOCKS: usize = 5;
+const TARGETS: usize = FIXED + CHANGED * BLOCKS;
+
+const INTERVAL: Duration = Duration::from_millis(500);
+/// How long connections may take to be made after the last change.
+const SETTLED: Duration = Duration::from_secs(10);
+/// All of it; some 40 seconds on an idle machine.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// What memory may have grown by since the warm-up: 123 bytes for each of the 100,000
+/// targets that came and went since.
+const GROWTH_KIB: u64 = 12 * 1024;
+/// Files besides the connections may be one more or less as requests come and go.
+const FILES: usize = 8;
+
+/// What the process has.
+#[derive(Debug)]
+struct Taken {
+    memory_kib: u64,
+    files: usize,
+    series: usize,
+}
+
+fn run(context: &Context) -> Result<()> {
+    let port = ports::free()?.port();
+    let listen = format!("-listen=0.0.0.0:{port}");
+    let lifted = ["-max-connections=0", "-max-connections-per-ip=0"];
+    let server = Echo::start(context, &[&["-mode=server", &listen], &lifted[..]].concat())?;
+    let path = context.folder().join("targets.json");
+    let mut generations = [0; BLOCKS];
+    write(&path, port, &generations)?;
+    let echo = Echo::start(
+        context,
+        &[
+            "-mode=client",
+            &format!("-targets={}", path.display()),
+            &format!("-interval={}ms", INTERVAL.as_millis()),
+            "-timeout=2s",
+            "-log-level=warn",
+        ],
+    )?;
+    settled(&server, &echo)?;
+    // A scrape is of some moment between its two ends.
+    let start = Instant::now();
+    let (first, began) = (fixed(&echo.scrape()?)?, Instant::now());
+
+    let mut warm = None;
+    for reload in 1..=WARM_UP + RELOADS {
+        generations[reload % BLOCKS] = reload;
+        write(&path, port, &generations)?;
+        let answer = echo.metrics.request("POST", "/-/reload", &[])?;
+        ensure!(answer.status == 200, "reload {reload}: {}", answer.text()?);
+        ensure!(
+            start.elapsed() < LIMIT,
+            "only {reload} reloads in {LIMIT:?}"
+        );
+        if reload == WARM_UP {
+            thread::sleep(HISTORY.saturating_sub(start.elapsed()));
+            settled(&server, &echo)?;
+            warm = Some(taken(&echo)?);
+        }
+    }
+    let took = start.elapsed();
+    settled(&server, &echo)?;
+    let warm = warm.context("no warm-up")?;
+    let shortest = began.elapsed();
+    let scrape = echo.scrape()?;
+    let (last, longest) = (fixed(&scrape)?, start.elapsed());
+    let now = taken(&echo)?;
+    context.note(format!(
+        "{WARM_UP} reloads and {RELOADS} more in {:.1} s: {warm:?}, in the end {now:?}",
+        took.as_secs_f64()
+    ));
+
+    let grown = now.memory_kib.saturating_sub(warm.memory_kib);
+    ensure!(
+        grown <= GROWTH_KIB,
+        "memory grew by {grown} KiB: {warm:?}, {now:?}"
+    );
+    ensure!(
+        now.files.abs_diff(warm.files) <= FILES,
+        "files: {warm:?}, {now:?}"
+    );
+    ensure!(now.series == warm.series, "series: {warm:?}, {now:?}");
+    let there: BTreeSet<&str> = names(&scrape).collect();
+    let wanted = list(&generations);
+    ensure!(there.len() == TARGETS, "{} targets", there.len());
+    let missing = wanted.iter().find(|(name, _)| !there.contains(&**name));
+    ensure!(missing.is_none(), "{missing:?} is not there");
+
+    for (name, now) in &last {
+        let before = first.get(name).context("a target that was not there")?;
+        ensure!(
+            now.connects == 1.0,
+            "{name} was connected {} times",
+            now.connects
+        );
+        ensure!(now.loss == 0.0, "{name} has a loss of {}", now.loss);
+        let slots = now.slots - before.slots;
+        let due = [shortest, longest].map(|span| span.as_secs_f64() / INTERVAL.as_secs_f64());
+        ensure!(
+            slots >= due[0] - 2.0 && slots <= due[1] + 2.0,
+            "{name} has {slots} slots, not {due:?}: its schedule did not go on"
+        );
+        let sent = now.sent - before.sent;
+        ensure!(
+            sent >= slots * 0.99 - 1.0,
+            "{name} sent in {sent} of {slots} slots"
+        );
+    }
+    ensure!(last.len() == FIXED, "{} targets that stay", last.len());
+    Ok(())
+}
+
+/// Names with a label, in the generation of each block. In a block one half comes
+/// anew by another name, the other half by another label.
+fn list(generations: &[usize; BLOCKS]) -> Vec<(String, usize)> {
+    let fixed = (0..FIXED).map(|n| (format!("fixed-{n}"), 0));
+    let changed = generations
+        .iter()
+        .enumerate()
+        .flat_map(|(block, generation)| {
+            (0..CHANGED).map(move |n| {
+                if n % 2 == 0 {
+                    (format!("new-{block}-{n}-{generation}"), 0)
+                } else {
+                    (format!("other-{block}-{n}"), *generation)
+                }
+            })
+        });
+    fixed.chain(changed).collect()
+}
+
+fn write(path: &Path, port: u16, generations: &[usize; BLOCKS]) -> Result<()> {
+    let entries = list(generations)
+        .into_iter()
+        .enumerate()
+        .map(|(n, (name, label))| {
+            // Several addresses, or the ports of those that were closed would run out.
+            let address = format!("127.0.1.{}:{port}", n % 50);
+            json!({"name": name, "address": address, "labels": {"generation": label.to_string()}})
+        });
+    let text = serde_json::to_string(&entries.collect::<Vec<_>>())?;
+    // It is looked at by itself too, and must never be half written.
+    let new = path.with_extension("new");
+    fs::write(&new, text)?;
+    fs::rename(&new, path).context("targets")
+}
+
+/// Waits until there is one connection for each target, on both sides.
+fn settled(server: &Echo, echo: &Echo) -> Result<()> {
+    let all = TARGETS as f64;
+    echo.until("all connected", SETTLED, |scrape| {
+        scrape.sum("tcp_echo_connected", &[]) == all
+    })?;
+    server.until("no connection too many", SETTLED, |scrape| {
+        scrape.sum("tcp_echo_server_connections", &[]) == all
+    })?;
+    Ok(())
+}
+
+fn taken(echo: &Echo) -> Result<Taken> {
+    let (files, _) = wait::until("files of requests closed", SETTLED, || {
+        let files = echo.process.open_files().ok()?;
+        (files < TARGETS + 100).then_some(files)
+    })?;
+    Ok(Taken {
+        memory_kib: echo.process.memory_kib("VmRSS")?,
+        files,
+        series: echo.scrape()?.all().count(),
+    })
+}
+
+fn names(scrape: &Scrape) -> impl Iterator<Item = &str> {
+    let connected = scrape.matching("tcp_echo_connected", &[]);
+    connected.filter_map(|(labels, _)| Some(labels.get("target")?.as_str()))
+}
+
+#[derive(Default)]
+struct Fixed {
+    connects: f64,
+    loss: f64,
+    sent: f64,
+    slots: f64,
+}
+
+/// The targets that nothing is done to, by their names.
+fn fixed(scrape: &Scrape) -> Result<BTreeMap<String, Fixed>> {
+    let mut fixed: BTreeMap<String, Fixed> = BTreeMap::new();
+    for (name, labels, value) in scrape.all() {
+        let target = labels
+            .get("target")
+            .filter(|name| name.starts_with("fixed-"));
+        let Some(target) = target else { continue };
+        let one = fixed.entry(target.clone()).or_default();
+        match name {
+            "tcp_echo_connects_total" => one.connects = value,
+            "tcp_echo_loss_ratio" => one.loss = value,
+            "tcp_echo_sent_total" => {
+                one.sent = value;
+                one.slots += value;
+            }
+            "tcp_echo_unsent_total" => one.slots += value,
+            _ => {}
+        }
+    }
+    ensure!(!fixed.is_empty(), "no targets in a scrape");
+    Ok(fixed)
+}

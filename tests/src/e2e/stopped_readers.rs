@@ -1,0 +1,168 @@
+//! A reader that stops costs what the program writes to it, and nothing else.
+
+use std::io::{self, PipeReader, PipeWriter, Write as _, pipe};
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use testkit::context::Context;
+use testkit::echo::EchoServer;
+use testkit::endpoint::Endpoint;
+use testkit::exposition::Scrape;
+use testkit::netns::Inside;
+use testkit::{ports, wait};
+
+use crate::runner::{PLAIN, Scenario};
+
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "readers that stop",
+        run: stopped,
+        ..PLAIN
+    },
+    Scenario {
+        name: "readers that stop, of a report",
+        run: stopped_in_foreground,
+        ..PLAIN
+    },
+];
+
+/// A pipe takes as much before somebody has to read.
+const PIPE: usize = 64 * 1024;
+const RECEIVED: &str = "tcp_echo_received_total";
+const LIMIT: Duration = Duration::from_secs(20);
+/// How soon a signal ends it, whether or not anything reads.
+const END: Duration = Duration::from_secs(2);
+
+/// A program that runs for good: nobody reads its log, nor what it tells its manager.
+fn stopped(context: &Context) -> Result<()> {
+    let server = EchoServer::start(context, &[])?;
+    let list = context.file("targets.yml", "[]")?;
+    let notify = context.folder().join("notify");
+    let _manager = full_socket(&notify)?;
+    let (_reader, stderr) = full_pipe()?;
+    let mut command = probing(context, &server);
+    command
+        .arg(format!("-targets={}", list.display()))
+        .env("NOTIFY_SOCKET", &notify)
+        .env("WATCHDOG_USEC", "60000")
+        .stderr(stderr);
+    let mut program = Program::start(&mut command)?;
+    program.until_received(50.0)?;
+    // A list that can't be used is worth a line, and one with a long name a long one.
+    let name = "n".repeat(20_000);
+    let entry = format!("- targets: ['127.0.0.1:9']\n  labels: {{target: '{name}'}}\n");
+    context.file("targets.yml", &entry.repeat(2))?;
+    let metrics = program.metrics.clone();
+    let scrape = program.until("dropped lines", |scrape| {
+        let _ = metrics.request("POST", "/-/reload", &[]);
+        scrape.sum("tcp_echo_log_lines_dropped_total", &[]) >= 1.0
+    })?;
+    program.until_received(scrape.sum(RECEIVED, &[]) + 50.0)?;
+    let took = program.terminate()?;
+    context.note(format!(
+        "with standard error and the manager's socket unread, SIGTERM takes {} ms",
+        took.as_millis()
+    ));
+    Ok(())
+}
+
+/// A program that a person runs: nobody reads its report, nor a line for each reply.
+fn stopped_in_foreground(context: &Context) -> Result<()> {
+    let server = EchoServer::start(context, &[])?;
+    let (_reader, stderr) = full_pipe()?;
+    let (_other, stdout) = full_pipe()?;
+    let mut command = probing(context, &server);
+    command.arg("-v").stderr(stderr).stdout(stdout);
+    let mut program = Program::start(&mut command)?;
+    // More lines than any buffer on their way holds.
+    program.until_received(1000.0)?;
+    let took = program.terminate()?;
+    context.note(format!(
+        "with standard error and standard output unread, SIGTERM takes {} ms",
+        took.as_millis()
+    ));
+    Ok(())
+}
+
+fn probing(context: &Context, server: &EchoServer) -> Command {
+    let mut command = Command::new(context.binary());
+    command
+        .args(["-mode=client", "-interval=5ms"])
+        .arg(format!("-target=echo={}", server.address))
+        .stdin(Stdio::null());
+    command
+}
+
+/// The program, with outputs of its own.
+struct Program {
+    child: Child,
+    metrics: Endpoint,
+}
+
+impl Program {
+    fn start(command: &mut Command) -> Result<Self> {
+        let address = ports::free()?;
+        let child = command.arg(format!("-metrics={address}")).spawn()?;
+        let inside = Inside::default();
+        Ok(Self {
+            child,
+            metrics: Endpoint { address, inside },
+        })
+    }
+
+    fn until(&mut self, what: &str, look: impl Fn(&Scrape) -> bool) -> Result<Scrape> {
+        let (scrape, _) = wait::until(what, LIMIT, || {
+            let text = self.metrics.get("/metrics").ok()?;
+            Scrape::parse(&text).ok().filter(|scrape| look(scrape))
+        })?;
+        Ok(scrape)
+    }
+}
+
+impl Program {
+    fn until_received(&mut self, replies: f64) -> Result<()> {
+        let what = format!("{replies} replies");
+        self.until(&what, |scrape| scrape.sum(RECEIVED, &[]) >= replies)
+            .map(drop)
+    }
+
+    /// Tells it to end, which it does in time; gives how long that takes.
+    fn terminate(&mut self) -> Result<Duration> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        let (_, took) = wait::until("its end", LIMIT, || self.child.try_wait().ok().flatten())?;
+        ensure!(took <= END, "it took {} ms to end", took.as_millis());
+        Ok(took)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A pipe that takes nothing more before somebody reads.
+fn full_pipe() -> Result<(PipeReader, PipeWriter)> {
+    let (reader, mut writer) = pipe()?;
+    writer.write_all(&vec![b'\n'; PIPE])?;
+    Ok((reader, writer))
+}
+
+/// A service manager's socket that takes nothing more.
+fn full_socket(path: &std::path::Path) -> Result<UnixDatagram> {
+    let socket = UnixDatagram::bind(path).context("a socket")?;
+    let sender = UnixDatagram::unbound()?;
+    sender.set_nonblocking(true)?;
+    loop {
+        match sender.send_to(b"full", path) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(socket),
+            Err(error) => bail!(error),
+        }
+    }
+}

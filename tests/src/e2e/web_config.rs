@@ -1,0 +1,241 @@
+//! Endpoints behind TLS and passwords: for curl, and for a real Prometheus.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use testkit::context::Context;
+use testkit::process::Process;
+use testkit::shell::output;
+use testkit::{ports, wait};
+
+use super::prometheus::Prometheus;
+use crate::runner::{PLAIN, Scenario};
+
+pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
+    name: "Prometheus scrapes by https with a password",
+    tools: &[
+        ("prometheus", "prometheus"),
+        ("curl", "curl"),
+        ("openssl", "openssl"),
+    ],
+    run,
+    ..PLAIN
+}];
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// The password `secret`, at a cost that a busy machine bears.
+pub(super) const HASH: &str = "$2b$08$abcdefghijklmnopqrstuuKxCcvB7KZ7.BpDoK0bh6qM7Dl1/xiJa";
+const LOGIN: &[&str] = &["--user", "alice:secret"];
+
+/// What the log says of a file that can't be used.
+const COMPLAINT: &str = "web configuration can't be read again";
+
+fn run(context: &Context) -> Result<()> {
+    let address = ports::free()?;
+    let made = |name, by| certificate(context, name, address, by);
+    let (first, second) = (made("first", None)?, made("second", None)?);
+    let ca = made("ca", None)?;
+    let client = made("client", Some(&ca))?;
+    fs::copy(&first.cert, context.folder().join("server.crt"))?;
+    fs::copy(&first.key, context.folder().join("server.key"))?;
+    let tls = "tls_server_config: {cert_file: server.crt, key_file: server.key";
+    let rest = format!(
+        "basic_auth_users: {{alice: '{HASH}'}}\n\
+         http_server_config: {{headers: {{X-Frame-Options: deny}}}}\n"
+    );
+    let config = context.file("web.yml", &format!("{tls}}}\n{rest}"))?;
+    let mut command = Command::new(context.binary());
+    command
+        .args(["-mode=server", "-listen=127.0.0.1:0"])
+        .arg(format!("-metrics={address}"))
+        .arg(format!("-web.config.file={}", config.display()));
+    let echo = Process::spawn(context, "tcp-echo-metrics", &mut command)?;
+
+    let curl = Curl { address };
+    let trust_first = ["--cacert", path(&first.cert)?];
+    let good = [&trust_first[..], LOGIN].concat();
+    curl.until(&good, "200")?;
+    for (login, status) in [
+        (&[][..], "401"),
+        (&["--user", "alice:wrong"], "401"),
+        (&["--user", "bob:secret"], "401"),
+    ] {
+        let answer = curl.ask(&[&trust_first[..], login].concat());
+        ensure!(answer == status, "{answer} for {login:?}");
+    }
+    let headers = output(
+        Command::new("curl")
+            .args(["--silent", "--head", "--cacert", path(&first.cert)?])
+            .arg(curl.url("https")),
+    )?
+    .to_ascii_lowercase();
+    for header in [
+        "www-authenticate: basic realm=",
+        "x-frame-options: deny",
+        "x-content-type-options: nosniff",
+    ] {
+        ensure!(headers.contains(header), "no {header} in {headers}");
+    }
+    let plain = output(Command::new("curl").arg("--silent").arg(curl.url("http")))?;
+    ensure!(plain.contains("this is HTTPS"), "{plain} without TLS");
+
+    let prometheus = Prometheus::start_with(
+        context,
+        "prometheus",
+        &prometheus_config(context, address, &[&first, &second])?,
+        &[],
+    )?;
+    let is = |query: &str, wanted: f64| {
+        wait::until(&format!("{query} == {wanted}"), LIMIT, || {
+            prometheus
+                .value(query)
+                .is_ok_and(|value| value == wanted)
+                .then_some(())
+        })
+    };
+    is("up{job=\"known\"}", 1.0)?;
+    is("tcp_echo_server_connections{job=\"known\"}", 0.0)?;
+    is("up{job=\"unknown\"}", 0.0)?;
+
+    // A renewed certificate is taken over, without a scrape that fails meanwhile.
+    fs::copy(&second.key, context.folder().join("server.key"))?;
+    fs::copy(&second.cert, context.folder().join("server.crt"))?;
+    let trust_second = ["--cacert", path(&second.cert)?];
+    let good = [&trust_second[..], LOGIN].concat();
+    let took = curl.until(&good, "200")?;
+    context.note(format!(
+        "a new certificate is served after {} ms",
+        took.as_millis()
+    ));
+    let answer = curl.ask(&[&trust_first[..], LOGIN].concat());
+    ensure!(
+        answer == "000",
+        "{answer} from a client that trusts the old one"
+    );
+    is("count_over_time(up{job=\"known\"}[1m]) > bool 6", 1.0)?;
+    is("min_over_time(up{job=\"known\"}[1m])", 1.0)?;
+
+    // A mistake leaves everything as it was, and is said once.
+    fs::write(&config, format!("{tls}, min_version: TLS11}}\n{rest}"))?;
+    wait::until("a complaint in the log", LIMIT, || {
+        let answer = curl.ask(&good);
+        (answer != "200" || echo.log().contains(COMPLAINT)).then_some(())
+    })?;
+    let answer = curl.ask(&good);
+    ensure!(answer == "200", "{answer} after a mistake in the file");
+
+    // From now on a certificate is wanted.
+    let client_auth = "client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt";
+    fs::write(&config, format!("{tls}, {client_auth}}}\n{rest}"))?;
+    curl.until(&good, "000")?;
+    let shown = ["--cert", path(&client.cert)?, "--key", path(&client.key)?];
+    curl.until(&[&good[..], &shown].concat(), "200")?;
+    let stranger = ["--cert", path(&second.cert)?, "--key", path(&second.key)?];
+    let answer = curl.ask(&[&good[..], &stranger].concat());
+    ensure!(answer == "000", "{answer} with a certificate of nobody's");
+
+    let log = echo.log();
+    let complaints = log.matches(COMPLAINT).count();
+    ensure!(complaints == 1, "{complaints} complaints");
+    ensure!(log.contains("TLS11"), "the complaint doesn't say why");
+    ensure!(!log.contains(HASH), "a hash is in the log");
+    Ok(())
+}
+
+/// A scrape with the password, and one without it.
+fn prometheus_config(
+    context: &Context,
+    address: SocketAddr,
+    trusted: &[&Identity],
+) -> Result<String> {
+    let trusted: Result<Vec<_>, _> = trusted
+        .iter()
+        .map(|one| fs::read_to_string(&one.cert))
+        .collect();
+    let trusted = context.file("trusted.crt", &trusted?.concat())?;
+    let job = |name: &str, password: &str| {
+        format!(
+            "  - job_name: {name}
+    scheme: https
+    tls_config: {{ca_file: '{}'}}
+    basic_auth: {{username: alice, password: {password}}}
+    static_configs: [{{targets: ['{address}']}}]
+",
+            trusted.display()
+        )
+    };
+    Ok(format!(
+        "global: {{scrape_interval: 500ms, scrape_timeout: 500ms}}\nscrape_configs:\n{}{}",
+        job("known", "secret"),
+        job("unknown", "wrong")
+    ))
+}
+
+/// A certificate and its key.
+pub(super) struct Identity {
+    pub(super) cert: PathBuf,
+    pub(super) key: PathBuf,
+}
+
+/// One that `by` vouches for, or else it itself.
+pub(super) fn certificate(
+    context: &Context,
+    name: &str,
+    address: SocketAddr,
+    by: Option<&Identity>,
+) -> Result<Identity> {
+    let [cert, key] = ["crt", "key"].map(|end| context.folder().join(format!("{name}.{end}")));
+    let mut command = Command::new("openssl");
+    command
+        .args(["req", "-x509", "-nodes", "-days", "2", "-newkey", "ec"])
+        .args(["-pkeyopt", "ec_paramgen_curve:prime256v1"])
+        .args(["-subj", &format!("/CN={name}")])
+        .args(["-addext", &format!("subjectAltName=IP:{}", address.ip())]);
+    if let Some(by) = by {
+        command
+            .args(["-CA", path(&by.cert)?, "-CAkey", path(&by.key)?])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"]);
+    }
+    output(command.arg("-keyout").arg(&key).arg("-out").arg(&cert))?;
+    Ok(Identity { cert, key })
+}
+
+pub(super) fn path(path: &std::path::Path) -> Result<&str> {
+    path.to_str().context("a path that is no UTF-8")
+}
+
+struct Curl {
+    address: SocketAddr,
+}
+
+impl Curl {
+    fn url(&self, scheme: &str) -> String {
+        format!("{scheme}://{}/metrics", self.address)
+    }
+
+    /// The status of an answer, 000 where there is none.
+    fn ask(&self, flags: &[&str]) -> String {
+        let asked = Command::new("curl")
+            .args(["--silent", "--max-time", "10", "--output", "/dev/null"])
+            .args(["--write-out", "%{http_code}"])
+            .args(flags)
+            .arg(self.url("https"))
+            .output();
+        asked.map_or_else(
+            |error| error.to_string(),
+            |asked| String::from_utf8_lossy(&asked.stdout).into_owned(),
+        )
+    }
+
+    fn until(&self, flags: &[&str], status: &str) -> Result<Duration> {
+        let ((), took) = wait::until(&format!("status {status} by curl"), LIMIT, || {
+            (self.ask(flags) == status).then_some(())
+        })?;
+        Ok(took)
+    }
+}

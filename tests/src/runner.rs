@@ -1,0 +1,150 @@
+//! Runs scenarios as tests: most of them side by side, those that measure alone.
+
+use std::any::Any;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+use std::{env, fs, panic};
+
+use anyhow::{Context as _, Result, anyhow};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use tempfile::TempDir;
+use testkit::context::Context;
+use testkit::shell::{LONG, cargo, run as run_command, target_dir};
+use testkit::skip::Skip;
+use testkit::tools::{self, Tool};
+use testkit::{limits, netns};
+
+/// Names the binary to test, which is built otherwise.
+const BINARY: &str = "TCP_ECHO_E2E_BINARY";
+
+/// They sleep most of the time, so more than there are cores.
+const THREADS: usize = 4;
+
+/// One scenario: it returns an error where something is not as it should be.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    /// The programs that it needs.
+    pub(crate) tools: &'static [Tool],
+    /// Whether it needs root, as network namespaces do.
+    pub(crate) root: bool,
+    /// Whether others beside it would spoil its figures, or it theirs.
+    pub(crate) alone: bool,
+    pub(crate) run: fn(&Context) -> Result<()>,
+}
+
+/// A scenario that needs nothing and disturbs nobody.
+pub(crate) const PLAIN: Scenario = Scenario {
+    name: "",
+    tools: &[],
+    root: false,
+    alone: false,
+    run: |_| Ok(()),
+};
+
+/// Runs the scenarios that the arguments of this process choose, as libtest would.
+pub(crate) fn run(scenarios: impl IntoIterator<Item = &'static Scenario>) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(THREADS);
+    let mut scenarios: Vec<&Scenario> = scenarios.into_iter().collect();
+    // Those that wait for all others come last.
+    scenarios.sort_by_key(|scenario| scenario.alone);
+    let is_chosen = |scenario: &&Scenario| {
+        let trial = Trial::test(scenario.name, || Ok(()));
+        !arguments.is_filtered_out(&trial)
+    };
+    let chosen: Vec<&Scenario> = scenarios.iter().copied().filter(is_chosen).collect();
+    if arguments.list || chosen.is_empty() {
+        let trials = scenarios.iter().map(|one| Trial::test(one.name, || Ok(())));
+        return libtest_mimic::run(&arguments, trials.collect()).exit_code();
+    }
+    let binary = match Binary::get() {
+        Ok(binary) => Arc::new(binary),
+        Err(error) => {
+            eprintln!("no binary to test: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    if let Err(error) = tools::install(chosen.iter().flat_map(|scenario| scenario.tools)) {
+        eprintln!("{error:#}");
+    }
+    limits::raise_open_files();
+    netns::sweep();
+    let others = Arc::new(RwLock::new(()));
+    let trials = scenarios.into_iter().map(|scenario| {
+        let (binary, others) = (Arc::clone(&binary), Arc::clone(&others));
+        Trial::ignorable_test(scenario.name, move || {
+            if let Err(reason) = tools::usable(scenario.tools, scenario.root) {
+                return Ok(Completion::ignored_with(reason));
+            }
+            if scenario.alone {
+                let _guard = others.write().unwrap_or_else(PoisonError::into_inner);
+                run_one(scenario, &binary.path)
+            } else {
+                let _guard = others.read().unwrap_or_else(PoisonError::into_inner);
+                run_one(scenario, &binary.path)
+            }
+        })
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+/// The binary under test.
+struct Binary {
+    path: PathBuf,
+    /// Its folder, if it was copied.
+    _folder: Option<TempDir>,
+}
+
+impl Binary {
+    /// The one that the environment names, else the release build. That is copied: another
+    /// build may replace it while the scenarios run.
+    fn get() -> Result<Self> {
+        if let Some(path) = env::var_os(BINARY) {
+            let path = fs::canonicalize(&path)
+                .with_context(|| format!("{BINARY} names {}", path.display()))?;
+            return Ok(Self {
+                path,
+                _folder: None,
+            });
+        }
+        let mut command = cargo(&["build", "--locked", "--release", "-p", "tcp-echo-metrics"]);
+        run_command(&mut command, LONG)?;
+        let built = target_dir().join("release/tcp-echo-metrics");
+        let folder = TempDir::with_prefix("tcp-echo-e2e-")?;
+        let path = folder.path().join("tcp-echo-metrics");
+        fs::copy(&built, &path).with_context(|| built.display().to_string())?;
+        Ok(Self {
+            path,
+            _folder: Some(folder),
+        })
+    }
+}
+
+/// Runs a scenario and prints its notes; where it fails, the ends of its logs are in the
+/// message.
+fn run_one(scenario: &Scenario, binary: &Path) -> Result<Completion, Failed> {
+    let start = Instant::now();
+    let context = Context::new(binary)?;
+    let run = panic::AssertUnwindSafe(|| (scenario.run)(&context));
+    let result = panic::catch_unwind(run)
+        .unwrap_or_else(|panic| Err(anyhow!("panicked: {}", panic_text(&*panic))));
+    let notes = context.notes();
+    let Err(error) = result else {
+        let seconds = start.elapsed().as_secs_f64();
+        // One write, and not to standard output: the results are there.
+        eprint!("    {}: {seconds:.1} s\n{notes}", scenario.name);
+        return Ok(Completion::Completed);
+    };
+    match Skip::reason(error) {
+        Ok(reason) => Ok(Completion::ignored_with(reason)),
+        Err(error) => Err(format!("{error:#}\n{notes}{}", context.logs()).into()),
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no text")
+}

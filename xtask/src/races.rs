@@ -1,0 +1,142 @@
+//! `cargo xtask races`: the scenarios with a binary that notes every access to memory
+//! (the thread sanitizer), and whether two threads ever did so without an order between them.
+//!
+//! The standard library is built the same way, or what it orders would not be seen. It takes
+//! a compiler with that source, and the sanitizer's library, which those of rustup have.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use tempfile::TempDir;
+
+use crate::e2e;
+use crate::report::{Report, skip};
+use crate::shell::{LONG, root, run as run_command};
+use crate::toolchain::{self, PACKAGES, Toolchain};
+
+/// What is left out: what bounds memory or time, of which the sanitizer takes many times as much,
+/// and what runs another binary.
+const NOT_THESE: &[&str] = &[
+    "memory of a server at rest",
+    "a thousand idle connections",
+    "flood",
+    "many targets, most of them dead",
+    "more targets than descriptors",
+    "reload and signal under full load",
+    "signal after many targets went",
+    "a thousand reloads",
+    "start to first probe",
+    "the first view of 1,000 targets",
+    "the status page's upkeep",
+    "systemd: ",
+    "package: ",
+    "artifacts: ",
+    "pictures of",
+    "Windows: ",
+];
+
+/// Runs the scenarios whose names contain `word`, but for those that are left out.
+pub(crate) fn run(word: &str) -> ExitCode {
+    let mut report = Report::new();
+    check(&mut report, word);
+    report.finish()
+}
+
+fn check(report: &mut Report, word: &str) {
+    let mut built = None;
+    report.step("build with the thread sanitizer", || {
+        let with_source = [Toolchain::Usual, Toolchain::Debian].into_iter();
+        let mut with_source = with_source.filter(|one| one.source().join("library").exists());
+        let host = toolchain::host()?;
+        let library = toolchain::sanitizer("tsan", &host);
+        let (Some(toolchain), Some(library)) = (with_source.next(), library) else {
+            return skip(format!(
+                "it takes rustup's compiler and the source of the standard library \
+                (rustup component add rust-src, or {PACKAGES})"
+            ));
+        };
+        built = Some(build(toolchain, &host, &library)?);
+        Ok(())
+    });
+    let Some(built) = built else { return };
+    let mut found = None;
+    report.step("a wrapper for it", || {
+        found = Some(wrap(&built)?);
+        Ok(())
+    });
+    let Some((folder, binary)) = found else {
+        return;
+    };
+    let mut command = e2e::test("e2e", &[word]);
+    for name in NOT_THESE {
+        command.args(["--skip", name]);
+    }
+    e2e::add(report, command.env(e2e::BINARY, binary));
+    report.step("races", || none_in(folder.path()));
+}
+
+fn build(toolchain: Toolchain, host: &str, library: &Path) -> Result<PathBuf> {
+    let target = root().join("target/races");
+    let flags = [
+        "-Zsanitizer=thread",
+        "-Zexternal-clangrt",
+        "-Cforce-frame-pointers=yes",
+        "-Cdebuginfo=line-tables-only",
+    ];
+    let mut command = toolchain.cargo();
+    command
+        .args(["rustc", "--locked", "-p", "tcp-echo-metrics"])
+        .args(["--bin", "tcp-echo-metrics"])
+        .args(["-Zbuild-std=std,panic_unwind", "--target", host])
+        .arg("--target-dir")
+        .arg(&target)
+        // Before the C library, of which it wants something.
+        .args(["--", "-Zpre-link-arg=-Wl,--whole-archive"])
+        .arg(format!("-Zpre-link-arg={}", library.display()))
+        .arg("-Zpre-link-arg=-Wl,--no-whole-archive")
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", flags.join(" "))
+        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
+        .current_dir(root());
+    run_command(&mut command, LONG)?;
+    Ok(target.join(host).join("debug/tcp-echo-metrics"))
+}
+
+/// A script in its place that says where to report, in a folder that it gives too.
+fn wrap(binary: &Path) -> Result<(TempDir, PathBuf)> {
+    let folder = TempDir::with_prefix("tcp-echo-races-")?;
+    let script = folder.path().join("tcp-echo-metrics");
+    let log = folder.path().join("race");
+    // Left to itself it sleeps for a second before a program ends.
+    let options = format!("log_path={} atexit_sleep_ms=0", log.display());
+    fs::write(
+        &script,
+        format!(
+            "#!/bin/sh\nTSAN_OPTIONS='{options}' exec {} \"$@\"\n",
+            binary.display()
+        ),
+    )?;
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+    Ok((folder, script))
+}
+
+fn none_in(folder: &Path) -> Result<()> {
+    let mut races = Vec::new();
+    for file in fs::read_dir(folder)? {
+        let path = file?.path();
+        if path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("race."))
+        {
+            races.push(fs::read_to_string(&path)?);
+        }
+    }
+    if let Some(first) = races.first() {
+        println!("{first}");
+    }
+    ensure!(races.is_empty(), "{} processes report races", races.len());
+    Ok(())
+}

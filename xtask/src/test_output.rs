@@ -1,0 +1,196 @@
+//! The results of tests, from the output of `cargo test`.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::report::Outcome;
+
+/// What a run of `cargo test` came to.
+pub(crate) struct Results {
+    /// Each test that was named.
+    pub(crate) tests: Vec<(String, Outcome)>,
+    /// Whether the run is whole: an error where it was broken off.
+    pub(crate) whole: Result<()>,
+}
+
+/// Runs the command, shows its output and reads the results in it.
+pub(crate) fn of(command: &mut Command) -> Result<Results> {
+    let arguments = command.get_args().map(|word| word.to_string_lossy());
+    let line = arguments.collect::<Vec<_>>().join(" ");
+    println!("    $ cargo {line}");
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cargo does not start")?;
+    let output = child.stdout.take().context("no output")?;
+    let mut reader = Reader::default();
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        println!("{line}");
+        reader.line(&line);
+    }
+    Ok(reader.finish(child.wait()?.success()))
+}
+
+/// Reads the output line by line.
+#[derive(Default)]
+struct Reader {
+    tests: Vec<(String, Outcome)>,
+    /// Passed, failed and ignored tests, as the test programs count them.
+    counted: [usize; 3],
+    /// The test whose message comes next.
+    failed: Option<String>,
+}
+
+impl Reader {
+    fn line(&mut self, line: &str) {
+        if let Some(failed) = self.failed.take() {
+            self.explain(&failed, line);
+        } else if let Some(summary) = line.strip_prefix("test result: ") {
+            for (sum, word) in self.counted.iter_mut().zip(["passed", "failed", "ignored"]) {
+                *sum += count(summary, word);
+            }
+        } else if let Some(test) = line.strip_prefix("test ") {
+            self.tests.extend(result(test));
+        } else if let Some(name) = line.strip_prefix("---- ") {
+            let name = name.trim_end_matches(" ----");
+            self.failed = Some(name.trim_end_matches(" stdout").to_owned());
+        }
+    }
+
+    /// Notes the first line of a failed test's message.
+    fn explain(&mut self, name: &str, line: &str) {
+        for (test, outcome) in &mut self.tests {
+            if test == name && matches!(outcome, Outcome::Failed(_)) {
+                *outcome = Outcome::Failed(line.to_owned());
+            }
+        }
+    }
+
+    fn finish(self, succeeded: bool) -> Results {
+        Results {
+            whole: self.whole(succeeded),
+            tests: self.tests,
+        }
+    }
+
+    fn whole(&self, succeeded: bool) -> Result<()> {
+        let mut named = [0; 3];
+        for (_, outcome) in &self.tests {
+            named[match outcome {
+                Outcome::Passed => 0,
+                Outcome::Failed(_) => 1,
+                Outcome::Skipped(_) => 2,
+            }] += 1;
+        }
+        ensure!(
+            named == self.counted,
+            "passed, failed and ignored tests are {:?} by their programs, {named:?} by their names",
+            self.counted
+        );
+        ensure!(named != [0; 3], "no test ran");
+        ensure!(succeeded || named[1] > 0, "cargo test failed");
+        Ok(())
+    }
+}
+
+/// The number before a word in a summary.
+fn count(summary: &str, word: &str) -> usize {
+    let words: Vec<&str> = summary.split([' ', ';', '.']).collect();
+    let pair = words.windows(2).find(|pair| pair[1] == word);
+    pair.and_then(|pair| pair[0].parse().ok()).unwrap_or(0)
+}
+
+/// The name and the outcome in a test's line.
+fn result(test: &str) -> Option<(String, Outcome)> {
+    let (name, result) = test.split_once(" ... ")?;
+    let outcome = match result {
+        "ok" => Outcome::Passed,
+        "FAILED" => Outcome::Failed("no message".to_owned()),
+        _ => {
+            // `ignored, REASON` as libtest prints it, `ignored (REASON)` as libtest-mimic does.
+            let reason = result.strip_prefix("ignored")?;
+            let reason = match reason.strip_prefix(" (") {
+                Some(reason) => reason.strip_suffix(')').unwrap_or(reason),
+                None => reason.trim_start_matches(", "),
+            };
+            let reason = if reason.is_empty() {
+                "no reason"
+            } else {
+                reason
+            };
+            Outcome::Skipped(reason.to_owned())
+        }
+    };
+    Some((name.trim_end().to_owned(), outcome))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Reader, Results};
+
+    const OUTPUT: &str = "
+running 5 tests
+test short                ... ok
+test no root: it needs it ... ignored (network namespaces need root (or so))
+test a broken one         ... FAILED
+
+failures:
+
+---- a broken one ----
+12 ms ... too long
+    | test log ... ok
+
+
+failures:
+    a broken one
+
+test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.10s
+
+running 2 tests
+test plain ... ok
+test other ... ignored, takes the terminal
+test result: ok. 1 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s
+";
+
+    fn read(output: &str, succeeded: bool) -> Results {
+        let mut reader = Reader::default();
+        output.lines().for_each(|line| reader.line(line));
+        reader.finish(succeeded)
+    }
+
+    #[test]
+    fn every_test_has_its_outcome_and_reason() {
+        let results = read(OUTPUT, false);
+        results.whole.unwrap();
+        let shown: Vec<_> = results
+            .tests
+            .iter()
+            .map(|(name, outcome)| format!("{name}: {outcome:?}"))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "short: Passed",
+                "no root: it needs it: Skipped(\"network namespaces need root (or so)\")",
+                "a broken one: Failed(\"12 ms ... too long\")",
+                "plain: Passed",
+                "other: Skipped(\"takes the terminal\")",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_run_that_was_broken_off_is_an_error() {
+        let cut = OUTPUT.replace("test plain ... ok\n", "");
+        assert!(read(&cut, false).whole.is_err(), "a test without its name");
+        assert!(read("", false).whole.is_err(), "no test at all");
+        assert!(read("", true).whole.is_err(), "no test at all");
+        let passed = "test a ... ok\ntest result: ok. 1 passed; 0 failed; 0 ignored;\n";
+        read(passed, true).whole.unwrap();
+        assert!(read(passed, false).whole.is_err(), "another program failed");
+    }
+}
