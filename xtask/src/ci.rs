@@ -26,8 +26,8 @@ mod workflows;
 
 type Check = fn() -> Result<()>;
 
-/// In the order in which they run: what ends soonest, then what says most.
-const CHECKS: &[(&str, Check)] = &[
+/// What cargo and linters find. Those that end soonest come first.
+const LINTS: &[(&str, Check)] = &[
     ("format", rust::format),
     ("arrows between crates", arrows::allowed),
     (
@@ -43,29 +43,37 @@ const CHECKS: &[(&str, Check)] = &[
     ("promtool on rules", promtool::rules),
     ("clippy", rust::clippy),
     ("documentation", rust::documentation),
+];
+
+/// Everything that `cargo test` runs; the end-to-end tests come after them.
+const TESTS: &[(&str, Check)] = &[
     ("tests", rust::tests),
     ("tests in the documentation", rust::doc_tests),
+];
+
+/// What takes longer, in its short form.
+const LONGER: &[(&str, Check)] = &[
     ("no_std", no_std::builds),
     ("big-endian", big_endian::tests),
     ("examples", examples::run_all),
     ("benches, briefly", bench::runs),
-    ("fuzzing, briefly", fuzz::check),
     ("cargo-machete", dependencies::used),
     ("cargo-deny", dependencies::allowed),
     ("cargo-deny advisories", dependencies::without_advisories),
 ];
 
-/// Those that build everything anew. They run when they are asked for.
+/// What builds everything anew. Jobs of the workflow run these, each on a machine of its own.
 const ON_REQUEST: &[(&str, Check)] = &[
+    ("fuzzing", fuzz::check),
     ("minimal versions", minimal_versions::check),
     ("other systems", other_systems::clippy),
 ];
 
-/// Runs the checks whose names contain `word`, then makes artifacts, then runs the end-to-end
-/// tests, some of which test those artifacts.
+/// Runs the checks whose names contain `word`, makes artifacts, and runs the end-to-end tests, some
+/// of which test those artifacts.
 pub(crate) fn run(word: &str) -> ExitCode {
     let mut report = Report::new();
-    for (name, check) in CHECKS {
+    for (name, check) in [LINTS, TESTS, LONGER].into_iter().flatten() {
         if name.contains(word) {
             report.step(name, check);
         }
@@ -85,5 +93,15 @@ pub(crate) fn run(word: &str) -> ExitCode {
     if word.is_empty() {
         e2e::add_to(&mut report, "");
     }
+    report.finish()
+}
+
+/// Runs all tests: those of the crates, those in the documentation, and end to end.
+pub(crate) fn test() -> ExitCode {
+    let mut report = Report::new();
+    for (name, check) in TESTS {
+        report.step(name, check);
+    }
+    e2e::add_to(&mut report, "");
     report.finish()
 }

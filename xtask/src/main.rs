@@ -30,12 +30,13 @@ use testkit::shell;
 const USAGE: &str = "\
 usage: cargo xtask <verb>
 
-  ci  [WORD]   every check whose name contains WORD, all of them without it
+  test         all tests: of the crates, in the documentation, end to end
+  ci  [WORD]   all tests and checks, or the checks whose names contain WORD
   e2e [WORD]   the end-to-end tests, chaos and soak, those whose names contain WORD
   bench [--quick]
                measures everything and writes docs/benchmarks, or only shows that it runs
   fuzz [--seconds N] [--merge] [TARGET ...]
-               runs the fuzzers, each for N seconds, or keeps what they came to
+               runs the fuzzers, each for N seconds, or minimises the inputs that are kept
   dist [--out DIR] [ARTIFACT ...]
                makes all artifacts of a release, or those named, in target/dist
   publish [--dry-run] [--tag TAG]
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
+        ["test"] => ci::test(),
         ["ci"] => ci::run(""),
         ["ci", word] => ci::run(word),
         ["e2e"] => e2e::run(""),
