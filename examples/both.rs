@@ -1,5 +1,4 @@
-//! Runs the echo server and the prober in one process, inside a runtime of one's
-//! own, and prints what was counted.
+//! Runs the echo server and the prober in one tokio runtime, and prints the counts.
 //!
 //! ```text
 //! cargo run --example both
@@ -17,7 +16,7 @@ use tcp_echo_prober::{
 use tcp_echo_server::{Server, ServerConfig};
 use tokio::{sync::oneshot, time::sleep};
 
-/// The counts of the one target there is.
+/// The counts of the only target.
 #[derive(Clone, Default)]
 struct Tally(Arc<Mutex<(Counts, usize)>>);
 

@@ -1,5 +1,5 @@
-//! Sends what happens to a target down a channel, so that another task can take its
-//! time with it. The channel is bounded: a slow reader loses events, never probes.
+//! Sends the events of a target through a channel to another task. The channel is bounded: a
+//! slow reader loses events, but delays no probe.
 //!
 //! ```text
 //! cargo run --example channel
@@ -14,31 +14,31 @@ use tokio::{
     sync::mpsc,
 };
 
-/// What goes down the channel: whose event it is, and the event.
+/// The name of a target, and its event.
 type Message = (Arc<str>, Event);
 
-struct Outlet(mpsc::Sender<Message>);
+struct EventSender(mpsc::Sender<Message>);
 
-struct TargetOutlet {
+struct TargetEventSender {
     name: Arc<str>,
-    outlet: mpsc::Sender<Message>,
+    sender: mpsc::Sender<Message>,
 }
 
-impl Observer for Outlet {
-    type Sensor = TargetOutlet;
+impl Observer for EventSender {
+    type Sensor = TargetEventSender;
 
-    fn attach(&self, target: &Target) -> TargetOutlet {
-        TargetOutlet {
+    fn attach(&self, target: &Target) -> TargetEventSender {
+        TargetEventSender {
             name: target.name().clone(),
-            outlet: self.0.clone(),
+            sender: self.0.clone(),
         }
     }
 }
 
-impl Sensor for TargetOutlet {
+impl Sensor for TargetEventSender {
     fn on_event(&mut self, event: &Event, _session: &Session) {
-        // A full channel must not hold up the next probe.
-        let _ = self.outlet.try_send((self.name.clone(), event.clone()));
+        // Never wait: a full channel must not delay the next probe.
+        let _ = self.sender.try_send((self.name.clone(), event.clone()));
     }
 }
 
@@ -63,9 +63,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let session = SessionConfig::new(Duration::from_millis(5), Duration::from_millis(100))?;
     let target = Target::new(address.into(), session).named("forgetful");
-    let (outlet, mut events) = mpsc::channel(1024);
+    let (sender, mut events) = mpsc::channel(1024);
     let prober = Prober::builder()
-        .observer(Outlet(outlet))
+        .observer(EventSender(sender))
         .targets(TargetSet::new([target])?)
         .start()?;
 

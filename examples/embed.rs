@@ -1,11 +1,11 @@
-//! Embeds the prober in a program that has no asynchronous runtime, with an
-//! observer of its own that keeps the slowest round trip of each target.
+//! Embeds the prober in a program without an asynchronous runtime, with an observer that keeps
+//! the slowest round trip of each target.
 //!
 //! ```text
 //! cargo run --example embed [HOST:PORT ...]
 //! ```
 //!
-//! Without a target it answers itself, on a port of its own.
+//! Without arguments it probes an echo server of its own.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +24,7 @@ use tcp_echo_prober::{Event, Observer, Prober, Sensor, Session, SessionConfig, T
 #[derive(Clone, Default)]
 struct Slowest(Arc<Mutex<BTreeMap<String, Duration>>>);
 
-/// One target's part in it. It tells the others only when there is news.
+/// The slowest round trip of one target. It updates the map only on a change.
 struct SlowestOfOne {
     name: String,
     slowest: Duration,
@@ -58,7 +58,7 @@ impl Sensor for SlowestOfOne {
 fn main() -> Result<(), Box<dyn Error>> {
     let mut addresses: Vec<String> = env::args().skip(1).collect();
     if addresses.is_empty() {
-        addresses.push(answer_oneself()?.to_string());
+        addresses.push(start_echo()?.to_string());
     }
 
     let every_10_ms = SessionConfig::new(Duration::from_millis(10), Duration::from_millis(800))?;
@@ -85,13 +85,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A plain echo peer: any will do.
-fn answer_oneself() -> std::io::Result<SocketAddr> {
+/// Starts a plain echo server.
+fn start_echo() -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     thread::spawn(move || {
         let (mut peer, _) = listener.accept()?;
-        // Without it a reply may wait for the acknowledgement of the one before.
+        // Otherwise a reply may wait for the acknowledgement of the one before.
         peer.set_nodelay(true)?;
         let mut frame = [0; 16];
         loop {
