@@ -9,8 +9,7 @@ use crate::shell::cargo;
 use crate::test_output;
 use crate::windows;
 
-/// Names the binary that is tested, in place of the release build.
-pub(crate) const BINARY: &str = "TCP_ECHO_E2E_BINARY";
+/// Variables that the scenarios read.
 const WINDOWS_BINARY: &str = "TCP_ECHO_E2E_WINDOWS_BINARY";
 const PICTURES: &str = "TCP_ECHO_E2E_PICTURES";
 

@@ -17,6 +17,8 @@ use crate::report::{Report, skip};
 use crate::shell::{LONG, root, run as run_command};
 use crate::toolchain::{self, PACKAGES, Toolchain};
 
+/// Names the binary that is tested, in place of the release build.
+const BINARY: &str = "TCP_ECHO_E2E_BINARY";
 /// What is left out: what bounds memory or time, of which the sanitizer takes many times as much,
 /// and what runs another binary.
 const NOT_THESE: &[&str] = &[
@@ -74,7 +76,7 @@ fn check(report: &mut Report, word: &str) {
     for name in NOT_THESE {
         command.args(["--skip", name]);
     }
-    e2e::add(report, command.env(e2e::BINARY, binary));
+    e2e::add(report, command.env(BINARY, binary));
     report.step("races", || none_in(folder.path()));
 }
 
