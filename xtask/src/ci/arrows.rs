@@ -16,6 +16,11 @@ const RESOLVE: &str = "tcp-echo-resolve";
 const PROBER: &str = "tcp-echo-prober";
 const TARGETS: &str = "tcp-echo-targets";
 const WEB: &str = "tcp-echo-web";
+const DURATION: &str = "tcp-echo-duration";
+const FLAGS: &str = "tcp-echo-flags";
+const LOG: &str = "tcp-echo-log";
+const REPORT: &str = "tcp-echo-report";
+const SERVICE: &str = "tcp-echo-service";
 const EXPORTER: &str = "tcp-echo-exporter";
 const METRICS: &str = "tcp-echo-metrics";
 
@@ -23,7 +28,11 @@ const METRICS: &str = "tcp-echo-metrics";
 /// below those that it names, so there is no circle.
 const ARROWS: &[(&str, &[&str])] = &[
     (ADDRESS, &[]),
+    (DURATION, &[]),
     (FILE, &[]),
+    (FLAGS, &[]),
+    (LOG, &[]),
+    (SERVICE, &[]),
     (WIRE, &[]),
     (LOSS, &[]),
     (SESSION, &[WIRE, LOSS]),
@@ -34,11 +43,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     (TARGETS, &[ADDRESS, FILE, RESOLVE, PROBER]),
     (EXPORTER, &[ADDRESS, RESOLVE, PROBER, SERVER]),
     (WEB, &[ADDRESS, FILE]),
+    (REPORT, &[LOG, PROBER]),
     (
         METRICS,
         &[
             ADDRESS, FILE, WIRE, LOSS, SESSION, SOCKET, SERVER, RESOLVE, PROBER, TARGETS, EXPORTER,
-            WEB,
+            WEB, DURATION, FLAGS, LOG, SERVICE, REPORT,
         ],
     ),
 ];
