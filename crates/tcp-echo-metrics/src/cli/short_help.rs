@@ -53,6 +53,7 @@ pub(super) fn text(command: Command) -> String {
 }
 
 #[cfg(test)]
+#[cfg(all(feature = "service", feature = "terminal", feature = "tls"))]
 mod tests {
     use clap::CommandFactory as _;
 
@@ -60,7 +61,6 @@ mod tests {
     use crate::cli::flags::Flags;
 
     #[test]
-    #[cfg(all(feature = "service", feature = "terminal", feature = "tls"))]
     fn all_of_its_flags_exist() {
         let command = Flags::command();
         let names: Vec<_> = command.get_arguments().filter_map(Arg::get_long).collect();

@@ -20,6 +20,11 @@ impl Sockets {
 #[derive(Debug, Default)]
 pub(in crate::run) struct Supervisor(());
 
+impl Drop for Supervisor {
+    /// A manager would be waited for.
+    fn drop(&mut self) {}
+}
+
 #[expect(clippy::unused_self, reason = "a supervisor has a state")]
 impl Supervisor {
     pub(in crate::run) fn ready(&self, status: &str) {
