@@ -1,6 +1,8 @@
 //! Durations against Go's grammar, read in another way; and what is printed is read back.
 
-use tcp_echo_metrics::cli::{DurationError, GoDuration};
+use std::time::Duration;
+
+use tcp_echo_duration::{DurationError, GoDuration, parse_positive};
 
 /// The first eight bytes are a duration to be printed, all of them a text to be read.
 pub fn run(data: &[u8]) {
@@ -26,12 +28,17 @@ pub fn run(data: &[u8]) {
         (Err(_), None) => {}
         (Err(error), Some(_)) => panic!("{error:?} of {text:?}"),
     }
-    let positive = GoDuration::parse_positive(text);
+    let positive = parse_positive(text);
     let above = parsed.ok().filter(|parsed| parsed.as_nanos() > 0);
     assert_eq!(positive.is_ok(), above.is_some());
     if let (Ok(duration), Some(above)) = (positive, above) {
         assert_eq!(duration.as_nanos(), above.as_nanos().unsigned_abs().into());
     }
+}
+
+/// The parser of durations in files.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    parse_positive(text).map_err(|error| error.to_string())
 }
 
 /// More than any duration, and far from the end of its type.

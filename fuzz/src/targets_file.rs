@@ -5,9 +5,9 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use serde_json::json;
-use tcp_echo_metrics::cli::GoDuration;
 use tcp_echo_targets::{Defaults, Format, ParseError, Spec, parse};
 
+use crate::durations::parse_duration;
 use crate::text::is_clean_line;
 
 /// The content of a file.
@@ -41,7 +41,7 @@ fn defaults() -> Defaults {
 }
 
 fn read(text: &str, format: Format) -> Result<Vec<Spec>, ParseError> {
-    parse(text, format, &defaults(), GoDuration::parse_positive)
+    parse(text, format, &defaults(), parse_duration)
 }
 
 fn accepted(specs: &[Spec]) {

@@ -1,9 +1,7 @@
-//! The parts of the `tcp-echo-metrics` binary that are worth reaching from a test
-//! or a fuzzer: its command line, its logging, its service,
-//! its report and its live view.
+//! The command line of `tcp-echo-metrics`, as a library for tests and fuzzers.
 //!
-//! This library is not an interface to build on. It changes with the binary; an
-//! embedder takes `tcp-echo-prober`, `tcp-echo-server` and `tcp-echo-exporter`.
+//! It is not an interface to build on and changes with the binary. To embed, take
+//! `tcp-echo-prober`, `tcp-echo-server` and `tcp-echo-exporter`.
 //!
 //! ```
 //! use tcp_echo_metrics::cli;
@@ -14,12 +12,14 @@
 //! assert_eq!(go, usual);
 //! # Ok::<(), cli::Stop>(())
 //! ```
+//!
+//! # Features
+//!
+//! All are on by default: `service`, `terminal` (the live view and the progress bar) and `tls`.
+//! The flags of a feature that is not built in are absent from the help, and refused with
+//! the name of the feature.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 pub mod cli;
-pub mod live;
-pub mod logging;
-pub mod report;
-pub mod service;
 pub mod version;

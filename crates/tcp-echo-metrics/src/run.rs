@@ -1,145 +1,102 @@
-//! From a configuration to running parts, and their end.
+//! Runs the parts of the program from a configuration, and stops them.
 
 mod client;
+mod durations;
 mod endpoints;
+mod error;
 mod files;
 mod heartbeats;
 mod reload;
 mod server;
+mod service;
 mod signals;
 mod watchdog;
+mod web;
 
 use std::{
-    convert::Infallible, io, net::TcpListener, pin::pin, process::ExitCode, sync::Arc,
-    time::Duration,
+    convert::Infallible, net::TcpListener, pin::pin, process::ExitCode, sync::Arc, time::Duration,
 };
 
 use tcp_echo_exporter::{BuildInfo, Endpoints, Readiness};
-use tcp_echo_metrics::{
-    cli::{Config, ServiceAction},
-    logging,
-    report::ReportRun,
-    service::{self, Sockets, SocketsError, Supervisor},
-    version,
-};
+#[cfg(windows)]
+#[cfg(feature = "service")]
+use tcp_echo_metrics::cli::ServiceAction;
+use tcp_echo_metrics::cli::{BAD_USAGE, Config};
+use tcp_echo_metrics::version;
 use tcp_echo_prober::{OnDemand, Resolver, TargetSet};
-use tcp_echo_server::BindError;
-use tcp_echo_targets::{LoadError, Source};
-use tcp_echo_web::WebConfigError;
-use tokio::task::{JoinError, JoinSet};
+use tcp_echo_report::ReportRun;
+use tcp_echo_targets::Source;
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use client::Client;
+use error::RunError;
 use files::Budget;
 use heartbeats::Heartbeats;
 use reload::Reload;
 use server::EchoServer;
+use service::{Sockets, Supervisor};
+use web::Web;
 
-/// How long what blocks a thread is waited for at the end: files that hang.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// The timeout of blocking tasks at the end: reads of files that hang.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// What this build is.
 const BUILD: BuildInfo = BuildInfo {
     version: version::VERSION,
     revision: version::REVISION,
     rustversion: version::RUSTC,
 };
 
-/// The exit status of bad usage.
-const BAD_USAGE: u8 = 2;
-
-/// Why a run ended as it should not.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RunError {
-    /// An address can't be listened on.
-    #[error("{}", with_source(.0))]
-    Bind(#[from] BindError),
-    /// The system gives no thread, timer or event queue.
-    #[error("cannot start the {part}: {error}")]
-    Start {
-        part: &'static str,
-        error: io::Error,
-    },
-    /// The targets can't be read.
-    #[error("{0}")]
-    Targets(#[from] LoadError),
-    /// The web configuration can't be read or used.
-    #[error("{0}")]
-    Web(#[from] WebConfigError),
-    /// A part ended though nobody had told it to.
-    #[error("the {part} has ended by itself: {reason}")]
-    Ended { part: &'static str, reason: String },
-    /// What the flags ask for can't be done.
-    #[error("{0}")]
-    Usage(String),
-    /// What a service manager hands down is no use.
-    #[error(transparent)]
-    Sockets(#[from] SocketsError),
-    /// What came of the run can't be told.
-    #[error("cannot print the report: {0}")]
-    Report(io::Error),
-}
-
-impl RunError {
-    /// A task ended that none had told to.
-    fn of_task<T>(part: &'static str, ended: Result<T, JoinError>) -> Self {
-        let reason = match ended {
-            Ok(_) => "it serves no longer".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        Self::Ended { part, reason }
-    }
-}
-
-fn with_source(error: &BindError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
-}
-
-/// Does what `config` asks for, until it is told to end or is done, and gives the exit
-/// status.
+/// Runs the program until a signal ends it or it is done, and returns the exit status.
 pub(crate) fn run(config: &Config) -> ExitCode {
     let status = run_or_act(config);
-    logging::flush();
+    tcp_echo_log::flush();
     status
 }
 
 fn run_or_act(config: &Config) -> ExitCode {
-    let ended = match config.service {
-        #[cfg(windows)]
-        Some(ServiceAction::Run) => {
-            let run: service::Run = |config, supervisor| {
-                let ended = run_parts(config, supervisor);
-                ended.map(drop).map_err(|error| error.to_string())
-            };
-            match service::run_as_service(config, run) {
-                Some(status) => return status,
-                // It was started by hand.
-                None => run_parts(config, Supervisor::default()),
-            }
-        }
-        #[cfg(not(windows))]
-        Some(ServiceAction::Run) => run_parts(config, Supervisor::default()),
-        None => run_parts(config, Supervisor::default()),
-        Some(action) => return service::act(config, action),
-    };
-    let error = match ended {
+    #[cfg(feature = "service")]
+    if let Some(action) = config.service_action() {
+        return tcp_echo_service::act(&action, &config.service_options);
+    }
+    #[cfg(windows)]
+    #[cfg(feature = "service")]
+    if config.service == Some(ServiceAction::Run)
+        && let Some(status) = run_under_windows(config)
+    {
+        return status;
+    }
+    let error = match run_parts(config, Supervisor::default()) {
         Ok(status) => return status,
         Err(error) => error,
     };
-    logging::say(&format!("tcp-echo-metrics: {error}"));
+    tcp_echo_log::write_line(&format!("tcp-echo-metrics: {error}"));
     match error {
         RunError::Usage(_) => ExitCode::from(BAD_USAGE),
         _ => ExitCode::FAILURE,
     }
 }
 
+/// Runs the program as a service of Windows; `None` if it was started by hand.
+#[cfg(windows)]
+#[cfg(feature = "service")]
+fn run_under_windows(config: &Config) -> Option<ExitCode> {
+    let (name, config) = (config.service_options.name.clone(), config.clone());
+    let run = move |supervisor, log: Option<std::fs::File>| {
+        if let Some(file) = log {
+            // Without its thread the program ends with an error.
+            let _ = tcp_echo_log::init_to_file(config.log, file);
+        }
+        let ended = run_parts(&config, supervisor);
+        ended.map(drop).map_err(|error| error.to_string())
+    };
+    tcp_echo_service::run_as_service(&name, Box::new(run))
+}
+
 fn run_parts(config: &Config, supervisor: Supervisor) -> Result<ExitCode, RunError> {
-    // Before there are threads.
+    // Before starting threads.
     let sockets = Sockets::take()?;
-    logging::init(config.log).map_err(|error| RunError::Start { part: "log", error })?;
+    tcp_echo_log::init(config.log).map_err(|error| RunError::Start { part: "log", error })?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -147,22 +104,23 @@ fn run_parts(config: &Config, supervisor: Supervisor) -> Result<ExitCode, RunErr
             part: "endpoints",
             error,
         })?;
-    let ended = runtime.block_on(run_until_told(config, supervisor, sockets));
-    runtime.shutdown_timeout(PATIENCE);
+    let ended = runtime.block_on(run_until_end(config, supervisor, sockets));
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     ended
 }
 
-/// Everything that listens is bound before anything is probed, so that an address
-/// that is taken ends the program at its start.
-async fn run_until_told(
+/// Binds all addresses before it probes, so that an address in use ends the program at its
+/// start.
+async fn run_until_end(
     config: &Config,
     mut supervisor: Supervisor,
     sockets: Sockets,
 ) -> Result<ExitCode, RunError> {
-    let web = endpoints::web(config)?;
+    let web = Web::load(config)?;
     let resolver = Resolver::default();
     let (source, targets) = client::targets(config, &resolver).await?;
-    let mut run = ReportRun::new(config, targets.len()).map_err(RunError::Usage)?;
+    let mut run = ReportRun::new(config.watch.as_ref(), version::VERSION, targets.len())
+        .map_err(RunError::Usage)?;
     let no_signals = |error| RunError::Start {
         part: "signals",
         error,
@@ -172,12 +130,12 @@ async fn run_until_told(
     let readiness = Readiness::new();
     let mut endpoints = Endpoints::new(BUILD)
         .with_readiness(readiness.clone())
-        .with_dropped_log_lines(logging::dropped_lines)
+        .with_dropped_log_lines(tcp_echo_log::dropped_lines)
         .with_lifecycle(config.lifecycle);
 
     let reload = source.as_ref().map(|source| Reload::new(source.handle()));
     if let Some(reload) = &reload {
-        endpoints = reload.show(endpoints);
+        endpoints = reload.extend(endpoints);
     }
     let probe = client::on_demand(config)?;
     let budget = files::budget(config, targets.len());
@@ -199,28 +157,27 @@ async fn run_until_told(
     }
     let mut exporter = None;
     if config.serves_metrics() || !sockets.metrics.is_empty() {
-        let listeners = sockets.metrics;
-        let started = endpoints::start(config, listeners, endpoints, web.as_ref()).await?;
+        let started = endpoints::start(config, sockets.metrics, endpoints, &web).await?;
         exporter = Some(started);
     }
 
     let heartbeats = Heartbeats::default();
     let mut client = None;
     if config.mode.probes() {
-        let watcher = run.begin().map_err(|error| RunError::Start {
+        let run_observer = run.begin().map_err(|error| RunError::Start {
             part: "view",
             error,
         })?;
-        let observer = ((metrics, heartbeats.clone()), watcher);
+        let observer = ((metrics, heartbeats.clone()), run_observer);
         let prober = client::prober(&config.client, budget, on_demand.as_ref());
         let prober = prober.resolver(resolver).targets(targets.clone());
         client = Some(Client::start(prober.observer(observer))?);
     }
-    // A run that is watched is over a set of targets that stays.
+    // A run in the foreground has a fixed set of targets.
     let apply = |client: &Client| client.apply(&targets, &readiness);
     let changes = source.zip(client.as_ref().map(apply));
     let changes = changes.filter(|_| config.watch.is_none());
-    let mut following = follow(changes, on_demand, reload.as_ref());
+    let mut tasks = spawn_tasks(changes, on_demand, reload.as_ref());
     readiness.started();
     supervisor.ready(&match &exporter {
         Some(exporter) => format!("metrics at {}", exporter.local_addr()),
@@ -234,16 +191,16 @@ async fn run_until_told(
                 info!(signal, "ending");
                 break Ok(());
             }
-            order = supervisor.told_to_end() => {
+            order = supervisor.order() => {
                 info!(order, "ending");
                 break Ok(());
             }
-            error = ended(server.as_mut(), exporter.as_mut(), client.as_ref(), &mut following) => {
+            error = ended(server.as_mut(), exporter.as_mut(), client.as_ref(), &mut tasks) => {
                 break Err(error);
             }
             () = run.done() => break Ok(()),
             () = reloads.next() => if run.has_terminal() {
-                // It is gone: this was no order to reload.
+                // This hangup is that of its terminal.
                 break Ok(());
             } else if let Some(reload) = &reload {
                 reload.begin();
@@ -251,37 +208,37 @@ async fn run_until_told(
         }
     };
     supervisor.stopping();
-    if ended.is_ok() && may_end_at_once(config) {
-        end_process(supervisor, exporter).await;
+    if ended.is_ok() && may_exit_at_once(config) {
+        exit(supervisor, exporter).await;
     }
-    drop((watchdog, following));
-    // The last replies are awaited, and who reads the report, until the next signal.
-    let at_once = signals::listen().map_err(no_signals)?;
+    drop((watchdog, tasks));
+    // The next signal ends the wait for the last replies and for the reader of the report.
+    let interrupt = signals::listen().map_err(no_signals)?;
     run.settle(signals::listen().map_err(no_signals)?).await;
     stop(client, server, exporter).await;
-    let reported = run.finish(at_once).await.map_err(RunError::Report);
+    let reported = run.finish(interrupt).await.map_err(RunError::Report);
     ended.and(reported)
 }
 
-/// Whether the process may end while its parts are at work: nobody waits for a report, nor for
-/// word of the end, as Windows does of a service.
-fn may_end_at_once(config: &Config) -> bool {
-    config.watch.is_none() && !(cfg!(windows) && config.service.is_some())
+/// Whether the process may exit while its parts run: there is no report, and no manager waits
+/// for a return, as Windows does of a service.
+fn may_exit_at_once(config: &Config) -> bool {
+    config.watch.is_none() && !(cfg!(windows) && config.is_service())
 }
 
-/// Ends the process once the last scrape is answered. The system takes connections and memory
-/// back in a fraction of the time that it takes to free what a hundred thousand targets have.
-async fn end_process(supervisor: Supervisor, mut exporter: Option<endpoints::Running>) -> ! {
-    if let Some(exporter) = &mut exporter {
+/// Exits after the last scrape. The system frees connections and memory in a fraction of the
+/// time that it takes to drop a hundred thousand targets.
+async fn exit(supervisor: Supervisor, exporter: Option<endpoints::Running>) -> ! {
+    if let Some(mut exporter) = exporter {
         exporter.stop().await;
     }
-    // It waits until the manager has read that this ends.
+    // Waits until the manager has read the last notification.
     drop(supervisor);
-    logging::flush();
+    tcp_echo_log::flush();
     std::process::exit(0);
 }
 
-/// Lets the echo server run where the mode has one.
+/// Starts the echo server, if the mode has one.
 async fn serve(
     config: &Config,
     budget: &Budget,
@@ -289,7 +246,7 @@ async fn serve(
 ) -> Result<Option<EchoServer>, RunError> {
     if !config.mode.serves() {
         if !listeners.is_empty() {
-            warn!("the socket echo was handed down and there is no echo server in this mode");
+            warn!("ignoring the passed socket echo: this mode has no echo server");
         }
         return Ok(None);
     }
@@ -298,32 +255,32 @@ async fn serve(
     Ok(Some(started))
 }
 
-/// Runs what changes the targets while they are probed: the list's source, those who ask for
-/// some, and orders to reload.
-fn follow(
+/// Spawns the tasks that change targets: the source of the list, requests for targets, and
+/// reloads.
+fn spawn_tasks(
     changes: Option<(Source, impl FnMut(TargetSet) + Send + 'static)>,
     on_demand: Option<OnDemand>,
     reload: Option<&Reload>,
 ) -> JoinSet<Infallible> {
-    let mut following = JoinSet::new();
+    let mut tasks = JoinSet::new();
     if let Some((source, apply)) = changes {
-        following.spawn(async move { match source.run(apply).await {} });
+        tasks.spawn(async move { match source.run(apply).await {} });
     }
     if let Some(on_demand) = on_demand {
-        following.spawn(async move { match on_demand.run().await {} });
+        tasks.spawn(async move { match on_demand.run().await {} });
     }
     if let Some(reload) = reload {
-        following.spawn(reload.follow());
+        tasks.spawn(reload.follow());
     }
-    following
+    tasks
 }
 
-/// Waits for the end of a part that nobody has told to end.
+/// Waits for the unexpected end of a part.
 async fn ended(
     server: Option<&mut EchoServer>,
     exporter: Option<&mut endpoints::Running>,
     client: Option<&Client>,
-    following: &mut JoinSet<Infallible>,
+    tasks: &mut JoinSet<Infallible>,
 ) -> RunError {
     let server = async {
         match server {
@@ -347,12 +304,12 @@ async fn ended(
         error = server => error,
         error = exporter => error,
         error = client => error,
-        Some(ended) = following.join_next() => RunError::of_task("list of targets", ended),
+        Some(ended) = tasks.join_next() => RunError::of_task("list of targets", ended),
     }
 }
 
-/// Ends the parts, and waits until they have. The server is the last one: to a prober in the
-/// same process its end would be a disconnect, and worth a line in the log.
+/// Stops the parts, and waits until they have ended. The server is last: a prober in the
+/// same process would log its end as a disconnect.
 async fn stop(
     client: Option<Client>,
     server: Option<EchoServer>,
@@ -363,7 +320,7 @@ async fn stop(
         exporter.stop().await;
     }
     if let Some(client) = client {
-        // It has said in the log what went wrong with it.
+        // Its errors are logged.
         let _ = client.await;
     }
     if let Some(server) = server {

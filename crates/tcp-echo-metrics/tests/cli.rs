@@ -1,8 +1,8 @@
-//! The binary as a user runs it: what it prints and how it exits.
+//! The binary as a user runs it: its output and exit status.
 
 use assert_cmd::Command;
 
-/// The binary, without whatever the environment of the tests may say.
+/// The binary, without variables from the environment of the tests.
 fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tcp-echo-metrics"));
     for (name, _) in std::env::vars_os() {
@@ -13,8 +13,7 @@ fn binary() -> Command {
     command
 }
 
-/// What a wrong command line gets on standard error. It has status 2, and nothing
-/// on standard output.
+/// The error of a wrong command line, which has status 2 and no output.
 fn complaint(command: &mut Command) -> String {
     let output = command.assert().code(2).stdout("").get_output().clone();
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -212,7 +211,7 @@ fn errors_from_the_environment_name_the_variable() {
         (
             "TCP_ECHO_TARGET",
             "a=:1,a=:2",
-            r#"two targets of TCP_ECHO_TARGET are called "a""#,
+            r#"two targets of TCP_ECHO_TARGET have the name "a""#,
         ),
         (
             "TCP_ECHO_MAX_CONNECTIONS_PER_IP",

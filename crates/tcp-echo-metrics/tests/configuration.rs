@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tcp_echo_exporter::{AllowedHosts, Lifecycle};
+use tcp_echo_log::{LogFormat, LogLevel};
 use tcp_echo_metrics::cli::{
     self, Config, IpFamily, Mode, ServiceAction, Stop, Timestamps, UsageError,
 };
-use tcp_echo_metrics::logging::{LogFormat, LogLevel};
 use tcp_echo_net::Host;
 use tcp_echo_prober::Dscp;
 

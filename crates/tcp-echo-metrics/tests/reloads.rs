@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tcp_echo_exporter::{BuildInfo, Endpoints, Exporter, TargetMetrics};
-use tcp_echo_metrics::cli::GoDuration;
 use tcp_echo_prober::{Event, Observer, Prober, Sensor, Session, Target};
 use tcp_echo_server::{Server, ServerConfig, ServerStats};
 use tcp_echo_targets::{Config, Defaults, FilePattern, Handle, Source};
@@ -141,7 +140,9 @@ async fn targets_that_go_leave_nothing_behind() {
         window: 100.try_into().unwrap(),
         stall: None,
     };
-    let mut config = Config::new(defaults, GoDuration::parse_positive);
+    let mut config = Config::new(defaults, |text| {
+        tcp_echo_duration::parse_positive(text).map_err(|error| error.to_string())
+    });
     config.files.push(FilePattern::new(&file).unwrap());
     let source = Source::load(config).unwrap();
     let (metrics, answered) = (TargetMetrics::new(), Answered::default());

@@ -2,13 +2,11 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use tcp_echo_metrics::{
-    cli::Config,
-    service::{Definition, Spec},
-};
+use tcp_echo_metrics::cli::Config;
+use tcp_echo_service::{Definition, Spec};
 
 pub(super) fn check(config: &Config, program: &Path) {
-    let Ok(spec) = Spec::new(config, program) else {
+    let Ok(spec) = Spec::new(&config.service_options, &config.command_line(), program) else {
         return;
     };
     let mut command = vec![spec.program.clone()];

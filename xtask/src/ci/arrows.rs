@@ -16,6 +16,11 @@ const RESOLVE: &str = "tcp-echo-resolve";
 const PROBER: &str = "tcp-echo-prober";
 const TARGETS: &str = "tcp-echo-targets";
 const WEB: &str = "tcp-echo-web";
+const DURATION: &str = "tcp-echo-duration";
+const FLAGS: &str = "tcp-echo-flags";
+const LOG: &str = "tcp-echo-log";
+const REPORT: &str = "tcp-echo-report";
+const SERVICE: &str = "tcp-echo-service";
 const EXPORTER: &str = "tcp-echo-exporter";
 const METRICS: &str = "tcp-echo-metrics";
 
@@ -23,7 +28,11 @@ const METRICS: &str = "tcp-echo-metrics";
 /// below those that it names, so there is no circle.
 const ARROWS: &[(&str, &[&str])] = &[
     (NET, &[]),
+    (DURATION, &[]),
     (FILE, &[]),
+    (FLAGS, &[]),
+    (LOG, &[]),
+    (SERVICE, &[]),
     (WIRE, &[]),
     (LOSS, &[]),
     (SESSION, &[WIRE, LOSS]),
@@ -34,10 +43,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     (TARGETS, &[NET, FILE, RESOLVE, PROBER]),
     (EXPORTER, &[NET, RESOLVE, PROBER, SERVER]),
     (WEB, &[NET, FILE]),
+    (REPORT, &[LOG, PROBER]),
     (
         METRICS,
         &[
-            NET, FILE, WIRE, LOSS, SESSION, SOCKET, SERVER, RESOLVE, PROBER, TARGETS, EXPORTER, WEB,
+            NET, FILE, WIRE, LOSS, SESSION, SOCKET, SERVER, RESOLVE, PROBER, TARGETS, EXPORTER,
+            WEB, DURATION, FLAGS, LOG, SERVICE, REPORT,
         ],
     ),
 ];

@@ -1,81 +1,88 @@
-//! Errors of usage: one line that names the flag, the value and what is accepted.
+//! Usage errors: one line that names the flag, the value and what is accepted.
 
 use std::error::Error as _;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// What is wrong with the command line or the environment.
+/// The command line or the environment is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UsageError {
-    /// A value that its flag can't take.
+    /// A flag does not accept the value.
     #[error("invalid value {value:?} for {origin}: {reason}")]
     InvalidValue {
         /// The value.
         value: String,
         /// The flag, as `-name`, or the environment variable.
         origin: String,
-        /// Why not, or what is accepted.
+        /// The reason, or what is accepted.
         reason: String,
     },
-    /// A flag at the end of the command line, or with nothing after its `=`.
+    /// A flag has no value.
     #[error("{origin} needs a value{}", accepted.as_ref().map(|values| format!(": {values}")).unwrap_or_default())]
     MissingValue {
         /// The flag, as `-name`.
         origin: String,
-        /// What is accepted, where that is a short list.
+        /// What is accepted, if that is a list.
         accepted: Option<String>,
     },
-    /// A flag that takes no value.
+    /// A flag accepts no value.
     #[error("{0} takes no value")]
     NoValue(String),
-    /// A flag that doesn't exist.
+    /// A flag does not exist.
     #[error("unknown flag {:?}{}", flag, nearest.as_ref().map(|name| format!(": did you mean {name}?")).unwrap_or_default())]
     UnknownFlag {
-        /// What was given, as `-name`.
+        /// The unknown flag, as `-name`.
         flag: String,
-        /// A flag of nearly that name, as `-name`.
+        /// A flag with a similar name, as `-name`.
         nearest: Option<String>,
     },
-    /// An argument that is no flag.
-    #[error("unexpected argument {0:?}: everything is a flag, as in -mode=client")]
+    /// An argument is no flag.
+    #[error("unexpected argument {0:?}: all arguments are flags, as in -mode=client")]
     Unexpected(String),
-    /// An argument that is no flag, beside files of targets: a shell makes several of a
-    /// pattern.
+    /// An argument is no flag, but `-targets` is given: a shell expands a pattern.
     #[error("unexpected argument {0:?}: quote the pattern of -targets, or repeat the flag")]
     UnexpectedFile(String),
-    /// An argument or a variable that is not UTF-8.
+    /// An argument or a variable is not UTF-8.
     #[error("{origin} is not valid UTF-8: {value:?}")]
     NotUtf8 {
-        /// Where it stands.
+        /// The argument or the variable.
         origin: String,
-        /// What can be read of it.
+        /// The value, as far as it is UTF-8.
         value: String,
     },
-    /// Two targets of one name, which would share their series.
-    #[error("two targets of {origin} are called {name:?}: give each its own, as in name=host:port")]
+    /// Two targets with one name would share their series.
+    #[error("two targets of {origin} have the name {name:?}: use name=host:port")]
     DuplicateTarget {
         /// The name.
         name: String,
         /// The flag, as `-target`, or the environment variable.
         origin: String,
     },
-    /// A flag for runs that somebody watches, where nobody does or nothing is probed.
+    /// A flag of a run in the foreground contradicts another flag.
     #[error("{flag} is for probing in the foreground: {reason}")]
     NotWatched {
         /// The flag, as `-count`, or the environment variable.
         flag: String,
-        /// What is asked for besides.
+        /// The other flag.
         reason: String,
     },
-    /// What the parser reports beyond the above.
+    /// The build lacks the feature of a flag.
+    #[error("{origin} needs a build with the feature {feature}")]
+    MissingFeature {
+        /// The flag, as `-svc`, or the environment variable.
+        origin: String,
+        /// The feature of cargo.
+        feature: &'static str,
+    },
+    /// Any other error of the parser.
     #[error("{0}")]
     Other(String),
 }
 
 impl UsageError {
-    /// Says in our words what clap found. `origin` gives the name under which the
-    /// user knows a flag: as a flag or as an environment variable.
+    /// Converts an error of clap. `origin` returns the name of a flag as the user gave it: the
+    /// flag or the environment variable.
     pub(super) fn from_clap(error: &clap::Error, origin: impl Fn(&str) -> String) -> Self {
         let text = |kind| match error.get(kind) {
             Some(ContextValue::String(text)) => Some(text.clone()),
@@ -89,7 +96,7 @@ impl UsageError {
         let Some(arg) = text(ContextKind::InvalidArg) else {
             return Self::Other(first_line(error));
         };
-        // clap names a flag as it is written in the help: `--mode <MODE>`, `--x[=<Y>]`.
+        // clap names a flag as in the help: `--mode <MODE>`, `--x[=<Y>]`.
         let name = arg
             .trim_start_matches('-')
             .split([' ', '[', '='])
@@ -129,11 +136,11 @@ fn alternatives(values: &[String]) -> String {
     match values {
         [] => String::new(),
         [only] => only.clone(),
-        [most @ .., last] => format!("{} or {last}", most.join(", ")),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
 }
 
-/// clap's own message without its prefix and without what follows it.
+/// The first line of clap's message, without its prefix.
 fn first_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();

@@ -1,25 +1,25 @@
-//! `-h`: the flags that most people need, on one screen.
+//! `-h`: the most common flags, on one screen.
 
 use clap::{Arg, Command};
 
-/// The flags that it has, and what it says of them.
+/// Its flags, with their help.
 const FLAGS: [(&str, &str); 18] = [
     ("mode", "What to run"),
-    ("listen", "Where the server listens"),
-    ("allow", "The networks that are served"),
-    ("target", "What to probe"),
-    ("targets", "Probe what this file lists"),
+    ("listen", "Address of the server"),
+    ("allow", "Serve only these networks"),
+    ("target", "Target to probe"),
+    ("targets", "Probe the targets in this file"),
     ("interval", "Time between probes"),
-    ("timeout", "How long a reply may take"),
-    ("window", "Slots that the loss is of"),
-    ("count", "Report after so many slots"),
+    ("timeout", "Timeout of a reply"),
+    ("window", "Loss window, in slots"),
+    ("count", "Report after this many slots"),
     ("duration", "Report after this long"),
     ("output", "Format of the report"),
     ("max-loss", "Exit with 1 above this loss"),
     ("live", "Show the targets in the terminal"),
-    ("metrics", "Where /metrics and the page are"),
+    ("metrics", "Address of /metrics and page"),
     ("web.config.file", "TLS, passwords and headers"),
-    ("svc", "Install or control the system's service"),
+    ("svc", "Install or control the system service"),
     ("help", "Print this; -help prints everything"),
     ("version", "Print the version"),
 ];
@@ -29,9 +29,9 @@ Examples:
   tcp-echo-metrics -mode both
   tcp-echo-metrics -mode client -target db=10.0.0.5:4000 -count 100
 
--help explains these and all other flags.";
+-help explains all flags.";
 
-/// Whether the arguments, as they were typed, ask for this and not for the whole help.
+/// Whether the arguments, before rewriting, request this and not the whole help.
 pub(super) fn is_wanted(args: &[String]) -> bool {
     args.iter().any(|arg| arg == "-h")
 }
@@ -40,7 +40,7 @@ pub(super) fn text(command: Command) -> String {
     let shorten = |flag: Arg| {
         let of = |(name, _): &&(&str, &str)| flag.get_long() == Some(*name);
         match FLAGS.iter().find(of) {
-            // What is off by default needs no word of it.
+            // A default of false goes without saying.
             Some((name, help)) => flag.help(*help).hide_default_value(*name == "live"),
             None => flag.hide(true),
         }
@@ -53,6 +53,7 @@ pub(super) fn text(command: Command) -> String {
 }
 
 #[cfg(test)]
+#[cfg(all(feature = "service", feature = "terminal", feature = "tls"))]
 mod tests {
     use clap::CommandFactory as _;
 
@@ -60,7 +61,7 @@ mod tests {
     use crate::cli::flags::Flags;
 
     #[test]
-    fn all_of_its_flags_are_there() {
+    fn all_of_its_flags_exist() {
         let command = Flags::command();
         let names: Vec<_> = command.get_arguments().filter_map(Arg::get_long).collect();
         for (flag, _) in FLAGS {

@@ -1,35 +1,34 @@
-//! A target as a command line writes it: `host:port` or `name=host:port`.
+//! A target on the command line: `host:port` or `name=host:port`.
 
 use std::str::FromStr;
 
 use tcp_echo_targets::{Endpoint, EndpointError};
 
-/// A target: where it is and what it is called.
+/// A target: its name and its endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TargetSpec {
     /// The value of the label `target`: the name given, or the address as written.
     pub name: String,
-    /// Where it is, or the name that stands for many.
+    /// Its address, or a name with many addresses.
     pub endpoint: Endpoint,
 }
 
-/// Why a text is no target.
+/// A text is no target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {
-    /// What stands for the address is none.
+    /// The endpoint is invalid.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
     /// `=host:port`.
-    #[error("the name is missing: write name=host:port or host:port")]
+    #[error("the name is missing: use name=host:port or host:port")]
     EmptyName,
 }
 
 impl FromStr for TargetSpec {
     type Err = TargetError;
 
-    /// `host:port`, `dns+host:port` or `srv+name`, or one of them behind `name=`, with
-    /// any name that has no `=` in it.
+    /// `host:port`, `dns+host:port` or `srv+name`, optionally after `name=`. The name has no `=`.
     fn from_str(text: &str) -> Result<Self, TargetError> {
         let (name, endpoint) = text.split_once('=').unwrap_or((text, text));
         if name.is_empty() && !endpoint.is_empty() {
@@ -50,7 +49,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_is_a_reason_to_panic(
+        fn no_text_panics(
             text in prop_oneof![any::<String>(), "[a\\[\\]:=%.0-9]{0,12}"],
         ) {
             if let Ok(target) = text.parse::<TargetSpec>() {
@@ -72,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_target() {
+    fn invalid_targets() {
         let address = |error| TargetError::Endpoint(EndpointError::Address(error));
         for (text, error) in [
             ("=host:80", TargetError::EmptyName),

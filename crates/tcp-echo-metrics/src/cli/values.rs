@@ -1,31 +1,32 @@
-//! Values of flags that are neither durations nor addresses.
+//! Parsers of the values of flags.
 
+use std::error::Error;
 use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use tcp_echo_duration::{DurationError, parse, parse_positive};
 use tcp_echo_prober::Dscp;
+use tcp_echo_report::Percent;
 
-use super::config::Percent;
-use super::duration;
-
-/// The largest loss window: ten million slots, in 1.25 MB a target.
+/// The maximum of a loss window, in slots: 1.25 MB per target.
 const MAX_WINDOW: u32 = 10_000_000;
 
-/// The most buckets that a histogram may have. Each is a series of its own for
-/// every target.
+/// The maximum of buckets of a histogram. Each is a series per target.
 const MAX_BUCKETS: usize = 200;
 
-/// The longest name of a network interface on Linux and the BSDs.
+/// The maximum length of the name of a network interface on Linux and the BSDs.
 const MAX_INTERFACE: usize = 15;
 
-/// The most targets that may be asked for: more than one address has ports to probe from.
+/// The maximum of targets in a flag: more than one address has ports to probe from.
 const MAX_TARGETS: usize = 100_000;
 
-/// The most threads that probe.
+/// The maximum of probing threads.
 const MAX_THREADS: usize = 1024;
 
-/// Why a value is refused, in words that end the sentence "invalid value …:".
+/// A value is refused. The text ends the sentence "invalid value …:".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ValueError {
     #[error("use a whole number from 1 to {MAX_WINDOW}")]
@@ -46,14 +47,14 @@ pub(super) enum ValueError {
     Ip,
     #[error("not a network interface, such as eth0")]
     Interface,
-    #[error("use letters, digits, '_', '-' and '.', a letter first, without the ending of a unit")]
-    ServiceName,
-    #[error("not the name of an account")]
-    Account,
+    #[error("use auto or a duration, as in 500ms or 3s")]
+    OrAuto,
+    #[error(transparent)]
+    Duration(#[from] DurationError),
     #[error("use at most {MAX_BUCKETS} buckets")]
     TooManyBuckets,
     #[error("bucket {0:?}: {1}")]
-    Bucket(String, duration::DurationError),
+    Bucket(String, DurationError),
     #[error("buckets must ascend, and {1:?} is not above {0:?}")]
     Order(String, String),
 }
@@ -66,7 +67,7 @@ pub(super) fn window(text: &str) -> Result<NonZeroU32, ValueError> {
         .ok_or(ValueError::Window)
 }
 
-/// A number of which 0 means that there is no limit.
+/// A limit; 0 is none.
 pub(super) fn zero_is_none(text: &str) -> Result<Option<NonZeroUsize>, ValueError> {
     text.parse()
         .map(NonZeroUsize::new)
@@ -86,7 +87,7 @@ pub(super) fn targets(text: &str) -> Result<NonZeroUsize, ValueError> {
         .ok_or(ValueError::Targets)
 }
 
-/// A percentage, with or without its sign.
+/// A percentage, with or without `%`.
 pub(super) fn percent(text: &str) -> Result<Percent, ValueError> {
     let number = text.strip_suffix('%').unwrap_or(text);
     let number = number.parse().ok();
@@ -115,7 +116,7 @@ pub(super) fn ip(text: &str) -> Result<IpAddr, ValueError> {
     text.parse().map_err(|_| ValueError::Ip)
 }
 
-/// The name of a network interface. Whether there is one is for the system to say.
+/// The name of a network interface. The system knows whether it exists.
 pub(super) fn interface(text: &str) -> Result<String, ValueError> {
     let odd = |c: char| c.is_control() || c.is_whitespace() || c == '/';
     if text.is_empty() || text.len() > MAX_INTERFACE || text.contains(odd) {
@@ -124,59 +125,41 @@ pub(super) fn interface(text: &str) -> Result<String, ValueError> {
     Ok(text.to_owned())
 }
 
-/// The longest name of a service, well below what any manager takes.
-const MAX_SERVICE_NAME: usize = 100;
-
-/// What systemd calls units that are no services, or adds to the name of one.
-const UNIT_ENDINGS: [&str; 11] = [
-    "service",
-    "socket",
-    "device",
-    "mount",
-    "automount",
-    "swap",
-    "target",
-    "path",
-    "timer",
-    "slice",
-    "scope",
-];
-
-/// The name of a service, which is one of a file and of a variable as well.
-pub(super) fn service_name(text: &str) -> Result<String, ValueError> {
-    let odd = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-' | '.');
-    let ending = text.rsplit_once('.').map_or("", |(_, ending)| ending);
-    if !text.starts_with(|c: char| c.is_ascii_alphabetic())
-        || text.len() > MAX_SERVICE_NAME
-        || text.contains(odd)
-        || UNIT_ENDINGS.contains(&ending)
-    {
-        return Err(ValueError::ServiceName);
-    }
-    Ok(text.to_owned())
+/// A duration; 0 is off.
+pub(super) fn duration_or_off(text: &str) -> Result<Option<Duration>, DurationError> {
+    Ok(Some(parse(text)?).filter(|duration| !duration.is_zero()))
 }
 
-/// The name of an account. Whether there is one is for the system to say; Windows has
-/// backslashes and spaces in them.
-pub(super) fn account(text: &str) -> Result<String, ValueError> {
-    let odd = |c: char| c.is_control() || matches!(c, '"' | '\'' | '`' | '%' | '$' | ':' | '/');
-    if text.is_empty() || text.starts_with('-') || text.contains(odd) {
-        return Err(ValueError::Account);
+/// A duration above zero, or `auto`.
+pub(super) fn duration_or_auto(text: &str) -> Result<Option<Duration>, ValueError> {
+    if text == "auto" {
+        return Ok(None);
     }
-    Ok(text.to_owned())
+    match parse_positive(text) {
+        Err(DurationError::Malformed) => Err(ValueError::OrAuto),
+        duration => Ok(Some(duration?)),
+    }
+}
+
+/// One of the names of a type that knows nothing of clap.
+pub(super) fn named<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err: Error + Send + Sync + 'static> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
 }
 
 /// The upper bounds of a histogram's buckets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Buckets(pub(super) Vec<Duration>);
 
-/// Durations with commas between them, above zero and ascending.
+/// Durations separated by commas, above zero and ascending.
 pub(super) fn buckets(text: &str) -> Result<Buckets, ValueError> {
     let mut bounds: Vec<Duration> = Vec::new();
     let mut last = "";
     for item in text.split(',').map(str::trim) {
         let bound =
-            duration::positive(item).map_err(|error| ValueError::Bucket(item.to_owned(), error))?;
+            parse_positive(item).map_err(|error| ValueError::Bucket(item.to_owned(), error))?;
         if bounds.last().is_some_and(|last| bound <= *last) {
             return Err(ValueError::Order(last.to_owned(), item.to_owned()));
         }
@@ -194,35 +177,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_has_a_name_that_every_manager_takes() {
-        for name in ["tcp-echo-metrics", "a", "com.example.echo_2", "x.y-z."] {
-            assert_eq!(service_name(name).as_deref(), Ok(name));
-        }
-        let long = "a".repeat(MAX_SERVICE_NAME + 1);
-        for name in [
-            "", "1a", "-a", ".a", "a b", "a/b", "a@b", "é", "a.socket", &long,
-        ] {
-            assert_eq!(service_name(name), Err(ValueError::ServiceName), "{name}");
-        }
+    fn durations_may_be_off_or_automatic() {
+        assert_eq!(duration_or_off("0s"), Ok(None));
+        assert_eq!(duration_or_off("1m"), Ok(Some(Duration::from_secs(60))));
+        assert_eq!(duration_or_auto("auto"), Ok(None));
+        assert_eq!(duration_or_auto("never"), Err(ValueError::OrAuto));
+        let zero = DurationError::Zero.into();
+        assert_eq!(duration_or_auto("0"), Err(zero));
+        assert_eq!(duration_or_auto("2s"), Ok(Some(Duration::from_secs(2))));
     }
 
     #[test]
-    fn an_account_may_be_one_of_windows() {
-        for name in [
-            "nobody",
-            r"NT AUTHORITY\LocalService",
-            "_echo",
-            "a@b.example",
-        ] {
-            assert_eq!(account(name).as_deref(), Ok(name));
-        }
-        for name in ["", "-a", "a\nb", "a%h", "$a", "a:b", "../a", "a\"b"] {
-            assert_eq!(account(name), Err(ValueError::Account), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_window_has_a_size_and_a_cap() {
+    fn a_window_has_a_maximum() {
         assert_eq!(window("1").map(NonZeroU32::get), Ok(1));
         assert_eq!(window("10000000").map(NonZeroU32::get), Ok(10_000_000));
         for text in [
@@ -239,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_have_a_cap() {
+    fn targets_have_a_maximum() {
         assert_eq!(targets("1"), Ok(NonZeroUsize::MIN));
         assert_eq!(targets("100000").map(usize::from), Ok(MAX_TARGETS));
         for text in ["0", "-1", "100001", "", "all"] {
@@ -248,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn no_limit_is_written_as_zero() {
+    fn zero_is_no_limit() {
         assert_eq!(zero_is_none("0"), Ok(None));
         assert_eq!(zero_is_none("7"), Ok(NonZeroUsize::new(7)));
         for text in ["-1", "", "many", "99999999999999999999"] {
@@ -301,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn interfaces_are_names() {
+    fn interfaces_have_short_names() {
         assert_eq!(interface("eth0.100"), Ok("eth0.100".to_owned()));
         for text in ["", "a b", "a/b", "a\0", "a-name-that-is-too-long"] {
             assert_eq!(interface(text), Err(ValueError::Interface), "{text:?}");
@@ -323,10 +289,7 @@ mod tests {
         );
         assert_eq!(
             buckets("1ms,").map_err(|error| error.to_string()),
-            Err(
-                r#"bucket "": not a duration, which is written as in 5ms, 1.5s or 1h2m3s"#
-                    .to_owned()
-            )
+            Err(r#"bucket "": not a duration, such as 5ms, 1.5s or 1h2m3s"#.to_owned())
         );
         for text in ["", "0", "-1s", "1ms,0s,5ms", "0.001"] {
             assert!(

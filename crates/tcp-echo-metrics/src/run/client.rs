@@ -1,33 +1,33 @@
-//! The prober, on threads of its own, and the list of what it probes.
+//! The prober, on threads of its own, and its targets.
 
 use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism};
 
 use tcp_echo_exporter::{Buckets, Probe, Readiness, TargetMetrics};
-use tcp_echo_metrics::cli::{ClientConfig, Config, GoDuration, IpFamily, TargetSpec, Timestamps};
+use tcp_echo_metrics::cli::{ClientConfig, Config, IpFamily, TargetSpec, Timestamps};
 use tcp_echo_prober::{
     Builder, Handle, IpVersion, Observer, OnDemand, Options, Prober, Resolver, SessionConfig,
     SocketOptions, TargetSet,
 };
 use tcp_echo_targets::{Defaults, Source, Spec};
 
-use super::{RunError, files::Budget};
+use super::{durations, error::RunError, files::Budget};
 
-/// One thread probes as many targets without showing it.
-const TARGETS_A_THREAD: usize = 5_000;
+/// One thread probes this many targets without a visible delay.
+const TARGETS_PER_THREAD: usize = 5_000;
 
 /// A running prober.
 pub(super) struct Client {
     handle: Handle,
 }
 
-/// Where the prober's numbers go.
+/// The metrics of the targets.
 pub(super) fn metrics(config: &ClientConfig) -> Result<TargetMetrics, RunError> {
     let buckets = Buckets::new(config.buckets.iter().copied());
     let buckets = buckets.map_err(|error| RunError::Usage(format!("-buckets: {error}")))?;
     Ok(TargetMetrics::with_buckets(buckets))
 }
 
-/// What may be asked for, and how it is probed.
+/// Targets on demand, if they are enabled.
 pub(super) fn on_demand(config: &Config) -> Result<Option<Probe>, RunError> {
     let Some(limits) = config.on_demand.clone() else {
         return Ok(None);
@@ -35,12 +35,11 @@ pub(super) fn on_demand(config: &Config) -> Result<Option<Probe>, RunError> {
     Ok(Some(Probe {
         on_demand: OnDemand::new(limits),
         session: session(&config.client)?,
-        parse_duration: GoDuration::parse_positive,
+        parse_duration: durations::parse_positive,
     }))
 }
 
-/// The list of what is to be probed, and what is on it at the start; none where
-/// nothing is probed.
+/// The source of targets, if there is a prober, and its targets at the start.
 pub(super) async fn targets(
     config: &Config,
     resolver: &Resolver,
@@ -50,7 +49,7 @@ pub(super) async fn targets(
     }
     let mut source = source(&config.client, resolver)?;
     if config.watch.is_some() {
-        // A run that is watched is over a set of targets that stays.
+        // A run in the foreground has a fixed set of targets.
         source.discover().await;
     }
     let targets = source.targets().clone();
@@ -66,7 +65,7 @@ fn defaults(config: &ClientConfig) -> Defaults {
     }
 }
 
-/// How targets are probed of which nothing else is said.
+/// The session of targets without settings of their own.
 fn session(config: &ClientConfig) -> Result<SessionConfig, RunError> {
     let session = defaults(config).session();
     session.map_err(|error| RunError::Usage(format!("-{error}")))
@@ -77,7 +76,7 @@ fn source(config: &ClientConfig, resolver: &Resolver) -> Result<Source, RunError
     let spec = |target: &TargetSpec| {
         Spec::new(target.endpoint.clone(), session.clone()).named(target.name.as_str())
     };
-    let mut list = tcp_echo_targets::Config::new(defaults(config), GoDuration::parse_positive);
+    let mut list = tcp_echo_targets::Config::new(defaults(config), durations::parse_positive);
     list.targets = config.targets.iter().map(spec).collect();
     list.files.clone_from(&config.files);
     list.shard = config.shard;
@@ -90,7 +89,7 @@ fn source(config: &ClientConfig, resolver: &Resolver) -> Result<Source, RunError
     Ok(Source::load(list)?)
 }
 
-/// A prober as the flags want it, within its share of the files.
+/// The prober, within its share of open files.
 pub(super) fn prober(
     config: &ClientConfig,
     budget: Budget,
@@ -109,7 +108,7 @@ pub(super) fn prober(
 }
 
 impl Client {
-    /// Begins to probe.
+    /// Starts to probe.
     pub(super) fn start(prober: Builder<impl Observer>) -> Result<Self, RunError> {
         let handle = prober.start().map_err(|error| RunError::Start {
             part: "prober",
@@ -118,8 +117,8 @@ impl Client {
         Ok(Self { handle })
     }
 
-    /// What probes another list from then on. The program is ready when all of the list
-    /// were tried, `first` or whatever follows it by then.
+    /// A function that replaces the targets. The program is ready after an attempt to connect to
+    /// each target of the current list, which is `first` at the start.
     pub(super) fn apply(
         &self,
         first: &TargetSet,
@@ -133,12 +132,12 @@ impl Client {
         let (handle, readiness) = (self.handle.clone(), readiness.clone());
         move |targets| {
             readiness.configured(names(&targets));
-            // The source logs the changes; `ended` reports a prober that has ended.
+            // The source logs the changes; `ended` reports the unexpected end of the prober.
             let _ = handle.apply(targets);
         }
     }
 
-    /// Waits until it has ended without having been told to.
+    /// Waits for its unexpected end.
     pub(super) async fn ended(&self) -> RunError {
         let reason = match self.handle.closed().await {
             Ok(()) => "it was stopped".to_owned(),
@@ -150,18 +149,18 @@ impl Client {
         }
     }
 
-    /// Ends it, and waits until it has.
+    /// Stops it, and waits until it has ended.
     pub(super) fn stop(&self) {
-        // What went wrong with a thread of its is in the log.
+        // Errors of its threads are logged.
         let _ = self.handle.stop();
     }
 }
 
-/// How many threads that many targets want, as far as there are processors.
+/// The number of threads for this many targets, up to the number of processors.
 fn threads(targets: usize) -> NonZeroUsize {
     let processors = available_parallelism().unwrap_or(NonZeroUsize::MIN);
     NonZeroUsize::MIN
-        .saturating_add(targets / TARGETS_A_THREAD)
+        .saturating_add(targets / TARGETS_PER_THREAD)
         .min(processors)
 }
 

@@ -1,47 +1,34 @@
-//! The endpoints for Prometheus and people, on the program's first thread.
+//! The endpoints for Prometheus and people, on the main thread.
 
 use std::net::{SocketAddr, TcpListener};
 
 use axum::Router;
 use tcp_echo_exporter::{AllowedHosts, Endpoints, Exporter};
-use tcp_echo_metrics::cli::{Config, GoDuration};
-use tcp_echo_web::Web;
+use tcp_echo_metrics::cli::Config;
 use tokio::{sync::oneshot, task::JoinHandle};
 use tracing::info;
 
-use super::RunError;
+use super::{error::RunError, web::Web};
 
 /// Running endpoints.
 pub(super) struct Running {
     local_addr: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
-    /// With the targets' numbers, which are freed when this is dropped and not when the task ends.
+    /// Has the metrics of the targets, which are freed with this rather than with the task.
     _router: Router,
 }
 
-/// Who may come and how, if there is a file about it.
-pub(super) fn web(config: &Config) -> Result<Option<Web>, RunError> {
-    let load = |path| Web::load(path, GoDuration::parse_positive);
-    Ok(config.web_config.as_ref().map(load).transpose()?)
-}
-
-/// Lets them run, on `listeners` if there are any, else on the address of the configuration.
+/// Starts them on `listeners`, or on the address of the configuration if there are none.
 pub(super) async fn start(
     config: &Config,
     listeners: Vec<TcpListener>,
-    mut endpoints: Endpoints,
-    web: Option<&Web>,
+    endpoints: Endpoints,
+    web: &Web,
 ) -> Result<Running, RunError> {
-    if let Some(web) = web.cloned() {
-        endpoints = endpoints.with_tls_cert_expiry(move || web.certificate_expiry());
-    }
-    let mut router = endpoints.router();
-    if let Some(web) = web {
-        router = web.protect(router);
-    }
+    let router = web.protect(web.extend(endpoints).router());
     let kept = router.clone();
-    let mut exporter = if listeners.is_empty() {
+    let exporter = if listeners.is_empty() {
         Exporter::bind(&config.metrics, router).await?
     } else {
         Exporter::from_listeners(listeners, router).map_err(|error| RunError::Start {
@@ -54,20 +41,13 @@ pub(super) async fn start(
         None if exporter.is_on_loopback() => AllowedHosts::loopback(),
         None => AllowedHosts::any(),
     };
-    exporter = exporter.with_allowed_hosts(hosts);
-    let tls = web.and_then(Web::tls_acceptor);
-    let (is_tls, has_users) = (tls.is_some(), web.is_some_and(Web::has_users));
-    if let Some(tls) = tls {
-        exporter = exporter.with_acceptor(move |stream| {
-            let tls = tls.clone();
-            async move { tls.accept(stream).await }
-        });
-    }
+    let exporter = web.encrypt(exporter.with_allowed_hosts(hosts));
     let local_addr = exporter.local_addr();
-    let page = page_url(local_addr, is_tls);
-    if web.is_some() {
-        info!(address = %local_addr, page, tls = is_tls, users = has_users, "metrics endpoint listens");
+    if let Some((tls, users)) = web.tls_and_users() {
+        let page = page_url(local_addr, tls);
+        info!(address = %local_addr, page, tls, users, "metrics endpoint listens");
     } else {
+        let page = page_url(local_addr, false);
         info!(address = %local_addr, page, "metrics endpoint listens");
     }
     let (stop, stopped) = oneshot::channel();
@@ -80,7 +60,7 @@ pub(super) async fn start(
     })
 }
 
-/// The address of the status page, as a browser on this host takes it.
+/// The URL of the status page for a browser on this host.
 fn page_url(address: SocketAddr, is_tls: bool) -> String {
     let scheme = if is_tls { "https" } else { "http" };
     if address.ip().is_unspecified() {
@@ -95,14 +75,14 @@ impl Running {
         self.local_addr
     }
 
-    /// Waits until they have ended without having been told to.
+    /// Waits for their unexpected end.
     pub(super) async fn ended(&mut self) -> RunError {
         RunError::of_task("endpoints", (&mut self.task).await)
     }
 
-    /// Ends them, and waits until they have.
+    /// Stops them, and waits until they have ended.
     pub(super) async fn stop(&mut self) {
-        // All that waits for it ends when it is gone.
+        // To drop it is the signal.
         drop(self.stop.take());
         if !self.task.is_finished() {
             let _ = (&mut self.task).await;
@@ -115,7 +95,7 @@ mod tests {
     use super::page_url;
 
     #[test]
-    fn the_page_is_a_link_to_open() {
+    fn the_page_has_a_url() {
         for (address, is_tls, page) in [
             ("0.0.0.0:2112", false, "http://localhost:2112/"),
             ("[::]:2112", true, "https://localhost:2112/"),

@@ -1,4 +1,4 @@
-//! How many files may be open, and what they are for: each connection is one.
+//! Shares the limit of open files between the parts: each connection is one.
 
 use std::num::NonZeroUsize;
 
@@ -6,51 +6,49 @@ use tcp_echo_metrics::cli::Config;
 use tcp_echo_prober::SocketStats;
 use tracing::warn;
 
-/// What the program has open besides connections to targets and of the echo server:
-/// listeners, event queues, timers, the log, files that are read, connections to the
-/// endpoints, look-ups. A quarter of the limit, where that is less.
+/// The files besides connections to targets and of the echo server: listeners, event queues,
+/// timers, the log, files being read, connections to the endpoints, look-ups. A quarter of the
+/// limit, if that is less.
 const RESERVE: usize = 800;
 
-/// How many connections there may be of each kind; `None` is any number.
+/// The maximum of connections of each kind; `None` is no limit.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Budget {
-    /// How many targets there may be at once, with those that may be asked for.
+    /// The maximum of targets, including those on demand.
     pub(super) targets: usize,
     /// To targets.
     pub(super) probing: Option<NonZeroUsize>,
-    /// Of the echo server, beside a prober. Alone it may take what there is: it accepts no
-    /// more when that is used up.
+    /// Of the echo server, beside a prober. Alone it may use all files: it stops accepting when
+    /// there are no more.
     pub(super) serving: Option<NonZeroUsize>,
-    /// What counts the targets without a socket. It knows if the log has told already that
-    /// not all will have one.
+    /// Counts the targets without a socket. It knows whether the shortage is logged already.
     pub(super) socket_stats: SocketStats,
 }
 
-/// What is wanted of the limit.
+/// The numbers of connections wanted.
 #[derive(Clone, Copy, Debug)]
 struct Wanted {
-    /// None where nothing is probed.
+    /// `None` without a prober.
     targets: Option<usize>,
-    /// None where nothing is served; 0 is any number.
+    /// `None` without a server; 0 is no limit.
     served: Option<usize>,
 }
 
-/// Raises the limit of open files to what the system allows, as far as it can, and shares it
-/// out. Says so where the connections to `listed` targets, to those that may be asked for and
-/// of the server don't all fit.
+/// Raises the limit of open files as far as the system allows, and shares it. Logs a warning if
+/// the connections to `listed` targets, to targets on demand and of the server don't all fit.
 pub(super) fn budget(config: &Config, listed: usize) -> Budget {
-    let asked = config.on_demand.as_ref().map_or(0, |limits| limits.max);
-    let targets = listed.saturating_add(asked);
+    let requested = config.on_demand.as_ref().map_or(0, |limits| limits.max);
+    let targets = listed.saturating_add(requested);
     let Some(limit) = raise_limit() else {
         return Budget {
             targets,
             ..Budget::default()
         };
     };
-    let most = config.server.max_connections.map_or(0, NonZeroUsize::get);
+    let max = config.server.max_connections.map_or(0, NonZeroUsize::get);
     let wanted = Wanted {
         targets: config.mode.probes().then_some(targets),
-        served: config.mode.serves().then_some(most),
+        served: config.mode.serves().then_some(max),
     };
     let budget = wanted.share(limit);
     if wanted.fits(limit, &budget) {
@@ -65,7 +63,7 @@ pub(super) fn budget(config: &Config, listed: usize) -> Budget {
         wanted = wanted.files(),
         targets,
         probing_sockets = sockets,
-        "too few files may be open for all connections: raise the limit, as with \
+        "the limit of open files is too low for all connections: raise it, as with \
          `ulimit -n` or LimitNOFILE"
     );
     budget
@@ -77,11 +75,11 @@ impl Wanted {
         let Some(targets) = self.targets else {
             return Budget::default();
         };
-        // The server leaves a quarter to targets, since a list may become longer later, and up
-        // to a half where there are as many.
+        // The server leaves a quarter to targets, since lists may grow, and up to a half if
+        // there are as many.
         let serving = self.served.map(|served| {
-            let most = rest - targets.clamp(rest / 4, rest / 2);
-            if served == 0 { most } else { served.min(most) }
+            let max = rest - targets.clamp(rest / 4, rest / 2);
+            if served == 0 { max } else { served.min(max) }
         });
         let probing = rest - serving.unwrap_or(0);
         Budget {
@@ -92,7 +90,7 @@ impl Wanted {
         }
     }
 
-    /// Whether all of it fits; what is without a limit fits.
+    /// Whether all connections fit. Without a limit they do.
     fn fits(self, limit: usize, budget: &Budget) -> bool {
         let within = |wanted: Option<usize>, share: Option<NonZeroUsize>| {
             wanted.unwrap_or(0) <= share.map_or_else(|| rest(limit), NonZeroUsize::get)
@@ -100,7 +98,7 @@ impl Wanted {
         within(self.targets, budget.probing) && within(self.served, budget.serving)
     }
 
-    /// The limit with which it would.
+    /// The limit that would fit all.
     fn files(self) -> usize {
         let parts = [self.targets, self.served, Some(RESERVE)];
         parts
@@ -124,7 +122,7 @@ const fn raise_limit() -> Option<usize> {
     None
 }
 
-/// Gives the limit as it then is; nothing where there is none.
+/// Returns the raised limit; `None` if there is none.
 #[cfg(unix)]
 fn raise_limit() -> Option<usize> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -135,11 +133,11 @@ fn raise_limit() -> Option<usize> {
         current: limit.maximum,
         ..limit
     };
-    // A system that refuses leaves the limit as it was.
+    // If the system refuses, the limit is unchanged.
     let current = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
         Err(error) => {
-            debug!(%error, "the limit of open files stays as it is");
+            debug!(%error, "cannot raise the limit of open files");
             limit.current
         }
     };
@@ -161,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reserve_is_left() {
+    fn a_reserve_remains() {
         assert_eq!(share(1024, Some(1100), None), [Some(768), None]);
         assert_eq!(share(1024, Some(3), None), [Some(768), None]);
         assert_eq!(share(20_000, Some(100_000), None), [Some(19_200), None]);
@@ -188,14 +186,11 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_known() {
+    fn a_limit_may_be_too_low() {
         assert!(fits(1024, Some(768), None) && !fits(1024, Some(769), None));
         assert!(fits(1024, None, Some(768)) && !fits(1024, None, Some(769)));
         assert!(fits(1024, Some(384), Some(384)) && !fits(1024, Some(384), Some(385)));
-        assert!(
-            fits(1024, Some(384), Some(0)),
-            "any number is what there is"
-        );
+        assert!(fits(1024, Some(384), Some(0)), "no limit fits");
         let wanted = |targets, served| Wanted { targets, served }.files();
         assert_eq!(wanted(Some(1100), Some(10_000)), 11_900);
         assert_eq!(wanted(None, Some(usize::MAX)), usize::MAX);

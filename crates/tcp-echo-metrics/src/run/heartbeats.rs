@@ -1,4 +1,4 @@
-//! Whether the slots of every target go on: a prober that hangs has none.
+//! Checks that the slots of every target advance, which those of a prober that hangs don't.
 
 use std::{
     sync::{
@@ -10,12 +10,12 @@ use std::{
 
 use tcp_echo_prober::{Event, Observer, Sensor, Session, Target};
 
-/// How late slots may be, in intervals of their target …
-const INTERVALS: u32 = 3;
-/// … and how late at least, whatever the interval.
-const LEAST: Duration = Duration::from_secs(5);
+/// The maximum delay of a slot in intervals of its target …
+const MAX_INTERVALS: u32 = 3;
+/// … but at least this.
+const MIN_LIMIT: Duration = Duration::from_secs(5);
 
-/// Detects targets whose schedule has stopped. Clones are handles to the same.
+/// Detects targets whose schedule has stopped. Clones share the targets.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Heartbeats(Arc<Mutex<Vec<Watched>>>);
 
@@ -24,7 +24,7 @@ struct Watched {
     name: Arc<str>,
     slots: Weak<AtomicU64>,
     limit: Duration,
-    /// The number of slots at the last change that was seen, and when that was.
+    /// The number of slots at the last check that saw a change, and the time of that.
     seen: (u64, Instant),
 }
 
@@ -40,15 +40,16 @@ impl Observer for Heartbeats {
         let watched = Watched {
             name: Arc::clone(target.name()),
             slots: Arc::downgrade(&slots),
-            // The first slot may wait for the first connection, as long as a timeout.
-            limit: LEAST.max(target.session().interval() * INTERVALS + target.session().timeout()),
+            // The first slot may wait for the first connection, up to a timeout.
+            limit: MIN_LIMIT
+                .max(target.session().interval() * MAX_INTERVALS + target.session().timeout()),
             seen: (0, Instant::now()),
         };
         let mut targets = self.lock();
         if targets.len() == targets.capacity() {
-            // Nobody may ever ask who is missing, and targets come and go all the same.
-            targets.retain(Watched::is_there);
-            // So that the next look is as far away as there are targets.
+            // Targets come and go also if no watchdog ever checks them.
+            targets.retain(Watched::exists);
+            // The next clean-up is due after as many new targets as there are now.
             let spare = targets.len();
             targets.reserve(spare);
         }
@@ -61,7 +62,7 @@ impl Sensor for Heartbeat {
     #[inline]
     fn on_event(&mut self, event: &Event, _session: &Session) {
         if matches!(event, Event::Sent { .. } | Event::Unsent { .. }) {
-            // Nobody else writes it.
+            // This is the only writer.
             let slots = self.0.load(Ordering::Relaxed);
             self.0.store(slots.wrapping_add(1), Ordering::Relaxed);
         }
@@ -69,28 +70,28 @@ impl Sensor for Heartbeat {
 }
 
 impl Watched {
-    fn is_there(&self) -> bool {
+    fn exists(&self) -> bool {
         self.slots.strong_count() > 0
     }
 }
 
 impl Heartbeats {
-    /// The name of a target whose slots don't go on, if there is one.
-    pub(super) fn missing(&self, now: Instant) -> Option<Arc<str>> {
+    /// The name of a target whose slots don't advance, if there is one.
+    pub(super) fn stuck(&self, now: Instant) -> Option<Arc<str>> {
         let mut targets = self.lock();
-        // Those that are gone have taken their sensors with them.
-        targets.retain(Watched::is_there);
-        let mut missing = None;
+        // Removed targets have dropped their sensors.
+        targets.retain(Watched::exists);
+        let mut stuck = None;
         for target in targets.iter_mut() {
             let slots = target.slots.upgrade();
             let slots = slots.map_or(target.seen.0, |slots| slots.load(Ordering::Relaxed));
             if slots != target.seen.0 {
                 target.seen = (slots, now);
             } else if now.saturating_duration_since(target.seen.1) > target.limit {
-                missing = Some(Arc::clone(&target.name));
+                stuck = Some(Arc::clone(&target.name));
             }
         }
-        missing
+        stuck
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Watched>> {
@@ -110,21 +111,21 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_missed_when_its_slots_stop_and_until_they_go_on() {
+    fn a_target_is_stuck_while_its_slots_do_not_advance() {
         let heartbeats = Heartbeats::default();
         let quick = attach(&heartbeats, "quick", Duration::from_millis(10));
         let _slow = attach(&heartbeats, "slow", Duration::from_secs(60));
         let after = |seconds| Instant::now() + Duration::from_secs(seconds);
-        assert_eq!(heartbeats.missing(after(4)), None);
-        assert_eq!(heartbeats.missing(after(6)).as_deref(), Some("quick"));
+        assert_eq!(heartbeats.stuck(after(4)), None);
+        assert_eq!(heartbeats.stuck(after(6)).as_deref(), Some("quick"));
         quick.0.store(1, Ordering::Relaxed);
-        assert_eq!(heartbeats.missing(after(8)), None);
-        assert_eq!(heartbeats.missing(after(12)), None);
-        assert_eq!(heartbeats.missing(after(14)).as_deref(), Some("quick"));
+        assert_eq!(heartbeats.stuck(after(8)), None);
+        assert_eq!(heartbeats.stuck(after(12)), None);
+        assert_eq!(heartbeats.stuck(after(14)).as_deref(), Some("quick"));
     }
 
     #[test]
-    fn targets_that_come_and_go_are_not_kept() {
+    fn removed_targets_are_not_kept() {
         let heartbeats = Heartbeats::default();
         let _stays = attach(&heartbeats, "stays", Duration::from_millis(10));
         for _ in 0..1000 {
@@ -134,11 +135,11 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_is_gone_is_not_missed() {
+    fn a_removed_target_is_not_stuck() {
         let heartbeats = Heartbeats::default();
         drop(attach(&heartbeats, "gone", Duration::from_millis(10)));
         assert_eq!(
-            heartbeats.missing(Instant::now() + Duration::from_secs(100)),
+            heartbeats.stuck(Instant::now() + Duration::from_secs(100)),
             None
         );
         assert!(heartbeats.lock().is_empty());

@@ -1,4 +1,4 @@
-//! Reading the targets files again, and telling how it went and how it goes with each source.
+//! Reloads of the targets files, and their status.
 
 use std::{convert::Infallible, future::Future};
 
@@ -6,21 +6,21 @@ use tcp_echo_exporter::{Endpoints, ReloadStatus, SourceStatus};
 use tcp_echo_targets::Handle;
 use tokio::runtime;
 
-/// Reloads the targets files when it is told to.
+/// Reloads the targets files on request.
 pub(super) struct Reload {
     source: Handle,
     status: ReloadStatus,
 }
 
 impl Reload {
-    /// Of a source that was loaded once.
+    /// Reloads of a source that was loaded once.
     pub(super) fn new(source: Handle) -> Self {
         let status = ReloadStatus::loaded(source.status().success_time);
         Self { source, status }
     }
 
-    /// Lets the endpoints tell how it goes, and ask for it.
-    pub(super) fn show(&self, endpoints: Endpoints) -> Endpoints {
+    /// Adds the reload and its status to the endpoints.
+    pub(super) fn extend(&self, endpoints: Endpoints) -> Endpoints {
         let (source, shown) = (self.source.clone(), self.source.clone());
         let runtime = runtime::Handle::current();
         endpoints
@@ -29,14 +29,14 @@ impl Reload {
             .with_reload(move || Ok(runtime.block_on(source.reload())?))
     }
 
-    /// Begins a reload, whose result is told by the log and the metrics.
+    /// Begins a reload. Log and metrics have its result.
     pub(super) fn begin(&self) {
         let source = self.source.clone();
-        // It ends by itself, and reads no more than the source lets it.
+        // The source bounds the time and the size of a reload.
         tokio::spawn(async move { source.reload().await });
     }
 
-    /// Keeps the metrics at what the source says of its loads, whatever their cause.
+    /// Updates the metrics after each load, whatever caused it.
     pub(super) fn follow(&self) -> impl Future<Output = Infallible> + Send + use<> {
         let (mut source, status) = (self.source.clone(), self.status.clone());
         async move {

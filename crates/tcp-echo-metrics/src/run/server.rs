@@ -1,5 +1,4 @@
-//! The echo server, on a thread of its own, so that nothing else of the program comes
-//! between a probe and its echo.
+//! The echo server, on a thread of its own, so that no other part delays an echo.
 
 use std::{
     io,
@@ -13,9 +12,9 @@ use tcp_echo_metrics::cli;
 use tcp_echo_server::{Address, Server, ServerConfig, ServerHandle, ServerStats};
 use tokio::sync::oneshot;
 
-use super::{RunError, files::Budget};
+use super::{error::RunError, files::Budget};
 
-/// What the part is called in messages.
+/// The name of the part in messages.
 const PART: &str = "echo server";
 
 /// A running echo server.
@@ -28,15 +27,15 @@ pub(super) struct EchoServer {
 }
 
 impl EchoServer {
-    /// Lets it run, on `listeners` if there are any, else on its own address; with no more
-    /// connections than its share of the files.
+    /// Starts it on `listeners`, or on its own address if there are none, with at most as many
+    /// connections as its share of open files.
     pub(super) async fn start(
         config: &cli::ServerConfig,
         budget: &Budget,
         listeners: Vec<TcpListener>,
     ) -> Result<Self, RunError> {
         let mut limits = ServerConfig::default();
-        limits.max_connections = least(config.max_connections, budget.serving);
+        limits.max_connections = lower(config.max_connections, budget.serving);
         limits.max_connections_per_ip = config.max_connections_per_ip;
         limits.idle_timeout = config.idle_timeout;
         limits.slow_reader_timeout = config.slow_reader_timeout;
@@ -68,22 +67,22 @@ impl EchoServer {
         &self.stats
     }
 
-    /// What asks its thread for a sign of life.
+    /// A handle to ping its thread.
     pub(super) fn handle(&self) -> ServerHandle {
         self.handle.clone()
     }
 
-    /// Waits until it has ended without having been told to.
+    /// Waits for its unexpected end.
     pub(super) async fn ended(&mut self) -> RunError {
         let reason = match (&mut self.ended).await {
-            Ok(Ok(())) => "it serves no longer".to_owned(),
+            Ok(Ok(())) => "its loop returned".to_owned(),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "its thread panicked".to_owned(),
         };
         RunError::Ended { part: PART, reason }
     }
 
-    /// Ends it, and waits until it has.
+    /// Stops it, and waits until it has ended.
     pub(super) async fn stop(self) {
         self.handle.stop();
         let thread = self.thread;
@@ -91,8 +90,8 @@ impl EchoServer {
     }
 }
 
-/// The lesser of two limits.
-fn least(one: Option<NonZeroUsize>, other: Option<NonZeroUsize>) -> Option<NonZeroUsize> {
+/// The lower of two limits.
+fn lower(one: Option<NonZeroUsize>, other: Option<NonZeroUsize>) -> Option<NonZeroUsize> {
     [one, other].into_iter().flatten().min()
 }
 

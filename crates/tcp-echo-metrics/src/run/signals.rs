@@ -1,4 +1,4 @@
-//! What tells the program to end, or to read its files again.
+//! Signals to end the program, and to reload its files.
 
 #[cfg(unix)]
 mod unix;

@@ -1,13 +1,12 @@
-//! Signs of life for a service manager that wants them.
+//! Heartbeats for the watchdog of a service manager.
 //!
-//! One is given only when every part of the program has shown that it lives: the
-//! thread of the endpoints by giving it, that of the echo server by answering, and
-//! those that probe by slots of every target that go on. So a part that hangs gets the
-//! whole program restarted, while a peer that is dead does not: its slots go on.
+//! A heartbeat needs every part to be alive: the thread of the endpoints sends it, the echo
+//! server has to answer a ping, and the slots of every target have to advance. So the manager
+//! restarts a program with a part that hangs, but not one with a dead peer, whose slots
+//! advance as well.
 
 use std::time::{Duration, Instant};
 
-use tcp_echo_metrics::service::Supervisor;
 use tcp_echo_server::ServerHandle;
 use tokio::{
     task::AbortHandle,
@@ -15,12 +14,12 @@ use tokio::{
 };
 use tracing::warn;
 
-use super::{heartbeats::Heartbeats, server::EchoServer};
+use super::{heartbeats::Heartbeats, server::EchoServer, service::Supervisor};
 
-/// How many signs are given in the time in which one is wanted.
-const SIGNS: u32 = 3;
+/// The number of heartbeats per timeout of the watchdog.
+const HEARTBEATS_PER_TIMEOUT: u32 = 3;
 
-/// Signs are given until this is dropped.
+/// Sends heartbeats until it is dropped.
 pub(super) struct Watchdog(Option<AbortHandle>);
 
 impl Drop for Watchdog {
@@ -31,7 +30,7 @@ impl Drop for Watchdog {
     }
 }
 
-/// Begins to give signs, if anybody wants them.
+/// Starts to send heartbeats, if there is a watchdog.
 pub(super) fn start(
     supervisor: &Supervisor,
     server: Option<&EchoServer>,
@@ -41,25 +40,22 @@ pub(super) fn start(
         return Watchdog(None);
     };
     let server = server.map(EchoServer::handle);
-    let alive = supervisor.signs();
+    let heartbeat = supervisor.heartbeat();
     let task = tokio::spawn(async move {
-        let every = limit / SIGNS;
-        let mut ticks = interval(every);
+        let period = limit / HEARTBEATS_PER_TIMEOUT;
+        let mut ticks = interval(period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut said = false;
+        let mut is_logged = false;
         loop {
             ticks.tick().await;
-            match hung(server.as_ref(), &heartbeats, every).await {
+            match hung(server.as_ref(), &heartbeats, period).await {
                 None => {
-                    said = false;
-                    alive();
+                    is_logged = false;
+                    heartbeat();
                 }
-                Some(part) if !said => {
-                    said = true;
-                    warn!(
-                        part,
-                        "a part of the program hangs: no sign of life is given"
-                    );
+                Some(part) if !is_logged => {
+                    is_logged = true;
+                    warn!(part, "a part hangs: sending no heartbeats to the watchdog");
                 }
                 Some(_) => {}
             }
@@ -68,7 +64,7 @@ pub(super) fn start(
     Watchdog(Some(task.abort_handle()))
 }
 
-/// What hangs, if anything does.
+/// The part that hangs, if one does.
 async fn hung(
     server: Option<&ServerHandle>,
     heartbeats: &Heartbeats,
@@ -79,6 +75,6 @@ async fn hung(
     {
         return Some("echo server".to_owned());
     }
-    let target = heartbeats.missing(Instant::now())?;
+    let target = heartbeats.stuck(Instant::now())?;
     Some(format!("prober, at target {target}"))
 }

@@ -12,8 +12,8 @@ use std::time::Duration;
 use std::{fs, thread};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use tcp_echo_metrics::live::{Live, LiveTargets};
 use tcp_echo_prober::Observer;
+use tcp_echo_report::live::{Live, LiveTargets};
 
 mod tmux;
 

@@ -1,9 +1,5 @@
-//! The program as a service: how it is described to managers, and what it does when one
-//! has started it.
+//! The program as a service, and its actions on services.
 
-#[cfg(test)]
-#[cfg(unix)]
-mod definitions;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod no_manager;

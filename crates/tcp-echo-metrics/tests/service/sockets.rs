@@ -81,10 +81,7 @@ fn sockets_that_are_of_no_use_end_it_at_its_start() {
         .args(ANYWHERE)
         .output();
     let text = String::from_utf8(output.unwrap().stderr).unwrap();
-    assert!(
-        text.contains("the socket echo that was handed down can't be used"),
-        "{text}"
-    );
+    assert!(text.contains("cannot use the passed socket echo"), "{text}");
 }
 
 #[test]

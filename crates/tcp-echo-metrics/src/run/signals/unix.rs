@@ -1,10 +1,10 @@
-//! SIGINT and SIGTERM to end, SIGHUP to read files again.
+//! SIGINT and SIGTERM to end, SIGHUP to reload.
 
 use std::{future::Future, io};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Listens from now on; gives the name of the signal that came.
+/// Listens from now on. The future returns the name of the signal.
 pub(in crate::run) fn listen() -> io::Result<impl Future<Output = &'static str>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -16,7 +16,7 @@ pub(in crate::run) fn listen() -> io::Result<impl Future<Output = &'static str>>
     })
 }
 
-/// Orders to read files again: SIGHUP, which therefore ends nothing.
+/// Requests to reload: SIGHUP, which no longer ends the program.
 pub(in crate::run) struct Reloads(Signal);
 
 impl Reloads {
@@ -25,7 +25,7 @@ impl Reloads {
         Ok(Self(signal(SignalKind::hangup())?))
     }
 
-    /// Waits for the next one.
+    /// Waits for the next request.
     pub(in crate::run) async fn next(&mut self) {
         if self.0.recv().await.is_none() {
             std::future::pending::<()>().await;

@@ -1,10 +1,10 @@
-//! The events of a console to end; nothing has files read again.
+//! Events of a console to end; there is none to reload.
 
 use std::{future::Future, io};
 
 use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
 
-/// Listens from now on; gives the name of the event that came.
+/// Listens from now on. The future returns the name of the event.
 pub(in crate::run) fn listen() -> io::Result<impl Future<Output = &'static str>> {
     let (mut c, mut break_) = (ctrl_c()?, ctrl_break()?);
     let (mut close, mut shutdown) = (ctrl_close()?, ctrl_shutdown()?);
@@ -18,7 +18,7 @@ pub(in crate::run) fn listen() -> io::Result<impl Future<Output = &'static str>>
     })
 }
 
-/// Orders to read files again, of which this system has none.
+/// Requests to reload, which this system does not have.
 pub(in crate::run) struct Reloads;
 
 impl Reloads {
@@ -31,7 +31,7 @@ impl Reloads {
         Ok(Self)
     }
 
-    /// Waits for one, for ever.
+    /// Waits for ever.
     #[expect(
         clippy::needless_pass_by_ref_mut,
         reason = "other systems count what was delivered"

@@ -1,0 +1,32 @@
+//! Go's spelling of flags for clap.
+//!
+//! Programs in Go write long flags with one dash: `-name value` or `-name=value`, as well as
+//! `--name value` and `--name=value`. clap knows the latter two.
+//!
+//! - [`rewrite`] makes the last spelling of all of them, for clap to parse.
+//! - [`completions`] has shells complete both spellings.
+//!
+//! ```
+//! use clap::{Arg, Command};
+//! use tcp_echo_flags::{Shell, completions, rewrite};
+//!
+//! let command = Command::new("echo")
+//!     .no_binary_name(true)
+//!     .arg(Arg::new("mode").long("mode").value_parser(["server", "client"]));
+//! let args = rewrite(&command, ["-mode", "client"].map(str::to_owned));
+//! assert_eq!(args, ["--mode=client"]);
+//! let matches = command.clone().try_get_matches_from(args)?;
+//! assert_eq!(matches.get_one::<String>("mode").unwrap(), "client");
+//!
+//! let script = completions(Shell::Bash, &command);
+//! assert!(script.contains("server client"));
+//! # Ok::<(), clap::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod completions;
+mod rewrite;
+
+pub use completions::{Shell, completions, value_name};
+pub use rewrite::{is_given, join, names, rewrite};

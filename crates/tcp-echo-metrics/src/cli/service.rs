@@ -1,0 +1,141 @@
+//! The command line of the service.
+
+use clap::{Arg, CommandFactory as _};
+use tcp_echo_service::{Action, CommandLine};
+
+use super::config::{Config, ServiceAction};
+use super::flags::Flags;
+
+impl Config {
+    /// The action on the service; `None` if there is none, or the program runs as the service.
+    pub fn service_action(&self) -> Option<Action> {
+        Some(match self.service? {
+            ServiceAction::Install => Action::Install(self.command_line()),
+            ServiceAction::Uninstall => Action::Uninstall,
+            ServiceAction::Start => Action::Start,
+            ServiceAction::Stop => Action::Stop,
+            ServiceAction::Restart => Action::Restart,
+            ServiceAction::Status => Action::Status,
+            ServiceAction::Run => return None,
+        })
+    }
+
+    /// The command line of a service with this configuration: the flags given.
+    pub fn command_line(&self) -> CommandLine {
+        let file_flags = file_flags();
+        let mut command_line = CommandLine::new().listens_on(self.metrics.port());
+        if self.mode.serves() {
+            command_line = command_line.listens_on(self.server.listen.port());
+        }
+        for given in &self.given {
+            command_line = match file_of(given, &file_flags) {
+                Some((name, file)) => command_line.file_arg(name, file),
+                None => command_line.arg(given),
+            };
+        }
+        command_line
+    }
+}
+
+/// The flags whose values are files.
+fn file_flags() -> Vec<String> {
+    let command = Flags::command();
+    let takes_file = |flag: &&Arg| tcp_echo_flags::value_name(flag) == "FILE";
+    command
+        .get_arguments()
+        .filter(takes_file)
+        .filter_map(|flag| flag.get_long().map(str::to_owned))
+        .collect()
+}
+
+/// The flag and its value, if that is a file.
+fn file_of<'a>(given: &'a str, file_flags: &[String]) -> Option<(&'a str, &'a str)> {
+    let (name, value) = given.strip_prefix("--")?.split_once('=')?;
+    let is_file = file_flags.iter().any(|flag| flag == name) && !value.is_empty();
+    is_file.then_some((name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tcp_echo_service::{ServiceError, Spec};
+
+    use super::*;
+    use crate::cli;
+
+    fn spec_of(config: &Config) -> Result<Spec, ServiceError> {
+        let program = Path::new("/usr/local/bin/tcp-echo-metrics");
+        Spec::new(&config.service_options, &config.command_line(), program)
+    }
+
+    fn spec(args: &[&str]) -> Result<Spec, ServiceError> {
+        spec_of(&cli::parse(args, |_| None).unwrap())
+    }
+
+    #[test]
+    fn a_service_is_installed_with_the_flags_given() {
+        let args = [
+            "-svc",
+            "install",
+            "-svc-name=x",
+            "-svc-account",
+            "echo",
+            "-mode",
+            "both",
+            "-target=a=:1",
+        ];
+        let spec = spec(&args).unwrap();
+        assert_eq!(
+            spec.arguments,
+            ["--svc=run", "--mode=both", "--target=a=:1"]
+        );
+        assert_eq!((&*spec.name, spec.account.as_deref()), ("x", Some("echo")));
+        assert!(!spec.user && !spec.low_port);
+    }
+
+    #[test]
+    fn a_service_is_installed_with_the_flags_in_the_environment() {
+        let variable = |name: &str| (name == "TCP_ECHO_TARGET").then(|| "a=:1,b=:2".into());
+        let config = cli::parse(["-svc=install"], variable).unwrap();
+        assert_eq!(
+            spec_of(&config).unwrap().arguments,
+            ["--svc=run", "--target=a=:1", "--target=b=:2"]
+        );
+    }
+
+    #[test]
+    fn privileges_are_for_ports_that_are_listened_on() {
+        for (args, low) in [
+            (&["-listen=:7"][..], true),
+            (&["-metrics=:80"], true),
+            (&["-listen=:1024"], false),
+            (&["-listen=:0"], false),
+            (&["-mode=client", "-listen=:7"], false),
+            (&["-mode=client", "-target=x:7"], false),
+        ] {
+            assert_eq!(spec(args).unwrap().low_port, low, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn files_among_the_flags_are_recognized() {
+        let flags = file_flags();
+        assert!(flags.iter().any(|flag| flag == "targets"));
+        assert_eq!(
+            file_of("--targets=a=b.yml", &flags),
+            Some(("targets", "a=b.yml"))
+        );
+        assert_eq!(file_of("--target=a.yml", &flags), None);
+        assert_eq!(file_of("--targets=", &flags), None);
+        let file = std::path::absolute("a.yml").unwrap();
+        let spec = spec(&["-targets=a.yml"]).unwrap();
+        assert_eq!(spec.files, [file.to_str().unwrap()]);
+    }
+
+    #[test]
+    fn line_breaks_are_refused() {
+        let error = spec(&["-target", "a\nExecStartPre x=h:4000"]).unwrap_err();
+        assert!(error.to_string().contains(r"\n"), "{error}");
+    }
+}

@@ -1,0 +1,271 @@
+//! Validates flags against each other, and converts them to a configuration.
+
+use std::collections::HashSet;
+
+use tcp_echo_exporter::Lifecycle;
+use tcp_echo_flags::is_given;
+use tcp_echo_log::{LogConfig, LogLevel};
+use tcp_echo_prober::{ConfigError, Networks, OnDemandLimits, SessionConfig};
+use tcp_echo_report::{ReportConfig, WatchConfig};
+#[cfg(feature = "service")]
+use tcp_echo_service::ServiceOptions;
+
+use super::config::{ClientConfig, Config, IpFamily, ServerConfig};
+use super::error::UsageError;
+use super::flags::Flags;
+use super::target::TargetSpec;
+
+/// Validates flags and converts them. `origin` returns the name of a flag as the user gave it;
+/// `given` becomes a part of the configuration.
+pub(super) fn config(
+    flags: Flags,
+    given: Vec<String>,
+    origin: impl Fn(&str) -> String,
+) -> Result<Config, UsageError> {
+    // The default target is for command lines without any source of targets.
+    let has_other_targets = !flags.targets.is_empty() || flags.web.enable_probe;
+    let targets = if has_other_targets && !is_given(&given, "target") {
+        Vec::new()
+    } else {
+        flags.target.clone()
+    };
+    refuse_duplicates(&targets, &origin)?;
+    refuse_contradictions(&flags, &origin)?;
+    refuse_session(&flags, &origin)?;
+    let watch = watch(&flags, &given, &origin)?;
+    let on_demand = on_demand(&flags, watch.is_some(), &origin)?;
+    // Only warnings belong around a report.
+    let is_report = watch.as_ref().is_some_and(|watch| !watch.live);
+    let level = if is_report && !is_given(&given, "log-level") {
+        LogLevel::Warn
+    } else {
+        flags.log_level
+    };
+    Ok(Config {
+        mode: flags.mode,
+        server: ServerConfig {
+            listen: flags.listen,
+            max_connections: flags.max_connections,
+            max_connections_per_ip: flags.max_connections_per_ip,
+            idle_timeout: flags.idle_timeout,
+            slow_reader_timeout: flags.slow_reader_timeout,
+            allow: networks(flags.allow),
+        },
+        client: ClientConfig {
+            targets,
+            files: flags.targets,
+            shard: flags.shard,
+            threads: flags.threads,
+            interval: flags.interval,
+            timeout: flags.timeout,
+            window: flags.window,
+            buckets: flags.buckets.0,
+            stall: flags.stall,
+            reconnect_max: flags.reconnect_max,
+            dns_refresh: flags.dns_refresh,
+            dns_max: flags.dns_max,
+            discover_allow: networks(flags.discover_allow),
+            dns_stale: flags.dns_stale,
+            timestamps: flags.timestamps,
+            ip: flags.ip,
+            source: flags.source,
+            interface: flags.interface,
+            dscp: flags.dscp,
+        },
+        metrics: flags.web.metrics,
+        #[cfg(feature = "tls")]
+        web_config: flags.web.web_config,
+        allowed_hosts: flags.web.allowed_hosts,
+        lifecycle: match flags.web.enable_lifecycle {
+            None => Lifecycle::ThisHost,
+            Some(true) => Lifecycle::Anyone,
+            Some(false) => Lifecycle::Nobody,
+        },
+        on_demand,
+        #[cfg(feature = "service")]
+        service: flags.service.svc,
+        #[cfg(feature = "service")]
+        service_options: ServiceOptions {
+            name: flags.service.svc_name,
+            user: flags.service.svc_user,
+            account: flags.service.svc_account,
+        },
+        watch,
+        log: LogConfig {
+            format: flags.log_format,
+            level,
+        },
+        given,
+    })
+}
+
+/// The networks of a repeatable flag; `None` if it is not given.
+fn networks(lists: Vec<Networks>) -> Option<Networks> {
+    Some(lists.into_iter().collect()).filter(|networks: &Networks| !networks.is_empty())
+}
+
+/// Refuses values that contradict those of other flags.
+fn refuse_contradictions(flags: &Flags, origin: impl Fn(&str) -> String) -> Result<(), UsageError> {
+    #[cfg(feature = "service")]
+    if flags.service.svc_user
+        && let Some(account) = &flags.service.svc_account
+    {
+        return Err(UsageError::InvalidValue {
+            value: account.clone(),
+            origin: origin("svc-account"),
+            reason: format!(
+                "with {} the service runs as the user who installs it",
+                origin("svc-user")
+            ),
+        });
+    }
+    if let Some(source) = flags.source {
+        let excluded = if source.is_ipv4() {
+            IpFamily::V6
+        } else {
+            IpFamily::V4
+        };
+        if flags.ip == excluded {
+            return Err(UsageError::InvalidValue {
+                value: source.to_string(),
+                origin: origin("source"),
+                reason: format!("{} selects the other family", origin("ip")),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses durations that no session accepts, if there are sessions.
+fn refuse_session(flags: &Flags, origin: impl Fn(&str) -> String) -> Result<(), UsageError> {
+    if !flags.mode.probes() {
+        return Ok(());
+    }
+    let session = SessionConfig::new(flags.interval, flags.timeout);
+    let session = session.and_then(|session| match flags.stall {
+        Some(stall) => session.with_stall(stall),
+        None => Ok(session),
+    });
+    let Err(error) = session else {
+        return Ok(());
+    };
+    let (value, name, reason) = match error {
+        ConfigError::Duration { name, value } => (value, name, "use at most 24h".to_owned()),
+        ConfigError::InFlight { interval, timeout } => {
+            let max = SessionConfig::MAX_IN_FLIGHT;
+            let interval_flag = origin("interval");
+            let reason = format!(
+                "with {interval_flag} {interval:?} more than {max} probes would be in flight"
+            );
+            (timeout, "timeout", reason)
+        }
+        other => return Err(UsageError::Other(other.to_string())),
+    };
+    Err(UsageError::InvalidValue {
+        value: format!("{value:?}"),
+        origin: origin(name),
+        reason,
+    })
+}
+
+/// The limits of targets on demand, if that is enabled.
+fn on_demand(
+    flags: &Flags,
+    is_foreground: bool,
+    origin: impl Fn(&str) -> String,
+) -> Result<Option<OnDemandLimits>, UsageError> {
+    if !flags.web.enable_probe {
+        return Ok(None);
+    }
+    let networks: Networks = flags.web.probe_allow.iter().cloned().collect();
+    let reason = if !flags.mode.probes() {
+        format!("{} is server, not client or both", origin("mode"))
+    } else if is_foreground {
+        "a report and a live view need a fixed set of targets".to_owned()
+    } else if networks.is_empty() {
+        format!(
+            "needs {}, as in 10.0.0.0/8,192.168.0.0/16",
+            origin("web.probe-allow")
+        )
+    } else {
+        return Ok(Some(OnDemandLimits {
+            networks,
+            idle: flags.web.probe_idle,
+            max: flags.web.probe_max.get(),
+        }));
+    };
+    Err(UsageError::InvalidValue {
+        value: "true".to_owned(),
+        origin: origin("web.enable-probe"),
+        reason,
+    })
+}
+
+/// The run in the foreground, if it is one.
+fn watch(
+    flags: &Flags,
+    given: &[String],
+    origin: impl Fn(&str) -> String,
+) -> Result<Option<WatchConfig>, UsageError> {
+    let reports = [
+        ("count", flags.count.is_some()),
+        ("duration", flags.duration.is_some()),
+        ("output", is_given(given, "output")),
+        ("max-loss", is_given(given, "max-loss")),
+        ("verbose", flags.verbose),
+    ];
+    let report = reports.iter().any(|(_, is_set)| *is_set);
+    #[cfg(feature = "terminal")]
+    let live = flags.live;
+    #[cfg(not(feature = "terminal"))]
+    let live = false;
+    let first = reports.into_iter().chain([("live", live)]);
+    let Some((first, _)) = first.into_iter().find(|(_, is_set)| *is_set) else {
+        return Ok(None);
+    };
+    let refused = |reason: String| {
+        Err(UsageError::NotWatched {
+            flag: origin(first),
+            reason,
+        })
+    };
+    #[cfg(feature = "service")]
+    if flags.service.svc.is_some() {
+        return refused(format!("{} is for a service", origin("svc")));
+    }
+    if !flags.mode.probes() {
+        return refused(format!("{} is server, not client or both", origin("mode")));
+    }
+    if flags.verbose && live {
+        return Err(UsageError::InvalidValue {
+            value: "true".to_owned(),
+            origin: origin("verbose"),
+            reason: format!("{} uses the terminal", origin("live")),
+        });
+    }
+    Ok(Some(WatchConfig {
+        count: flags.count,
+        duration: flags.duration,
+        report: report.then_some(ReportConfig {
+            output: flags.output,
+            max_loss: flags.max_loss,
+        }),
+        verbose: flags.verbose,
+        live,
+    }))
+}
+
+/// Refuses two targets with one name, which would share their series.
+fn refuse_duplicates(
+    targets: &[TargetSpec],
+    origin: impl Fn(&str) -> String,
+) -> Result<(), UsageError> {
+    let mut seen = HashSet::new();
+    if let Some(duplicate) = targets.iter().find(|target| !seen.insert(&target.name)) {
+        return Err(UsageError::DuplicateTarget {
+            name: duplicate.name.clone(),
+            origin: origin("target"),
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! Stands in for a service manager in a build without the feature `service`.
+
+use std::{convert::Infallible, future::pending, net::TcpListener, time::Duration};
+
+/// No sockets are passed.
+#[derive(Debug, Default)]
+pub(in crate::run) struct Sockets {
+    pub(in crate::run) echo: Vec<TcpListener>,
+    pub(in crate::run) metrics: Vec<TcpListener>,
+}
+
+impl Sockets {
+    #[expect(clippy::unnecessary_wraps, reason = "passed sockets may be invalid")]
+    pub(in crate::run) fn take() -> Result<Self, Infallible> {
+        Ok(Self::default())
+    }
+}
+
+/// Nobody is notified.
+#[derive(Debug, Default)]
+pub(in crate::run) struct Supervisor(());
+
+impl Drop for Supervisor {
+    /// A manager would be waited for.
+    fn drop(&mut self) {}
+}
+
+#[expect(clippy::unused_self, reason = "a supervisor has a state")]
+impl Supervisor {
+    pub(in crate::run) fn ready(&self, status: &str) {
+        tracing::trace!(status, "ready");
+    }
+
+    pub(in crate::run) fn stopping(&self) {}
+
+    pub(in crate::run) fn watchdog(&self) -> Option<Duration> {
+        None
+    }
+
+    pub(in crate::run) fn heartbeat(&self) -> impl Fn() + Send + use<> {
+        || {}
+    }
+
+    #[expect(clippy::needless_pass_by_ref_mut, reason = "a supervisor has a state")]
+    pub(in crate::run) async fn order(&mut self) -> &'static str {
+        pending().await
+    }
+}

@@ -1,0 +1,79 @@
+//! The configuration of a run in the foreground.
+
+use std::num::NonZeroU64;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The configuration of a run in the foreground.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchConfig {
+    /// The run ends after this many slots of each target have an outcome.
+    pub count: Option<NonZeroU64>,
+    /// The run ends after this long, above zero.
+    pub duration: Option<Duration>,
+    /// The report at the end of the run, if there is one.
+    pub report: Option<ReportConfig>,
+    /// Whether to print a line for each probe.
+    pub verbose: bool,
+    /// Whether to show a live view in the terminal. Needs the feature `terminal`.
+    pub live: bool,
+}
+
+/// The configuration of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReportConfig {
+    /// The format.
+    pub output: Output,
+    /// The exit status is 0 up to this loss.
+    pub max_loss: Percent,
+}
+
+/// The format of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Output {
+    /// A table, for people.
+    Table,
+    /// A JSON object, for programs.
+    Json,
+}
+
+impl Output {
+    /// The names of the formats.
+    pub const NAMES: [&'static str; 2] = ["table", "json"];
+}
+
+/// A text that names no format of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("use table or json")]
+pub struct UnknownOutput;
+
+impl FromStr for Output {
+    type Err = UnknownOutput;
+
+    fn from_str(name: &str) -> Result<Self, UnknownOutput> {
+        match name {
+            "table" => Ok(Self::Table),
+            "json" => Ok(Self::Json),
+            _ => Err(UnknownOutput),
+        }
+    }
+}
+
+/// A number from 0 to 100.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Percent(f64);
+
+/// It is never a NaN.
+impl Eq for Percent {}
+
+impl Percent {
+    /// The percentage, if the number is from 0 to 100.
+    pub fn new(percent: f64) -> Option<Self> {
+        (0.0..=100.0).contains(&percent).then_some(Self(percent))
+    }
+
+    /// The number.
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}

@@ -1,0 +1,14 @@
+//! The report: totals of all targets, as a table or as JSON.
+
+mod histogram;
+pub(crate) mod lines;
+mod rtts;
+mod schema;
+mod table;
+mod target_totals;
+mod totals;
+
+pub use crate::format::Charset;
+pub use schema::{Ended, Report, Run, TargetReport};
+pub use table::render as table;
+pub use totals::{Totals, TotalsSensor};

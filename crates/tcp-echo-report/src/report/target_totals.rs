@@ -1,0 +1,288 @@
+//! The totals of one target.
+
+use std::net::SocketAddr;
+
+use tcp_echo_prober::{ConnectFailure, DisconnectReason, Event, Seq, SessionConfig, UnsentReason};
+
+use super::rtts::Rtts;
+
+/// The totals of one target.
+#[derive(Clone, Debug)]
+pub(super) struct TargetTotals {
+    /// The number of slots to count.
+    limit: u64,
+    /// No more events will come.
+    is_abandoned: bool,
+    /// The last probe counted so far.
+    last: Seq,
+    pub(super) sent: u64,
+    pub(super) received: u64,
+    pub(super) timeouts: u64,
+    pub(super) late: u64,
+    pub(super) unexpected: u64,
+    unsent: [u64; UnsentReason::ALL.len()],
+    pub(super) connects: u64,
+    failures: [u64; ConnectFailure::ALL.len()],
+    disconnects: [u64; DisconnectReason::ALL.len()],
+    /// The address of the last connection.
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) rtts: Rtts,
+    pub(super) jitter_seconds: f64,
+    pub(super) retransmits: Option<u64>,
+}
+
+impl TargetTotals {
+    /// Counts up to `limit` slots of a target of such sessions.
+    pub(super) fn new(session: &SessionConfig, limit: u64) -> Self {
+        Self {
+            limit,
+            is_abandoned: false,
+            last: Seq(0),
+            sent: 0,
+            received: 0,
+            timeouts: 0,
+            late: 0,
+            unexpected: 0,
+            unsent: [0; UnsentReason::ALL.len()],
+            connects: 0,
+            failures: [0; ConnectFailure::ALL.len()],
+            disconnects: [0; DisconnectReason::ALL.len()],
+            peer: None,
+            rtts: Rtts::new(session.timeout()),
+            jitter_seconds: 0.0,
+            retransmits: None,
+        }
+    }
+
+    /// Counts an event. Returns the number of slots counted, or `None` if the event is ignored.
+    /// `jitter` is that of the session, in seconds.
+    pub(super) fn count(&mut self, event: &Event, jitter: impl FnOnce() -> f64) -> Option<u64> {
+        match *event {
+            Event::Sent { seq, .. } if self.is_open() => {
+                self.last = seq;
+                self.sent += 1;
+                return Some(1);
+            }
+            Event::Unsent { reason, slots } if self.is_open() => {
+                let slots = slots.min(self.limit - self.slots());
+                self.unsent[reason as usize] += slots;
+                return Some(slots);
+            }
+            Event::Received {
+                seq,
+                rtt,
+                host_delay,
+            } if seq <= self.last => {
+                self.received += 1;
+                self.rtts.record(rtt, host_delay);
+                self.jitter_seconds = jitter();
+            }
+            Event::TimedOut { seq } if seq <= self.last => self.timeouts += 1,
+            Event::Late { seq } if seq <= self.last => self.late += 1,
+            Event::Unexpected if !self.is_complete() => self.unexpected += 1,
+            Event::Connected { address, .. } if !self.is_complete() => {
+                self.connects += 1;
+                self.peer = Some(address);
+            }
+            Event::ConnectFailed { reason } if !self.is_complete() => {
+                self.failures[reason as usize] += 1;
+            }
+            Event::Disconnected { reason } if !self.is_complete() => {
+                self.disconnects[reason as usize] += 1;
+            }
+            // The last of them comes when the connection is closed at the end.
+            Event::TcpInfo(info) => self.retransmits = Some(info.retransmits),
+            _ => return None,
+        }
+        Some(0)
+    }
+
+    /// Stops counting slots.
+    pub(super) fn close(&mut self) {
+        self.limit = self.slots();
+    }
+
+    /// Stops counting slots; no outcomes of those in flight will come.
+    pub(super) fn abandon(&mut self) {
+        self.close();
+        self.is_abandoned = true;
+    }
+
+    /// The slots counted: those with an outcome and those in flight.
+    pub(super) fn slots(&self) -> u64 {
+        self.sent + self.unsent_total()
+    }
+
+    pub(super) fn in_flight(&self) -> u64 {
+        self.sent - self.received - self.timeouts
+    }
+
+    /// Whether all slots are counted and have their outcomes, as far as those will come.
+    pub(super) fn is_complete(&self) -> bool {
+        !self.is_open() && (self.is_abandoned || self.in_flight() == 0)
+    }
+
+    fn is_open(&self) -> bool {
+        self.slots() < self.limit
+    }
+
+    pub(super) fn unsent(&self, reason: UnsentReason) -> u64 {
+        self.unsent[reason as usize]
+    }
+
+    pub(super) fn unsent_total(&self) -> u64 {
+        self.unsent.iter().sum()
+    }
+
+    /// Slots that this host missed: neither the network nor the peer lost them.
+    pub(super) fn missed(&self) -> u64 {
+        let reasons = UnsentReason::ALL.iter().copied();
+        let missed = reasons.filter(|reason| reason.is_own_host());
+        missed.map(|reason| self.unsent(reason)).sum()
+    }
+
+    pub(super) fn failures(&self, reason: ConnectFailure) -> u64 {
+        self.failures[reason as usize]
+    }
+
+    pub(super) fn disconnects(&self, reason: DisconnectReason) -> u64 {
+        self.disconnects[reason as usize]
+    }
+
+    pub(super) fn lost(&self) -> u64 {
+        self.timeouts + self.unsent_total()
+    }
+
+    /// The ratio of lost slots to those with an outcome. Without any outcome it is 1 for a
+    /// target that was never reached.
+    pub(super) fn loss_ratio(&self) -> f64 {
+        let outcomes = self.received + self.lost();
+        match (outcomes, self.connects) {
+            (0, 0) => 1.0,
+            (0, _) => 0.0,
+            _ => self.lost() as f64 / outcomes as f64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn totals(limit: u64) -> TargetTotals {
+        TargetTotals::new(&SessionConfig::new(SECOND, SECOND).unwrap(), limit)
+    }
+
+    fn sent(seq: u64) -> Event {
+        Event::Sent {
+            seq: Seq(seq),
+            lateness: Duration::ZERO,
+        }
+    }
+
+    fn received(seq: u64) -> Event {
+        Event::Received {
+            seq: Seq(seq),
+            rtt: Duration::from_millis(1),
+            host_delay: None,
+        }
+    }
+
+    fn unsent(slots: u64) -> Event {
+        Event::Unsent {
+            reason: UnsentReason::Overrun,
+            slots,
+        }
+    }
+
+    /// Counts events one after the other.
+    fn count(totals: &mut TargetTotals, events: &[Event]) -> Vec<Option<u64>> {
+        events
+            .iter()
+            .map(|event| totals.count(event, || 0.0))
+            .collect()
+    }
+
+    #[test]
+    fn events_beyond_the_last_slot_are_ignored() {
+        let mut totals = totals(3);
+        let late = Event::Late { seq: Seq(1) };
+        let timed_out = Event::TimedOut { seq: Seq(2) };
+        let counted = count(
+            &mut totals,
+            &[
+                sent(1),
+                sent(2),
+                unsent(1),
+                // The count is complete, with two probes in flight.
+                sent(3),
+                unsent(7),
+                received(3),
+                received(1),
+                timed_out,
+            ],
+        );
+        let (slot, none) = (Some(1), None);
+        assert_eq!(
+            counted,
+            [slot, slot, slot, none, none, none, Some(0), Some(0)]
+        );
+        assert!(totals.is_complete());
+        assert_eq!((totals.slots(), totals.sent, totals.lost()), (3, 2, 2));
+        // A late reply is counted whenever it comes.
+        assert_eq!(
+            count(&mut totals, &[late, Event::Unexpected]),
+            [Some(0), None]
+        );
+        assert_eq!((totals.late, totals.unexpected), (1, 0));
+    }
+
+    #[test]
+    fn many_slots_at_once_are_counted_up_to_the_limit() {
+        let mut totals = totals(5);
+        assert_eq!(
+            count(&mut totals, &[sent(1), unsent(9)]),
+            [Some(1), Some(4)]
+        );
+        assert_eq!((totals.slots(), totals.in_flight()), (5, 1));
+        assert!(!totals.is_complete());
+    }
+
+    #[test]
+    fn closed_totals_are_complete_without_probes_in_flight() {
+        let mut totals = totals(u64::MAX);
+        let _ = count(&mut totals, &[sent(1), received(1), sent(2)]);
+        totals.close();
+        assert!(!totals.is_complete());
+        assert_eq!(count(&mut totals, &[sent(3), received(2)]), [None, Some(0)]);
+        assert!(totals.is_complete());
+    }
+
+    #[test]
+    fn abandoned_totals_keep_probes_in_flight() {
+        let mut totals = totals(10);
+        let _ = count(&mut totals, &[sent(1)]);
+        totals.abandon();
+        assert!(totals.is_complete());
+        assert_eq!(totals.in_flight(), 1);
+    }
+
+    #[test]
+    fn loss_is_the_ratio_to_slots_with_an_outcome() {
+        let mut totals = totals(10);
+        // Never reached.
+        assert!((totals.loss_ratio() - 1.0).abs() < f64::EPSILON);
+        let connected = Event::Connected {
+            address: ([127, 0, 0, 1], 4000).into(),
+            handshake: Duration::ZERO,
+        };
+        let _ = count(&mut totals, &[connected, sent(1)]);
+        assert!(totals.loss_ratio().abs() < f64::EPSILON);
+        let _ = count(&mut totals, &[received(1), unsent(3)]);
+        assert!((totals.loss_ratio() - 0.75).abs() < f64::EPSILON);
+    }
+}

@@ -1,0 +1,322 @@
+//! A run in the foreground, from its start to its report.
+
+use std::future::{Future, pending};
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tcp_echo_prober::{Event, Observer, Sensor, Session, Target};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::config::{Output, ReportConfig, WatchConfig};
+use crate::display::{Display, LiveTargets};
+use crate::format::Charset;
+use crate::print::{self, Written};
+use crate::progress::{Progress, UPDATE_INTERVAL};
+use crate::report::lines::{self, Writer};
+use crate::report::{Ended, Report, Run, Totals, TotalsSensor, table};
+
+/// How long after the last timeout to wait for outcomes: a busy host counts them late.
+const GRACE_PERIOD: Duration = Duration::from_millis(200);
+
+/// The exit status if the loss exceeds the limit, or a target never replied.
+const LOSS_EXCEEDED: u8 = 1;
+
+/// A run in the foreground; it does nothing if there is no configuration.
+///
+/// The order of calls: [`new`](Self::new), [`begin`](Self::begin) right before the prober
+/// starts, [`done`](Self::done) any number of times, [`settle`](Self::settle) before the
+/// prober stops, [`finish`](Self::finish) after.
+#[derive(Debug, Default)]
+pub struct ReportRun(Option<Foreground>);
+
+#[derive(Debug)]
+struct Foreground {
+    config: WatchConfig,
+    version: &'static str,
+    /// The number of targets at the start.
+    targets: usize,
+    started: Instant,
+    /// The same since the Unix epoch.
+    start_time: Duration,
+    ended: Option<Ended>,
+    /// Whether a signal has ended the run or the wait for its last replies.
+    is_hurried: bool,
+    totals: Option<Totals>,
+    /// Counts the bytes written to standard output.
+    written: Written,
+    writer: Option<Writer>,
+    display: Display,
+}
+
+impl ReportRun {
+    /// A run of this many targets at the start. `version` is that of the program.
+    ///
+    /// # Errors
+    /// A message for the user: a live view needs a terminal.
+    pub fn new(
+        config: Option<&WatchConfig>,
+        version: &'static str,
+        targets: usize,
+    ) -> Result<Self, String> {
+        let Some(config) = config else {
+            return Ok(Self(None));
+        };
+        if config.live {
+            Display::check_live()?;
+        }
+        Ok(Self(Some(Foreground {
+            config: config.clone(),
+            version,
+            targets,
+            started: Instant::now(),
+            start_time: Duration::ZERO,
+            ended: None,
+            is_hurried: false,
+            totals: None,
+            written: Written::default(),
+            writer: None,
+            display: Display::default(),
+        })))
+    }
+
+    /// Starts the run, and returns the observer for the prober.
+    ///
+    /// # Errors
+    /// The terminal can't be used, or the system gives no thread.
+    pub fn begin(&mut self) -> io::Result<RunObserver> {
+        match &mut self.0 {
+            Some(run) => run.begin(),
+            None => Ok(RunObserver::default()),
+        }
+    }
+
+    /// Whether the run has a live view. It ends with its terminal.
+    pub fn has_terminal(&self) -> bool {
+        self.0.as_ref().is_some_and(|run| run.config.live)
+    }
+
+    /// Waits until the run is over: its slots have their outcomes, its time is over, or the
+    /// user has left. May be dropped and called again.
+    pub async fn done(&mut self) {
+        match &mut self.0 {
+            Some(run) => run.ended = Some(run.done().await),
+            None => pending().await,
+        }
+    }
+
+    /// Stops counting slots, and waits for the outcomes of the probes in flight, or until
+    /// `interrupt`.
+    pub async fn settle(&mut self, interrupt: impl Future) {
+        if let Some(run) = &mut self.0 {
+            run.is_hurried = run.ended.is_none();
+            run.ended.get_or_insert(Ended::Signal);
+            // The shell gets the terminal back before the wait.
+            run.display = Display::default();
+            if let Some(totals) = &run.totals {
+                totals.close();
+                let limit = totals.longest_timeout() + GRACE_PERIOD;
+                tokio::select! {
+                    _ = timeout(limit, totals.finished()) => {}
+                    _ = interrupt => run.is_hurried = true,
+                }
+            }
+        }
+    }
+
+    /// Prints the report, if there is one, and returns the exit status. Waits for a slow reader
+    /// until `interrupt`.
+    ///
+    /// # Errors
+    /// The report can't be printed, or its reader has stopped reading. A closed pipe is no error.
+    pub async fn finish(self, interrupt: impl Future) -> io::Result<ExitCode> {
+        match self.0 {
+            Some(run) => run.finish(interrupt).await,
+            None => Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+impl Foreground {
+    fn begin(&mut self) -> io::Result<RunObserver> {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+        self.start_time = since_epoch.unwrap_or_default();
+        let mut observer = RunObserver::default();
+        if let Some(report) = self.config.report {
+            if self.config.verbose {
+                self.writer = Some(start_lines(report, &self.written)?);
+            }
+            let lines = self.writer.as_ref().map(Writer::lines);
+            let limit = self.config.count.map(u64::from);
+            let totals = Totals::with_lines(self.targets, limit, lines);
+            self.totals = Some(totals.clone());
+            observer.totals = Some(totals);
+        }
+        self.started = Instant::now();
+        if self.config.live {
+            let (display, targets) = Display::live()?;
+            self.display = display;
+            observer.live = Some(targets);
+        } else if !self.config.verbose {
+            self.display = Display::bar(self.progress());
+        }
+        Ok(observer)
+    }
+
+    async fn done(&mut self) -> Ended {
+        let end = self.config.duration;
+        // Beyond the range of the clock it never comes.
+        let end = end.and_then(|duration| self.started.checked_add(duration));
+        let mut ticks = tokio::time::interval(UPDATE_INTERVAL);
+        let wants_progress = self.display.wants_progress();
+        loop {
+            tokio::select! {
+                () = all_finished(self.config.count.is_some(), self.totals.as_ref()) => {
+                    return Ended::Count;
+                }
+                () = at(end) => return Ended::Duration,
+                () = closed(self.totals.as_ref()) => return Ended::Closed,
+                () = self.display.quit() => return Ended::Quit,
+                _ = ticks.tick(), if wants_progress => {}
+            }
+            self.display.update(self.progress());
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        let slots = self.totals.as_ref().map_or(0, Totals::slots);
+        match (self.config.count, self.config.duration) {
+            (Some(count), _) => Progress::Slots(slots, count.get() * self.targets as u64),
+            (None, Some(duration)) => Progress::Time(self.started.elapsed(), duration),
+            (None, None) => Progress::Open(slots),
+        }
+    }
+
+    async fn finish(self, interrupt: impl Future) -> io::Result<ExitCode> {
+        let Self {
+            writer, written, ..
+        } = self;
+        let (text, status) = match (self.config.report, self.totals) {
+            (Some(config), Some(totals)) => {
+                let run = Run {
+                    version: self.version,
+                    start_time: self.start_time,
+                    duration: self.started.elapsed(),
+                    ended: self.ended.unwrap_or(Ended::Signal),
+                    max_loss: config.max_loss,
+                };
+                let report = Report::new(run, &totals);
+                if let Some(reason) = report.nothing_probed() {
+                    tcp_echo_log::write_line(&format!("tcp-echo-metrics: {reason}"));
+                }
+                (text(&report, config, self.config.verbose)?, status(&report))
+            }
+            _ => (String::new(), ExitCode::SUCCESS),
+        };
+        let mut stdout = written.count(io::stdout());
+        let print = move || {
+            // Log lines come before the report, as they were logged before its end.
+            tcp_echo_log::flush();
+            if let Some(writer) = writer {
+                writer.finish();
+            }
+            stdout.write_all(text.as_bytes())?;
+            stdout.flush()
+        };
+        match print::print(print, &written, self.is_hurried, interrupt).await {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            _ => Ok(status),
+        }
+    }
+}
+
+fn text(report: &Report, config: ReportConfig, has_lines: bool) -> io::Result<String> {
+    Ok(match config.output {
+        Output::Table => {
+            let table = table(report, Charset::of(&io::stdout()));
+            let gap = if has_lines { "\n" } else { "" };
+            format!("{gap}{table}")
+        }
+        Output::Json => report.to_json()? + "\n",
+    })
+}
+
+fn status(report: &Report) -> ExitCode {
+    match report.within_max_loss() {
+        Some(true) => ExitCode::SUCCESS,
+        Some(false) | None => ExitCode::from(LOSS_EXCEEDED),
+    }
+}
+
+/// Starts to write lines: to standard output beside a table, to standard error beside JSON.
+fn start_lines(report: ReportConfig, written: &Written) -> io::Result<Writer> {
+    let (stdout, stderr) = (io::stdout(), io::stderr());
+    match report.output {
+        Output::Table => {
+            let charset = Charset::of(&stdout);
+            lines::start(written.count(stdout), charset)
+        }
+        Output::Json => {
+            let charset = Charset::of(&stderr);
+            lines::start(written.count(stderr), charset)
+        }
+    }
+}
+
+async fn all_finished(counts: bool, totals: Option<&Totals>) {
+    match totals {
+        Some(totals) if counts => totals.finished().await,
+        _ => pending().await,
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
+    }
+}
+
+async fn closed(totals: Option<&Totals>) {
+    match totals.and_then(Totals::lines) {
+        Some(lines) => lines.closed().await,
+        None => pending().await,
+    }
+}
+
+/// The observer of a run.
+#[derive(Clone, Debug, Default)]
+pub struct RunObserver {
+    totals: Option<Totals>,
+    live: Option<LiveTargets>,
+}
+
+/// The sensor of one target.
+#[derive(Debug)]
+pub struct RunSensor {
+    totals: Option<TotalsSensor>,
+    live: Option<<LiveTargets as Observer>::Sensor>,
+}
+
+impl Observer for RunObserver {
+    type Sensor = RunSensor;
+
+    fn attach(&self, target: &Target) -> RunSensor {
+        RunSensor {
+            totals: self.totals.as_ref().map(|totals| totals.attach(target)),
+            live: self.live.as_ref().map(|live| live.attach(target)),
+        }
+    }
+}
+
+impl Sensor for RunSensor {
+    #[inline]
+    fn on_event(&mut self, event: &Event, session: &Session) {
+        if let Some(totals) = &mut self.totals {
+            totals.on_event(event, session);
+        }
+        if let Some(live) = &mut self.live {
+            live.on_event(event, session);
+        }
+    }
+}

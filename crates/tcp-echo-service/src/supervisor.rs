@@ -1,0 +1,105 @@
+//! Notifications to the manager that started the program, and its orders.
+
+#[cfg(target_os = "linux")]
+use std::sync::OnceLock;
+use std::time::Duration;
+
+#[cfg(target_os = "linux")]
+use crate::notify::{Notification, Notifier};
+
+/// The manager that started this program, if it expects notifications.
+///
+/// systemd is notified by `sd_notify(3)` when the program is ready, when it stops, and, for its
+/// watchdog, that it is alive. Windows' service control manager is notified of the first two, and
+/// orders the program to end. Other managers expect nothing.
+///
+/// No call blocks on the manager, except for a moment when this is dropped.
+#[derive(Debug, Default)]
+pub struct Supervisor {
+    /// Set at the first notification: a supervisor may be made before threads may start.
+    #[cfg(target_os = "linux")]
+    notifier: OnceLock<Option<Notifier>>,
+    #[cfg(windows)]
+    control: Option<crate::control::Control>,
+}
+
+impl Supervisor {
+    /// The supervisor of a service that Windows has started.
+    #[cfg(windows)]
+    pub(crate) fn of_windows(control: crate::control::Control) -> Self {
+        Self {
+            control: Some(control),
+        }
+    }
+
+    /// Notifies that everything listens and runs, with a short status.
+    pub fn ready(&self, status: &str) {
+        #[cfg(target_os = "linux")]
+        self.notify(Notification::Ready(status.to_owned()));
+        #[cfg(not(target_os = "linux"))]
+        tracing::trace!(status, "ready");
+        #[cfg(windows)]
+        if let Some(control) = &self.control {
+            control.running();
+        }
+    }
+
+    /// Notifies that the program stops.
+    pub fn stopping(&self) {
+        #[cfg(target_os = "linux")]
+        self.notify(Notification::Stopping);
+        #[cfg(windows)]
+        if let Some(control) = &self.control {
+            control.stopping();
+        }
+    }
+
+    /// The timeout of the manager's watchdog, if it has one.
+    pub fn watchdog(&self) -> Option<Duration> {
+        watchdog()
+    }
+
+    /// A function that sends a heartbeat to the watchdog.
+    pub fn heartbeat(&self) -> impl Fn() + Send + use<> {
+        #[cfg(target_os = "linux")]
+        let queue = self.notifier().map(Notifier::queue);
+        move || {
+            #[cfg(target_os = "linux")]
+            if let Some(queue) = &queue {
+                let _ = queue.try_send(Notification::Alive);
+            }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn notifier(&self) -> Option<&Notifier> {
+        self.notifier.get_or_init(Notifier::start).as_ref()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn notify(&self, notification: Notification) {
+        if let Some(notifier) = self.notifier() {
+            notifier.notify(notification);
+        }
+    }
+
+    /// Waits until the manager orders the program to end by other means than a signal, and
+    /// returns the name of the order.
+    pub async fn order(&mut self) -> &'static str {
+        #[cfg(windows)]
+        if let Some(control) = &mut self.control {
+            return control.order().await;
+        }
+        std::future::pending().await
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn watchdog() -> Option<Duration> {
+    sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn watchdog() -> Option<Duration> {
+    None
+}
