@@ -152,4 +152,32 @@ mod tests {
             assert_eq!(summary(text), first);
         }
     }
+
+    #[test]
+    fn scripts_complete_both_spellings_of_visible_flags() {
+        let command = Command::new("my-echo.d").args([
+            Arg::new("mode")
+                .long("mode")
+                .value_parser(["server", "client"]),
+            Arg::new("secret").long("secret").hide(true),
+        ]);
+        for (shell, spellings) in [
+            (
+                Shell::Bash,
+                &["_my_echo_d my-echo.d", "'-mode'", "'--mode'"][..],
+            ),
+            (Shell::Zsh, &["#compdef my-echo.d", "{-mode,--mode}"]),
+            (Shell::Fish, &["-c my-echo.d -l mode -o mode"]),
+            (
+                Shell::PowerShell,
+                &["-CommandName 'my-echo.d'", "Name = 'mode'"],
+            ),
+        ] {
+            let script = completions(shell, &command);
+            for text in spellings {
+                assert!(script.contains(text), "{text} in {shell:?}:\n{script}");
+            }
+            assert!(!script.contains("secret"), "{shell:?}");
+        }
+    }
 }

@@ -24,7 +24,7 @@ static IS_STARTED: AtomicBool = AtomicBool::new(false);
 /// Starts to log to standard error, panics included. Later calls change nothing.
 ///
 /// # Errors
-/// The system gives no thread.
+/// The system can't create a thread.
 pub fn init(config: LogConfig) -> io::Result<()> {
     start(config, Style::of_stderr(), Output::Stderr)
 }
@@ -33,7 +33,7 @@ pub fn init(config: LogConfig) -> io::Result<()> {
 /// [`init`] changes nothing.
 ///
 /// # Errors
-/// The system gives no thread.
+/// The system can't create a thread.
 pub fn init_to_file(config: LogConfig, file: File) -> io::Result<()> {
     start(config, Style::default(), Output::File(file))
 }

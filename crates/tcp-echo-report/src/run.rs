@@ -83,7 +83,7 @@ impl ReportRun {
     /// Starts the run, and returns the observer for the prober.
     ///
     /// # Errors
-    /// The terminal can't be used, or the system gives no thread.
+    /// The terminal can't be used, or the system can't create a thread.
     pub fn begin(&mut self) -> io::Result<RunObserver> {
         match &mut self.0 {
             Some(run) => run.begin(),

@@ -9,7 +9,7 @@ use windows_service::service::{
 };
 use windows_service::service_control_handler::ServiceStatusHandle;
 
-/// The longest that a start or a stop takes, as the manager is told.
+/// The maximum duration of a start or a stop, as reported to the manager.
 const WAIT_HINT: Duration = Duration::from_secs(10);
 
 /// Receives the orders of the manager, and reports the state of the service.

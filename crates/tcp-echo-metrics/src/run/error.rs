@@ -16,7 +16,7 @@ pub(crate) enum RunError {
     /// An address can't be listened on.
     #[error("{}", with_source(.0))]
     Bind(#[from] BindError),
-    /// The system gives no thread, timer or event queue.
+    /// The system can't create a thread, timer or event queue.
     #[error("cannot start the {part}: {error}")]
     Start {
         part: &'static str,

@@ -31,7 +31,7 @@ impl Display {
     /// Shows a live view, and returns the observer of its targets.
     ///
     /// # Errors
-    /// The terminal can't be used, or the system gives no thread.
+    /// The terminal can't be used, or the system can't create a thread.
     pub(crate) fn live() -> io::Result<(Self, LiveTargets)> {
         let targets = LiveTargets::new();
         let display = Self {

@@ -40,7 +40,7 @@ impl Live {
     /// when it continues.
     ///
     /// # Errors
-    /// The terminal can't be taken, or the system gives no thread.
+    /// The terminal can't be taken, or the system can't create a thread.
     pub fn start(targets: LiveTargets) -> io::Result<Self> {
         // A log line would corrupt the screen.
         let log = Log::take();

@@ -44,7 +44,7 @@ enum Message {
 /// Starts to write to `output`.
 ///
 /// # Errors
-/// The system gives no thread.
+/// The system can't create a thread.
 pub(crate) fn start(output: impl Write + Send + 'static, charset: Charset) -> io::Result<Writer> {
     let (sender, messages) = mpsc::sync_channel(CAPACITY);
     let state = Arc::new(State::default());
