@@ -8,6 +8,7 @@ pub mod context;
 pub mod exposition;
 pub mod http;
 pub mod ports;
+pub mod report;
 pub mod shell;
 pub mod skip;
 pub mod wait;

@@ -1,42 +1,28 @@
-//! `cargo xtask bench`: the figures of the project, measured and written down.
+//! `cargo xtask bench`: the program that measures, in `benches/`.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
+use testkit::report::Report;
 
-use crate::report::Report;
+use crate::shell::{LONG, cargo, run};
 
-mod criterion;
-mod curve;
-mod fleet;
-mod instructions;
-mod machine;
-mod others;
-mod page;
-mod plot;
-mod probers;
-mod program;
-mod results;
-mod scale;
-mod servers;
-mod steps;
-
-/// With `--quick` it only shows that everything runs, in under a minute, and writes nothing.
-pub(crate) fn run(arguments: &[&str]) -> ExitCode {
-    let quick = match arguments {
-        [] => false,
-        ["--quick"] => true,
-        _ => {
-            eprintln!("usage: cargo xtask bench [--quick]");
-            return ExitCode::from(2);
-        }
-    };
+/// Measures, with these arguments.
+pub(crate) fn run_all(arguments: &[&str]) -> ExitCode {
     let mut report = Report::new();
-    steps::all(&mut report, quick);
+    report.step("measure", || measure(arguments));
     report.finish()
 }
 
-/// As a check among others.
-pub(crate) fn runs() -> Result<()> {
-    steps::quick()
+/// Shows that everything that is measured runs.
+pub(crate) fn check() -> Result<()> {
+    measure(&["--quick"])
+}
+
+fn measure(arguments: &[&str]) -> Result<()> {
+    let mut command = cargo(&["run", "--locked", "--quiet", "-p", "tcp-echo-benches"]);
+    run(
+        command.args(["--bin", "measure", "--"]).args(arguments),
+        LONG,
+    )
 }

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::report::{Report, skip};
 use crate::{bench, dist, e2e, fuzz};
+use testkit::report::Report;
+use testkit::skip::skip;
 
 mod arrows;
 mod big_endian;
@@ -56,7 +57,7 @@ const LONGER: &[(&str, Check)] = &[
     ("no_std", no_std::builds),
     ("big-endian", big_endian::tests),
     ("examples", examples::run_all),
-    ("benches, briefly", bench::runs),
+    ("benches, briefly", bench::check),
     ("cargo-machete", dependencies::used),
     ("cargo-deny", dependencies::allowed),
     ("cargo-deny advisories", dependencies::without_advisories),

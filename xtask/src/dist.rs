@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
 
-use crate::report::{Outcome, Report, skip};
+use testkit::report::{Outcome, Report};
+use testkit::skip::skip;
 
 pub(crate) mod archive;
 mod artifact;

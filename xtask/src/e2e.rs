@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use crate::report::{Report, skip};
 use crate::shell::cargo;
 use crate::test_output;
 use crate::windows;
+use testkit::report::Report;
+use testkit::skip::skip;
 
 /// Variables that the scenarios read.
 const WINDOWS_BINARY: &str = "TCP_ECHO_E2E_WINDOWS_BINARY";

@@ -13,9 +13,10 @@ use time::OffsetDateTime;
 
 use crate::ci::tools;
 use crate::dist::archive::{Entry, gzip, tar};
-use crate::report::{Report, skip};
 use crate::shell::{LONG, has, root, run};
 use crate::toolchain;
+use testkit::report::Report;
+use testkit::skip::skip;
 
 /// How long a target runs where nothing else is said.
 const SECONDS: u64 = 60;

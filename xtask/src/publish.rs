@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::report::Report;
 use crate::shell::{LONG, cargo, output, root, run};
+use testkit::report::Report;
 
 #[derive(Debug, Default, PartialEq)]
 struct Options<'a> {

@@ -13,9 +13,10 @@ use anyhow::{Result, ensure};
 use tempfile::TempDir;
 
 use crate::e2e;
-use crate::report::{Report, skip};
 use crate::shell::{LONG, root, run as run_command};
 use crate::toolchain::{self, PACKAGES, Toolchain};
+use testkit::report::Report;
+use testkit::skip::skip;
 
 /// Names the binary that is tested, in place of the release build.
 const BINARY: &str = "TCP_ECHO_E2E_BINARY";

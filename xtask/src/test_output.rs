@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::report::Outcome;
+use testkit::report::Outcome;
 
 /// What a run of `cargo test` came to.
 pub(crate) struct Results {

@@ -9,8 +9,8 @@ use std::{env, fs};
 
 use anyhow::{Context as _, Result};
 
-use crate::report::skip;
 use crate::shell::{cargo, output, program};
+use testkit::skip::skip;
 
 /// Links for Windows, and compiles C for it.
 pub(crate) const MINGW: &str = "x86_64-w64-mingw32-gcc";

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::report::skip;
 use crate::shell::{LONG, has, run, target_dir};
 use crate::toolchain::{MINGW, Toolchain};
+use testkit::skip::skip;
 
 const TARGET: &str = "x86_64-pc-windows-gnu";
 /// Debian's packages of all that it takes to build and to run.

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::report::skip;
 use crate::shell::{LONG, has, root, run};
 use crate::toolchain::Toolchain;
+use testkit::skip::skip;
 
 const TARGET: &str = "s390x-unknown-linux-gnu";
 const LINKER: &str = "s390x-linux-gnu-gcc";

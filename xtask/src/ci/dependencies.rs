@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use super::tools;
-use crate::report::skip;
 use crate::shell::{SHORT, output, run};
+use testkit::skip::skip;
 
 /// Checks bans, licences and sources by deny.toml.
 pub(super) fn allowed() -> Result<()> {

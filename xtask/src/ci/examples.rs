@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::metadata::packages;
-use crate::report::skip;
 use crate::shell::{LONG, cargo, run};
+use testkit::skip::skip;
 
 /// Each is done within seconds; this is for a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);

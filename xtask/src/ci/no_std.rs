@@ -4,8 +4,8 @@ use std::fs;
 
 use anyhow::{Result, bail};
 
-use crate::report::skip;
 use crate::shell::{LONG, cargo, has, output, program, root, run};
+use testkit::skip::skip;
 
 const CRATES: [&str; 2] = ["tcp-echo-wire", "tcp-echo-loss"];
 

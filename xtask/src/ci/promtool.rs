@@ -3,8 +3,8 @@
 use anyhow::Result;
 use tcp_echo_dashboards::{rule_files, rule_tests};
 
-use crate::report::skip;
 use crate::shell::{SHORT, has, program, run};
+use testkit::skip::skip;
 
 /// Checks the rules, runs their tests, and checks the sample configuration.
 pub(super) fn rules() -> Result<()> {

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::report::skip;
 use crate::shell::{LONG, SHORT, cargo, has, program, root, run};
+use testkit::skip::skip;
 
 fn folder() -> PathBuf {
     root().join("target/tools")

@@ -11,9 +11,9 @@ use super::frameworks;
 use super::release::{PACKAGE, Release};
 use super::target::{System, Target};
 use super::tools::zigbuild;
-use crate::report::skip;
 use crate::shell::{LONG, has, root, run};
 use crate::toolchain::{MINGW, Toolchain};
+use testkit::skip::skip;
 
 /// Cargo's profile of what is released: the fastest code, however long it takes to build.
 pub(super) const PROFILE: &str = "dist";

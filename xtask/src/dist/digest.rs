@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 
-use crate::report::skip;
+use testkit::skip::skip;
 
 /// What the file is called, as `sha256sum --check` takes it.
 pub(super) const SUMS: &str = "SHA256SUMS";

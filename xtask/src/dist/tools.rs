@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::report::skip;
 use crate::shell::{LONG, cargo, has, output, program, root, run};
+use testkit::skip::skip;
 
 /// A program of crates.io.
 pub(super) struct Tool {

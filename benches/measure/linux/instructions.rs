@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result, bail};
 
 use super::program::{folder, path};
 use super::results::Group;
-use crate::report::skip;
-use crate::shell::{has, root};
+use testkit::shell::{has, root};
+use testkit::skip::skip;
 
 /// What may come of another compiler.
 const MARGIN: f64 = 1.1;

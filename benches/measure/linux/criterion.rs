@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::program::number;
 use super::results::Group;
-use crate::report::skip;
-use crate::shell::{LONG, cargo, run, target_dir};
+use testkit::shell::{LONG, cargo, run, target_dir};
+use testkit::skip::skip;
 
 const ARGUMENTS: &[&str] = &[
     "bench",

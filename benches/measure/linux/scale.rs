@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::fleet::{Fleet, raise_files};
 use super::results::Group;
-use crate::report::skip;
+use testkit::skip::skip;
 
 /// One number of targets at one interval, for so long, and what is asked of it.
 struct Case {

@@ -1,17 +1,20 @@
-//! What ran, how it ended and how long it took.
+//! The report of a run: its steps, how each ended and how long it took.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use testkit::skip::Skip;
-pub(crate) use testkit::skip::skip;
 
-/// How a check ended.
+use crate::skip::Skip;
+
+/// How a step ended.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub enum Outcome {
+    /// Without an error.
     Passed,
+    /// With this error.
     Failed(String),
+    /// It did not run, for this reason.
     Skipped(String),
 }
 
@@ -37,30 +40,32 @@ struct Entry {
     took: Option<Duration>,
 }
 
-/// All checks of a run.
-pub(crate) struct Report {
+/// The steps of a run so far.
+pub struct Report {
     entries: Vec<Entry>,
     start: Instant,
 }
 
 impl Report {
-    pub(crate) fn new() -> Self {
+    /// Begins a report.
+    #[expect(clippy::new_without_default, reason = "it begins to count time")]
+    pub fn new() -> Self {
         Self {
             entries: Vec::new(),
             start: Instant::now(),
         }
     }
 
-    /// Runs a check under its headline.
-    pub(crate) fn step(&mut self, name: &str, check: impl FnOnce() -> Result<()>) {
+    /// Runs a step under its headline.
+    pub fn step(&mut self, name: &str, check: impl FnOnce() -> Result<()>) {
         println!("\n==> {name}");
         let start = Instant::now();
         let outcome = check().into();
         self.add(name, outcome, start.elapsed());
     }
 
-    /// Notes a check that ran elsewhere, and says how it ended.
-    pub(crate) fn add(&mut self, name: &str, outcome: Outcome, took: Duration) {
+    /// Adds a step that has run, and prints how it ended.
+    pub fn add(&mut self, name: &str, outcome: Outcome, took: Duration) {
         let seconds = took.as_secs_f64();
         match &outcome {
             Outcome::Passed => println!("    ok: {name}, {seconds:.1} s"),
@@ -74,8 +79,8 @@ impl Report {
         });
     }
 
-    /// Notes a test that has run and was shown.
-    pub(crate) fn add_test(&mut self, name: &str, outcome: Outcome) {
+    /// Adds a test whose result was printed.
+    pub fn add_test(&mut self, name: &str, outcome: Outcome) {
         self.entries.push(Entry {
             name: name.to_owned(),
             outcome,
@@ -95,8 +100,8 @@ impl Report {
         entries
     }
 
-    /// Prints the summary, and gives the exit status.
-    pub(crate) fn finish(self) -> ExitCode {
+    /// Prints the summary, and returns the exit status: a failure if a step failed.
+    pub fn finish(self) -> ExitCode {
         println!("\n==> summary, {:.0} s", self.start.elapsed().as_secs_f64());
         let (mut passed, mut failed, mut skipped) = (0, 0, 0);
         for Entry {
@@ -154,7 +159,8 @@ impl Report {
 mod tests {
     use std::time::Duration;
 
-    use super::{Outcome, Report, SLOWEST, skip};
+    use super::{Outcome, Report, SLOWEST};
+    use crate::skip::skip;
     use anyhow::{Context as _, anyhow};
 
     #[test]

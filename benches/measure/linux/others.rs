@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::program::{Program, json, number, path};
 use super::results::Group;
-use crate::report::skip;
-use crate::shell::{has, output};
+use testkit::shell::{has, output};
+use testkit::skip::skip;
 
 pub(super) fn compare(quick: bool) -> Result<Group> {
     let mut group = Group {

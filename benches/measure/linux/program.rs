@@ -11,13 +11,13 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::shell::{LONG, cargo, output, run, target_dir};
 use testkit::http::exchange;
 use testkit::process::Process;
+use testkit::shell::{LONG, cargo, output, run, target_dir};
 use testkit::wait;
 
 /// How long a program may take to say that it listens.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Cargo's profile of the programs that run.
 static PROFILE: OnceLock<&str> = OnceLock::new();
@@ -72,7 +72,7 @@ impl Program {
     /// The word after `before` in its output, once it is there.
     pub(super) fn says(&mut self, before: &str) -> Result<String> {
         let what = format!("{before:?} in its output");
-        let word = wait::until(&what, PATIENCE, || {
+        let word = wait::until(&what, TIMEOUT, || {
             let ended = self.0.ended();
             let text = self.0.log();
             let word = text.split_once(before).and_then(|(_, rest)| {
@@ -96,7 +96,7 @@ impl Program {
     /// Tells it to end, and gives how long that takes.
     pub(super) fn stop(&mut self) -> Result<Duration> {
         self.0.signal(Signal::TERM)?;
-        Ok(self.0.wait(PATIENCE)?.1)
+        Ok(self.0.wait(TIMEOUT)?.1)
     }
 
     pub(super) fn resident_bytes(&self) -> Result<f64> {
@@ -113,7 +113,7 @@ pub(super) fn get(
 ) -> Result<(Vec<u8>, Duration)> {
     let start = Instant::now();
     let stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     let response = exchange(stream, "GET", path, headers)?;
     ensure!(response.status == 200, "GET {path}: {}", response.status);
     Ok((response.body, start.elapsed()))

@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::curve::Point;
 use super::plot::{Line, draw};
 use super::results::{Group, Results};
-use crate::shell::root;
+use testkit::shell::root;
 
 const INTRODUCTION: &str = "\
 # Benchmarks

@@ -8,7 +8,7 @@ use super::results::{Group, Results};
 use super::{
     criterion, curve, instructions, machine, others, page, probers, program, scale, servers,
 };
-use crate::report::{Outcome, Report};
+use testkit::report::Report;
 
 type Step = fn(bool) -> Result<Group>;
 
@@ -62,20 +62,4 @@ pub(super) fn all(report: &mut Report, quick: bool) {
         }
         Ok(())
     });
-}
-
-/// Everything briefly; what it finds is not judged.
-pub(super) fn quick() -> Result<()> {
-    program::build(true)?;
-    for (name, step) in STEPS {
-        let outcome = Outcome::from(step(true).map(|group| group.print()));
-        match outcome {
-            Outcome::Passed => {}
-            // What another program is missing for is no fault.
-            Outcome::Skipped(why) => println!("    SKIPPED {name}: {why}"),
-            Outcome::Failed(why) => bail!("{name}: {why}"),
-        }
-    }
-    curve::measure(true)?.0.print();
-    Ok(())
 }

@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::program::{Program, get, path};
 
 /// How long all connections may take to be made.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// Descriptors beside those of the connections.
 const SPARE: u64 = 100;
 
@@ -55,7 +55,7 @@ impl Fleet {
     }
 
     fn wait_for_connections(&self, targets: u32) -> Result<()> {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         loop {
             let connected = self.scrape()?.sum("tcp_echo_connected{");
             if connected >= f64::from(targets) {
