@@ -7,7 +7,6 @@ pub(crate) mod client;
 pub(crate) mod connection;
 pub(crate) mod connections;
 pub(crate) mod exporter;
-pub(crate) mod log_limiter;
 pub(crate) mod quota;
 pub(crate) mod renderer;
 pub(crate) mod responses;

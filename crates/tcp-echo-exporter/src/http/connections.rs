@@ -7,9 +7,10 @@ use std::{
     time::Instant,
 };
 
+use tcp_echo_net::LogLimiter;
+
 use super::{
     connection::{Connection, EvictionRank},
-    log_limiter::LogLimiter,
     quota::{Admission, Quota},
 };
 

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use tcp_echo_net::client_network;
+use tcp_echo_net::{LogLimiter, client_network};
 use tokio::{
     sync::{Notify, oneshot},
     time::{Instant, sleep},
@@ -19,7 +19,6 @@ use tokio::{
 use super::{
     client::Client,
     connection::{Connection, rate},
-    log_limiter::LogLimiter,
     quota::{Admission, Quota},
 };
 
