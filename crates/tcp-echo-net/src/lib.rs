@@ -27,7 +27,7 @@ mod log_limiter;
 mod networks;
 mod rate_limiter;
 
-pub use accept::{AcceptPause, is_connection_error};
+pub use accept::AcceptPause;
 pub use address::{Address, AddressError};
 pub use client_counts::ClientCounts;
 pub use host::{Host, HostName, HostNameError, LinkLocal};
