@@ -25,9 +25,9 @@ const STABLE: Duration = Duration::from_secs(10);
 ///
 /// let mut pause = AcceptPause::new("echo server");
 /// let now = Instant::now();
-/// pause.on_error(&io::ErrorKind::ConnectionAborted.into(), now);
-/// assert_eq!(pause.until(), None, "it concerns one connection");
-/// pause.on_error(&io::ErrorKind::OutOfMemory.into(), now);
+/// assert!(!pause.on_error(&io::ErrorKind::ConnectionAborted.into(), now));
+/// assert_eq!(pause.until(), None, "it concerns one connection: retry at once");
+/// assert!(pause.on_error(&io::ErrorKind::OutOfMemory.into(), now));
 /// assert!(pause.until() > Some(now));
 /// pause.on_closed();
 /// assert_eq!(pause.until(), None, "there is room for another one");
@@ -56,13 +56,13 @@ impl AcceptPause {
         self.until
     }
 
-    /// Starts a pause, unless the error concerns a single connection
-    /// ([`is_connection_error`]).
-    pub fn on_error(&mut self, error: &io::Error, now: Instant) {
+    /// Starts a pause, unless the error concerns the one connection that `accept` took from
+    /// the queue. Returns whether a pause starts.
+    pub fn on_error(&mut self, error: &io::Error, now: Instant) -> bool {
         let listener = self.listener;
         if is_connection_error(error) {
             debug!(listener, %error, "a connection ended before it was accepted");
-            return;
+            return false;
         }
         let is_first = self.take_stable(now) || self.last_error.is_none();
         self.last_error = Some(now);
@@ -70,6 +70,7 @@ impl AcceptPause {
             warn!(listener, %error, "cannot accept connections; retrying");
         }
         self.until = Some(now + PAUSE);
+        true
     }
 
     /// A connection was accepted.
@@ -92,18 +93,10 @@ impl AcceptPause {
     }
 }
 
-/// Whether `accept` failed for the one connection that it took from the queue, so that the
-/// next one may be accepted at once. Linux reports an error that is pending on the new socket
-/// in this way (accept(2)). Any other error would most likely recur at once.
-///
-/// ```
-/// use std::io::{Error, ErrorKind};
-/// use tcp_echo_net::is_connection_error;
-///
-/// assert!(is_connection_error(&ErrorKind::ConnectionAborted.into()));
-/// assert!(!is_connection_error(&ErrorKind::OutOfMemory.into()));
-/// ```
-pub fn is_connection_error(error: &io::Error) -> bool {
+/// Whether `accept` failed for one connection, so that the next one may be accepted at once.
+/// Linux reports an error that is pending on the new socket in this way (accept(2)). Any other
+/// error would most likely recur at once.
+fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     matches!(
         error.kind(),

@@ -5,7 +5,8 @@
 //!   this host to a server and this host to a client. [`AddressError`] explains to the
 //!   author of a text why it is no address. Parsing looks nothing up.
 //! - [`Networks`] is a list of networks: `10.0.0.0/8,2001:db8::/32`.
-//! - [`ClientCounts`] counts what each client holds, by [`client_network`].
+//! - [`ClientCounts`] counts what each client holds, by [`client_network`], and
+//!   [`ClientQuotas`] leaves something for other clients.
 //! - [`RateLimiter`] is a token bucket, and [`LogLimiter`] one for lines of a log.
 //! - `listen` opens listeners for an address (feature `tokio`, which looks names up), and
 //!   `adopt` takes listeners into a tokio runtime.
@@ -20,6 +21,7 @@
 mod accept;
 mod address;
 mod client_counts;
+mod client_quotas;
 mod host;
 #[cfg(feature = "tokio")]
 mod listen;
@@ -27,9 +29,10 @@ mod log_limiter;
 mod networks;
 mod rate_limiter;
 
-pub use accept::{AcceptPause, is_connection_error};
+pub use accept::AcceptPause;
 pub use address::{Address, AddressError};
 pub use client_counts::ClientCounts;
+pub use client_quotas::{ClientQuotas, Eviction, QuotaError};
 pub use host::{Host, HostName, HostNameError, LinkLocal};
 #[cfg(feature = "tokio")]
 pub use listen::{BindError, adopt, listen};

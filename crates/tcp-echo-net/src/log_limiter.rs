@@ -24,9 +24,9 @@ struct State {
 pub enum LogDecision {
     /// It is logged.
     Log,
-    /// It is omitted, as the first one in a while: the log should mention that.
+    /// It is the first omitted line: the log should mention that lines are omitted.
     OmitFirst,
-    /// It is omitted, like others before it.
+    /// It is omitted, like others before.
     Omit,
 }
 
@@ -72,7 +72,7 @@ mod tests {
     use super::{LogDecision::*, *};
 
     #[test]
-    fn the_first_omitted_line_is_told_apart_until_the_whole_burst_is_back() {
+    fn the_first_omitted_line_is_reported_until_the_whole_burst_is_available() {
         let start = Instant::now();
         let limiter = LogLimiter::new(3, Duration::from_secs(1));
         let check = |seconds| limiter.check(start + Duration::from_secs(seconds));

@@ -8,14 +8,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tcp_echo_net::{ClientQuotas, QuotaError};
+
 use crate::{
     Changes, OnDemandLimits, Target, TargetSet,
-    client_quotas::{ClientQuotas, Refusal},
     commands::{Command, Commands},
 };
 
+/// How many targets on demand, or look-ups for them, a client may hold for each free one. So it
+/// has up to three quarters of what the others leave.
+pub(crate) const HELD_PER_FREE: usize = 3;
+
 /// The targets of a prober, and its workers. No name is both in the set and on demand.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ActiveTargets {
     set: TargetSet,
     asked: BTreeMap<Arc<str>, Asked>,
@@ -40,7 +45,7 @@ pub(crate) enum Answer {
     /// A target of its name exists, in the set or on demand.
     Active,
     /// A limit is reached.
-    Refused(Refusal),
+    Refused(QuotaError),
     /// It does not exist yet.
     New,
     /// The prober has ended.
@@ -50,8 +55,10 @@ pub(crate) enum Answer {
 impl ActiveTargets {
     pub(crate) fn new(workers: Vec<Arc<Commands>>) -> Self {
         Self {
+            set: TargetSet::default(),
+            asked: BTreeMap::new(),
+            quotas: ClientQuotas::new(HELD_PER_FREE),
             workers,
-            ..Self::default()
         }
     }
 
@@ -148,7 +155,7 @@ impl ActiveTargets {
         for worker in &self.workers {
             worker.close();
         }
-        *self = Self::default();
+        *self = Self::new(Vec::new());
     }
 
     /// Sends each worker the commands for its names, all at once.
@@ -289,7 +296,7 @@ mod tests {
         let (mut active, commands) = active();
         let now = Instant::now();
         active.start(asked("a"), None, now);
-        let full = Answer::Refused(Refusal::Full);
+        let full = Answer::Refused(QuotaError::Full);
         assert_eq!(active.ask(&asked("b"), None, now, &limits(1)), full);
         // A request with another interval keeps the existing target.
         let slower = target("a", 2).on_demand("127.0.0.0/8".parse().unwrap());
@@ -313,7 +320,7 @@ mod tests {
             assert_eq!(active.ask(&asked(name), one, now, &limits), Answer::New);
             active.start(asked(name), one, now);
         }
-        let refused = Answer::Refused(Refusal::Quota);
+        let refused = Answer::Refused(QuotaError::Reached);
         assert_eq!(active.ask(&asked("d"), one, now, &limits), refused);
         assert_eq!(active.ask(&asked("a"), one, now, &limits), Answer::Active);
         assert_eq!(active.ask(&asked("a"), other, now, &limits), Answer::Active);
@@ -342,7 +349,7 @@ mod tests {
         let at = now + 2 * SECOND;
         assert_eq!(active.ask(&asked("d"), one, at, &limits), Answer::New);
         active.start(asked("d"), one, at);
-        let full = Answer::Refused(Refusal::Full);
+        let full = Answer::Refused(QuotaError::Full);
         assert_eq!(active.ask(&asked("e"), one, at, &limits), full);
         // All places come back in the end.
         assert_eq!(active.end_idle(at + 2 * SECOND, 2 * SECOND), (4, None));

@@ -78,7 +78,6 @@
 
 mod active_targets;
 mod backoff;
-mod client_quotas;
 mod clock;
 mod commands;
 mod connection;

@@ -8,14 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tcp_echo_net::LogLimiter;
+use tcp_echo_net::{ClientQuotas, LogLimiter, QuotaError};
 use tokio::{sync::Notify, time::sleep_until};
 use tracing::{debug, warn};
 
 use crate::{
     Address, Networks, SessionConfig, Target,
-    active_targets::{ActiveTargets, Answer},
-    client_quotas::{ClientQuotas, Refusal},
+    active_targets::{ActiveTargets, Answer, HELD_PER_FREE},
     dial::{DialError, Dialer},
     options::MAX_DURATION,
 };
@@ -127,7 +126,7 @@ impl OnDemand {
         Self(Arc::new(Shared {
             limits,
             prober: Mutex::default(),
-            waiting: Mutex::default(),
+            waiting: Mutex::new(ClientQuotas::new(HELD_PER_FREE)),
             started: Notify::new(),
             log_limiter: LogLimiter::default(),
         }))
@@ -210,7 +209,7 @@ impl OnDemand {
             Answer::New => Ok(true),
             Answer::Active => Ok(false),
             Answer::Ended => Err(AskError::Ended),
-            Answer::Refused(refusal) => {
+            Answer::Refused(error) => {
                 let max = self.0.limits.max;
                 if self.0.log_limiter.allows(Instant::now()) {
                     warn!(
@@ -218,9 +217,9 @@ impl OnDemand {
                         "limit of targets on demand reached, for all clients or for one"
                     );
                 }
-                Err(match refusal {
-                    Refusal::Full => AskError::Full { max },
-                    Refusal::Quota => AskError::Quota { max },
+                Err(match error {
+                    QuotaError::Full => AskError::Full { max },
+                    QuotaError::Reached => AskError::Quota { max },
                 })
             }
         }

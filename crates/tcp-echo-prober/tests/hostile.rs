@@ -1,5 +1,5 @@
-//! Peers that mean harm, or might as well: what they do stays with them, and the sum holds after
-//! every event, which the log of the tests looks at.
+//! Hostile and broken peers: they affect no other target, and the sum of the counts holds after
+//! every event, which the log of the tests checks.
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
 
 mod common;
@@ -26,13 +26,13 @@ fn disconnected(wanted: DisconnectReason) -> impl Fn(&Event) -> bool {
     move |event| matches!(event, Event::Disconnected { reason } if *reason == wanted)
 }
 
-/// Says that there is no more, and reads on: what is unread at an end makes a reset of it.
+/// Closes the write half, and reads on: a close with unread bytes would be a reset.
 async fn end_in_order(mut stream: TcpStream) {
     stream.shutdown().await.unwrap();
     let _ = stream.read_to_end(&mut Vec::new()).await;
 }
 
-/// Every connection ends so many bytes into its third reply, each one byte later than the one before.
+/// Every connection ends within its third reply, one byte later than the connection before.
 #[tokio::test]
 async fn a_peer_that_resets_at_every_byte_of_a_reply() {
     const WHOLE: usize = 2;
@@ -51,7 +51,7 @@ async fn a_peer_that_resets_at_every_byte_of_a_reply() {
         };
         stream.write_all(&frame[..n]).await.unwrap();
         if n % 2 == 0 {
-            // What is reset before it was read may be lost, and here it is to be read.
+            // A reset can discard bytes that were not read yet, and this test needs them.
             tokio::time::sleep(ms(5)).await;
             stream.set_zero_linger().unwrap();
         } else {
@@ -66,9 +66,9 @@ async fn a_peer_that_resets_at_every_byte_of_a_reply() {
         })
         .await;
         log.see(|seen| {
-            // Half a reply is none, and is not taken for the beginning of the next connection's.
+            // A partial reply is not received, nor joined with bytes of the next connection.
             assert_eq!(seen.counts.unexpected, 0);
-            // Whatever was on its way at an end, and whose reply was not whole, has timed out.
+            // Probes in flight at the end of a connection, without a whole reply, time out.
             assert!(seen.counts.timeouts >= 16, "{}", seen.counts.timeouts);
             assert_eq!(seen.count(disconnected(DisconnectReason::Reset)), 9);
             assert_eq!(seen.count(disconnected(DisconnectReason::Eof)), 8);
@@ -91,7 +91,7 @@ async fn a_peer_that_resets_at_every_byte_of_a_probe() {
     .await;
     let session = SessionConfig::new(ms(10), ms(20)).unwrap();
     let target = Target::new(address.to_string().parse().unwrap(), session);
-    // A peer that never answers is tried ever more rarely, and here it is tried often.
+    // The peer does not answer, so the delays before attempts grow: keep them short.
     let mut options = Options::default();
     options.reconnect_max = ms(100);
     probing_with(options, target, async |log| {
@@ -106,7 +106,7 @@ async fn a_peer_that_resets_at_every_byte_of_a_probe() {
     .await;
 }
 
-/// It will say nothing more, and reads on.
+/// The peer closes its write half, and reads on.
 #[tokio::test]
 async fn a_peer_that_closes_its_half() {
     let address = peer(|mut stream, n| async move {
@@ -130,7 +130,7 @@ async fn a_peer_that_closes_its_half() {
     .await;
 }
 
-/// Replies of an earlier connection, sent once more on the next.
+/// The peer sends the replies of an earlier connection again on the next one.
 #[tokio::test]
 async fn a_peer_that_replays() {
     let recorded = Arc::new(Mutex::new(Vec::new()));
@@ -162,7 +162,7 @@ async fn a_peer_that_replays() {
     .await;
 }
 
-/// It answers with the number that is due, but for a probe that was never sent.
+/// The peer answers with the expected number and the send time of no probe.
 #[tokio::test]
 async fn a_peer_that_answers_with_a_time_of_its_own() {
     let address = peer(|mut stream, _| async move {
@@ -205,14 +205,14 @@ impl Observer for ByName {
 
 impl Sensor for Named {
     fn on_event(&mut self, event: &Event, session: &Session) {
-        // Millions of them come, and the counts are seen by the next event that is another.
+        // There are millions of these; the next event of another kind has the counts.
         if !matches!(event, Event::Unexpected) {
             self.0.on_event(event, session);
         }
     }
 }
 
-/// Probes the two on one thread.
+/// Probes both targets on one thread.
 fn probing_both(targets: [Target; 2]) -> (ByName, Handle) {
     let logs = ByName::default();
     let prober = Prober::builder()
@@ -224,7 +224,7 @@ fn probing_both(targets: [Target; 2]) -> (ByName, Handle) {
     (logs, prober)
 }
 
-/// The good and the bad one share a thread and, if there is one, whatever else they could.
+/// Probes a good target and a bad one on one thread.
 async fn beside_a_good_one(bad: std::net::SocketAddr, test: impl AsyncFnOnce(&Log, &Log)) {
     let good = peer(|stream, _| echo(stream)).await;
     let session = SessionConfig::new(ms(10), ms(500)).unwrap();
@@ -264,7 +264,7 @@ async fn a_flood_leaves_other_targets_alone() {
     .await;
 }
 
-/// Counts frames that nothing was sent for.
+/// Counts frames that answer no probe.
 #[derive(Clone, Default)]
 struct Frames(Arc<AtomicU64>);
 
@@ -283,9 +283,9 @@ impl Sensor for Frames {
     }
 }
 
-/// However much there is to read, the runtime looks for what else is due after a little of it.
+/// However much there is to read, other tasks of the runtime run after a part of it.
 #[tokio::test]
-async fn a_flood_is_read_in_turns() {
+async fn a_flood_is_read_in_parts() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let flood = std::thread::spawn(move || {
@@ -299,26 +299,26 @@ async fn a_flood_is_read_in_turns() {
     let prober = Prober::builder()
         .observer(frames.clone())
         .targets(TargetSet::new([target]).unwrap());
-    let mut most = 0;
+    let mut max = 0;
     let enough = async {
         let mut before = 0;
         while before < 500_000 {
-            // It goes on when the runtime has looked.
+            // It continues after the runtime has polled other tasks.
             tokio::task::yield_now().await;
             let now = frames.0.load(Ordering::Relaxed);
-            most = most.max(now - before);
+            max = max.max(now - before);
             before = now;
         }
     };
     prober.run(enough).await.unwrap();
-    assert!(most < 5000, "{most}");
+    assert!(max < 5000, "{max}");
     flood.join().unwrap();
 }
 
-/// The two peers are one, and give each the other's replies.
+/// Both targets are one peer, which sends each target the replies of the other.
 #[tokio::test]
-async fn a_peer_that_gives_each_the_others_replies() {
-    // What came on the one connection waits here for the other.
+async fn a_peer_that_swaps_the_replies_of_two_targets() {
+    // Bytes of one connection, to be sent on the other.
     let crossed: Arc<[Mutex<Vec<u8>>; 2]> = Arc::default();
     let address = peer(move |mut stream, n| {
         let crossed = Arc::clone(&crossed);
@@ -338,11 +338,11 @@ async fn a_peer_that_gives_each_the_others_replies() {
         |name: &str| Target::new(address.to_string().parse().unwrap(), session.clone()).named(name);
     let (logs, prober) = probing_both([target("good"), target("bad")]);
     for log in &logs.0 {
-        log.until("somebody else's replies", |seen| {
+        log.until("replies to the other target", |seen| {
             seen.counts.unexpected >= 20
         })
         .await;
-        // The numbers are the same on both connections; the times tell them apart.
+        // The numbers are the same on both connections; the times differ.
         log.see(|seen| assert_eq!(seen.counts.received, 0));
     }
     prober.stop().unwrap();

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 /// Much longer than a loaded test machine delays a thread.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// All of a prober ends within this.
+/// The maximum time in which a prober ends.
 const PROMPT: Duration = Duration::from_secs(1);
 
 fn targets(n: usize, label: &str) -> TargetSet {
@@ -227,7 +227,7 @@ async fn a_sensor_that_panics_ends_the_prober() {
         .unwrap();
     let closed = timeout(DEADLINE, prober.closed()).await.unwrap();
     names_the_panic(&closed.unwrap_err());
-    // So do the threads whose sensors are well.
+    // So do the threads whose sensors do not panic.
     timeout(DEADLINE, prober.wait_idle()).await.unwrap();
     match prober.apply(targets(1, "l")) {
         Err(ApplyError::Failed(error)) => names_the_panic(&error),
@@ -248,7 +248,7 @@ async fn a_sensor_that_panics_ends_the_prober() {
 }
 
 #[tokio::test]
-async fn a_prober_that_is_well_does_not_end() {
+async fn a_prober_without_a_panic_does_not_end() {
     let prober = Prober::builder().targets(targets(3, "l")).start().unwrap();
     let closed = timeout(Duration::from_millis(200), prober.closed()).await;
     assert!(closed.is_err());

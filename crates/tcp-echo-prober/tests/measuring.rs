@@ -1,5 +1,5 @@
-//! What is measured stays true whatever the prober's own host does: a thread that is paused, slots
-//! that are late, a target that comes later.
+//! Measurements stay correct when the thread of the prober is paused, when slots are late, and when
+//! a target is added later.
 // Elsewhere timers are too coarse, and kernels give no receive stamps.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
@@ -23,7 +23,7 @@ use tokio::{
     time::{sleep, sleep_until, timeout},
 };
 
-/// An observer that blocks the prober's thread once, when it has seen so many events of one kind.
+/// An observer that blocks the prober's thread once, after a number of events of one kind.
 struct Pause {
     at: fn(&Event) -> bool,
     events: u32,
@@ -49,7 +49,7 @@ impl Sensor for Pause {
     }
 }
 
-/// Passes everything back after `delay`.
+/// Echoes everything after `delay`.
 async fn echo_after(stream: TcpStream, delay: Duration) {
     let (mut from, mut to) = stream.into_split();
     let under_way = Arc::new(Mutex::new(VecDeque::new()));
@@ -77,11 +77,10 @@ async fn echo_after(stream: TcpStream, delay: Duration) {
     back.abort();
 }
 
-/// What arrived while the thread was paused is read, all of it, before anything is called lost.
+/// All replies that arrived while the thread was paused are read before a probe times out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pause_that_is_longer_than_the_timeout() {
-    // All that is in flight fits into the socket: what the kernel has no room for while nobody
-    // reads does come too late.
+    // All probes in flight fit into the socket buffer. Replies beyond it would really be late.
     const PATH: Duration = ms(600);
     const INTERVAL: Duration = Duration::from_micros(300);
     let address = peer(|stream, _| echo_after(stream, PATH)).await;
@@ -105,7 +104,7 @@ async fn a_pause_that_is_longer_than_the_timeout() {
     prober.stop().unwrap();
     log.see(|seen| {
         assert_eq!((seen.counts.timeouts, seen.counts.late), (0, 0));
-        // So much lay there that one turn does not read it.
+        // One poll does not read this many.
         let waited = |event: &Event| {
             matches!(event, Event::Received { host_delay: Some(delay), .. } if *delay > ms(500))
         };
@@ -113,12 +112,18 @@ async fn a_pause_that_is_longer_than_the_timeout() {
     });
 }
 
-/// Spins a while after each frame, so that neighbouring stamps can be told apart, and notes when.
+/// Spins after each frame, so that adjacent stamps differ, and records the time.
 #[derive(Clone, Default)]
-struct Writes(Arc<Mutex<Vec<Write>>>);
+struct Writes {
+    all: Arc<Mutex<Vec<Write>>>,
+    /// Slots since the last write.
+    skipped: u32,
+}
 
 struct Write {
     lateness: Duration,
+    /// Slots since the write before, such as overruns on a loaded machine.
+    skipped: u32,
     /// By the realtime clock, after the write.
     written: Duration,
 }
@@ -139,18 +144,21 @@ impl Observer for Writes {
 
 impl Sensor for Writes {
     fn on_event(&mut self, event: &Event, _: &Session) {
-        if let Event::Sent { lateness, .. } = event {
+        if let Event::Unsent { slots, .. } = event {
+            self.skipped += u32::try_from(*slots).unwrap();
+        } else if let Event::Sent { lateness, .. } = event {
             let start = Instant::now();
             while start.elapsed() < SPIN {}
-            self.0.lock().unwrap().push(Write {
+            self.all.lock().unwrap().push(Write {
                 lateness: *lateness,
+                skipped: std::mem::take(&mut self.skipped),
                 written: wall(),
             });
         }
     }
 }
 
-/// Slots that are sent late, one after the other, have the moments of their own writes.
+/// Slots that are sent late, in a burst, have the times of their own writes.
 #[tokio::test]
 async fn every_frame_of_a_burst_has_its_own_stamp() {
     let stamps = Arc::new(Mutex::new(Vec::new()));
@@ -186,7 +194,7 @@ async fn every_frame_of_a_burst_has_its_own_stamp() {
     log.until("a burst", |seen| seen.counts.received > 60).await;
     prober.stop().unwrap();
 
-    let (stamps, writes) = (seen.lock().unwrap(), writes.0.lock().unwrap());
+    let (stamps, writes) = (seen.lock().unwrap(), writes.all.lock().unwrap());
     let mut burst = 0;
     for (n, pair) in writes.windows(2).enumerate() {
         let [before, after] = pair else { continue };
@@ -195,17 +203,18 @@ async fn every_frame_of_a_burst_has_its_own_stamp() {
         };
         let stamp = Duration::from_nanos((*stamp).try_into().unwrap());
         assert!(stamp >= before.written, "probe {}", n + 2);
-        // The next slot was due by then, and so its frame followed at once.
+        // The next slot was due by then, so its frame followed at once.
         if before.lateness > interval {
             burst += 1;
-            let between = (after.lateness + interval).checked_sub(before.lateness);
+            let due_between = interval * (1 + after.skipped);
+            let between = (after.lateness + due_between).checked_sub(before.lateness);
             assert!(between >= Some(SPIN), "probe {}: {between:?}", n + 2);
         }
     }
     assert!(burst >= 3, "no burst: {burst}");
 }
 
-/// A target that is added to a prober at work has the time of its first handshake, like those that
+/// A target that is added to a running prober has the time of its first handshake, like those that
 /// were there from the start.
 #[tokio::test]
 async fn a_target_that_comes_later_has_its_first_handshake_free() {

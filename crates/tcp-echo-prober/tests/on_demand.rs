@@ -1,4 +1,4 @@
-//! Targets that are asked for, over real loopback.
+//! Targets on demand, over real loopback.
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
 
 mod common;
@@ -12,7 +12,7 @@ use tcp_echo_prober::{
 };
 use tokio::net::TcpListener;
 
-/// As long as any test lasts.
+/// Longer than any test lasts.
 const LONG: Duration = Duration::from_secs(3600);
 
 fn session() -> SessionConfig {
@@ -55,7 +55,7 @@ async fn a_target_is_probed_while_it_is_asked_for() {
         let on_demand = on_demand.clone();
         async move { on_demand.run().await }
     });
-    // Three times as long as it would last by itself.
+    // Three times the idle time.
     for _ in 0..9 {
         ask(&on_demand, address).await.unwrap();
         tokio::time::sleep(ms(100)).await;
@@ -97,7 +97,7 @@ async fn nothing_is_connected_to_outside_the_networks() {
     }
     let asked = ask(&on_demand, format!("no-such-name.invalid:{port}")).await;
     assert!(matches!(asked, Err(AskError::LookUp(_))), "{asked:?}");
-    // Of several addresses those that are allowed are used, here at most the one of IPv6.
+    // Of several addresses only the allowed ones are used, here at most that of IPv6.
     let _ = ask(&on_demand, format!("localhost:{port}")).await;
     let _ = ask(&on_demand, format!(":{port}")).await;
     let accepted = tokio::time::timeout(ms(500), listener.accept()).await;
@@ -117,7 +117,7 @@ async fn a_target_of_the_set_is_the_one_of_its_name() {
         TargetSet::new([listed.clone().named("a"), listed]).unwrap(),
     );
     assert!(on_demand.is_listed("a") && !on_demand.is_listed("b"));
-    // Whoever runs the prober has listed it, so neither network nor number matter.
+    // It is in the set, so neither networks nor the maximum apply.
     ask(&on_demand, address).await.unwrap();
     log.until("two connections", |seen| seen.count(connected) == 2)
         .await;
@@ -144,7 +144,7 @@ async fn another_set_leaves_what_was_asked_for() {
     ));
     let slower = SessionConfig::new(ms(10), ms(20)).unwrap();
     let asked_again = asked.to_string().parse().unwrap();
-    // It is probed as it was.
+    // Its session continues.
     on_demand.ask(asked_again, slower, None).await.unwrap();
 
     let target = |address: std::net::SocketAddr| {
@@ -157,7 +157,7 @@ async fn another_set_leaves_what_was_asked_for() {
     ask(&on_demand, asked).await.unwrap();
     log.see(|seen| assert_eq!((seen.attached, seen.count(connected)), (2, 2)));
 
-    // It is listed from now on, and so begins anew and has no end by itself.
+    // It is in the set from now on, so it has a new session and does not end when idle.
     let _ = prober.apply(TargetSet::new([target(asked)]).unwrap());
     log.until("the change", |seen| {
         (seen.attached, seen.detached) == (3, 2)

@@ -1,5 +1,5 @@
-//! The system has no descriptor for a socket. It is the only test of its process, whose limit
-//! it changes.
+//! The system has no descriptor for a socket. This is the only test of its process, as it changes
+//! the limit of the process.
 #![cfg(unix)]
 
 mod common;
@@ -19,7 +19,7 @@ async fn a_socket_that_the_system_refuses_is_no_failure_of_the_peer() {
         .socket_stats(stats.clone());
     let prober = prober.start().unwrap();
 
-    // What is open stays open: there is no descriptor for anything new.
+    // Open descriptors stay open: only new ones are refused.
     let before = getrlimit(Resource::Nofile);
     let none = Rlimit {
         current: Some(3),

@@ -1,4 +1,4 @@
-//! The prober against peers of every character, over real loopback.
+//! The prober and peers of all kinds, over real loopback.
 
 mod common;
 
@@ -86,7 +86,7 @@ async fn a_peer_that_closes_at_once_is_not_hammered() {
     probing(&address.to_string(), async |log| {
         tokio::time::sleep(ms(1500)).await;
         let connects = log.count(|event| matches!(event, Event::Connected { .. }));
-        // 100, 200, 400 and 800 ms, each shortened to a half at the most.
+        // 100, 200, 400 and 800 ms, each shortened by half at most.
         assert!((2..=6).contains(&connects), "{connects}");
         log.see(|seen| {
             assert_eq!(seen.counts.received, 0);
@@ -276,7 +276,7 @@ async fn nobody_listens() {
         })
         .await;
         log.see(|seen| assert!(seen.loss >= 1.0));
-        // Someone comes.
+        // Now a peer listens.
         let listener = TcpListener::bind(address).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         tokio::spawn(echo(stream));
@@ -305,7 +305,7 @@ async fn a_name_that_does_not_resolve() {
 }
 
 #[tokio::test]
-async fn inside_a_runtime_of_ones_own() {
+async fn inside_the_runtime_of_an_embedder() {
     let address = peer(|stream, _| echo(stream)).await;
     let log = Log::default();
     let session = SessionConfig::new(ms(5), ms(20)).unwrap();

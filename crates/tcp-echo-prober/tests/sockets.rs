@@ -19,7 +19,7 @@ use tcp_echo_prober::{
 use testkit::wait::until_async;
 use tokio::{io::AsyncWriteExt as _, net::TcpListener};
 
-/// What happened to each target.
+/// The counts of each target.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<BTreeMap<String, Counts>>>);
 
@@ -28,7 +28,7 @@ struct Counts {
     is_connected: bool,
     connects: u32,
     failures: u32,
-    /// Slots for want of a socket, and without a connection.
+    /// Unsent slots, without a socket and without a connection.
     resources: u64,
     disconnected: u64,
 }
@@ -106,7 +106,7 @@ fn set(names: &[&str], address: SocketAddr) -> TargetSet {
     TargetSet::new(targets).unwrap()
 }
 
-/// With so many sockets.
+/// A prober with this number of sockets.
 fn prober(sockets: usize, seen: &Seen, stats: &SocketStats) -> Builder<Seen> {
     let mut options = Options::default();
     options.max_sockets = NonZeroUsize::new(sockets);
@@ -125,7 +125,7 @@ async fn refusing() -> SocketAddr {
 }
 
 #[tokio::test]
-async fn who_has_no_socket_waits_for_one_and_says_so() {
+async fn a_target_without_a_socket_waits_and_counts_its_slots() {
     let address = peer(|stream, _| echo(stream)).await;
     let (seen, stats) = <(Seen, SocketStats)>::default();
     let prober = prober(2, &seen, &stats)
@@ -147,7 +147,7 @@ async fn who_has_no_socket_waits_for_one_and_says_so() {
         "it is no failure of the peer's: {without:?}"
     );
 
-    // A socket that one leaves is the next one's.
+    // The socket of a removed target goes to the next one.
     let names = ["a", "b", "c"];
     let goes = names.into_iter().find(|name| *name != waiting).unwrap();
     let stay = names.into_iter().filter(|name| *name != goes);
@@ -162,7 +162,7 @@ async fn who_has_no_socket_waits_for_one_and_says_so() {
     tokio::time::sleep(ms(50)).await;
     assert_eq!(seen.of(&waiting).resources, had, "that is over");
 
-    // What comes back is the last in turn, and the others keep what they have.
+    // A target that is added again is the last in the queue, and the others keep their sockets.
     let _ = prober.apply(set(&names, address));
     seen.until("the one that came back waits", |seen| {
         let all = seen.all();
@@ -176,7 +176,7 @@ async fn who_has_no_socket_waits_for_one_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_connection_that_ends_gives_its_socket_back() {
+async fn a_connection_that_ends_frees_its_socket() {
     let answers_once = |mut stream, _| async move {
         if let Some(frame) = frame(&mut stream).await {
             stream.write_all(&frame).await.unwrap();
@@ -189,7 +189,7 @@ async fn a_connection_that_ends_gives_its_socket_back() {
         .targets(TargetSet::new(targets).unwrap())
         .start()
         .unwrap();
-    // They share the one socket that there is.
+    // They share the only socket.
     seen.until("fifty connections, fifty attempts", |seen| {
         seen.of("closing").connects >= 50 && seen.of("refusing").failures >= 50
     })
@@ -210,7 +210,7 @@ async fn with_one_socket_addresses_are_tried_one_by_one() {
     let resolver = Resolver::builder().system(answer).build();
     let (seen, stats) = <(Seen, SocketStats)>::default();
     let name = format!("name.test:{}", listening.port());
-    // Some of these always wait for the socket, and must not come between the two addresses.
+    // Some of these always wait for the socket, and must not get it between the two addresses.
     let dead = refusing().await;
     let others = (0..50).map(|n| target(&format!("refusing-{n}"), &dead));
     let targets = others.chain([target("name", &name)]);
@@ -228,7 +228,7 @@ async fn with_one_socket_addresses_are_tried_one_by_one() {
 }
 
 #[tokio::test]
-async fn what_is_asked_for_takes_of_the_same_sockets() {
+async fn targets_on_demand_share_the_sockets() {
     let address = peer(|stream, _| echo(stream)).await;
     let on_demand = OnDemand::new(OnDemandLimits {
         networks: "127.0.0.0/8".parse().unwrap(),
@@ -248,7 +248,7 @@ async fn what_is_asked_for_takes_of_the_same_sockets() {
         .ask(asked.parse().unwrap(), session(), None)
         .await
         .unwrap();
-    seen.until("what is asked for waits", |seen| {
+    seen.until("the target on demand waits", |seen| {
         let all = seen.all();
         all.get(&asked).is_some_and(|one| one.resources > 3)
     })

@@ -1,4 +1,4 @@
-//! Names that are looked up as the system does it, with a system that does as it is told.
+//! Look-ups by the resolver of the system, which the tests replace.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::{
@@ -21,71 +21,71 @@ fn addresses(list: &[&str]) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// Calls that hang until they are let go.
+/// Calls that hang until they are released.
 #[derive(Clone, Default)]
-struct Gate(Arc<(Mutex<bool>, Condvar)>);
+struct Latch(Arc<(Mutex<bool>, Condvar)>);
 
-impl Gate {
+impl Latch {
     fn wait(&self) {
-        let (is_open, opened) = &*self.0;
-        let mut is_open = is_open.lock().unwrap();
-        while !*is_open {
-            is_open = opened.wait(is_open).unwrap();
+        let (is_released, released) = &*self.0;
+        let mut is_released = is_released.lock().unwrap();
+        while !*is_released {
+            is_released = released.wait(is_released).unwrap();
         }
     }
 
-    fn open(&self) {
-        let (is_open, opened) = &*self.0;
-        *is_open.lock().unwrap() = true;
-        opened.notify_all();
+    fn release(&self) {
+        let (is_released, released) = &*self.0;
+        *is_released.lock().unwrap() = true;
+        released.notify_all();
     }
 }
 
-/// What takes longer than this will not come.
+/// Fails if this takes far longer than expected.
 async fn soon<T>(future: impl Future<Output = T>) -> T {
     let limit = Duration::from_secs(20);
     timeout(limit, future).await.expect("it takes too long")
 }
 
 #[tokio::test]
-async fn only_the_family_that_is_wanted_is_asked_for_and_both_are_asked_for_in_one() {
-    let asked = Arc::new(Mutex::new(vec![]));
-    let ask = {
-        let asked = asked.clone();
+async fn one_call_looks_up_the_requested_families() {
+    let calls = Arc::new(Mutex::new(vec![]));
+    let system = {
+        let calls = calls.clone();
         move |name: &str, ip| -> Found {
-            asked.lock().unwrap().push((name.to_owned(), ip));
+            calls.lock().unwrap().push((name.to_owned(), ip));
             Ok(addresses(&["127.0.0.1:0"]))
         }
     };
-    let resolver = Resolver::builder().system(ask).build();
+    let resolver = Resolver::builder().system(system).build();
     for ip in [IpVersion::V4, IpVersion::V6, IpVersion::Auto] {
         let mut look_up = resolver.look_up("web", ip, true);
         assert!(soon(look_up.next()).await.unwrap().is_ok());
         assert_eq!(soon(look_up.next()).await, None);
-        assert_eq!(*asked.lock().unwrap(), [("web".to_owned(), ip)]);
-        asked.lock().unwrap().clear();
+        assert_eq!(*calls.lock().unwrap(), [("web".to_owned(), ip)]);
+        calls.lock().unwrap().clear();
     }
 }
 
-/// Names that hang beside one that does not, which comes last: it waits for none of them.
+/// A name that is answered does not wait for names before it that hang.
 #[tokio::test]
-async fn names_that_hang_hold_up_no_other() {
-    let gate = Gate::default();
-    let hang = gate.clone();
-    let ask = move |name: &str, _| -> Found {
+async fn names_that_hang_delay_no_other() {
+    let latch = Latch::default();
+    let held = latch.clone();
+    let system = move |name: &str, _| -> Found {
         if name == "good" {
             return Ok(addresses(&["127.0.0.1:0"]));
         }
-        hang.wait();
+        held.wait();
         Err(Failure::NoAnswer)
     };
-    let resolver = Resolver::builder().system(ask).build();
+    let resolver = Resolver::builder().system(system).build();
     let look_up = |n| resolver.look_up(&format!("bad-{n}"), IpVersion::Auto, true);
     let hanging: Vec<_> = (0..80).map(look_up).collect();
     let mut good = resolver.look_up("good", IpVersion::Auto, true);
-    // They are let go only after that.
+    // They are released only after that.
     assert!(soon(good.next()).await.unwrap().is_ok());
-    gate.open();
+    latch.release();
     for mut look_up in hanging {
         let mut last = None;
         while let Some(found) = soon(look_up.next()).await {
@@ -95,11 +95,11 @@ async fn names_that_hang_hold_up_no_other() {
     }
 }
 
-/// Once it has hung, a name is asked for less and less often, and others as before.
+/// A name that has hung is looked up at growing delays, others as before.
 #[tokio::test]
 async fn a_name_that_has_hung_backs_off_alone() {
     let calls = Arc::new(AtomicUsize::new(0));
-    let ask = {
+    let system = {
         let calls = calls.clone();
         move |name: &str, _| -> Found {
             calls.fetch_add(1, SeqCst);
@@ -109,7 +109,7 @@ async fn a_name_that_has_hung_backs_off_alone() {
             }
         }
     };
-    let resolver = Resolver::builder().system(ask).build();
+    let resolver = Resolver::builder().system(system).build();
     let ended = async |name| {
         let mut look_up = resolver.look_up(name, IpVersion::V4, true);
         let found = soon(look_up.next()).await.unwrap();
@@ -131,48 +131,48 @@ async fn a_name_that_has_hung_backs_off_alone() {
 
 #[tokio::test]
 async fn a_name_that_is_being_looked_up_is_not_looked_up_twice() {
-    let (gate, calls) = (Gate::default(), Arc::new(AtomicUsize::new(0)));
-    let ask = {
-        let (gate, calls) = (gate.clone(), calls.clone());
+    let (latch, calls) = (Latch::default(), Arc::new(AtomicUsize::new(0)));
+    let system = {
+        let (latch, calls) = (latch.clone(), calls.clone());
         move |_: &str, _| -> Found {
             calls.fetch_add(1, SeqCst);
-            gate.wait();
+            latch.wait();
             Ok(addresses(&["127.0.0.1:0"]))
         }
     };
-    let resolver = Resolver::builder().system(ask).build();
+    let resolver = Resolver::builder().system(system).build();
     let look_up = || resolver.look_up("web", IpVersion::V4, true);
     let all: Vec<_> = (0..10).map(|_| look_up()).collect();
-    gate.open();
+    latch.release();
     for mut look_up in all {
         assert!(soon(look_up.next()).await.unwrap().is_ok());
     }
     assert_eq!(calls.load(SeqCst), 1);
 }
 
-/// A server that answers for one family alone; the system waits for both.
+/// A server answers for one family only; the system waits for both.
 #[tokio::test]
-async fn one_family_that_is_not_answered_for_blocks_nothing() {
-    let gate = Gate::default();
-    let hang = gate.clone();
-    let ask = move |_: &str, ip| -> Found {
+async fn one_family_without_an_answer_blocks_nothing() {
+    let latch = Latch::default();
+    let held = latch.clone();
+    let system = move |_: &str, ip| -> Found {
         match ip {
             IpVersion::V4 => Ok(addresses(&["192.0.2.1:0"])),
             IpVersion::V6 => {
-                hang.wait();
+                held.wait();
                 Ok(addresses(&["[2001:db8::1]:0"]))
             }
             IpVersion::Auto => {
-                hang.wait();
+                held.wait();
                 Err(Failure::NoAnswer)
             }
         }
     };
-    let resolver = Resolver::builder().system(ask).build();
+    let resolver = Resolver::builder().system(system).build();
     let mut look_up = resolver.look_up("web", IpVersion::Auto, true);
     let first = soon(look_up.next()).await.unwrap();
     assert_eq!(first, Ok(addresses(&["192.0.2.1:0"])));
-    gate.open();
+    latch.release();
     let both = addresses(&["[2001:db8::1]:0", "192.0.2.1:0"]);
     let mut last = None;
     while let Some(found) = soon(look_up.next()).await {
@@ -181,7 +181,7 @@ async fn one_family_that_is_not_answered_for_blocks_nothing() {
     assert_eq!(last, Some(Ok(both)));
 }
 
-/// A server, or a firewall, that refuses to be asked for one family; for the system that is a
+/// A server or a firewall refuses the question for one family, which the system reports as a
 /// failure of both.
 #[tokio::test]
 async fn one_family_that_is_refused_blocks_nothing() {
@@ -189,13 +189,13 @@ async fn one_family_that_is_refused_blocks_nothing() {
         (IpVersion::V6, "192.0.2.1:0"),
         (IpVersion::V4, "[2001:db8::1]:0"),
     ] {
-        let ask = move |_: &str, ip| -> Found {
+        let system = move |_: &str, ip| -> Found {
             if ip == IpVersion::Auto || ip == refused {
                 return Err(Failure::Server);
             }
             Ok(addresses(&[found]))
         };
-        let resolver = Resolver::builder().system(ask).build();
+        let resolver = Resolver::builder().system(system).build();
         let mut look_up = resolver.look_up("web", IpVersion::Auto, true);
         let mut last = None;
         while let Some(found) = soon(look_up.next()).await {
@@ -211,34 +211,34 @@ async fn one_family_that_is_refused_blocks_nothing() {
     assert_eq!(soon(look_up.next()).await, None);
 }
 
-/// An answer that comes when those who wait were told that there is none yet. The time is
-/// the real one: what answers is a thread that blocks.
+/// An answer arrives after the waiting callers got a failure. The time is real, since a blocking
+/// thread answers.
 #[tokio::test]
 async fn a_late_answer_is_an_answer() {
-    let gate = Gate::default();
-    let late = gate.clone();
-    let ask = move |_: &str, _| -> Found {
+    let latch = Latch::default();
+    let late = latch.clone();
+    let system = move |_: &str, _| -> Found {
         late.wait();
         Ok(addresses(&["192.0.2.1:0"]))
     };
-    let resolver = Resolver::builder().system(ask).build();
+    let resolver = Resolver::builder().system(system).build();
     let mut look_up = resolver.look_up("web", IpVersion::V4, true);
     assert_eq!(soon(look_up.next()).await, Some(Err(Failure::NoAnswer)));
-    gate.open();
+    latch.release();
     let found = soon(look_up.next()).await;
     assert_eq!(found, Some(Ok(addresses(&["192.0.2.1:0"]))));
     assert_eq!(soon(look_up.next()).await, None);
 }
 
-/// What waits for its turn is not late, and not asked for when nobody wants it any more.
+/// The timeout of a look-up starts with its call, and one that is dropped before is not made.
 #[tokio::test]
-async fn the_wait_begins_with_the_turn() {
-    let (gate, calls) = (Gate::default(), Arc::new(Mutex::new(vec![])));
-    let ask = {
-        let (gate, calls) = (gate.clone(), calls.clone());
+async fn the_timeout_starts_with_the_call() {
+    let (latch, calls) = (Latch::default(), Arc::new(Mutex::new(vec![])));
+    let system = {
+        let (latch, calls) = (latch.clone(), calls.clone());
         move |name: &str, _| -> Found {
             calls.lock().unwrap().push(name.to_owned());
-            gate.wait();
+            latch.wait();
             Ok(addresses(&["192.0.2.1:0"]))
         }
     };
@@ -247,13 +247,13 @@ async fn the_wait_begins_with_the_turn() {
         slow: 1,
         all: 1,
     };
-    let resolver = Resolver::builder().system(ask).limits(limits).build();
+    let resolver = Resolver::builder().system(system).limits(limits).build();
     let mut first = resolver.look_up("first", IpVersion::V4, true);
-    let gone = resolver.look_up("gone", IpVersion::V4, true);
+    let dropped = resolver.look_up("dropped", IpVersion::V4, true);
     let mut last = resolver.look_up("last", IpVersion::V4, true);
-    drop(gone);
+    drop(dropped);
     assert_eq!(soon(first.next()).await, Some(Err(Failure::NoAnswer)));
-    gate.open();
+    latch.release();
     assert!(soon(first.next()).await.unwrap().is_ok());
     assert!(soon(last.next()).await.unwrap().is_ok());
     assert_eq!(*calls.lock().unwrap(), ["first", "last"]);

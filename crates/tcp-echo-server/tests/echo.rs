@@ -1,4 +1,4 @@
-//! What goes in comes out, whatever the pieces.
+//! All bytes come back unchanged, however they are split.
 
 #[cfg(test)]
 mod common;
@@ -85,7 +85,7 @@ async fn a_peer_that_reads_late_gets_every_byte_in_order() {
     let written = write_until_stuck(&mut stream, &bytes).await;
     assert!(server.stats.echoed_bytes() < written as u64);
 
-    // The others do not notice.
+    // Other connections are served meanwhile.
     echo(&mut server.connect().await, b"meanwhile").await;
 
     stream.shutdown().await.unwrap();
@@ -103,7 +103,7 @@ async fn a_peer_that_resets_is_forgotten() {
     echo(&mut stream, b"here").await;
     stream.set_zero_linger().unwrap();
     drop(stream);
-    until("it is gone", || server.stats.connections() == 0).await;
+    until("it is closed", || server.stats.connections() == 0).await;
     server.stop().await;
 }
 

@@ -74,7 +74,7 @@ fn a_probe_waits_for_few_echoes_of_a_busy_crowd() {
         good.read_exact(&mut [0; FRAME.len()]).unwrap();
         echoes() - before
     };
-    // Until all of the crowd are at it.
+    // Until every connection of the crowd sends.
     while echoes() < 10 * CROWD as u64 {
         probe();
     }

@@ -1,5 +1,5 @@
-//! When file descriptors run out: those connected stay served, nobody spins, and accepting goes
-//! on when there is one again.
+//! Without free file descriptors, open connections stay served, the accept loop does not spin, and
+//! accepting continues once a descriptor is free.
 #![cfg(unix)]
 
 #[cfg(test)]
@@ -20,14 +20,14 @@ const FILES: u64 = 40;
 const PEERS: usize = 60;
 /// How long the server waits when it cannot accept.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How many of those connected end, one after the other.
+/// How many connections end, one after the other.
 const ENDED: u32 = 15;
-/// How long the server is left without files.
+/// How long the server has no free descriptor.
 const SHORT_OF_FILES: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
-fn echoes(peer: &mut TcpStream, patience: Duration) -> bool {
-    peer.set_read_timeout(Some(patience)).unwrap();
+fn echoes(peer: &mut TcpStream, limit: Duration) -> bool {
+    peer.set_read_timeout(Some(limit)).unwrap();
     let mut back = [0; 4];
     peer.write_all(b"echo").is_ok() && peer.read_exact(&mut back).is_ok() && &back == b"echo"
 }
@@ -51,11 +51,11 @@ fn those_connected_stay_served_and_others_wait() {
     let mut lines = BufReader::new(server.stdout.take().unwrap())
         .lines()
         .map(Result::unwrap);
-    let mut said = |what: &str| {
-        let said = lines.find_map(|line| Some(line.split_once(what)?.1.to_owned()));
-        said.expect("the server ended early")
+    let mut read_after = |label: &str| {
+        let value = lines.find_map(|line| Some(line.split_once(label)?.1.to_owned()));
+        value.expect("the server ended early")
     };
-    let address: SocketAddr = said("listening on ").parse().unwrap();
+    let address: SocketAddr = read_after("listening on ").parse().unwrap();
 
     // The kernel completes every handshake; the server runs out of files on the way.
     let mut peers: Vec<_> = (0..PEERS)
@@ -78,8 +78,8 @@ fn those_connected_stay_served_and_others_wait() {
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    // They are served in the order in which they came, each as soon as another one ends, though
-    // the server has just begun to wait. The "echo" of each is on its way.
+    // Each is served as soon as another connection ends, in the order of arrival, although the
+    // server has just begun a pause. Each has sent its "echo" already.
     let start = Instant::now();
     for next in &mut waiting[..ENDED as usize] {
         drop(peers.pop());
@@ -96,13 +96,13 @@ fn those_connected_stay_served_and_others_wait() {
     ));
 
     drop(server.stdin.take());
-    let errors: u64 = said("accept errors ").parse().unwrap();
-    let elapsed_ms: u64 = said("elapsed ms ").parse().unwrap();
-    let cpu_ms: u64 = said("cpu ms ").parse().unwrap();
+    let errors: u64 = read_after("accept errors ").parse().unwrap();
+    let elapsed_ms: u64 = read_after("elapsed ms ").parse().unwrap();
+    let cpu_ms: u64 = read_after("cpu ms ").parse().unwrap();
     assert!(server.wait().unwrap().success());
     // One failure per pause and per connection that ended, not a busy loop.
-    let most = u128::from(elapsed_ms) / PAUSE.as_millis() + u128::from(ENDED) + 2;
-    assert!(errors >= 5 && u128::from(errors) <= most, "{errors}");
+    let max = u128::from(elapsed_ms) / PAUSE.as_millis() + u128::from(ENDED) + 2;
+    assert!(errors >= 5 && u128::from(errors) <= max, "{errors}");
     assert!(cpu_ms < elapsed_ms / 4, "{cpu_ms} ms of {elapsed_ms} ms");
 }
 

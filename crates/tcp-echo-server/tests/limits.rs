@@ -1,4 +1,4 @@
-//! The limits, the end, and what cannot begin.
+//! Limits, shutdown, and failures to start.
 
 #[cfg(test)]
 mod common;
@@ -125,7 +125,7 @@ async fn a_peer_that_reads_a_byte_now_and_then_ends_at_the_slow_reader_timeout()
     write_until_stuck(&mut slow, &pattern(64 << 20)).await;
     let mut byte = [0];
     let start = Instant::now();
-    // What the reader's own host has taken it can still read after the reset.
+    // The peer can still read, after the reset, the bytes that its own host has received.
     while server.stats.closed(CloseReason::SlowReader) == 0 {
         assert!(start.elapsed() < LIMIT, "it is not closed");
         within(slow.read_exact(&mut byte)).await.unwrap();
@@ -142,14 +142,14 @@ async fn a_peer_that_reads_a_byte_now_and_then_ends_at_the_slow_reader_timeout()
 // Elsewhere 127.0.0.2 is no address of the host.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn who_is_not_allowed_is_closed_before_a_byte_is_echoed() {
+async fn a_peer_that_is_not_allowed_is_closed_before_a_byte_is_echoed() {
     let mut config = ServerConfig::default();
     config.allow = Some("127.0.0.2,10.0.0.0/8".parse().unwrap());
     let server = Running::start(config).await;
-    let mut stranger = server.connect().await;
+    let mut denied = server.connect().await;
     // It may be closed before this.
-    let _ = stranger.write_all(b"let me in").await;
-    assert!(is_closed(&mut stranger).await);
+    let _ = denied.write_all(b"let me in").await;
+    assert!(is_closed(&mut denied).await);
 
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();

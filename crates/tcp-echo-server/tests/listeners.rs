@@ -1,4 +1,4 @@
-//! Listeners that somebody else has bound.
+//! Listeners that were bound before.
 
 #[cfg(test)]
 mod common;
@@ -15,7 +15,7 @@ async fn all_of_them_are_served_whether_they_block_or_not() {
     let [blocking, other] = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
     other.set_nonblocking(true).unwrap();
     let addresses = [&blocking, &other].map(|one| one.local_addr().unwrap());
-    // One that waits already is served like those that come later.
+    // A connection that waits already is served like later ones.
     let mut early = TcpStream::connect(addresses[0]).await.unwrap();
 
     let server = Server::from_listeners([blocking, other], ServerConfig::default()).unwrap();

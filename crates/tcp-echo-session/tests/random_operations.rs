@@ -1,4 +1,4 @@
-//! Random sequences of operations: whatever comes in whatever order, the sum holds.
+//! Random sequences of operations: the sum of the counts holds in any order.
 
 mod common;
 
@@ -16,8 +16,8 @@ enum Operation {
     Pass(Duration),
     /// The same, but the kernel takes a frame in part, or nothing of it.
     PassBlocked(Duration, bool),
-    /// The same, but all that has arrived was read until a while ago only, and each
-    /// frame is stamped later than the session was polled.
+    /// The same, but bytes were last read a while ago, and each frame is stamped later than
+    /// the session was polled.
     PassUnread(Duration, Duration),
     /// The rest of a frame is written.
     Finish,
@@ -25,7 +25,7 @@ enum Operation {
     ConnectFails,
     OutOfResources,
     Disconnect,
-    /// A probe that was sent is answered, again perhaps, `nth` from the newest.
+    /// A sent probe is answered, possibly again, the `nth` from the newest.
     Answer {
         nth: usize,
         kernel: Option<i64>,

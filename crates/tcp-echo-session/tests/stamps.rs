@@ -1,12 +1,11 @@
-//! What a session makes of clocks that are set, of replies that lie unread, and of the moment of a
-//! write.
+//! Sessions whose clocks are set, with replies that wait to be read, and with the times of writes.
 
 mod common;
 
 use common::{Driver, WALL, config, ms, us};
 use tcp_echo_session::{Event, Output, Probe, Seq, Stamp, UnixNanos};
 
-/// The realtime clock is set while a probe is under way, before its reply arrives or while the
+/// The realtime clock is set while a probe is in flight, before its reply arrives or while the
 /// reply waits to be read: RTT and counts go on.
 #[test]
 fn a_clock_that_is_set_changes_nothing() {
@@ -33,7 +32,7 @@ fn a_clock_that_is_set_changes_nothing() {
                 read.wall.0 += set;
                 let kernel = Some(UnixNanos(kernel));
                 driver.reply_stamped(Stamp { read, kernel }, probes[0]);
-                // A clock set back makes the wait negative, so that it is not known.
+                // A clock set back makes the wait negative, so it is unknown.
                 let known = !(waiting && set < 0);
                 let expected = Event::Received {
                     seq: probes[0].seq,
@@ -51,9 +50,9 @@ fn a_clock_that_is_set_changes_nothing() {
     }
 }
 
-/// What has arrived and was not read yet is not judged; the schedule goes on meanwhile.
+/// Probes whose replies may wait to be read do not time out; the schedule continues.
 #[test]
-fn nothing_is_judged_that_was_not_read() {
+fn no_probe_times_out_before_its_reply_is_read() {
     let mut driver = Driver::connected(&config(ms(10), ms(20)));
     let mut probes = Vec::new();
     driver.run(ms(5), |probe| {
@@ -79,7 +78,7 @@ fn nothing_is_judged_that_was_not_read() {
         }
     }
     assert_eq!((sent, driver.counts().timeouts, driver.stalls), (1, 0, 0));
-    // It lay there: it came in time, and its connection is none that stalls.
+    // The reply arrived in time, so its connection has not stalled.
     let read = driver.now();
     let kernel = Some(UnixNanos(WALL + 3_000_000));
     driver.reply_stamped(Stamp { read, kernel }, probes[0]);

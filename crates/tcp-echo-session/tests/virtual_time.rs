@@ -1,4 +1,4 @@
-//! What a session makes of good, slow, lossy, dead and absent peers.
+//! Sessions with good, slow, lossy, dead and absent peers.
 
 mod common;
 
@@ -30,7 +30,7 @@ fn a_good_peer_answers_everything() {
     assert!(on_time);
 }
 
-/// Loss, delay and interval, each against each: the counts are what arithmetic says.
+/// All combinations of loss, delay and interval have the computed counts.
 #[test]
 fn loss_delay_and_interval() {
     for interval in [us(100), ms(1), ms(10), ms(1000)] {
@@ -97,7 +97,7 @@ fn loss_is_total_within_one_window_of_the_peers_death() {
 }
 
 #[test]
-fn slots_without_a_descriptor_are_told_from_those_without_a_connection() {
+fn slots_without_a_descriptor_differ_from_those_without_a_connection() {
     let mut driver = Driver::new(&config(ms(10), ms(20)));
     let starve = |driver: &mut Driver| {
         let at = driver.now().at;
@@ -240,7 +240,7 @@ fn a_late_reply_is_a_timeout_and_late() {
     driver.check_window();
 }
 
-/// The driver was kept from running past the deadline, and reads the reply first.
+/// The driver did not run at the deadline, and reads the reply first.
 #[test]
 fn a_late_reply_that_is_read_before_its_expiry_is_both_too() {
     let mut driver = Driver::connected(&config(ms(1000), ms(20)));
@@ -260,7 +260,7 @@ fn a_late_reply_that_is_read_before_its_expiry_is_both_too() {
     driver.check_window();
 }
 
-/// The reply lay in the socket in time; only the host was slow to look.
+/// The reply was in the socket in time; only the host read it late.
 #[test]
 fn a_reply_that_the_kernel_saw_in_time_is_received() {
     let mut driver = Driver::connected(&config(ms(1000), ms(20)));
@@ -328,7 +328,7 @@ fn garbage_is_no_answer() {
 }
 
 #[test]
-fn a_stall_limit_of_ones_own() {
+fn a_configured_stall_limit() {
     let config = config(ms(10), ms(20)).with_stall(ms(100)).unwrap();
     let mut driver = Driver::connected(&config);
     driver.run(ms(99), |_| None);
@@ -537,9 +537,9 @@ fn durations_that_no_session_can_run_with_are_refused() {
 
 #[test]
 fn a_timeout_that_is_too_long_for_its_interval_is_refused() {
-    let most = u32::try_from(SessionConfig::MAX_IN_FLIGHT).unwrap();
+    let max = u32::try_from(SessionConfig::MAX_IN_FLIGHT).unwrap();
     for interval in [Duration::from_nanos(1), us(7), ms(1)] {
-        let longest = interval * most;
+        let longest = interval * max;
         let config = config(interval, longest);
         let beyond = longest + Duration::from_nanos(1);
         let refused = Err(ConfigError::InFlight {

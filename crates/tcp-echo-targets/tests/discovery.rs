@@ -1,4 +1,4 @@
-//! Names that stand for many targets, asked of a server on loopback.
+//! Names that stand for many targets, with a DNS server on loopback.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -10,7 +10,7 @@ use std::{
 
 use common::{
     DEFAULTS, Running, config, names,
-    server::{Says, Server},
+    server::{Answer, Server},
     soon,
 };
 use hickory_resolver::proto::{op::ResponseCode, rr::RecordType};
@@ -22,8 +22,8 @@ fn spec(endpoint: &str) -> Spec {
     Spec::new(endpoint.parse().unwrap(), DEFAULTS.session().unwrap())
 }
 
-/// These targets, with names that this server knows.
-fn asking(server: &Server, targets: impl IntoIterator<Item = Spec>) -> Config {
+/// A configuration of these targets, whose names `server` answers.
+fn config_of(server: &Server, targets: impl IntoIterator<Item = Spec>) -> Config {
     let mut config = config();
     config.targets = targets.into_iter().collect();
     config.resolver = server.resolver("");
@@ -36,7 +36,7 @@ async fn a_target_for_every_address() {
     server.addresses("web.test", &["192.0.2.2", "192.0.2.1", "2001:db8::1"]);
     let labels = BTreeMap::from([("dc".to_owned(), "fra".to_owned())]);
     let named = spec("dns+web.test:4001").named("web").with_labels(labels);
-    let mut config = asking(&server, [spec("dns+web.test:4000"), named]);
+    let mut config = config_of(&server, [spec("dns+web.test:4000"), named]);
     config.targets.push(spec("web.test:4002"));
     let mut running = Running::start(config).unwrap();
     assert_eq!(names(&running.first), ["web.test:4002"]);
@@ -57,21 +57,22 @@ async fn a_target_for_every_address() {
     assert_eq!(target.address().to_string(), "[2001:db8::1]:4001");
     assert_eq!(target.labels()["dc"], "fra");
     assert_eq!(*target.session(), DEFAULTS.session().unwrap());
-    // Each question is asked once, however many want the answer.
+    // Each question is sent once, however many targets need the answer.
     let a = ("web.test.".to_owned(), RecordType::A);
     let aaaa = ("web.test.".to_owned(), RecordType::AAAA);
-    assert_eq!(server.asked(), [a, aaaa].into());
+    assert_eq!(server.take_questions(), [a, aaaa].into());
 }
 
 #[tokio::test]
 async fn addresses_come_and_go() {
     let server = Server::start().await;
     server.addresses("web.test", &["192.0.2.1", "192.0.2.2"]);
-    let mut running = Running::start(asking(&server, [spec("dns+web.test:1").named("w")])).unwrap();
+    let mut running =
+        Running::start(config_of(&server, [spec("dns+web.test:1").named("w")])).unwrap();
     running.until(&["w/192.0.2.1", "w/192.0.2.2"]).await;
-    // Another order is not another answer.
+    // Another order is the same answer.
     server.addresses("web.test", &["192.0.2.2", "192.0.2.1"]);
-    asked_anew(&server, 3).await;
+    wait_for_questions(&server, 3).await;
     assert!(running.is_quiet());
     server.addresses("web.test", &["192.0.2.2", "192.0.2.3"]);
     assert_eq!(names(&running.next().await), ["w/192.0.2.2", "w/192.0.2.3"]);
@@ -79,31 +80,31 @@ async fn addresses_come_and_go() {
     assert_eq!(names(&running.next().await), ["w/2001:db8::7"]);
 }
 
-/// Waits until the server was asked for something so many times.
-async fn asked_anew(server: &Server, times: usize) {
-    server.asked();
+/// Waits for this number of further rounds of questions.
+async fn wait_for_questions(server: &Server, times: usize) {
+    server.take_questions();
     for _ in 0..times {
         soon(async {
-            while server.asked().is_empty() {
+            while server.take_questions().is_empty() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         })
         .await;
         // The rest of the round.
         tokio::time::sleep(Duration::from_millis(20)).await;
-        server.asked();
+        server.take_questions();
     }
 }
 
 #[tokio::test]
-async fn what_fails_leaves_what_was_known() {
+async fn a_failure_keeps_the_targets() {
     let server = Server::start().await;
     let both = [RecordType::A, RecordType::AAAA];
     let endpoints = [
         spec("dns+bad.test:1").named("bad"),
         spec("dns+good.test:1").named("good"),
     ];
-    let config = asking(&server, endpoints);
+    let config = config_of(&server, endpoints);
     server.addresses("bad.test", &["192.0.2.1", "2001:db8::1"]);
     server.addresses("good.test", &["192.0.2.100"]);
     let mut running = Running::start(config).unwrap();
@@ -112,42 +113,42 @@ async fn what_fails_leaves_what_was_known() {
         .until(&[known[0], known[1], "good/192.0.2.100"])
         .await;
     let failures = [
-        Says::Code(ResponseCode::NXDomain),
-        Says::Code(ResponseCode::ServFail),
-        Says::Code(ResponseCode::Refused),
-        Says::Silence,
-        Says::Bytes(vec![]),
-        Says::Bytes(vec![0xff; 100]),
+        Answer::Code(ResponseCode::NXDomain),
+        Answer::Code(ResponseCode::ServFail),
+        Answer::Code(ResponseCode::Refused),
+        Answer::Silence,
+        Answer::Bytes(vec![]),
+        Answer::Bytes(vec![0xff; 100]),
     ];
-    for (says, n) in failures.into_iter().zip(101..) {
+    for (answer, n) in failures.into_iter().zip(101..) {
         for kind in both {
-            server.says("bad.test", kind, says.clone());
+            server.set_answer("bad.test", kind, answer.clone());
         }
-        asked_anew(&server, 2).await;
-        // The other name is looked up all the same.
+        wait_for_questions(&server, 2).await;
+        // The other name is looked up nevertheless.
         let other = format!("192.0.2.{n}");
         server.addresses("good.test", &[&other]);
         let set = running.next().await;
         assert_eq!(names(&set), [known[0], known[1], &format!("good/{other}")]);
     }
-    // A family answers again.
-    server.says("bad.test", RecordType::A, Says::Records(vec![]));
+    // One family is answered again.
+    server.set_answer("bad.test", RecordType::A, Answer::Records(vec![]));
     let set = running.next().await;
     assert_eq!(names(&set), [known[1], "good/192.0.2.106"]);
     server.addresses("bad.test", &["192.0.2.9"]);
     running.until(&["bad/192.0.2.9", "good/192.0.2.106"]).await;
 }
 
-/// A name that does not exist any more, or has nothing any more, keeps its targets for
-/// long enough, and has others as soon as it has something again.
+/// A name that no longer exists, or no longer has records, keeps its targets for a while, and has
+/// others as soon as it has records again.
 #[tokio::test]
-async fn what_is_gone_for_good_goes() {
+async fn targets_of_a_removed_name_end_after_a_while() {
     let server = Server::start().await;
     let endpoints = [
         spec("dns+web.test:1").named("w"),
         spec("srv+_echo.test").named("s"),
     ];
-    let mut config = asking(&server, endpoints);
+    let mut config = config_of(&server, endpoints);
     config.dns_stale = Duration::from_millis(500);
     let appear = || {
         server.addresses("web.test", &["192.0.2.1"]);
@@ -157,12 +158,15 @@ async fn what_is_gone_for_good_goes() {
     let mut running = Running::start(config).unwrap();
     let known = ["s/a.test:4000", "w/192.0.2.1"];
     running.until(&known).await;
-    for says in [Says::Code(ResponseCode::NXDomain), Says::Records(vec![])] {
+    for answer in [
+        Answer::Code(ResponseCode::NXDomain),
+        Answer::Records(vec![]),
+    ] {
         let begun = Instant::now();
         for kind in [RecordType::A, RecordType::AAAA] {
-            server.says("web.test", kind, says.clone());
+            server.set_answer("web.test", kind, answer.clone());
         }
-        server.says("_echo.test", RecordType::SRV, says);
+        server.set_answer("_echo.test", RecordType::SRV, answer);
         running.until(&[]).await;
         assert!(begun.elapsed() >= Duration::from_millis(500));
         assert!(
@@ -177,27 +181,29 @@ async fn what_is_gone_for_good_goes() {
     }
 }
 
-/// The records themselves say that there is no such service.
+/// The SRV record itself declares that there is no such service.
 #[tokio::test]
-async fn a_service_that_is_said_not_to_be_goes_at_once() {
+async fn a_service_that_is_declared_absent_ends_at_once() {
     let server = Server::start().await;
     server.services("_echo.test", &[("a.test.", 4000)]);
-    let mut running = Running::start(asking(&server, [spec("srv+_echo.test").named("s")])).unwrap();
+    let mut running =
+        Running::start(config_of(&server, [spec("srv+_echo.test").named("s")])).unwrap();
     running.until(&["s/a.test:4000"]).await;
     server.services("_echo.test", &[(".", 0)]);
     running.until(&[]).await;
 }
 
 #[tokio::test]
-async fn each_source_is_told_of() {
+async fn each_source_has_a_status() {
     let server = Server::start().await;
     server.addresses("web.test", &["192.0.2.1", "2001:db8::1"]);
     let endpoints = ["dns+web.test:1", "srv+bad.test", "plain.test:1"].map(spec);
-    let mut running = Running::start(asking(&server, endpoints)).unwrap();
+    let mut running = Running::start(config_of(&server, endpoints)).unwrap();
     let known = |running: &Running| {
-        let told = |s: SourceStatus| (s.source.to_string(), s.targets, s.last_success.is_some());
+        let describe =
+            |s: SourceStatus| (s.source.to_string(), s.targets, s.last_success.is_some());
         let sources = running.handle.sources().into_iter();
-        sources.map(told).collect::<Vec<_>>()
+        sources.map(describe).collect::<Vec<_>>()
     };
     let source = |source: &str, targets, ok| (source.to_owned(), targets, ok);
     let unknown = [
@@ -213,9 +219,9 @@ async fn each_source_is_told_of() {
     assert_eq!(known(&running), one);
 }
 
-/// A file that can't be used lists what it listed, and has succeeded when it last did.
+/// A file that can't be used keeps its targets and the time of its last success.
 #[tokio::test]
-async fn each_file_is_told_of() {
+async fn each_file_has_a_status() {
     let directory = tempfile::tempdir().unwrap();
     let files = ["a.json", "b.json"].map(|name| directory.path().join(name));
     let list = r#"[{"targets": ["a:1", "b:1"]}]"#;
@@ -249,19 +255,19 @@ async fn each_file_is_told_of() {
             .find(|source| source.source.ends_with(name));
         (before.unwrap(), status.unwrap())
     };
-    // The other file is looked at meanwhile.
+    // The other file is checked meanwhile.
     let (before, now) = later("a.json", 1).await;
     assert_eq!(before, now);
     assert_eq!(now.targets, 2);
 }
 
-/// One family is silent: the targets of the other don't wait for it.
+/// One family is not answered: the targets of the other one don't wait for it.
 #[tokio::test]
 async fn a_family_that_is_silent_blocks_nothing() {
     let server = Server::start().await;
     server.addresses("web.test", &["192.0.2.1"]);
-    server.says("web.test", RecordType::AAAA, Says::Silence);
-    let mut config = asking(&server, [spec("dns+web.test:1").named("w")]);
+    server.set_answer("web.test", RecordType::AAAA, Answer::Silence);
+    let mut config = config_of(&server, [spec("dns+web.test:1").named("w")]);
     config.resolver = server.resolver("options timeout:30");
     let mut running = Running::start(config).unwrap();
     assert_eq!(names(&running.next().await), ["w/192.0.2.1"]);
@@ -274,13 +280,13 @@ async fn one_slow_name_delays_no_other() {
     for n in 0..80 {
         let name = format!("slow-{n}.test");
         for kind in [RecordType::A, RecordType::AAAA] {
-            server.says(&name, kind, Says::Silence);
+            server.set_answer(&name, kind, Answer::Silence);
         }
         endpoints.push(spec(&format!("dns+{name}:1")));
     }
     server.addresses("good.test", &["192.0.2.1"]);
     let begun = Instant::now();
-    let mut running = Running::start(asking(&server, endpoints)).unwrap();
+    let mut running = Running::start(config_of(&server, endpoints)).unwrap();
     assert_eq!(names(&running.next().await), ["good/192.0.2.1"]);
     // Each of the others takes ten.
     assert!(
@@ -301,14 +307,14 @@ fn publish(server: &Server, name: &str, addresses: &[String]) {
 }
 
 #[tokio::test]
-async fn of_too_many_targets_those_that_are_probed_stay() {
+async fn beyond_the_limit_the_probed_targets_stay() {
     let server = Server::start().await;
     publish(&server, "web.test", &addresses(11..=30));
     server.services(
         "srv.test",
         &[("c.test.", 3), ("a.test.", 1), ("b.test.", 2)],
     );
-    let mut config = asking(&server, [spec("dns+web.test:1").named("w")]);
+    let mut config = config_of(&server, [spec("dns+web.test:1").named("w")]);
     config.targets.push(spec("srv+srv.test").named("s"));
     config.dns_max = 2.try_into().unwrap();
     let mut running = Running::start(config).unwrap();
@@ -322,11 +328,11 @@ async fn of_too_many_targets_those_that_are_probed_stay() {
         )
         .await;
     assert_eq!(first.len(), 4);
-    // Others come before them in order, and change nothing.
+    // New addresses that sort before them change nothing.
     publish(&server, "web.test", &addresses(1..=30));
-    asked_anew(&server, 2).await;
+    wait_for_questions(&server, 2).await;
     assert!(running.is_quiet());
-    // One goes: the first of the others takes its place.
+    // One is removed: the first of the others takes its place.
     publish(
         &server,
         "web.test",
@@ -342,7 +348,7 @@ async fn of_too_many_targets_those_that_are_probed_stay() {
 }
 
 #[tokio::test]
-async fn names_lead_to_networks_that_are_allowed() {
+async fn names_lead_only_to_allowed_networks() {
     let server = Server::start().await;
     server.addresses("web.test", &["192.0.2.1", "198.51.100.1", "2001:db8::1"]);
     server.services("srv.test", &[("a.test.", 1)]);
@@ -350,7 +356,7 @@ async fn names_lead_to_networks_that_are_allowed() {
     let file = directory.path().join("targets.yml");
     std::fs::write(&file, "- targets: [b.test:1, 'dns+web.test:2']").unwrap();
     let given = ["dns+web.test:1", "srv+srv.test", "c.test:1"].map(spec);
-    let mut config = asking(&server, given);
+    let mut config = config_of(&server, given);
     config.files.push(FilePattern::new(file).unwrap());
     config.discover_allow = Some("192.0.2.0/24".parse().unwrap());
     let mut running = Running::start(config).unwrap();
@@ -362,7 +368,7 @@ async fn names_lead_to_networks_that_are_allowed() {
         "srv+srv.test/a.test:1",
     ];
     let set = running.until(&expected).await;
-    // Names are looked up by the prober, which connects to these alone.
+    // The prober looks these names up, and connects only to these networks.
     let bound: Vec<_> = set
         .iter()
         .map(|target| target.networks().is_some())
@@ -389,7 +395,7 @@ async fn a_target_for_every_service() {
             (".", 4000),
         ],
     );
-    let mut running = Running::start(asking(&server, [spec(&format!("srv+{name}"))])).unwrap();
+    let mut running = Running::start(config_of(&server, [spec(&format!("srv+{name}"))])).unwrap();
     let set = running.next().await;
     let prefix = format!("srv+{name}");
     assert_eq!(
@@ -422,7 +428,7 @@ async fn long_answers_come_whole() {
         .collect();
     let addresses: Vec<_> = addresses.iter().map(String::as_str).collect();
     server.addresses("many.test", &addresses);
-    let mut running = Running::start(asking(&server, [spec("dns+many.test:1")])).unwrap();
+    let mut running = Running::start(config_of(&server, [spec("dns+many.test:1")])).unwrap();
     assert_eq!(running.next().await.len(), 500);
 }
 
@@ -434,42 +440,45 @@ async fn one_family_alone() {
         (IpVersion::V4, "w/192.0.2.1", RecordType::A),
         (IpVersion::V6, "w/2001:db8::1", RecordType::AAAA),
     ] {
-        server.asked();
-        let mut config = asking(&server, [spec("dns+web.test:1").named("w")]);
+        server.take_questions();
+        let mut config = config_of(&server, [spec("dns+web.test:1").named("w")]);
         config.ip = ip;
         let mut source = Source::load(config).unwrap();
         assert_eq!(names(soon(source.discover()).await), [name]);
-        assert_eq!(server.asked(), [("web.test.".to_owned(), kind)].into());
+        assert_eq!(
+            server.take_questions(),
+            [("web.test.".to_owned(), kind)].into()
+        );
     }
 }
 
 #[tokio::test]
-async fn names_are_known_before_it_runs_where_that_is_wanted() {
+async fn names_can_be_looked_up_before_it_runs() {
     let server = Server::start().await;
     server.addresses("web.test", &["192.0.2.1"]);
-    let mut config = asking(
+    let mut config = config_of(
         &server,
         [spec("dns+web.test:1").named("w"), spec("dns+bad.test:1")],
     );
     config.dns_refresh = Duration::from_secs(3600);
     let mut source = Source::load(config).unwrap();
     assert_eq!(names(soon(source.discover()).await), ["w/192.0.2.1"]);
-    server.asked();
+    server.take_questions();
     let mut running = Running::run(source);
     assert_eq!(names(&running.first), ["w/192.0.2.1"]);
-    // They are not asked for again before it is time, or whoever asks for a reload.
+    // They are looked up again only when they are due, or at a reload.
     server.addresses("web.test", &["192.0.2.2"]);
-    assert!(server.asked().is_empty());
+    assert!(server.take_questions().is_empty());
     soon(running.handle.reload()).await.unwrap();
     assert_eq!(names(&running.next().await), ["w/192.0.2.2"]);
 }
 
 #[tokio::test]
-async fn what_is_listed_goes_before_what_is_found() {
+async fn listed_targets_precede_discovered_ones() {
     let server = Server::start().await;
     server.addresses("web.test", &["192.0.2.1", "192.0.2.2"]);
     let listed = spec("elsewhere.test:7").named("w/192.0.2.1");
-    let config = asking(&server, [spec("dns+web.test:1").named("w"), listed]);
+    let config = config_of(&server, [spec("dns+web.test:1").named("w"), listed]);
     let mut source = Source::load(config).unwrap();
     let set = soon(source.discover()).await;
     assert_eq!(names(set), ["w/192.0.2.1", "w/192.0.2.2"]);
@@ -478,7 +487,7 @@ async fn what_is_listed_goes_before_what_is_found() {
 }
 
 #[tokio::test]
-async fn found_targets_are_spread_over_shards() {
+async fn discovered_targets_are_spread_over_shards() {
     let server = Server::start().await;
     let addresses: Vec<_> = (0..20).map(|n| format!("192.0.2.{n}")).collect();
     server.addresses(
@@ -487,7 +496,7 @@ async fn found_targets_are_spread_over_shards() {
     );
     let mut all = vec![];
     for index in 0..3 {
-        let mut config = asking(&server, [spec("dns+web.test:1"), spec("a:1"), spec("b:1")]);
+        let mut config = config_of(&server, [spec("dns+web.test:1"), spec("a:1"), spec("b:1")]);
         config.shard = Shard::new(index, 3.try_into().unwrap()).unwrap();
         let mut source = Source::load(config).unwrap();
         let share = names(soon(source.discover()).await);
@@ -500,7 +509,7 @@ async fn found_targets_are_spread_over_shards() {
 }
 
 #[tokio::test]
-async fn no_server_is_no_reason_to_stop() {
+async fn a_missing_server_does_not_stop_the_source() {
     let mut config = config();
     let server = Server::start().await;
     config.resolver = server.resolver("");
@@ -510,7 +519,7 @@ async fn no_server_is_no_reason_to_stop() {
     assert_eq!(names(soon(source.discover()).await), ["a:1"]);
 }
 
-/// Names of the system itself, as it is configured: whatever that is, it ends.
+/// The resolver of this system, however it is configured, returns.
 #[tokio::test]
 async fn the_systems_own_servers() {
     let mut config = config();
@@ -530,11 +539,11 @@ proptest! {
             let server = Server::start().await;
             let mut header = vec![0, 0, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0];
             header.extend(&bytes);
-            server.says("bad.test", RecordType::A, Says::Bytes(bytes));
-            server.says("bad.test", RecordType::AAAA, Says::Bytes(header));
+            server.set_answer("bad.test", RecordType::A, Answer::Bytes(bytes));
+            server.set_answer("bad.test", RecordType::AAAA, Answer::Bytes(header));
             server.addresses("good.test", &["192.0.2.1"]);
             let endpoints = [spec("dns+bad.test:1"), spec("dns+good.test:1").named("good")];
-            let mut config = asking(&server, endpoints);
+            let mut config = config_of(&server, endpoints);
             config.dns_refresh = Duration::from_millis(10);
             let mut running = Running::start(config).unwrap();
             running.until(&["good/192.0.2.1"]).await;

@@ -1,4 +1,4 @@
-//! Targets files of all sorts, and what becomes of them while a source runs.
+//! Targets files of all kinds, and their changes while a source runs.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -17,7 +17,7 @@ use common::{DEFAULTS, Running, config, names, soon};
 use tcp_echo_targets::{Config, FilePattern, LoadError, ReloadError, Source, Spec};
 use tempfile::TempDir;
 
-/// A source of these files.
+/// The configuration of a source of these files.
 fn of(files: impl IntoIterator<Item = PathBuf>) -> Config {
     let mut config = config();
     let files = files.into_iter();
@@ -72,14 +72,14 @@ async fn a_change_is_noticed_within_five_seconds() {
 }
 
 #[tokio::test]
-async fn however_a_file_is_changed() {
+async fn every_way_to_change_a_file_is_noticed() {
     let (_directory, file) = directory("targets.yml", &["a:1"]);
     let mut running = Running::start(of([file.clone()])).unwrap();
     fs::write(&file, list(&["b:1"])).unwrap();
     assert_eq!(names(&running.next().await), ["b:1"]);
     replace(&file, &list(&["c:1"]));
     assert_eq!(names(&running.next().await), ["c:1"]);
-    // By one of the same size, and as old as the last one.
+    // By a file of the same size and modification time.
     let modified = fs::metadata(&file).unwrap().modified().unwrap();
     fs::write(&file, list(&["d:1"])).unwrap();
     fs::File::options()
@@ -96,8 +96,8 @@ async fn however_a_file_is_changed() {
     running.status(|status| status.successful).await;
 }
 
-/// What Kubernetes does to a mounted `ConfigMap`: the file is a link through `..data`,
-/// which is a link that is swapped, and the directory it led to is removed.
+/// Kubernetes updates a mounted `ConfigMap` in this way: the file is a link through `..data`,
+/// which is a link that is replaced, and its old directory is removed.
 #[tokio::test]
 async fn a_config_map_is_followed() {
     let mount = tempfile::tempdir().unwrap();
@@ -126,7 +126,7 @@ async fn a_config_map_is_followed() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_used_leaves_what_there_is() {
+async fn a_file_that_can_not_be_used_changes_nothing() {
     let (_directory, file) = directory("targets.yml", &["a:1"]);
     let mut running = Running::start(of([file.clone()])).unwrap();
     let first = running.handle.status();
@@ -135,12 +135,12 @@ async fn what_can_not_be_used_leaves_what_there_is() {
     let failed = running.status(|status| !status.successful).await;
     assert_eq!(failed.success_time, first.success_time);
     let error = failed.error.unwrap();
-    let told = format!(
+    let expected = format!(
         "{}: line 2, column 18 (entry 2, target 2): \"c\": the port is missing",
         file.display()
     );
-    assert!(error.to_string().starts_with(&told), "{error}");
-    // It is told once: the error is that one still, after many looks.
+    assert!(error.to_string().starts_with(&expected), "{error}");
+    // It is reported once: after many checks, the error is the same one.
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(Arc::ptr_eq(&error, &running.handle.status().error.unwrap()));
     // Another mistake is another error.
@@ -155,7 +155,7 @@ async fn what_can_not_be_used_leaves_what_there_is() {
             .to_string()
             .ends_with("a list of no targets is written []")
     );
-    // What was there before is there again, and that is a success.
+    // The former content is a success again.
     replace(&file, &list(&["a:1"]));
     let status = running.status(|status| status.successful).await;
     assert!(status.error.is_none() && status.success_time > first.success_time);
@@ -165,7 +165,7 @@ async fn what_can_not_be_used_leaves_what_there_is() {
 }
 
 #[tokio::test]
-async fn reload_tells_how_it_went() {
+async fn reload_returns_the_result() {
     let (_directory, file) = directory("targets.yml", &["a:1"]);
     let mut config = of([file.clone()]);
     config.poll = Duration::from_secs(3600);
@@ -177,7 +177,7 @@ async fn reload_tells_how_it_went() {
     assert!(running.is_quiet());
     fs::write(&file, list(&["b:1"])).unwrap();
     soon(handle.reload()).await.unwrap();
-    // It was applied before the reload was over.
+    // It was applied before the reload returned.
     assert!(!running.is_quiet());
     fs::write(&file, "- targts: []").unwrap();
     for _ in 0..2 {
@@ -188,7 +188,7 @@ async fn reload_tells_how_it_went() {
         );
         assert!(!handle.status().successful);
     }
-    // Many at once are all answered.
+    // Many at once all return.
     fs::write(&file, list(&["c:1"])).unwrap();
     let reloads: Vec<_> = (0..50)
         .map(|_| {
@@ -241,7 +241,7 @@ async fn names_are_unique_over_everything() {
         refused(of([b.clone()]))
             .contains("(entry 1, target 2): there is a target \"three:1\" already, ")
     );
-    // What is given stays beside what is listed.
+    // Given targets stay beside those of the file.
     let mut config = of([a.clone()]);
     config.targets = vec![given("zero:1")];
     let mut running = Running::start(config).unwrap();
@@ -251,7 +251,7 @@ async fn names_are_unique_over_everything() {
 }
 
 #[tokio::test]
-async fn one_bad_file_of_several_keeps_all_as_they_are() {
+async fn one_bad_file_of_several_changes_nothing() {
     let (_first, a) = directory("a.yml", &["a:1"]);
     let (_second, b) = directory("b.yml", &["b:1"]);
     let mut running = Running::start(of([a.clone(), b.clone()])).unwrap();
@@ -269,7 +269,7 @@ async fn one_bad_file_of_several_keeps_all_as_they_are() {
 }
 
 #[test]
-fn what_is_no_file_is_refused_at_once() {
+fn a_path_that_is_no_file_is_refused_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     assert_eq!(
@@ -298,7 +298,7 @@ fn what_is_no_file_is_refused_at_once() {
 }
 
 #[test]
-fn what_is_no_text_is_refused_with_the_line() {
+fn invalid_text_is_refused_with_its_line() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("targets");
     fs::write(&file, b"- targets:\n  - a:1\n  - \xff:2\n").unwrap();
@@ -308,7 +308,7 @@ fn what_is_no_text_is_refused_with_the_line() {
         refused(&file),
         "it is empty: a list of no targets is written []"
     );
-    // Sparse: it takes no room.
+    // A sparse file takes no space.
     let sparse = fs::File::create(&file).unwrap();
     sparse.set_len(10_000_001).unwrap();
     assert_eq!(refused(&file), "it is larger than 10 MB");
@@ -321,9 +321,9 @@ fn what_is_no_text_is_refused_with_the_line() {
     );
 }
 
-/// Root may read everything, so as root this runs itself as somebody else.
+/// Root may read everything, so as root the test runs itself as another user.
 #[test]
-fn what_may_not_be_read_is_refused() {
+fn an_unreadable_file_is_refused() {
     use std::os::unix::{
         fs::{MetadataExt, PermissionsExt},
         process::CommandExt,
@@ -336,24 +336,24 @@ fn what_may_not_be_read_is_refused() {
         let test = directory.path().join("test");
         fs::copy(std::env::current_exe().unwrap(), &test).unwrap();
         let mut again = Command::new(&test);
-        again.args(["--exact", "what_may_not_be_read_is_refused"]);
+        again.args(["--exact", "an_unreadable_file_is_refused"]);
         let again = again
             .current_dir("/")
             .env("TMPDIR", "/tmp")
             .uid(NOBODY)
             .gid(NOBODY);
         let output = again.output().unwrap();
-        let told = String::from_utf8_lossy(&output.stdout);
+        let stdout = String::from_utf8_lossy(&output.stdout);
         assert!(
-            output.status.success() && told.contains("1 passed"),
-            "{told}"
+            output.status.success() && stdout.contains("1 passed"),
+            "{stdout}"
         );
         return;
     }
     let mut config = of([file.clone()]);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
     assert_eq!(refused(&file), "Permission denied (os error 13)");
-    // The right to read comes and goes.
+    // The permission to read is removed and restored.
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     config.poll = Duration::from_millis(20);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -375,7 +375,7 @@ fn what_may_not_be_read_is_refused() {
     });
 }
 
-/// A pipe in the place of a file must not hold up what else the source does.
+/// A FIFO in place of a file must not block the source.
 #[tokio::test]
 async fn a_fifo_in_the_place_of_a_file_hangs_nothing() {
     let (directory, file) = directory("targets.yml", &["a:1"]);
@@ -407,7 +407,7 @@ async fn no_duration_is_too_long() {
     let mut running = Running::start(config).unwrap();
     let found = running.next().await;
     assert!(found.len() > 1, "{:?}", names(&found));
-    // Only a reload looks at the file, and it does.
+    // Only a reload reads the file.
     fs::write(&file, list(&["b:1"])).unwrap();
     running.handle.reload().await.unwrap();
     assert_eq!(names(&running.next().await), ["b:1"]);

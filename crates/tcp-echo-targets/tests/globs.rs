@@ -1,4 +1,4 @@
-//! Patterns of targets files: files that come and go, and targets of one name.
+//! Patterns of targets files: files that are added and removed, and targets of one name.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -10,7 +10,7 @@ use common::{DEFAULTS, Running, config, names, soon};
 use tcp_echo_targets::{Config, FilePattern, Source, Spec};
 use tempfile::TempDir;
 
-/// Files of a directory, whose content is put there in one step.
+/// The files of a directory, which are replaced atomically.
 struct Directory(TempDir);
 
 impl Directory {
@@ -53,7 +53,7 @@ async fn files_come_and_go_with_their_targets() {
     assert_eq!(names(&running.next().await), ["a:1", "b:1"]);
     directory.remove("b.yml");
     assert_eq!(names(&running.next().await), ["a:1"]);
-    // A directory that is not there yet.
+    // A directory that does not exist yet.
     let later = directory.0.path().join("later");
     fs::create_dir(&later).unwrap();
     fs::write(later.join("c.yml"), "- targets: [c:1]").unwrap();
@@ -92,9 +92,9 @@ async fn a_broken_file_keeps_what_it_listed_and_stops_no_other() {
     running.status(|status| status.successful).await;
 }
 
-/// A file by its path and a pattern that matches it too: it is read once, as the first.
+/// A file is given by its path and by a pattern: it is read once, for the path.
 #[tokio::test]
-async fn a_file_that_is_named_stays_when_it_is_gone() {
+async fn a_file_given_by_its_path_keeps_its_targets_when_removed() {
     let directory = Directory::new();
     directory.put("a.yml", "- targets: [a:1]");
     directory.put("b.yml", "- targets: [b:1]");
@@ -173,7 +173,7 @@ async fn one_name_twice_with_other_labels() {
     }
     assert_eq!(targets[0].address().to_string(), "b:1");
     assert_eq!(targets[2].labels()["team"], "y");
-    // Both the same: which is the other one?
+    // Both entries are the same.
     let refused = |text: &str| {
         directory.put("a.yml", text);
         let loaded = Source::load(directory.config(&["a.yml"]));

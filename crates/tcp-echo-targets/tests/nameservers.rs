@@ -1,5 +1,5 @@
-//! Which nameservers are asked for which names, as resolv.conf and the list of hosts say.
-// Only there all of 127.0.0.0/8 is this host.
+//! Which nameservers are asked for which names, by resolv.conf and the list of hosts.
+// Only on Linux all of 127.0.0.0/8 is this host.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -9,14 +9,14 @@ use std::{fs, time::Instant};
 
 use common::{
     DEFAULTS, Running, config, names,
-    server::{Says, Server},
+    server::{Answer, Server},
 };
 use hickory_resolver::proto::{op::ResponseCode, rr::RecordType};
 use tcp_echo_targets::{Config, Spec};
 use tokio::net::UdpSocket;
 
-/// Targets of these names, by what `server`'s files say.
-fn asking(server: &Server, targets: &[&str]) -> Config {
+/// A configuration of these targets, whose names are looked up by the files of `server`.
+fn config_of(server: &Server, targets: &[&str]) -> Config {
     let mut config = config();
     let session = DEFAULTS.session().unwrap();
     let spec = |target: &&str| Spec::new(target.parse().unwrap(), session.clone());
@@ -38,36 +38,36 @@ async fn both_families_are_of_one_search_domain() {
     );
     server.addresses("web.a.test", &["192.0.2.1"]);
     server.addresses("web.b.test", &["192.0.2.2", "2001:db8::2"]);
-    let mut running = Running::start(asking(&server, &["dns+web:1"])).unwrap();
+    let mut running = Running::start(config_of(&server, &["dns+web:1"])).unwrap();
     assert_eq!(names(&running.next().await), ["dns+web:1/192.0.2.1"]);
-    // The first domain fails: that is no reason to take what the other one has …
-    server.says(
+    // The first search domain fails: the other one is not used …
+    server.set_answer(
         "web.a.test",
         RecordType::A,
-        Says::Code(ResponseCode::ServFail),
+        Answer::Code(ResponseCode::ServFail),
     );
-    server.says(
+    server.set_answer(
         "web.a.test",
         RecordType::AAAA,
-        Says::Code(ResponseCode::ServFail),
+        Answer::Code(ResponseCode::ServFail),
     );
-    server.asked();
-    let mut asked = 0;
-    while asked < 3 {
+    server.take_questions();
+    let mut questions = 0;
+    while questions < 3 {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        asked += server.asked().len();
+        questions += server.take_questions().len();
     }
     assert!(running.is_quiet());
-    // … but where it has nothing any more, the other's are the name's, and both of them.
-    server.says(
+    // … but once the name does not exist there, both families are those of the other one.
+    server.set_answer(
         "web.a.test",
         RecordType::A,
-        Says::Code(ResponseCode::NXDomain),
+        Answer::Code(ResponseCode::NXDomain),
     );
-    server.says(
+    server.set_answer(
         "web.a.test",
         RecordType::AAAA,
-        Says::Code(ResponseCode::NXDomain),
+        Answer::Code(ResponseCode::NXDomain),
     );
     running
         .until(&["dns+web:1/192.0.2.2", "dns+web:1/2001:db8::2"])
@@ -75,7 +75,7 @@ async fn both_families_are_of_one_search_domain() {
 }
 
 #[tokio::test]
-async fn names_in_full_have_no_search_domain() {
+async fn absolute_names_have_no_search_domain() {
     let server = Server::start().await;
     configure(
         &server,
@@ -84,7 +84,7 @@ async fn names_in_full_have_no_search_domain() {
     server.addresses("web.test", &["192.0.2.1"]);
     server.addresses("web.test.a.test", &["192.0.2.2"]);
     let targets = ["dns+web.test.:1", "dns+web.test:1"];
-    let mut running = Running::start(asking(&server, &targets)).unwrap();
+    let mut running = Running::start(config_of(&server, &targets)).unwrap();
     running
         .until(&["dns+web.test.:1/192.0.2.1", "dns+web.test:1/192.0.2.2"])
         .await;
@@ -96,16 +96,16 @@ async fn the_list_of_hosts_goes_first_whatever_is_searched() {
     configure(&server, "nameserver 127.0.0.1\nsearch a.test\n");
     fs::write(server.file("hosts"), "192.0.2.7 other web\n").unwrap();
     server.addresses("web.a.test", &["192.0.2.1", "2001:db8::1"]);
-    let mut running = Running::start(asking(&server, &["dns+web:1"])).unwrap();
+    let mut running = Running::start(config_of(&server, &["dns+web:1"])).unwrap();
     assert_eq!(names(&running.next().await), ["dns+web:1/192.0.2.7"]);
-    assert!(server.asked().is_empty());
+    assert!(server.take_questions().is_empty());
     fs::write(server.file("hosts"), "").unwrap();
     running
         .until(&["dns+web:1/192.0.2.1", "dns+web:1/2001:db8::1"])
         .await;
 }
 
-/// Without any nameserver it is the one of this host, as for the system's own resolver.
+/// Without a configured nameserver it is that of this host, as for the resolver of the system.
 #[tokio::test]
 async fn an_empty_or_missing_file_means_this_host() {
     let server = Server::start().await;
@@ -118,7 +118,7 @@ async fn an_empty_or_missing_file_means_this_host() {
         if let Some(text) = text {
             configure(&server, text);
         }
-        let mut running = Running::start(asking(&server, &["dns+web.test:1"])).unwrap();
+        let mut running = Running::start(config_of(&server, &["dns+web.test:1"])).unwrap();
         assert_eq!(names(&running.next().await), ["dns+web.test:1/192.0.2.1"]);
     }
 }
@@ -130,7 +130,7 @@ async fn a_file_that_changes_is_followed() {
     server.addresses("web.test", &["192.0.2.1"]);
     other.addresses("web.test", &["192.0.2.2"]);
     configure(&server, "nameserver 127.0.0.1\n");
-    let mut running = Running::start(asking(&server, &["dns+web.test:1"])).unwrap();
+    let mut running = Running::start(config_of(&server, &["dns+web.test:1"])).unwrap();
     running.until(&["dns+web.test:1/192.0.2.1"]).await;
     configure(&server, "nameserver 127.0.0.2\n");
     running.until(&["dns+web.test:1/192.0.2.2"]).await;
@@ -138,7 +138,7 @@ async fn a_file_that_changes_is_followed() {
     running.until(&["dns+web.test:1/192.0.2.1"]).await;
 }
 
-/// Once it has not answered it is asked last, so that each name waits for it once at most.
+/// A nameserver that has not answered is asked last, so each name waits for it at most once.
 #[tokio::test]
 async fn the_first_of_two_nameservers_is_silent() {
     let server = Server::start().await;
@@ -153,29 +153,33 @@ async fn the_first_of_two_nameservers_is_silent() {
     server.services("_echo.test", &[("a.test.", 4000)]);
     let targets = ["dns+web.test:1", "srv+_echo.test"];
     let begun = Instant::now();
-    let mut running = Running::start(asking(&server, &targets)).unwrap();
+    let mut running = Running::start(config_of(&server, &targets)).unwrap();
     running
         .until(&["dns+web.test:1/192.0.2.1", "srv+_echo.test/a.test:4000"])
         .await;
-    // The first of four names in full waits for two seconds.
+    // The first of four absolute names waits for two seconds.
     assert!(begun.elapsed().as_secs() >= 2, "{:?}", begun.elapsed());
     assert!(begun.elapsed().as_secs() < 8, "{:?}", begun.elapsed());
 }
 
-/// One that refuses or fails is no reason not to ask the next.
+/// After a nameserver that refuses or fails, the next one is asked.
 #[tokio::test]
 async fn the_first_of_two_nameservers_fails() {
     let server = Server::start().await;
     let other = server.start_beside("127.0.0.2").await;
-    other.says("web.test", RecordType::A, Says::Code(ResponseCode::Refused));
-    other.says(
+    other.set_answer(
+        "web.test",
+        RecordType::A,
+        Answer::Code(ResponseCode::Refused),
+    );
+    other.set_answer(
         "web.test",
         RecordType::AAAA,
-        Says::Code(ResponseCode::ServFail),
+        Answer::Code(ResponseCode::ServFail),
     );
     server.addresses("web.test", &["192.0.2.1", "2001:db8::1"]);
     configure(&server, "nameserver 127.0.0.2\nnameserver 127.0.0.1\n");
-    let mut running = Running::start(asking(&server, &["dns+web.test:1"])).unwrap();
+    let mut running = Running::start(config_of(&server, &["dns+web.test:1"])).unwrap();
     running
         .until(&["dns+web.test:1/192.0.2.1", "dns+web.test:1/2001:db8::1"])
         .await;

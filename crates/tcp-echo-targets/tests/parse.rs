@@ -1,4 +1,4 @@
-//! The text of targets files: what is understood, and what is said of the rest.
+//! The text of targets files: valid files, and the errors of others.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::fmt::Write;
@@ -136,7 +136,7 @@ fn yaml_has_more_ways_to_write_it() {
 }
 
 #[test]
-fn what_is_wrong_is_told_with_its_place() {
+fn errors_have_their_place() {
     let empty = "it is empty: a list of no targets is written []";
     for (text, message) in [
         ("", empty),
@@ -329,7 +329,7 @@ fn labels_that_can_not_be_used() {
     }
 }
 
-/// What is said of `entry`, in both notations.
+/// Asserts the error of `entry`, in both notations.
 fn second_entry_fails(entry: &str, message: &str) {
     let text = format!(r#"[{{"address": "a:1"}}, {entry}]"#);
     let error = json(&text).unwrap_err().to_string();
@@ -338,7 +338,7 @@ fn second_entry_fails(entry: &str, message: &str) {
     let place = error.strip_suffix(&expected).unwrap_or(&error);
     let column = place.strip_prefix("line 1, column ").unwrap_or(place);
     let column: usize = column.parse().expect(&error);
-    // That of the entry, or of the part of it that is meant.
+    // The position of the entry, or of the part with the error.
     assert!((22..=text.len()).contains(&column), "{error}");
 }
 
@@ -373,14 +373,14 @@ fn every_mistake_has_its_line() {
         ("- targets: [a:1]\n...\n---\n[]\n", 1),
     ] {
         let error = yaml(text).unwrap_err().to_string();
-        let told = format!(
+        let expected = format!(
             ", column {column}: a second list begins here: a file has one, with all entries"
         );
-        assert!(error.ends_with(&told), "{error}");
+        assert!(error.ends_with(&expected), "{error}");
     }
 }
 
-/// Labels of one target, of which it may have 64.
+/// A target with `count` labels, of which it may have 64.
 fn labelled(count: usize, name: &str) -> String {
     let labels: Vec<_> = (0..count)
         .map(|n| format!("\"{name}{n}\":\n\"x\""))
@@ -394,7 +394,7 @@ fn labelled(count: usize, name: &str) -> String {
 #[test]
 fn labels_have_a_bound_and_their_number_costs_no_more_than_its_length() {
     assert_eq!(both(&labelled(64, "l"))[0].labels().len(), 64);
-    // Prometheus's own are not kept.
+    // Labels that Prometheus reserves are dropped.
     assert!(both(&labelled(1000, "__meta_l"))[0].labels().is_empty());
     for count in [65, 100_000] {
         let text = labelled(count, "l");
@@ -418,7 +418,7 @@ fn the_name_of_a_file_says_what_it_is() {
     }
 }
 
-/// Texts that make much of little, each within the size that a file may have.
+/// Texts that expand to much more, each within the maximum size of a file.
 #[test]
 fn bombs_are_defused() {
     let mut laughs = String::from("- targets: &a0 [\"a:1\", \"a:1\"]\n");
@@ -500,7 +500,7 @@ proptest! {
         let _ = (json(&text), yaml(&text));
     }
 
-    /// Texts of the words and marks that such files are made of.
+    /// Texts of the tokens of such files.
     #[test]
     fn what_is_nearly_a_list_is_no_reason_to_panic(
         words in prop::collection::vec(prop::sample::select(&[
@@ -515,7 +515,7 @@ proptest! {
 
     /// A good file with one character changed.
     #[test]
-    fn a_slip_of_the_keyboard_is_no_reason_to_panic(at in 0usize..150, with: char) {
+    fn a_typing_error_is_no_reason_to_panic(at in 0usize..150, with: char) {
         let mut text: Vec<char> = "- targets: [\"a:1\", b:2]\n  labels: {dc: fra, __probe_window__: 30}\n\
             - name: c\n  address: dns+c:3\n  labels:\n    <<: &x {a: b}\n    rack: '7'\n".chars().collect();
         let at = at % text.len();

@@ -1,4 +1,4 @@
-//! What is said of certificates that are not valid, and of files that are none.
+//! Warnings about certificates that are not valid, and errors of files that cannot be used.
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
 
 use std::{
@@ -21,7 +21,7 @@ use tracing::{
     span,
 };
 
-/// Long against the second in which a change is seen.
+/// Much longer than the second in which a change is noticed.
 const SOON: Duration = Duration::from_secs(20);
 
 /// The warnings of this process, each with its fields.
@@ -33,7 +33,7 @@ struct Text(String);
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // A string takes all that is written to it.
+        // Writing to a string does not fail.
         let _ = write!(self.0, "{}={value:?} ", field.name());
     }
 }
@@ -65,13 +65,13 @@ impl Subscriber for Warnings {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// The warnings about the folder that have come since the last call.
+/// The warnings about the folder since the last call.
 fn warnings(folder: &Path) -> Vec<String> {
     let folder = folder.display().to_string();
     let mut all = WARNINGS.lock().unwrap();
-    let (ours, others) = all.drain(..).partition(|text| text.contains(&folder));
+    let (own, others) = all.drain(..).partition(|text| text.contains(&folder));
     *all = others;
-    ours
+    own
 }
 
 fn load(path: &Path) -> Result<Web, String> {
@@ -89,7 +89,7 @@ fn renew(folder: &Path, years: [i32; 2]) {
     fs::rename(folder.join("new"), folder.join("server.pem")).unwrap();
 }
 
-/// What somebody who asks makes it do.
+/// Does what a request does: looks for changes.
 async fn look(web: &Web) {
     let mut router = web.protect(Router::new().route("/", get(async || "hello")));
     let request = Request::get("/").body(Body::empty()).unwrap();
@@ -108,12 +108,12 @@ async fn until(web: &Web, what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 fn year(year: u64) -> SystemTime {
-    // Enough to tell which year it is.
+    // Precise enough to name the year.
     UNIX_EPOCH + Duration::from_secs((year - 1970) * 31_556_952)
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_valid_is_served_and_said_once_a_load() {
+async fn a_certificate_that_is_not_valid_is_served_and_logged_once_per_load() {
     let _ = tracing::subscriber::set_global_default(Warnings);
     let directory = tempfile::tempdir().unwrap();
     let folder = directory.path();
@@ -128,33 +128,33 @@ async fn a_certificate_that_is_not_valid_is_served_and_said_once_a_load() {
             && expiry < year(in_year) + Duration::from_secs(86_400 * 2)
     };
     assert!(expires(2001), "{:?}", web.certificate_expiry());
-    let said = warnings(folder);
-    assert_eq!(said.len(), 1, "{said:?}");
+    let logged = warnings(folder);
+    assert_eq!(logged.len(), 1, "{logged:?}");
     assert!(
-        said[0].contains("expired at 2001-01-01T00:00:00Z"),
-        "{said:?}"
+        logged[0].contains("expired at 2001-01-01T00:00:00Z"),
+        "{logged:?}"
     );
 
-    // A valid one is worth no word, nor what was said before.
+    // Neither a valid certificate nor a repeated one is logged.
     renew(folder, [2001, 2999]);
     until(&web, "the valid one", || expires(2999)).await;
     assert_eq!(warnings(folder), Vec::<String>::new());
 
-    // Each that is read again is, once.
+    // Each one that is read again is logged once.
     renew(folder, [1999, 2002]);
     until(&web, "the expired one", || expires(2002)).await;
     let later = SystemTime::now() + Duration::from_millis(2_500);
     until(&web, "further looks", || SystemTime::now() > later).await;
-    let said = warnings(folder);
-    assert_eq!(said.len(), 1, "{said:?}");
+    let logged = warnings(folder);
+    assert_eq!(logged.len(), 1, "{logged:?}");
     renew(folder, [2998, 2999]);
-    until(&web, "the one to come", || expires(2999)).await;
-    let said = warnings(folder);
-    assert_eq!(said.len(), 1, "{said:?}");
-    let wanted = "not valid before 2998-01-01T00:00:00Z";
-    assert!(said[0].contains(wanted), "{said:?}");
+    until(&web, "the future one", || expires(2999)).await;
+    let logged = warnings(folder);
+    assert_eq!(logged.len(), 1, "{logged:?}");
+    let expected = "not valid before 2998-01-01T00:00:00Z";
+    assert!(logged[0].contains(expected), "{logged:?}");
 
-    // As well where time makes it so.
+    // One that expires later is logged too.
     let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
     let soon = SystemTime::now() + Duration::from_secs(3);
     params.not_after = soon.into();
@@ -162,8 +162,8 @@ async fn a_certificate_that_is_not_valid_is_served_and_said_once_a_load() {
     let both = params.self_signed(&key).unwrap().pem() + &key.serialize_pem();
     fs::write(folder.join("server.pem"), both).unwrap();
     until(&web, "its end", || {
-        let said = warnings(folder);
-        said.iter().any(|text| text.contains("expired at "))
+        let logged = warnings(folder);
+        logged.iter().any(|text| text.contains("expired at "))
     })
     .await;
     assert!(SystemTime::now() >= soon - Duration::from_secs(1));
@@ -200,12 +200,12 @@ async fn files_that_are_no_files_are_refused_and_not_waited_for() {
         fs::remove_file(&path).unwrap();
         let made = std::process::Command::new("mkfifo").arg(&path).status();
         assert!(made.unwrap().success());
-        let wanted = format!("{name}: it is a FIFO, not a file");
+        let expected = format!("{name}: it is a FIFO, not a file");
         let error = load(&config).unwrap_err();
-        assert!(error.ends_with(&wanted), "{error}");
-        until(&web, &wanted, || {
-            let said = warnings(folder);
-            said.iter().any(|text| text.contains(&wanted))
+        assert!(error.ends_with(&expected), "{error}");
+        until(&web, &expected, || {
+            let logged = warnings(folder);
+            logged.iter().any(|text| text.contains(&expected))
         })
         .await;
         assert_eq!(web.certificate_expiry(), expiry);

@@ -1,4 +1,4 @@
-//! What requests get that come to a protected router.
+//! Requests to a protected router.
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
 
 use std::{
@@ -23,7 +23,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tcp_echo_web::Web;
 use tower_service::Service as _;
 
-/// Long against the second in which a change is seen.
+/// Much longer than the second in which a change is noticed.
 const SOON: Duration = Duration::from_secs(20);
 
 fn load(path: &Path) -> Web {
@@ -71,7 +71,7 @@ fn hash(password: &str) -> String {
 }
 
 #[tokio::test]
-async fn only_users_come_in_and_the_headers_are_on_all_answers() {
+async fn only_users_are_admitted_and_all_responses_have_the_headers() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("web.yml");
     let text = format!(
@@ -119,9 +119,9 @@ http_server_config:
 
 #[tokio::test]
 async fn guessing_keeps_nobody_else_out() {
-    /// How many requests of the client that guesses are under way.
+    /// How many requests the guessing client has in flight.
     const GUESSES: usize = 50;
-    /// The hash that is computed when the other client comes, and one in its turn.
+    /// The check in progress when the other client arrives, and its own one.
     const BEFORE: usize = 2;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("web.yml");
@@ -182,7 +182,7 @@ async fn guessing_keeps_nobody_else_out() {
 }
 
 #[tokio::test]
-async fn requests_beyond_the_rate_limit_are_told_so() {
+async fn requests_beyond_the_rate_limit_get_429() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("web.yml");
     fs::write(&path, "rate_limit: {interval: 3600s, burst: 2}").unwrap();
@@ -204,7 +204,7 @@ async fn changes_are_followed_and_mistakes_are_not() {
         200
     );
 
-    // None of these is followed by a request's change of fate; the last one is.
+    // None of these changes how requests are answered; the last one does.
     for bad in [
         "",
         "basic_auth_users: {alice: x}",

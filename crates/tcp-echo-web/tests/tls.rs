@@ -21,7 +21,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-/// Long against all that these tests wait for.
+/// Much longer than anything that these tests wait for.
 const SOON: Duration = Duration::from_secs(20);
 
 type Ca = CertifiedIssuer<'static, KeyPair>;
@@ -78,7 +78,7 @@ impl Folder {
         folder
     }
 
-    /// Replaces a file by another, as what renews certificates does.
+    /// Replaces a file by another, as programs that renew certificates do.
     fn write(&self, name: &str, text: &str) {
         let new = self.0.path().join(format!("{name}.new"));
         fs::write(&new, text).unwrap();
@@ -128,8 +128,7 @@ fn client(
     }))
 }
 
-/// Both ends of one connection: the certificate that the client saw, once a byte went
-/// there and back.
+/// Connects and sends a byte in both directions. Returns the certificate that the client saw.
 async fn connect(
     acceptor: &TlsAcceptor,
     client: &TlsConnector,
@@ -172,7 +171,7 @@ async fn both_versions_with_files_and_inline() {
             assert_eq!(seen, server.der());
         }
     }
-    // One version is refused where the file says so, the other is not.
+    // A minimum or maximum in the file refuses only the other version.
     for (rest, good, bad) in [
         ("  min_version: TLS13", &TLS13, &TLS12),
         ("  max_version: TLS12", &TLS12, &TLS13),
@@ -208,12 +207,12 @@ fn all_inline(server: &Identity) -> String {
 
 #[tokio::test]
 async fn client_certificates_in_all_modes() {
-    let (ours, theirs) = (ca(), ca());
-    let folder = Folder::new(&Identity::server(&ours));
-    folder.write("ca.crt", &ours.pem());
-    let good = Identity::of(&ours, vec![dns("prometheus")]);
-    let stranger = Identity::of(&theirs, vec![dns("prometheus")]);
-    for (mode, without, with_good, with_stranger) in [
+    let (trusted_ca, other_ca) = (ca(), ca());
+    let folder = Folder::new(&Identity::server(&trusted_ca));
+    folder.write("ca.crt", &trusted_ca.pem());
+    let good = Identity::of(&trusted_ca, vec![dns("prometheus")]);
+    let untrusted = Identity::of(&other_ca, vec![dns("prometheus")]);
+    for (mode, without, with_good, with_untrusted) in [
         ("NoClientCert", true, true, true),
         ("RequestClientCert", true, true, true),
         ("RequireAnyClientCert", false, true, true),
@@ -231,9 +230,9 @@ async fn client_certificates_in_all_modes() {
             for (identity, accepted) in [
                 (None, without),
                 (Some(&good), with_good),
-                (Some(&stranger), with_stranger),
+                (Some(&untrusted), with_untrusted),
             ] {
-                let client = client(&ours, identity, versions);
+                let client = client(&trusted_ca, identity, versions);
                 let connected = connect(&acceptor, &client).await;
                 assert_eq!(
                     connected.is_ok(),
@@ -289,7 +288,7 @@ async fn certificates_are_followed_and_bad_ones_are_not() {
     let client = client(&ca, None, &[&TLS13]);
     assert_eq!(connect(&acceptor, &client).await.unwrap(), first.der());
 
-    // The key is still to come: what was good serves on.
+    // The new key is still missing: the old pair stays in use.
     folder.write("server.crt", &second.cert);
     let looked_at = tokio::time::Instant::now() + Duration::from_millis(1_500);
     while tokio::time::Instant::now() < looked_at {
@@ -297,7 +296,7 @@ async fn certificates_are_followed_and_bad_ones_are_not() {
     }
     folder.write("server.key", &second.key);
     until_seen(&acceptor, &client, &second, &[&first]).await;
-    // As well where a file was gone, and where the configuration names others.
+    // A new pair is used after a file was missing, and under other names in the configuration.
     fs::remove_file(folder.0.path().join("server.key")).unwrap();
     folder.write("third.crt", &third.cert);
     folder.write("third.key", &third.key);
@@ -328,10 +327,10 @@ async fn until_seen(
 }
 
 #[tokio::test]
-async fn files_that_are_no_use_are_named_without_what_is_in_them() {
+async fn files_that_cannot_be_used_are_named_without_their_content() {
     let ca = ca();
     let (server, other) = (Identity::server(&ca), Identity::server(&ca));
-    for (name, content, wanted) in [
+    for (name, content, expected) in [
         (
             "server.crt",
             Some("hunter2"),
@@ -381,7 +380,7 @@ async fn files_that_are_no_use_are_named_without_what_is_in_them() {
             None => fs::remove_file(folder.0.path().join(name)).unwrap(),
         }
         let error = folder.load(rest).unwrap_err().to_string();
-        assert!(error.contains(wanted), "{wanted}: {error}");
+        assert!(error.contains(expected), "{expected}: {error}");
         assert!(error.contains("web.yml: line "), "{error}");
         assert!(
             !error.contains("hunter2") && !error.contains("aHVu"),
@@ -398,7 +397,7 @@ async fn files_that_are_no_use_are_named_without_what_is_in_them() {
 }
 
 #[tokio::test]
-async fn http_without_tls_is_told_so() {
+async fn http_without_tls_gets_400() {
     let ca = ca();
     let folder = Folder::new(&Identity::server(&ca));
     let acceptor = folder.acceptor("");

@@ -7,20 +7,22 @@ use std::{
     time::Instant,
 };
 
+use tcp_echo_net::{ClientQuotas, Eviction, LogLimiter};
+
 use super::{
+    HELD_PER_FREE,
     connection::{Connection, EvictionRank},
-    log_limiter::LogLimiter,
-    quota::{Admission, Quota},
 };
 
-/// All open connections. A new one is always admitted: at the limit, or at the [quota](Quota)
-/// of its client, another one is closed for it.
+/// All open connections. A new one is always admitted: at the limit, or at the
+/// [quota](ClientQuotas) of its client, another one is closed for it.
 #[derive(Debug)]
 pub(crate) struct Connections(Arc<Mutex<Table>>);
 
 #[derive(Debug)]
 struct Table {
-    quota: Quota,
+    limit: usize,
+    quotas: ClientQuotas,
     /// In the order of arrival.
     open: Vec<Arc<Connection>>,
     log: LogLimiter,
@@ -29,7 +31,8 @@ struct Table {
 impl Connections {
     pub(crate) fn new(limit: usize) -> Self {
         Self(Arc::new(Mutex::new(Table {
-            quota: Quota::new(limit),
+            limit,
+            quotas: ClientQuotas::new(HELD_PER_FREE),
             open: Vec::new(),
             log: LogLimiter::default(),
         })))
@@ -41,21 +44,21 @@ impl Connections {
         let connection = Arc::new(Connection::new(peer, now, closes_at));
         let mut table = lock(&self.0);
         let client = Some(peer.ip());
-        let victim = match table.quota.check(client) {
-            Admission::Free => None,
-            Admission::EvictOwn => {
+        let victim = match table.quotas.eviction(client, table.limit) {
+            None => None,
+            Some(Eviction::Own) => {
                 let own = connection.client();
                 table.find_victim(now, |other| other.client() == own)
             }
-            Admission::EvictLargest(largest) => {
-                let quota = &table.quota;
+            Some(Eviction::Largest(largest)) => {
+                let quotas = &table.quotas;
                 table.find_victim(now, |other| {
-                    quota.held_by(Some(other.peer().ip())) == largest
+                    quotas.held_by(Some(other.peer().ip())) == largest
                 })
             }
         };
         let closed = victim.map(|index| table.remove(index));
-        table.quota.take(client);
+        table.quotas.take(client);
         table.open.push(Arc::clone(&connection));
         let should_log = closed.is_some() && table.log.allows(now);
         drop(table);
@@ -80,14 +83,14 @@ impl Connections {
         let now = Instant::now();
         let mut table = lock(&self.0);
         let idle = |of: &Connection| matches!(of.eviction_rank(now), EvictionRank::Idle(_));
-        let quota = &table.quota;
+        let quotas = &table.quotas;
         let clients = table.open.iter().filter(|connection| idle(connection));
-        let counts = clients.map(|connection| quota.held_by(Some(connection.peer().ip())));
+        let counts = clients.map(|connection| quotas.held_by(Some(connection.peer().ip())));
         let Some(largest) = counts.max() else {
             return false;
         };
         let index = table.find_victim(now, |connection| {
-            idle(connection) && quota.held_by(Some(connection.peer().ip())) == largest
+            idle(connection) && quotas.held_by(Some(connection.peer().ip())) == largest
         });
         let closed = index.map(|index| table.remove(index));
         drop(table);
@@ -115,7 +118,7 @@ impl Table {
 
     fn remove(&mut self, index: usize) -> Arc<Connection> {
         let connection = self.open.remove(index);
-        self.quota.release(Some(connection.peer().ip()));
+        self.quotas.release(Some(connection.peer().ip()));
         connection
     }
 }

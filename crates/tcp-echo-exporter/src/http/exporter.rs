@@ -139,7 +139,7 @@ impl Exporter {
     /// In a tokio runtime without time enabled.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let limits = self.limits;
-        let mut listeners = Listeners::new(self.listeners, limits.accept_backoff);
+        let mut listeners = Listeners::new(self.listeners);
         let connections = Connections::new(limits.max_connections);
         let (stop, stopped) = watch::channel(());
         let mut tasks = JoinSet::new();

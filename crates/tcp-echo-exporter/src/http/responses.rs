@@ -10,17 +10,16 @@ use std::{
     time::Duration,
 };
 
-use tcp_echo_net::client_network;
+use tcp_echo_net::{ClientQuotas, Eviction, LogLimiter, client_network};
 use tokio::{
     sync::{Notify, oneshot},
     time::{Instant, sleep},
 };
 
 use super::{
+    HELD_PER_FREE,
     client::Client,
     connection::{Connection, rate},
-    log_limiter::LogLimiter,
-    quota::{Admission, Quota},
 };
 
 /// How long a request waits before a slow reader is evicted for it, and before the next
@@ -36,7 +35,7 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a client whose reader was evicted is served after the others.
 const SLOW_CLIENT_PENALTY: Duration = Duration::from_secs(10);
 
-/// The permits for responses in memory. Each client has its [quota](Quota).
+/// The permits for responses in memory. Each client has its [quota](ClientQuotas).
 ///
 /// A response holds its permit from before it is rendered until its last byte has left memory.
 /// A request without a permit waits for one. If slow readers hold the permits, the slowest is
@@ -49,7 +48,8 @@ pub(crate) struct Responses(Arc<Mutex<Table>>);
 
 #[derive(Debug)]
 struct Table {
-    quota: Quota,
+    limit: usize,
+    quotas: ClientQuotas,
     readers: Vec<Arc<Reader>>,
     /// In the order of arrival.
     waiting: Vec<Waiter>,
@@ -162,7 +162,8 @@ impl Drop for ResponsePermit {
 impl Responses {
     pub(crate) fn new(limit: usize) -> Self {
         Self(Arc::new(Mutex::new(Table {
-            quota: Quota::new(limit),
+            limit,
+            quotas: ClientQuotas::new(HELD_PER_FREE),
             readers: Vec::new(),
             waiting: Vec::new(),
             penalized: HashMap::new(),
@@ -200,7 +201,7 @@ impl Responses {
         let mut table = lock(&self.0);
         let connection = client.connection.clone();
         // Waiters can be passed over: they wait because of their own quota.
-        if table.quota.check(client.address) == Admission::Free {
+        if table.has_free(client.address) {
             return Ok(table.take(&self.0, client.address, connection));
         }
         let (permit_sender, granted) = oneshot::channel();
@@ -216,19 +217,19 @@ impl Responses {
     fn evict_slowest(&self, client: Option<IpAddr>) {
         let now = Instant::now();
         let mut table = lock(&self.0);
-        let slowest = match table.quota.check(client) {
-            Admission::Free => None,
-            Admission::EvictOwn => {
+        let slowest = match table.quotas.eviction(client, table.limit) {
+            None => None,
+            Some(Eviction::Own) => {
                 let network = client.map(client_network);
                 table.slowest(now, |reader| {
                     reader.client.map(client_network) == network && reader.is_stalled(now)
                 })
             }
-            Admission::EvictLargest(largest) => {
-                let quota = &table.quota;
+            Some(Eviction::Largest(largest)) => {
+                let quotas = &table.quotas;
                 let is_penalized = table.is_penalized(client, now);
                 table.slowest(now, |reader| {
-                    quota.held_by(reader.client) == largest
+                    quotas.held_by(reader.client) == largest
                         && reader.is_slow(now)
                         && (!is_penalized || reader.is_stalled(now))
                 })
@@ -254,6 +255,11 @@ impl Responses {
 }
 
 impl Table {
+    /// Returns whether there is a permit for `client`.
+    fn has_free(&self, client: Option<IpAddr>) -> bool {
+        self.quotas.check(client, self.limit).is_ok()
+    }
+
     fn take(
         &mut self,
         table: &Arc<Mutex<Self>>,
@@ -261,7 +267,7 @@ impl Table {
         connection: Option<Arc<Connection>>,
     ) -> ResponsePermit {
         let reader = Arc::new(Reader::new(client, connection));
-        self.quota.take(client);
+        self.quotas.take(client);
         self.readers.push(Arc::clone(&reader));
         ResponsePermit {
             reader,
@@ -276,7 +282,7 @@ impl Table {
             return false;
         };
         self.readers.swap_remove(index);
-        self.quota.release(reader.client);
+        self.quotas.release(reader.client);
         true
     }
 
@@ -308,15 +314,13 @@ impl Table {
         self.waiting
             .retain(|waiting| !waiting.permit_sender.is_closed());
         let now = Instant::now();
-        let quota = &self.quota;
-        let is_eligible = |waiting: &Waiter| quota.check(waiting.client) == Admission::Free;
         let waiting = self.waiting.iter().enumerate();
         let (index, _) = waiting
-            .filter(|(_, waiting)| is_eligible(waiting))
+            .filter(|(_, waiting)| self.has_free(waiting.client))
             .min_by_key(|(_, waiting)| {
                 (
                     self.is_penalized(waiting.client, now),
-                    quota.held_by(waiting.client),
+                    self.quotas.held_by(waiting.client),
                 )
             })?;
         Some(self.waiting.remove(index))

@@ -1,4 +1,4 @@
-//! Peers of every character, and an observer that writes everything down.
+//! Peers, and an observer that records all events.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
 #![allow(unreachable_pub, reason = "it is a module of each test binary")]
@@ -23,7 +23,7 @@ pub const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// What was seen of all targets so far.
+/// The events of all targets so far.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Seen>>);
 
@@ -70,10 +70,10 @@ impl Drop for LogSensor {
 }
 
 impl Seen {
-    pub fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+    pub fn count(&self, matches: impl Fn(&Event) -> bool) -> usize {
         self.events
             .iter()
-            .filter(|(_, event)| wanted(event))
+            .filter(|(_, event)| matches(event))
             .count()
     }
 }
@@ -83,8 +83,8 @@ impl Log {
         look(&self.0.lock().unwrap())
     }
 
-    pub fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
-        self.see(|seen| seen.count(wanted))
+    pub fn count(&self, matches: impl Fn(&Event) -> bool) -> usize {
+        self.see(|seen| seen.count(matches))
     }
 
     /// Waits, for ten seconds at most, until something is seen.
@@ -125,9 +125,9 @@ pub async fn probing_with(options: Options, target: Target, test: impl AsyncFnOn
     log.see(|seen| assert_eq!((seen.attached, seen.detached), (1, 1)));
 }
 
-/// A peer that does with each of its connections what `character` says.
+/// A peer that handles each of its connections, the n-th as `n`, by `handle`.
 pub async fn peer<F: Future<Output = ()> + Send + 'static>(
-    character: impl Fn(TcpStream, usize) -> F + Send + 'static,
+    handle: impl Fn(TcpStream, usize) -> F + Send + 'static,
 ) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -138,7 +138,7 @@ pub async fn peer<F: Future<Output = ()> + Send + 'static>(
                 return;
             };
             stream.set_nodelay(true).unwrap();
-            connections.spawn(character(stream, n));
+            connections.spawn(handle(stream, n));
         }
     });
     address

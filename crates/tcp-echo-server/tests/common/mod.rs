@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// Far longer than anything takes here; a test that reaches it has failed.
+/// Far longer than any step of a test takes.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) struct Running {
@@ -44,7 +44,7 @@ impl Running {
         stream
     }
 
-    /// Waits until so many bytes are counted, which is right after they are written, and no more.
+    /// Waits until exactly this number of bytes is counted, right after they are written.
     pub(crate) async fn until_echoed(&self, bytes: u64) {
         let echoed = || self.stats.echoed_bytes();
         until("all is counted", || echoed() >= bytes).await;
@@ -89,15 +89,15 @@ pub(crate) async fn is_closed(stream: &mut TcpStream) -> bool {
         .map_or(true, |read| read == 0)
 }
 
-/// Bytes of which no two pieces are alike for long.
+/// Bytes without long repetitions.
 pub(crate) fn pattern(length: usize) -> Vec<u8> {
     (0..length as u64)
         .map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8)
         .collect()
 }
 
-/// Writes a part of `bytes` until nothing more goes in, neither here nor at the server; returns
-/// how many went.
+/// Writes `bytes` until all buffers are full, here and at the server. Returns how many were
+/// written.
 pub(crate) async fn write_until_stuck(stream: &mut TcpStream, bytes: &[u8]) -> usize {
     let mut written = 0;
     while written < bytes.len() {

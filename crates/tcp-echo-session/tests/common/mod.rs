@@ -28,13 +28,13 @@ pub fn config(interval: Duration, timeout: Duration) -> SessionConfig {
     SessionConfig::new(interval, timeout).unwrap()
 }
 
-/// A session, its virtual clock, and a path that says what becomes of each probe.
+/// A session, its virtual clock, and a path that loses or delays each probe.
 pub struct Driver {
     pub session: Session,
     pub origin: Instant,
     pub elapsed: Duration,
     pub events: Vec<(Duration, Event)>,
-    /// Replies under way, by the moment of their arrival and their number.
+    /// Replies in flight, by the time of arrival and the number.
     replies: BTreeMap<(Duration, u64), Probe>,
     pub stalls: u32,
     tally: Tally,
@@ -103,8 +103,8 @@ impl Driver {
         self.saw(event);
     }
 
-    /// Polls until the session waits; `path` says after how long a probe's reply
-    /// arrives, or that none does.
+    /// Polls until the session waits. `path` returns the delay of a probe's reply, or `None` if
+    /// it is lost.
     pub fn settle(&mut self, path: &mut impl FnMut(Probe) -> Option<Duration>) -> Instant {
         loop {
             match self.session.poll(self.now()) {
@@ -151,7 +151,7 @@ impl Driver {
         }
     }
 
-    /// Takes note of an event, and holds the session to what must always be true.
+    /// Records an event, and asserts the invariants of the session.
     pub fn saw(&mut self, event: Event) {
         let tally = &mut self.tally;
         match &event {
@@ -191,7 +191,7 @@ impl Driver {
         assert_eq!(counts.unexpected, tally.unexpected);
     }
 
-    /// Holds the loss window to the events, once nothing is owed any more.
+    /// Compares the loss window with the events, once no probe is in flight.
     pub fn check_window(&self) {
         let window = self.session.loss_window();
         let size = window.size() as usize;

@@ -1,4 +1,4 @@
-//! A source at work, and what it says.
+//! A running source, and its status.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 #![allow(dead_code, reason = "each test uses a part")]
 
@@ -17,7 +17,7 @@ pub(crate) const DEFAULTS: Defaults = Defaults {
     stall: None,
 };
 
-/// No durations are written in these tests' files.
+/// The files of these tests have no durations.
 pub(crate) fn config() -> Config {
     let mut config = Config::new(DEFAULTS, |_| Err("no durations here".to_owned()));
     config.poll = Duration::from_millis(20);
@@ -25,7 +25,7 @@ pub(crate) fn config() -> Config {
     config
 }
 
-/// What takes longer than this will not come.
+/// Fails if this takes far longer than expected.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
     let limit = Duration::from_secs(20);
     timeout(limit, future).await.expect("it takes too long")
@@ -36,7 +36,7 @@ pub(crate) fn names(targets: &TargetSet) -> Vec<String> {
     names.collect()
 }
 
-/// A source that runs, and the sets that it gives.
+/// A running source, and its sets.
 pub(crate) struct Running {
     pub(crate) handle: Handle,
     pub(crate) first: TargetSet,
@@ -76,17 +76,17 @@ impl Running {
         }
     }
 
-    /// Whether no set has come that was not taken.
+    /// Whether there is no set that was not taken.
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.sets.try_recv().is_err()
     }
 
-    /// Waits until the status is such.
-    pub(crate) async fn status(&self, such: impl Fn(&Status) -> bool) -> Status {
+    /// Waits until the status matches.
+    pub(crate) async fn status(&self, matches: impl Fn(&Status) -> bool) -> Status {
         soon(async {
             loop {
                 let status = self.handle.status();
-                if such(&status) {
+                if matches(&status) {
                     return status;
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;

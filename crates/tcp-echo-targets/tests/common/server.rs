@@ -1,4 +1,4 @@
-//! A server of the domain name system on loopback that answers as it is told.
+//! A DNS server on loopback with configured answers.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,10 +20,10 @@ use tokio::{
     task::JoinSet,
 };
 
-/// What the server says of a name and a kind of record.
+/// The configured answer to a question for a name and a record type.
 #[derive(Clone)]
-pub(crate) enum Says {
-    /// These records; none of the kind, where there are none.
+pub(crate) enum Answer {
+    /// These records; without any, the name exists but has none of this type.
     Records(Vec<RData>),
     /// An error.
     Code(ResponseCode),
@@ -35,11 +35,11 @@ pub(crate) enum Says {
 
 #[derive(Default)]
 struct State {
-    says: BTreeMap<(String, RecordType), Says>,
-    asked: BTreeSet<(String, RecordType)>,
+    answers: BTreeMap<(String, RecordType), Answer>,
+    questions: BTreeSet<(String, RecordType)>,
 }
 
-/// It ends when it is dropped. Names of which it was told nothing do not exist.
+/// Stops when dropped. Names without a configured answer do not exist.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     state: Arc<Mutex<State>>,
@@ -59,7 +59,7 @@ impl Server {
         Self::on(udp, tcp)
     }
 
-    /// Another one at the same port of another address.
+    /// Starts another server at the same port of another address.
     pub(crate) async fn start_beside(&self, ip: &str) -> Self {
         let address = SocketAddr::new(ip.parse().unwrap(), self.address.port());
         let udp = UdpSocket::bind(address).await.unwrap();
@@ -81,15 +81,15 @@ impl Server {
         }
     }
 
-    /// What asks this server alone, once and for a second, unless `options` say otherwise.
+    /// A resolver that asks only this server, once and for a second, unless `options` differ.
     pub(crate) fn resolver(&self, options: &str) -> Resolver {
         let text = format!("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n{options}\n");
         fs::write(self.file("resolv.conf"), text).unwrap();
         self.configured()
     }
 
-    /// What is configured by the [files](Self::file) `resolv.conf` and `hosts`, and asks at
-    /// this server's port.
+    /// A resolver that is configured by the [files](Self::file) `resolv.conf` and `hosts`, and
+    /// asks at the port of this server.
     pub(crate) fn configured(&self) -> Resolver {
         Resolver::builder()
             .resolv_conf(self.file("resolv.conf"), self.address.port())
@@ -97,43 +97,44 @@ impl Server {
             .build()
     }
 
-    /// A file of this name, which need not be there.
+    /// The path of a file of this name, which may be missing.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.files.path().join(name)
     }
 
-    pub(crate) fn says(&self, name: &str, kind: RecordType, says: Says) {
+    /// Sets the answer for a name and a record type.
+    pub(crate) fn set_answer(&self, name: &str, kind: RecordType, answer: Answer) {
         let mut state = self.state.lock().unwrap();
-        state.says.insert((format!("{name}."), kind), says);
+        state.answers.insert((format!("{name}."), kind), answer);
     }
 
-    /// The name has these addresses and no others.
+    /// Gives the name these addresses only.
     pub(crate) fn addresses(&self, name: &str, addresses: &[&str]) {
         let addresses = addresses.iter().map(|ip| ip.parse().unwrap());
         let (v4, v6) = addresses.partition(|ip: &std::net::IpAddr| ip.is_ipv4());
         for (kind, ips) in [(RecordType::A, v4), (RecordType::AAAA, v6)] {
             let ips: Vec<_> = ips;
-            self.says(
+            self.set_answer(
                 name,
                 kind,
-                Says::Records(ips.into_iter().map(RData::from).collect()),
+                Answer::Records(ips.into_iter().map(RData::from).collect()),
             );
         }
     }
 
-    /// The name has these SRV records: hosts and ports.
+    /// Gives the name these SRV records: hosts and ports.
     pub(crate) fn services(&self, name: &str, services: &[(&str, u16)]) {
         let record = |(n, (host, port)): (usize, &(&str, u16))| {
             let host = Name::from_ascii(host).unwrap();
             RData::SRV(SRV::new(u16::try_from(n).unwrap(), 7, *port, host))
         };
         let records = services.iter().enumerate().map(record).collect();
-        self.says(name, RecordType::SRV, Says::Records(records));
+        self.set_answer(name, RecordType::SRV, Answer::Records(records));
     }
 
-    /// What was asked since this was called last.
-    pub(crate) fn asked(&self) -> BTreeSet<(String, RecordType)> {
-        std::mem::take(&mut self.state.lock().unwrap().asked)
+    /// Takes the questions that have arrived since the last call.
+    pub(crate) fn take_questions(&self) -> BTreeSet<(String, RecordType)> {
+        std::mem::take(&mut self.state.lock().unwrap().questions)
     }
 }
 
@@ -142,19 +143,19 @@ fn answer(request: &[u8], state: &Mutex<State>) -> Option<Message> {
     let query = request.queries.first()?.clone();
     let key = (query.name().to_ascii().to_lowercase(), query.query_type());
     let mut state = state.lock().unwrap();
-    state.asked.insert(key.clone());
+    state.questions.insert(key.clone());
     let mut response = Message::response(request.metadata.id, request.metadata.op_code);
     response.metadata.recursion_available = true;
     response.add_query(query.clone());
-    match state.says.get(&key) {
-        Some(Says::Records(records)) => {
+    match state.answers.get(&key) {
+        Some(Answer::Records(records)) => {
             for data in records {
                 let name = query.name().clone();
                 response.add_answer(Record::from_rdata(name, 3600, data.clone()));
             }
         }
-        Some(Says::Code(code)) => response.metadata.response_code = *code,
-        Some(Says::Silence | Says::Bytes(_)) => return None,
+        Some(Answer::Code(code)) => response.metadata.response_code = *code,
+        Some(Answer::Silence | Answer::Bytes(_)) => return None,
         None => response.metadata.response_code = ResponseCode::NXDomain,
     }
     Some(response)
@@ -167,7 +168,7 @@ async fn serve_udp(socket: UdpSocket, state: Arc<Mutex<State>>) {
         let request = &buffer[..len];
         if let Some(response) = answer(request, &state) {
             let bytes = response.to_vec().unwrap();
-            // Without an extension, that is all that a datagram may carry (RFC 1035).
+            // The maximum of a datagram without EDNS (RFC 1035).
             let bytes = if bytes.len() > 512 {
                 response.truncate().to_vec().unwrap()
             } else {
@@ -175,7 +176,7 @@ async fn serve_udp(socket: UdpSocket, state: Arc<Mutex<State>>) {
             };
             socket.send_to(&bytes, from).await.unwrap();
         } else if let Some(mut bytes) = garbage(request, &state) {
-            // Under the right number, so that it is read at all.
+            // With the ID of the request, without which it is ignored.
             bytes.splice(..2.min(bytes.len()), request[..2].iter().copied());
             socket.send_to(&bytes, from).await.unwrap();
         }
@@ -186,8 +187,8 @@ fn garbage(request: &[u8], state: &Mutex<State>) -> Option<Vec<u8>> {
     let request = Message::from_vec(request).ok()?;
     let query = request.queries.first()?;
     let key = (query.name().to_ascii().to_lowercase(), query.query_type());
-    match state.lock().unwrap().says.get(&key) {
-        Some(Says::Bytes(bytes)) => Some(bytes.clone()),
+    match state.lock().unwrap().answers.get(&key) {
+        Some(Answer::Bytes(bytes)) => Some(bytes.clone()),
         _ => None,
     }
 }
@@ -197,7 +198,7 @@ async fn serve_tcp(listener: TcpListener, state: Arc<Mutex<State>>) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         let state = state.clone();
-        // The client ends it as it likes.
+        // The client may close the connection at any time.
         connections.spawn(async move { drop(serve_stream(stream, state).await) });
     }
 }

@@ -121,7 +121,7 @@ async fn an_ended_connection_is_not_counted() {
     drop(others);
     assert_eq!(
         lock(&connections.0)
-            .quota
+            .quotas
             .held_by(Some([192, 0, 2, 1].into())),
         0
     );

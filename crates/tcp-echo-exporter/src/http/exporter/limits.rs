@@ -8,9 +8,6 @@ pub(super) struct Limits {
     /// The maximum number of connections. Each client has up to half of what the others leave;
     /// beyond that, other connections are closed.
     pub(super) max_connections: usize,
-    /// How long accepting pauses when the system has no resources, unless a connection ends
-    /// before.
-    pub(super) accept_backoff: Duration,
     /// The maximum size of a request's head, in bytes.
     pub(super) max_head_size: usize,
     /// How long a connection may take to send a request's head, including idle time before it.
@@ -23,7 +20,6 @@ pub(super) struct Limits {
 
 pub(super) const DEFAULT_LIMITS: Limits = Limits {
     max_connections: 256,
-    accept_backoff: Duration::from_millis(100),
     max_head_size: 32 * 1024,
     head_timeout: Duration::from_secs(20),
     max_age: Duration::from_secs(60),

@@ -57,7 +57,7 @@ async fn the_slowest_reader_of_the_client_with_the_most_is_evicted_for_another()
     permits.remove(1);
     assert_eq!(lock(&responses.0).readers.len(), 4);
     drop((permit, permits));
-    assert_eq!(lock(&responses.0).quota.held_by(client(1).address), 0);
+    assert_eq!(lock(&responses.0).quotas.held_by(client(1).address), 0);
 }
 
 #[tokio::test(start_paused = true)]
