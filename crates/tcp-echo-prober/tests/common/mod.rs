@@ -87,10 +87,10 @@ impl Log {
         self.see(|seen| seen.count(matches))
     }
 
-    /// Waits, for ten seconds at most, until something is seen.
+    /// Waits for half a minute at most until something is seen: on a busy machine much takes long.
     pub async fn until(&self, what: &str, mut seen: impl FnMut(&Seen) -> bool) {
         let look = || self.see(&mut seen).then_some(());
-        until_async(what, Duration::from_secs(10), look)
+        until_async(what, Duration::from_secs(30), look)
             .await
             .unwrap();
     }
