@@ -1,7 +1,6 @@
 //! Runs the parts of the program from a configuration, and stops them.
 
 mod client;
-mod durations;
 mod endpoints;
 mod error;
 mod files;

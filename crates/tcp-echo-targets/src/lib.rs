@@ -48,7 +48,7 @@
 //!     window: 100.try_into()?,
 //!     stall: None,
 //! };
-//! let mut config = Config::new(defaults, |text| Err(format!("{text} is not supported")));
+//! let mut config = Config::new(defaults);
 //! config.files.push(FilePattern::new(&file)?);
 //! let source = Source::load(config)?;
 //! assert_eq!(source.targets().len(), 1); // for the prober to begin with
@@ -112,4 +112,4 @@ pub use pattern::{FilePattern, FilePatternError};
 pub use shard::{Shard, ShardError};
 pub use source::{Config, Source};
 pub use sources::SourceStatus;
-pub use spec::{Defaults, ParseDuration, Spec};
+pub use spec::{Defaults, Spec};

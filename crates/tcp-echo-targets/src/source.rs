@@ -13,7 +13,7 @@ use tokio::{
 use tracing::{debug, error, info};
 
 use crate::{
-    Defaults, Endpoint, FilePattern, Handle, LoadError, ParseDuration, Shard, Spec, Status,
+    Defaults, Endpoint, FilePattern, Handle, LoadError, Shard, Spec, Status,
     discovery::{Discovery, Settings},
     expand::Expansion,
     files::{Files, Loaded},
@@ -38,8 +38,6 @@ pub struct Config {
     pub files: Vec<FilePattern>,
     /// Defaults for the targets of files.
     pub defaults: Defaults,
-    /// Parses durations in files.
-    pub parse_duration: ParseDuration,
     /// The shard of the targets that is used; all by default.
     pub shard: Shard,
     /// How often files are checked; every two seconds by default, at least 10 ms.
@@ -73,12 +71,11 @@ impl Config {
     pub const DNS_MAX: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
 
     /// A configuration without targets, with defaults.
-    pub fn new(defaults: Defaults, parse_duration: ParseDuration) -> Self {
+    pub fn new(defaults: Defaults) -> Self {
         Self {
             targets: vec![],
             files: vec![],
             defaults,
-            parse_duration,
             shard: Shard::ALL,
             poll: Duration::from_secs(2),
             dns_refresh: Duration::from_secs(30),
@@ -129,7 +126,6 @@ impl Source {
             config.targets.into_iter().map(within).collect(),
             config.files,
             config.defaults,
-            config.parse_duration,
             allow,
             sources.clone(),
         );

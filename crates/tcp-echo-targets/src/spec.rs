@@ -6,12 +6,6 @@ use tcp_echo_prober::{Address, ConfigError, Host, Networks, SessionConfig, Targe
 
 use crate::Endpoint;
 
-/// Parses a duration as the user writes it. The error completes a message such as
-/// `"5": a duration needs a unit`.
-///
-/// The program decides on the notation of durations.
-pub type ParseDuration = fn(&str) -> Result<Duration, String>;
-
 /// An entry of a list: an endpoint, a name, and how it is probed.
 ///
 /// It becomes one target, or as many as are found if its endpoint is a name to look up

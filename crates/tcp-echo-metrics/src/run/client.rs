@@ -10,7 +10,7 @@ use tcp_echo_prober::{
 };
 use tcp_echo_targets::{Defaults, Source, Spec};
 
-use super::{durations, error::RunError, files::Budget};
+use super::{error::RunError, files::Budget};
 
 /// One thread probes this many targets without a visible delay.
 const TARGETS_PER_THREAD: usize = 5_000;
@@ -35,7 +35,6 @@ pub(super) fn on_demand(config: &Config) -> Result<Option<Probe>, RunError> {
     Ok(Some(Probe {
         on_demand: OnDemand::new(limits),
         session: session(&config.client)?,
-        parse_duration: durations::parse_positive,
     }))
 }
 
@@ -76,7 +75,7 @@ fn source(config: &ClientConfig, resolver: &Resolver) -> Result<Source, RunError
     let spec = |target: &TargetSpec| {
         Spec::new(target.endpoint.clone(), session.clone()).named(target.name.as_str())
     };
-    let mut list = tcp_echo_targets::Config::new(defaults(config), durations::parse_positive);
+    let mut list = tcp_echo_targets::Config::new(defaults(config));
     list.targets = config.targets.iter().map(spec).collect();
     list.files.clone_from(&config.files);
     list.shard = config.shard;

@@ -17,9 +17,8 @@ pub(crate) const DEFAULTS: Defaults = Defaults {
     stall: None,
 };
 
-/// No durations are written in these tests' files.
 pub(crate) fn config() -> Config {
-    let mut config = Config::new(DEFAULTS, |_| Err("no durations here".to_owned()));
+    let mut config = Config::new(DEFAULTS);
     config.poll = Duration::from_millis(20);
     config.dns_refresh = Duration::from_millis(50);
     config
