@@ -1,6 +1,7 @@
 //! Runs the parts of the program from a configuration, and stops them.
 
 mod client;
+mod discovery;
 mod endpoints;
 mod error;
 mod files;

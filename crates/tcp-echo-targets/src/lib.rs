@@ -74,6 +74,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Features
+//! `discovery` (default): `dns+` and `srv+` names. Without it they are refused, with the name of
+//! the feature, and no DNS library is compiled.
+//!
 //! # Why not …
 //! - … file notifications (inotify and similar)? They don't work on network file systems,
 //!   watch directories that links may leave, and are limited in number. Checking a file's
@@ -83,11 +87,14 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+#[cfg(feature = "discovery")]
 mod answer;
+#[cfg(feature = "discovery")]
 mod discovery;
 mod endpoint;
 mod entry;
 mod error;
+#[cfg(feature = "discovery")]
 mod expand;
 mod file;
 mod files;
@@ -95,6 +102,7 @@ mod handle;
 mod labels;
 mod list;
 mod loader;
+mod names;
 mod notation;
 mod parse;
 mod pattern;

@@ -398,6 +398,7 @@ async fn a_fifo_in_the_place_of_a_file_hangs_nothing() {
     assert_eq!(names(&running.next().await), ["b:1"]);
 }
 
+#[cfg(feature = "discovery")]
 #[tokio::test]
 async fn no_duration_is_too_long() {
     let (_directory, file) = directory("targets.yml", &["a:1", "dns+localhost:1"]);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use tcp_echo_targets::{Defaults, Endpoint, Format, ParseError, Spec, parse};
+use tcp_echo_targets::{Defaults, Format, ParseError, Spec, parse};
 
 fn defaults() -> Defaults {
     Defaults {
@@ -85,6 +85,7 @@ fn labels_rename_and_override() {
     assert_eq!(*specs[2].session(), defaults().session().unwrap());
 }
 
+#[cfg(feature = "discovery")]
 #[test]
 fn names_to_be_looked_up() {
     let specs = both(
@@ -100,7 +101,7 @@ fn names_to_be_looked_up() {
         ]
     );
     assert!(
-        matches!(specs[2].endpoint(), Endpoint::Dns { port: 4000, host } if host.ascii() == "web")
+        matches!(specs[2].endpoint(), tcp_echo_targets::Endpoint::Dns { port: 4000, host } if host.ascii() == "web")
     );
 }
 
@@ -240,6 +241,7 @@ fn entries_that_can_not_be_used() {
             r#"{"address": "b:0"}"#,
             "\"b:0\": a target's port must be from 1 to 65535",
         ),
+        #[cfg(feature = "discovery")]
         (
             r#"{"address": "dns+b"}"#,
             "\"dns+b\": the port is missing: write host:port, as in localhost:4000 or [::1]:4000",

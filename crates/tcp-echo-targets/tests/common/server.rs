@@ -1,4 +1,5 @@
 //! A server of the domain name system on loopback that answers as it is told.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
