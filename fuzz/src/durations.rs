@@ -1,7 +1,5 @@
 //! Durations against Go's grammar, read in another way; and what is printed is read back.
 
-use std::time::Duration;
-
 use tcp_echo_duration::{DurationError, GoDuration, parse_positive};
 
 /// The first eight bytes are a duration to be printed, all of them a text to be read.
@@ -34,11 +32,6 @@ pub fn run(data: &[u8]) {
     if let (Ok(duration), Some(above)) = (positive, above) {
         assert_eq!(duration.as_nanos(), above.as_nanos().unsigned_abs().into());
     }
-}
-
-/// The parser of durations in files.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    parse_positive(text).map_err(|error| error.to_string())
 }
 
 /// More than any duration, and far from the end of its type.

@@ -7,7 +7,6 @@ use std::{num::NonZeroU32, time::Duration};
 use serde_json::json;
 use tcp_echo_targets::{Defaults, Format, ParseError, Spec, parse};
 
-use crate::durations::parse_duration;
 use crate::text::is_clean_line;
 
 /// The content of a file.
@@ -41,7 +40,7 @@ fn defaults() -> Defaults {
 }
 
 fn read(text: &str, format: Format) -> Result<Vec<Spec>, ParseError> {
-    parse(text, format, &defaults(), parse_duration)
+    parse(text, format, &defaults())
 }
 
 fn accepted(specs: &[Spec]) {

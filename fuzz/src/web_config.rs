@@ -6,7 +6,6 @@ use std::{fs, sync::OnceLock};
 use tcp_echo_web::Web;
 use tempfile::TempDir;
 
-use crate::durations::parse_duration;
 use crate::text::is_clean_line;
 
 /// The content of the file.
@@ -17,7 +16,7 @@ pub fn run(data: &[u8]) {
     let thread = format!("{:?}", std::thread::current().id());
     let path = folder.path().join(thread).with_extension("yml");
     fs::write(&path, data).unwrap();
-    match Web::load(&path, parse_duration) {
+    match Web::load(&path) {
         Ok(web) => {
             web.has_users();
             drop(web.tls_acceptor());

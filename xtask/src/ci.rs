@@ -43,6 +43,10 @@ const LINTS: &[(&str, Check)] = &[
     ("zizmor on workflows", workflows::zizmor),
     ("promtool on rules", promtool::rules),
     ("clippy", rust::clippy),
+    (
+        "clippy without default features",
+        rust::clippy_without_features,
+    ),
     ("documentation", rust::documentation),
 ];
 

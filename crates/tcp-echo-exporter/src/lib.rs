@@ -122,6 +122,6 @@ pub use metrics::{
     reload_status::ReloadStatus,
     targets::{TargetMetrics, TargetSensor},
 };
-pub use probe::{ParseDuration, Probe};
+pub use probe::Probe;
 pub use tcp_echo_net::{Address, BindError};
 pub use tcp_echo_resolve::LookupStats;

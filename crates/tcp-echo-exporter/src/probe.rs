@@ -25,7 +25,6 @@ use crate::{
 mod query;
 mod scrape_timeout;
 
-pub use query::ParseDuration;
 use query::ProbeQuery;
 
 /// How long the first response waits for a connection attempt to finish, if the request has no
@@ -41,8 +40,6 @@ pub struct Probe {
     /// one up to an hour; a timeout from a millisecond up to this one or the requested
     /// interval; a loss window up to this one or ten thousand slots.
     pub session: SessionConfig,
-    /// Parses `interval` and `timeout`.
-    pub parse_duration: ParseDuration,
 }
 
 impl fmt::Debug for Probe {
@@ -95,7 +92,7 @@ async fn handle(
     let start = Instant::now();
     let name = query.target.clone();
     if !probe.on_demand.is_listed(&name) {
-        let target = match query.validate(&probe.session, probe.parse_duration) {
+        let target = match query.validate(&probe.session) {
             Ok(target) => target,
             Err(error) => return reject(StatusCode::BAD_REQUEST, error),
         };

@@ -23,13 +23,6 @@ fn session() -> SessionConfig {
     SessionConfig::new(Duration::from_millis(20), Duration::from_millis(800)).unwrap()
 }
 
-fn millis(text: &str) -> Result<Duration, String> {
-    let millis = text.strip_suffix("ms").and_then(|text| text.parse().ok());
-    millis
-        .map(Duration::from_millis)
-        .ok_or("write 5ms".to_owned())
-}
-
 /// Starts with one listed target and a limit of `max_targets` on demand.
 async fn start(networks: &str, max_targets: usize) -> Parts {
     let address = "127.0.0.1:0".parse().unwrap();
@@ -53,7 +46,6 @@ async fn start(networks: &str, max_targets: usize) -> Parts {
     let probe = Probe {
         on_demand,
         session: session(),
-        parse_duration: millis,
     };
     let shown = Endpoints::new(BUILD)
         .with_targets(metrics)

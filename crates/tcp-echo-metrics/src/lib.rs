@@ -15,7 +15,8 @@
 //!
 //! # Features
 //!
-//! All are on by default: `service`, `terminal` (the live view and the progress bar) and `tls`.
+//! All are on by default: `discovery` (`dns+` and `srv+` names), `page` (the status page),
+//! `service`, `terminal` (the live view and the progress bar) and `tls`.
 //! The flags of a feature that is not built in are absent from the help, and refused with
 //! the name of the feature.
 #![forbid(unsafe_code)]

@@ -1,7 +1,7 @@
 //! Runs the parts of the program from a configuration, and stops them.
 
 mod client;
-mod durations;
+mod discovery;
 mod endpoints;
 mod error;
 mod files;

@@ -140,9 +140,7 @@ async fn targets_that_go_leave_nothing_behind() {
         window: 100.try_into().unwrap(),
         stall: None,
     };
-    let mut config = Config::new(defaults, |text| {
-        tcp_echo_duration::parse_positive(text).map_err(|error| error.to_string())
-    });
+    let mut config = Config::new(defaults);
     config.files.push(FilePattern::new(&file).unwrap());
     let source = Source::load(config).unwrap();
     let (metrics, answered) = (TargetMetrics::new(), Answered::default());

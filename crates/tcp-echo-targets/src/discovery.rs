@@ -91,8 +91,8 @@ impl Discovery {
                 wanted.entry(question).or_default().insert(source);
             }
         }
-        let all = wanted.values().flatten().cloned();
-        self.sources.keep_names(&all.collect());
+        let all: BTreeSet<_> = wanted.values().flatten().cloned().collect();
+        self.sources.keep_names(|name| all.contains(name));
         self.answers
             .retain(|question, _| wanted.contains_key(question));
         self.due

@@ -2,7 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
-use tcp_echo_prober::{Address, AddressError, Host, HostName, HostNameError};
+use tcp_echo_prober::{Address, AddressError, HostNameError};
+#[cfg(feature = "discovery")]
+use tcp_echo_prober::{Host, HostName};
 
 /// The endpoint of an entry.
 ///
@@ -18,19 +20,22 @@ use tcp_echo_prober::{Address, AddressError, Host, HostName, HostNameError};
 /// # Ok::<(), tcp_echo_targets::EndpointError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Endpoint {
     /// `host:port`: one target. A name is looked up by the prober, which connects to
     /// one of its addresses.
     Address(Address),
-    /// `dns+host:port`: a target for every address (A and AAAA) of a name.
+    /// `dns+host:port`, with the feature `discovery`: a target for every address (A and AAAA) of a name.
+    #[cfg(feature = "discovery")]
     Dns {
         /// The name.
         host: HostName,
         /// The port of all targets.
         port: u16,
     },
-    /// `srv+_service._tcp.domain`: a target for every host and port of a name's SRV
+    /// `srv+_service._tcp.domain`, with the feature `discovery`: a target for every host and port of a name's SRV
     /// records (RFC 2782), whatever their priority and weight.
+    #[cfg(feature = "discovery")]
     Srv {
         /// The name.
         service: HostName,
@@ -56,6 +61,20 @@ pub enum EndpointError {
     /// The text after `srv+` is no name.
     #[error(transparent)]
     Name(#[from] HostNameError),
+    /// A name with many addresses, without the feature `discovery`.
+    #[error("dns+ and srv+ names need a build with the feature discovery")]
+    MissingFeature,
+}
+
+impl Endpoint {
+    /// The address, unless it is a name with many.
+    pub fn address(&self) -> Option<&Address> {
+        match self {
+            Self::Address(address) => Some(address),
+            #[cfg(feature = "discovery")]
+            Self::Dns { .. } | Self::Srv { .. } => None,
+        }
+    }
 }
 
 impl FromStr for Endpoint {
@@ -63,38 +82,66 @@ impl FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Self, EndpointError> {
         if let Some(service) = text.strip_prefix("srv+") {
-            if service.contains(':') {
-                return Err(EndpointError::SrvPort);
-            }
-            return Ok(Self::Srv {
-                service: service.parse()?,
-            });
+            return services(service);
         }
-        let rest = text.strip_prefix("dns+");
-        let address: Address = match rest.unwrap_or(text).parse() {
-            Ok(address) => address,
-            Err(AddressError::PortRange) => return Err(EndpointError::Port),
-            Err(error) => return Err(error.into()),
-        };
-        if address.port() == 0 {
-            return Err(EndpointError::Port);
+        if let Some(rest) = text.strip_prefix("dns+") {
+            return addresses(rest);
         }
-        match (rest, address.host()) {
-            (None, _) => Ok(Self::Address(address)),
-            (Some(_), Some(Host::Name(host))) => Ok(Self::Dns {
-                host: host.clone(),
-                port: address.port(),
-            }),
-            (Some(_), _) => Err(EndpointError::NoName),
-        }
+        Ok(Self::Address(address(text)?))
     }
+}
+
+fn address(text: &str) -> Result<Address, EndpointError> {
+    let address: Address = match text.parse() {
+        Ok(address) => address,
+        Err(AddressError::PortRange) => return Err(EndpointError::Port),
+        Err(error) => return Err(error.into()),
+    };
+    if address.port() == 0 {
+        return Err(EndpointError::Port);
+    }
+    Ok(address)
+}
+
+#[cfg(feature = "discovery")]
+fn addresses(text: &str) -> Result<Endpoint, EndpointError> {
+    let address = address(text)?;
+    match address.host() {
+        Some(Host::Name(host)) => Ok(Endpoint::Dns {
+            host: host.clone(),
+            port: address.port(),
+        }),
+        _ => Err(EndpointError::NoName),
+    }
+}
+
+#[cfg(feature = "discovery")]
+fn services(text: &str) -> Result<Endpoint, EndpointError> {
+    if text.contains(':') {
+        return Err(EndpointError::SrvPort);
+    }
+    Ok(Endpoint::Srv {
+        service: text.parse()?,
+    })
+}
+
+#[cfg(not(feature = "discovery"))]
+const fn addresses(_text: &str) -> Result<Endpoint, EndpointError> {
+    Err(EndpointError::MissingFeature)
+}
+
+#[cfg(not(feature = "discovery"))]
+const fn services(_text: &str) -> Result<Endpoint, EndpointError> {
+    Err(EndpointError::MissingFeature)
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => address.fmt(f),
+            #[cfg(feature = "discovery")]
             Self::Dns { host, port } => write!(f, "dns+{host}:{port}"),
+            #[cfg(feature = "discovery")]
             Self::Srv { service } => write!(f, "srv+{service}"),
         }
     }
@@ -106,6 +153,16 @@ mod tests {
 
     use super::*;
 
+    #[cfg(not(feature = "discovery"))]
+    #[test]
+    fn names_of_many_addresses_are_refused_by_the_name_of_the_feature() {
+        for text in ["dns+web:4000", "srv+_echo._tcp.example.com", "dns+", "srv+"] {
+            let error = text.parse::<Endpoint>().unwrap_err();
+            assert!(error.to_string().contains("feature discovery"), "{error}");
+        }
+    }
+
+    #[cfg(feature = "discovery")]
     #[test]
     fn what_is_no_endpoint_says_why() {
         let name = |error| EndpointError::Address(AddressError::HostName(error));
@@ -139,6 +196,7 @@ mod tests {
         );
     }
 
+    #[cfg(feature = "discovery")]
     #[test]
     fn names_of_all_scripts_are_written_as_given_and_looked_up_in_ascii() {
         let text = "dns+größe.example:4000";

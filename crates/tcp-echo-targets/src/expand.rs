@@ -16,7 +16,7 @@ use crate::{
     discovery::{Discovery, Question},
 };
 
-/// Expands entries to targets, and logs changes of what is dropped.
+/// Expands names to targets, and logs changes of what is dropped.
 pub(crate) struct Expansion {
     shard: Shard,
     /// The maximum of targets of one name.
@@ -45,24 +45,16 @@ impl Expansion {
         }
     }
 
-    /// The targets of the shard. A listed target wins over one of the same name that was found.
-    /// Of a name with too many targets, those in `current` are kept, then the first in order:
-    /// the same answers result in the same targets.
-    pub(crate) fn targets(
+    /// Adds the found targets of the shard. One of the same name that is already in `targets`, a
+    /// listed one, wins. Of a name with too many targets, those in `current` are kept, then the
+    /// first in order: the same answers result in the same targets.
+    pub(crate) fn add_to(
         &mut self,
+        targets: &mut BTreeMap<Arc<str>, Target>,
         specs: &[Arc<Spec>],
         discovery: &Discovery,
         current: &TargetSet,
-    ) -> TargetSet {
-        let mut targets = BTreeMap::<Arc<str>, Target>::new();
-        for spec in specs {
-            if let Endpoint::Address(address) = spec.endpoint() {
-                let (id, name) = (spec.identity().clone(), spec.name().clone());
-                if self.shard.has(&name) {
-                    targets.insert(id.clone(), spec.target(id, name, address.clone()));
-                }
-            }
-        }
+    ) {
         let mut dropped = BTreeMap::new();
         for spec in specs {
             let Some(question) = Question::of(spec.endpoint()) else {
@@ -105,8 +97,6 @@ impl Expansion {
             }
         }
         self.log_changes(dropped);
-        // The names come from a map, so they are unique.
-        TargetSet::new(targets.into_values()).unwrap_or_default()
     }
 
     /// Logs what is dropped, if that has changed.

@@ -11,7 +11,7 @@ use tcp_echo_prober::Networks;
 use tracing::{info, warn};
 
 use crate::{
-    Defaults, FilePattern, Format, LoadError, ParseDuration, Place, ReadError, Spec,
+    Defaults, FilePattern, Format, LoadError, Place, ReadError, Spec,
     file::{self, Fingerprint},
     list::List,
     parse::parse_placed,
@@ -32,7 +32,6 @@ pub(crate) struct Files {
 /// Reads files.
 struct Reader {
     defaults: Defaults,
-    duration: ParseDuration,
     /// The networks that targets of files may be in, if restricted.
     allow: Option<Networks>,
 }
@@ -118,18 +117,13 @@ impl Files {
         given: Vec<Spec>,
         files: Vec<FilePattern>,
         defaults: Defaults,
-        duration: ParseDuration,
         allow: Option<Networks>,
         sources: Sources,
     ) -> Self {
         Self {
             given: given.into_iter().map(Arc::new).collect(),
             groups: files.into_iter().map(Group::new).collect(),
-            reader: Reader {
-                defaults,
-                duration,
-                allow,
-            },
+            reader: Reader { defaults, allow },
             sources,
         }
     }
@@ -331,7 +325,7 @@ impl File {
 
 impl Reader {
     fn listed(&self, path: &Path, text: &str) -> Result<Listed, LoadError> {
-        let placed = parse_placed(text, Format::of(path), &self.defaults, self.duration);
+        let placed = parse_placed(text, Format::of(path), &self.defaults);
         let placed = placed.map_err(|error| LoadError::parse(path, error))?;
         let bounded = placed.into_iter().map(|(place, spec)| {
             let spec = match &self.allow {

@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
+use tcp_echo_duration::DurationError;
+
 use crate::{
-    ParseDuration, Position,
+    Position,
     entry::{Value, Written},
     spec::Overrides,
 };
@@ -35,15 +37,15 @@ pub enum LabelError {
     /// There are too many.
     #[error("it has {0} labels: a target may have {MAX_LABELS}")]
     TooMany(usize),
-    /// Its value is no duration.
-    #[error("{label}: {value:?}: {reason}")]
+    /// Its value is no duration above 0.
+    #[error("{label}: {value:?}: {error}")]
     Duration {
         /// The label.
         label: String,
         /// Its value.
         value: String,
         /// What is wrong with it.
-        reason: String,
+        error: DurationError,
     },
     /// Its value is no size of a loss window.
     #[error("__probe_window__: {0:?}: use a whole number from 1 to {MAX_WINDOW}")]
@@ -65,12 +67,11 @@ pub(crate) struct Sorted {
 /// value means no label.
 pub(crate) fn sort<'a>(
     labels: impl Iterator<Item = &'a (String, Written<Value>)> + Clone,
-    parse: ParseDuration,
 ) -> Result<Sorted, (Position, LabelError)> {
     let mut sorted = Sorted::default();
     for (label, value) in labels.clone() {
         let text = value.value.clone().unwrap_or_default();
-        let added = sorted.add(label.clone(), text, parse);
+        let added = sorted.add(label.clone(), text);
         added.map_err(|error| (value.position, error))?;
         if sorted.kept.len() > MAX_LABELS {
             let is_kept = |(label, value): &&(String, Written<Value>)| {
@@ -85,12 +86,7 @@ pub(crate) fn sort<'a>(
 }
 
 impl Sorted {
-    fn add(
-        &mut self,
-        label: String,
-        value: String,
-        parse: ParseDuration,
-    ) -> Result<(), LabelError> {
+    fn add(&mut self, label: String, value: String) -> Result<(), LabelError> {
         if !is_name(&label) {
             return Err(LabelError::Name(label));
         }
@@ -103,9 +99,9 @@ impl Sorted {
         match &*label {
             "target" => self.name = Some(checked_name(value)?),
             "__probe_interval__" => {
-                self.overrides.interval = Some(duration(label, value, parse)?);
+                self.overrides.interval = Some(duration(label, value)?);
             }
-            "__probe_timeout__" => self.overrides.timeout = Some(duration(label, value, parse)?),
+            "__probe_timeout__" => self.overrides.timeout = Some(duration(label, value)?),
             "__probe_window__" => self.overrides.window = Some(window(value)?),
             unknown if unknown.starts_with("__probe_") => return Err(LabelError::Unknown(label)),
             // Prometheus drops meta labels of its discovery, too.
@@ -134,11 +130,11 @@ fn is_name(label: &str) -> bool {
         && label.bytes().all(allowed)
 }
 
-fn duration(label: String, value: String, parse: ParseDuration) -> Result<Duration, LabelError> {
-    parse(&value).map_err(|reason| LabelError::Duration {
+fn duration(label: String, value: String) -> Result<Duration, LabelError> {
+    tcp_echo_duration::parse_positive(&value).map_err(|error| LabelError::Duration {
         label,
         value,
-        reason,
+        error,
     })
 }
 

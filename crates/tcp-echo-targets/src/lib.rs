@@ -48,7 +48,7 @@
 //!     window: 100.try_into()?,
 //!     stall: None,
 //! };
-//! let mut config = Config::new(defaults, |text| Err(format!("{text} is not supported")));
+//! let mut config = Config::new(defaults);
 //! config.files.push(FilePattern::new(&file)?);
 //! let source = Source::load(config)?;
 //! assert_eq!(source.targets().len(), 1); // for the prober to begin with
@@ -74,6 +74,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Features
+//! `discovery` (default): `dns+` and `srv+` names. Without it they are refused, with the name of
+//! the feature, and no DNS library is compiled.
+//!
 //! # Why not …
 //! - … file notifications (inotify and similar)? They don't work on network file systems,
 //!   watch directories that links may leave, and are limited in number. Checking a file's
@@ -83,11 +87,14 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+#[cfg(feature = "discovery")]
 mod answer;
+#[cfg(feature = "discovery")]
 mod discovery;
 mod endpoint;
 mod entry;
 mod error;
+#[cfg(feature = "discovery")]
 mod expand;
 mod file;
 mod files;
@@ -95,6 +102,7 @@ mod handle;
 mod labels;
 mod list;
 mod loader;
+mod names;
 mod notation;
 mod parse;
 mod pattern;
@@ -112,4 +120,4 @@ pub use pattern::{FilePattern, FilePatternError};
 pub use shard::{Shard, ShardError};
 pub use source::{Config, Source};
 pub use sources::SourceStatus;
-pub use spec::{Defaults, ParseDuration, Spec};
+pub use spec::{Defaults, Spec};

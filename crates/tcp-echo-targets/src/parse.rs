@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::{
-    Defaults, EntryError, ParseDuration, ParseError, Place, Position, Spec,
+    Defaults, EntryError, ParseError, Place, Position, Spec,
     entry::{Entry, Written},
     labels::{self, Sorted},
     notation,
@@ -50,23 +50,19 @@ impl Format {
 ///     window: 100.try_into().unwrap(),
 ///     stall: None,
 /// };
-/// let seconds = |text: &str| match text.strip_suffix('s').map(str::parse) {
-///     Some(Ok(seconds)) => Ok(Duration::from_secs(seconds)),
-///     _ => Err("not seconds".to_owned()),
-/// };
 /// let text = r#"
 /// - targets: ["db.example.com:4000"]
 ///   labels: { dc: fra, __probe_interval__: 2s }
 /// - name: web
 ///   address: dns+web.example.com:4000
 /// "#;
-/// let specs = parse(text, Format::Yaml, &defaults, seconds)?;
+/// let specs = parse(text, Format::Yaml, &defaults)?;
 /// assert_eq!(&**specs[0].name(), "db.example.com:4000");
 /// assert_eq!(specs[0].labels()["dc"], "fra");
 /// assert_eq!(specs[0].session().interval(), Duration::from_secs(2));
 /// assert_eq!(&**specs[1].name(), "web");
 ///
-/// let error = parse(r#"[{"targets": ["db"]}]"#, Format::Json, &defaults, seconds).unwrap_err();
+/// let error = parse(r#"[{"targets": ["db"]}]"#, Format::Json, &defaults).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
 ///     "line 1, column 15 (entry 1, target 1): \"db\": the port is missing: write host:port, \
@@ -77,13 +73,8 @@ impl Format {
 ///
 /// # Errors
 /// [`ParseError`], with the place.
-pub fn parse(
-    text: &str,
-    format: Format,
-    defaults: &Defaults,
-    duration: ParseDuration,
-) -> Result<Vec<Spec>, ParseError> {
-    let placed = parse_placed(text, format, defaults, duration)?;
+pub fn parse(text: &str, format: Format, defaults: &Defaults) -> Result<Vec<Spec>, ParseError> {
+    let placed = parse_placed(text, format, defaults)?;
     Ok(placed.into_iter().map(|(_, spec)| spec).collect())
 }
 
@@ -92,7 +83,6 @@ pub(crate) fn parse_placed(
     text: &str,
     format: Format,
     defaults: &Defaults,
-    duration: ParseDuration,
 ) -> Result<Vec<(Place, Spec)>, ParseError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim().is_empty() {
@@ -108,7 +98,7 @@ pub(crate) fn parse_placed(
     for (index, entry) in entries.into_iter().enumerate() {
         let place = |position| Place::entry(index, position);
         let failed = |place| move |error| ParseError::Entry { place, error };
-        let labels = labels::sort(entry.value.labels.0.iter(), duration);
+        let labels = labels::sort(entry.value.labels.0.iter());
         let parts = Parts::of(entry.value).map_err(|(error, position)| ParseError::Entry {
             place: place(position.unwrap_or(entry.position)),
             error,

@@ -1,10 +1,18 @@
 //! The source of targets.
 
+#[cfg(feature = "discovery")]
+use std::num::NonZeroUsize;
 use std::{
-    collections::BTreeSet, convert::Infallible, num::NonZeroUsize, sync::Arc, time::Duration,
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    sync::Arc,
+    time::Duration,
 };
 
-use tcp_echo_prober::{IpVersion, Networks, TargetSet};
+#[cfg(feature = "discovery")]
+use tcp_echo_prober::IpVersion;
+use tcp_echo_prober::{Networks, TargetSet};
+#[cfg(feature = "discovery")]
 use tcp_echo_resolve::Resolver;
 use tokio::{
     sync::{mpsc, watch},
@@ -13,12 +21,11 @@ use tokio::{
 use tracing::{debug, error, info};
 
 use crate::{
-    Defaults, Endpoint, FilePattern, Handle, LoadError, ParseDuration, Shard, Spec, Status,
-    discovery::{Discovery, Settings},
-    expand::Expansion,
+    Defaults, FilePattern, Handle, LoadError, Shard, Spec, Status,
     files::{Files, Loaded},
     handle::{Reply, Waiters},
     loader::Loader,
+    names::Names,
     sources::Sources,
 };
 
@@ -38,8 +45,6 @@ pub struct Config {
     pub files: Vec<FilePattern>,
     /// Defaults for the targets of files.
     pub defaults: Defaults,
-    /// Parses durations in files.
-    pub parse_duration: ParseDuration,
     /// The shard of the targets that is used; all by default.
     pub shard: Shard,
     /// How often files are checked; every two seconds by default, at least 10 ms.
@@ -47,15 +52,20 @@ pub struct Config {
     /// How often names are looked up; every 30 seconds by default, at least 10 ms. A shorter
     /// TTL makes it sooner, but not below 5 seconds. A name that hangs backs off, up to 30
     /// seconds.
+    #[cfg(feature = "discovery")]
     pub dns_refresh: Duration,
     /// How long a name keeps its targets after nameservers deny that it exists or has records;
     /// 5 minutes by default. Unless this is zero, it takes two such answers at least.
+    #[cfg(feature = "discovery")]
     pub dns_stale: Duration,
     /// The resolver.
+    #[cfg(feature = "discovery")]
     pub resolver: Resolver,
     /// Which addresses of a name are targets; all by default.
+    #[cfg(feature = "discovery")]
     pub ip: IpVersion,
     /// The maximum of targets of one `dns+` or `srv+` name on the shard; 1,000 by default.
+    #[cfg(feature = "discovery")]
     pub dns_max: NonZeroUsize,
     /// The networks that `dns+` and `srv+` names and targets of files may be in; any by
     /// default. Addresses in `targets` are exempt.
@@ -63,28 +73,33 @@ pub struct Config {
 }
 
 /// The minimum time between two checks of files or names.
-const MIN_INTERVAL: Duration = Duration::from_millis(10);
+pub(crate) const MIN_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The maximum of any duration, so that no sum of times overflows the clock.
-const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+pub(crate) const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 impl Config {
     /// The default maximum of targets of one name.
+    #[cfg(feature = "discovery")]
     pub const DNS_MAX: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
 
     /// A configuration without targets, with defaults.
-    pub fn new(defaults: Defaults, parse_duration: ParseDuration) -> Self {
+    pub fn new(defaults: Defaults) -> Self {
         Self {
             targets: vec![],
             files: vec![],
             defaults,
-            parse_duration,
             shard: Shard::ALL,
             poll: Duration::from_secs(2),
+            #[cfg(feature = "discovery")]
             dns_refresh: Duration::from_secs(30),
+            #[cfg(feature = "discovery")]
             dns_stale: Duration::from_secs(300),
+            #[cfg(feature = "discovery")]
             resolver: Resolver::default(),
+            #[cfg(feature = "discovery")]
             ip: IpVersion::Auto,
+            #[cfg(feature = "discovery")]
             dns_max: Self::DNS_MAX,
             discover_allow: None,
         }
@@ -99,12 +114,12 @@ impl Config {
 pub struct Source {
     specs: Vec<Arc<Spec>>,
     current: TargetSet,
-    expansion: Expansion,
+    shard: Shard,
     poll: Duration,
     loader: Loader,
     /// The errors of files that were logged last.
     logged_errors: BTreeSet<String>,
-    discovery: Discovery,
+    names: Names,
     requests: mpsc::Receiver<Reply>,
     status: watch::Sender<Status>,
     handle: Handle,
@@ -119,17 +134,17 @@ impl Source {
     /// [`LoadError`] if a file that is named by its path can't be used.
     pub fn load(config: Config) -> Result<Self, LoadError> {
         let follows = !config.files.is_empty();
-        let allow = config.discover_allow;
-        let within = |spec: Spec| match (&allow, spec.endpoint()) {
-            (None, _) | (_, Endpoint::Address(_)) => spec,
-            (Some(networks), _) => spec.within(networks.clone()),
-        };
         let sources = Sources::default();
+        let names = Names::new(&config, sources.clone());
+        let allow = config.discover_allow;
+        let within = |spec: Spec| match (&allow, spec.endpoint().address()) {
+            (None, _) | (_, Some(_)) => spec,
+            (Some(networks), None) => spec.within(networks.clone()),
+        };
         let mut files = Files::new(
             config.targets.into_iter().map(within).collect(),
             config.files,
             config.defaults,
-            config.parse_duration,
             allow,
             sources.clone(),
         );
@@ -138,25 +153,19 @@ impl Source {
             .map_or_else(|| Ok(Loaded::default()), Loaded::whole)?;
         let (requests, received) = mpsc::channel(16);
         let (status, seen) = watch::channel(Status::succeeded());
-        let settings = Settings {
-            resolver: config.resolver,
-            ip: config.ip,
-            refresh: config.dns_refresh.clamp(MIN_INTERVAL, MAX_DURATION),
-            stale: config.dns_stale.min(MAX_DURATION),
-        };
         let mut source = Self {
             specs: loaded.specs,
             current: TargetSet::default(),
-            expansion: Expansion::new(config.shard, config.dns_max),
+            shard: config.shard,
             poll: config.poll.clamp(MIN_INTERVAL, MAX_DURATION),
             loader: Loader::new(files, follows),
             logged_errors: BTreeSet::new(),
-            discovery: Discovery::new(settings, sources.clone()),
+            names,
             requests: received,
             status,
             handle: Handle::new(requests, seen, sources),
         };
-        source.discovery.want(&source.specs);
+        source.names.want(&source.specs);
         source.current = source.expanded();
         if !loaded.matched.is_empty() {
             // The error is in the status.
@@ -178,14 +187,8 @@ impl Source {
     /// Looks up all names once, and returns the targets. Names without an answer after five
     /// seconds have no targets yet. Needs a tokio runtime with time enabled.
     pub async fn discover(&mut self) -> &TargetSet {
-        self.discovery.begin_round();
-        let all = async {
-            while !self.discovery.is_round_over() {
-                self.discovery.next().await;
-            }
-        };
         // `run` continues look-ups that are still in progress.
-        let _ = timeout(FIRST_LOOKUP_TIMEOUT, all).await;
+        let _ = timeout(FIRST_LOOKUP_TIMEOUT, self.names.look_up_all()).await;
         self.current = self.expanded();
         &self.current
     }
@@ -205,15 +208,15 @@ impl Source {
             tokio::select! {
                 _ = polls.tick() => self.loader.poll(),
                 Some(reply) = self.requests.recv() => {
-                    self.discovery.begin_round();
+                    self.names.begin_round();
                     self.loader.reload(reply);
                 }
                 (loaded, waiting) = self.loader.finished() => {
                     self.take(loaded, waiting, &mut apply);
                 }
-                changed = self.discovery.next() => {
+                changed = self.names.next() => {
                     found |= changed;
-                    if found && self.discovery.is_idle() {
+                    if found && self.names.is_idle() {
                         (applied, found) = (Instant::now(), false);
                         self.apply(&mut apply);
                     }
@@ -236,7 +239,7 @@ impl Source {
             None => Ok(()),
             Some(loaded) => {
                 self.specs = loaded.specs;
-                self.discovery.want(&self.specs);
+                self.names.want(&self.specs);
                 self.apply(apply);
                 let errors = loaded.named.into_iter().chain(loaded.matched);
                 self.note(errors, !waiting.is_empty())
@@ -284,14 +287,20 @@ impl Source {
     }
 
     fn expanded(&mut self) -> TargetSet {
-        let Self {
-            expansion,
-            specs,
-            discovery,
-            current,
-            ..
-        } = self;
-        expansion.targets(specs, discovery, current)
+        let mut targets = BTreeMap::new();
+        for spec in &self.specs {
+            let name = spec.name();
+            if let Some(address) = spec.endpoint().address()
+                && self.shard.has(name)
+            {
+                let id = spec.identity();
+                let target = spec.target(id.clone(), name.clone(), address.clone());
+                targets.insert(id.clone(), target);
+            }
+        }
+        self.names.add_to(&mut targets, &self.specs, &self.current);
+        // The names come from a map, so they are unique.
+        TargetSet::new(targets.into_values()).unwrap_or_default()
     }
 
     fn apply(&mut self, apply: &mut impl FnMut(TargetSet)) {

@@ -1,7 +1,7 @@
 //! The status of each source of targets.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
@@ -47,12 +47,14 @@ impl Sources {
         .collect()
     }
 
-    /// Removes all names but these.
-    pub(crate) fn keep_names(&self, wanted: &BTreeSet<Arc<str>>) {
-        self.lock().names.retain(|name, _| wanted.contains(name));
+    /// Removes all names but the wanted ones.
+    #[cfg(feature = "discovery")]
+    pub(crate) fn keep_names(&self, is_wanted: impl Fn(&Arc<str>) -> bool) {
+        self.lock().names.retain(|name, _| is_wanted(name));
     }
 
     /// Sets the number of targets of a name, and whether a look-up has just succeeded.
+    #[cfg(feature = "discovery")]
     pub(crate) fn name(&self, name: &Arc<str>, targets: usize, has_succeeded: bool) {
         note(&mut self.lock().names, name, Some(targets), has_succeeded);
     }

@@ -2,20 +2,13 @@
 
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
-use tcp_echo_prober::{Address, ConfigError, Host, Networks, SessionConfig, Target};
+use tcp_echo_prober::{Address, ConfigError, Networks, SessionConfig, Target};
 
 use crate::Endpoint;
 
-/// Parses a duration as the user writes it. The error completes a message such as
-/// `"5": a duration needs a unit`.
-///
-/// The program decides on the notation of durations.
-pub type ParseDuration = fn(&str) -> Result<Duration, String>;
-
 /// An entry of a list: an endpoint, a name, and how it is probed.
 ///
-/// It becomes one target, or as many as are found if its endpoint is a name to look up
-/// ([`Endpoint::Dns`], [`Endpoint::Srv`]).
+/// It becomes one target, or as many as are found if its endpoint is a name with many addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
     name: Arc<str>,
@@ -95,9 +88,10 @@ impl Spec {
     }
 
     /// Whether a target may be at `address`. A host that needs a look-up may.
+    #[cfg(feature = "discovery")]
     pub(crate) fn may_be_at(&self, address: &Address) -> bool {
         match (&self.networks, address.host()) {
-            (Some(networks), Some(Host::Ip(ip))) => networks.contains(*ip),
+            (Some(networks), Some(tcp_echo_prober::Host::Ip(ip))) => networks.contains(*ip),
             _ => true,
         }
     }

@@ -58,7 +58,7 @@ fn refused(path: &Path) -> String {
 async fn a_change_is_noticed_within_five_seconds() {
     let (_directory, file) = directory("targets.yml", &["a:1"]);
     let mut config = of([file.clone()]);
-    config.poll = Config::new(config.defaults, config.parse_duration).poll;
+    config.poll = Config::new(config.defaults).poll;
     let mut running = Running::start(config).unwrap();
     assert_eq!(names(&running.first), ["a:1"]);
     let begun = Instant::now();
@@ -398,6 +398,7 @@ async fn a_fifo_in_the_place_of_a_file_hangs_nothing() {
     assert_eq!(names(&running.next().await), ["b:1"]);
 }
 
+#[cfg(feature = "discovery")]
 #[tokio::test]
 async fn no_duration_is_too_long() {
     let (_directory, file) = directory("targets.yml", &["a:1", "dns+localhost:1"]);

@@ -1,6 +1,6 @@
 //! Parsing a web configuration file.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use axum::http::{HeaderName, HeaderValue, header};
 
@@ -12,9 +12,6 @@ use crate::{
     users::Users,
     yaml,
 };
-
-/// Parses a duration above 0, such as `1s`. The error explains what is wrong.
-pub type ParseDuration = fn(&str) -> Result<Duration, String>;
 
 /// The content of a web configuration file.
 #[derive(Debug)]
@@ -35,11 +32,7 @@ const ROOT: &[&str] = &[
 
 impl Config {
     /// Parses `text`, the content of `path`. Paths in it are relative to it, and not read yet.
-    pub(crate) fn parse(
-        path: &Path,
-        text: &str,
-        duration: ParseDuration,
-    ) -> Result<Self, WebConfigError> {
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, WebConfigError> {
         let mut root = Section::root(path, yaml::parse(path, text)?, ROOT)?;
         let tls = root.take("tls_server_config");
         let http = root.take("http_server_config");
@@ -49,10 +42,7 @@ impl Config {
             tls: tls.map(TlsConfig::parse).transpose()?.flatten(),
             headers: http.map(http_server).transpose()?.unwrap_or_default(),
             users: users.map(Users::parse).transpose()?.unwrap_or_default(),
-            rate_limit: limit
-                .map(|limit| RateLimit::parse(limit, duration))
-                .transpose()?
-                .flatten(),
+            rate_limit: limit.map(RateLimit::parse).transpose()?.flatten(),
         })
     }
 }

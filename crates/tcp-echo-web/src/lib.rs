@@ -11,7 +11,6 @@
 //!
 //! ```
 //! use axum::{Router, routing::get};
-//! use std::time::Duration;
 //! use tcp_echo_web::Web;
 //!
 //! # let directory = tempfile::tempdir()?;
@@ -23,18 +22,14 @@
 //! basic_auth_users:
 //!   alice: $2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG
 //! ")?;
-//! let seconds = |text: &str| match text.strip_suffix('s').map(str::parse) {
-//!     Some(Ok(seconds)) => Ok(Duration::from_secs(seconds)),
-//!     _ => Err("not seconds".to_owned()),
-//! };
-//! let web = Web::load(&path, seconds)?;
+//! let web = Web::load(&path)?;
 //! assert!(web.has_users());
 //! assert!(web.tls_acceptor().is_none());
 //! let router = web.protect(Router::new().route("/metrics", get(async || "up 1\n")));
 //! # let _: Router = router;
 //!
 //! std::fs::write(&path, "tls_server_config: {min_version: TLS11}")?;
-//! let error = Web::load(&path, seconds).unwrap_err().to_string();
+//! let error = Web::load(&path).unwrap_err().to_string();
 //! assert!(error.contains("line 1: tls_server_config.min_version: \"TLS11\""));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -92,6 +87,5 @@ mod web;
 mod yaml;
 
 pub use accept::TlsAcceptor;
-pub use config::ParseDuration;
 pub use error::WebConfigError;
 pub use web::Web;

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use axum::http::{HeaderName, HeaderValue};
 
 use crate::{
-    ParseDuration, WebConfigError,
+    WebConfigError,
     config::Config,
     files::{Files, Seen},
     rate_limit::RequestLimiter,
@@ -23,17 +23,13 @@ pub(crate) struct Loaded {
 }
 
 /// Reads `path` and the files that it names. Returns the files even on an error.
-pub(crate) fn load(path: &Path, duration: ParseDuration) -> (Seen, Result<Loaded, WebConfigError>) {
+pub(crate) fn load(path: &Path) -> (Seen, Result<Loaded, WebConfigError>) {
     let mut files = Files::new();
-    let loaded = load_from(&mut files, path, duration);
+    let loaded = load_from(&mut files, path);
     (files.seen(), loaded)
 }
 
-fn load_from(
-    files: &mut Files,
-    path: &Path,
-    duration: ParseDuration,
-) -> Result<Loaded, WebConfigError> {
+fn load_from(files: &mut Files, path: &Path) -> Result<Loaded, WebConfigError> {
     let bytes = files.read(path);
     let bytes = bytes.map_err(|error| WebConfigError::read(path, error))?;
     let text = std::str::from_utf8(&bytes).map_err(|error| {
@@ -45,7 +41,7 @@ fn load_from(
             message: "not UTF-8".to_owned(),
         }
     })?;
-    let config = Config::parse(path, text, duration)?;
+    let config = Config::parse(path, text)?;
     let tls = config.tls.map(|tls| tls.load(files)).transpose()?;
     Ok(Loaded {
         tls,

@@ -7,7 +7,7 @@ use std::{
 
 use tcp_echo_net::RateLimiter;
 
-use crate::{ParseDuration, WebConfigError, section::Entry};
+use crate::{WebConfigError, section::Entry};
 
 /// A burst of requests, and the time after which one more is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,10 +18,7 @@ pub(crate) struct RateLimit {
 
 impl RateLimit {
     /// `None` if the interval is 0 or missing.
-    pub(crate) fn parse(
-        entry: Entry<'_>,
-        duration: ParseDuration,
-    ) -> Result<Option<Self>, WebConfigError> {
+    pub(crate) fn parse(entry: Entry<'_>) -> Result<Option<Self>, WebConfigError> {
         let mut section = entry.section(&["interval", "burst"])?;
         let burst = match section.take("burst") {
             None => 0,
@@ -41,7 +38,7 @@ impl RateLimit {
         let interval = match interval.text()? {
             None => return Ok(None),
             Some(text) if text.trim_end_matches(char::is_alphabetic) == "0" => return Ok(None),
-            Some(text) => duration(text)
+            Some(text) => tcp_echo_duration::parse_positive(text)
                 .map_err(|error| interval.refuse(format_args!("{text:?}: {error}")))?,
         };
         if burst == 0 {

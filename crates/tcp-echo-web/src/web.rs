@@ -11,7 +11,7 @@ use axum::Router;
 use tokio::time::timeout;
 
 use crate::{
-    ParseDuration, WebConfigError,
+    WebConfigError,
     accept::TlsAcceptor,
     files::Seen,
     loaded::{self, Loaded},
@@ -39,7 +39,6 @@ pub struct Web {
 
 struct Shared {
     path: PathBuf,
-    duration: ParseDuration,
     passwords: Passwords,
     current: Mutex<Arc<Loaded>>,
     next_check: Mutex<NextCheck>,
@@ -62,13 +61,12 @@ struct Followed {
 
 impl Web {
     /// Reads the file at `path` and the files that it names. Blocks while it reads.
-    /// `duration` parses durations.
     ///
     /// # Errors
     /// [`WebConfigError`], when a file can't be read or used.
-    pub fn load(path: impl Into<PathBuf>, duration: ParseDuration) -> Result<Self, WebConfigError> {
+    pub fn load(path: impl Into<PathBuf>) -> Result<Self, WebConfigError> {
         let path = path.into();
-        let (seen, loaded) = loaded::load(&path, duration);
+        let (seen, loaded) = loaded::load(&path);
         let loaded = loaded?;
         let Some(passwords) = Passwords::new() else {
             return Err(WebConfigError::Random { path });
@@ -82,7 +80,6 @@ impl Web {
         Ok(Self {
             shared: Arc::new(Shared {
                 path,
-                duration,
                 passwords,
                 current: Mutex::new(Arc::new(loaded)),
                 next_check: Mutex::new(NextCheck {
@@ -187,7 +184,7 @@ impl Shared {
             followed.warn_of_certificate(&self.current(), &self.path);
             return;
         }
-        let (seen, loaded) = loaded::load(&self.path, self.duration);
+        let (seen, loaded) = loaded::load(&self.path);
         followed.seen = seen;
         let before = self.current();
         match loaded.and_then(|loaded| loaded.after(&before, &self.path)) {

@@ -75,7 +75,7 @@ fn warnings(folder: &Path) -> Vec<String> {
 }
 
 fn load(path: &Path) -> Result<Web, String> {
-    let web = Web::load(path, |_| Err("no duration".to_owned()));
+    let web = Web::load(path);
     web.map_err(|error| error.to_string())
 }
 

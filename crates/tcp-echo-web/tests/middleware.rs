@@ -27,11 +27,7 @@ use tower_service::Service as _;
 const SOON: Duration = Duration::from_secs(20);
 
 fn load(path: &Path) -> Web {
-    Web::load(path, |text| match text.strip_suffix('s').map(str::parse) {
-        Some(Ok(seconds)) => Ok(Duration::from_secs(seconds)),
-        _ => Err("not seconds".to_owned()),
-    })
-    .unwrap()
+    Web::load(path).unwrap()
 }
 
 fn protected(web: &Web) -> Router {

@@ -102,7 +102,7 @@ impl Folder {
 }
 
 fn load(path: &Path) -> Result<Web, WebConfigError> {
-    Web::load(path, |_| Err("no duration".to_owned()))
+    Web::load(path)
 }
 
 /// A client that trusts `ca` and shows `identity`.

@@ -40,9 +40,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     (SERVER, &[NET, SOCKET]),
     (RESOLVE, &[]),
     (PROBER, &[NET, SESSION, SOCKET, RESOLVE]),
-    (TARGETS, &[NET, FILE, RESOLVE, PROBER]),
-    (EXPORTER, &[NET, RESOLVE, PROBER, SERVER]),
-    (WEB, &[NET, FILE]),
+    (TARGETS, &[NET, DURATION, FILE, RESOLVE, PROBER]),
+    (EXPORTER, &[NET, DURATION, RESOLVE, PROBER, SERVER]),
+    (WEB, &[NET, DURATION, FILE]),
     (REPORT, &[LOG, PROBER]),
     (
         METRICS,

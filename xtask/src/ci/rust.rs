@@ -17,6 +17,13 @@ pub(super) fn clippy() -> Result<()> {
     run(&mut split(arguments), LONG)
 }
 
+/// Without default features, parts that belong to none must not need one.
+pub(super) fn clippy_without_features() -> Result<()> {
+    let arguments = "clippy --locked --no-default-features --all-targets -p tcp-echo-metrics \
+                     -p tcp-echo-exporter -p tcp-echo-targets -- -D warnings";
+    run(&mut split(arguments), LONG)
+}
+
 pub(super) fn documentation() -> Result<()> {
     let mut command = split("doc --locked --workspace --no-deps");
     run(command.env("RUSTDOCFLAGS", "-D warnings"), LONG)

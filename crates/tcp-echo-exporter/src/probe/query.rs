@@ -3,10 +3,8 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use axum::{extract::Query, http::Uri};
+use tcp_echo_duration::DurationError;
 use tcp_echo_prober::{Address, AddressError, SessionConfig};
-
-/// Parses a duration, or returns why it is invalid, worded as the end of a sentence.
-pub type ParseDuration = fn(&str) -> Result<Duration, String>;
 
 const MAX_INTERVAL: Duration = Duration::from_secs(60 * 60);
 const MIN_TIMEOUT: Duration = Duration::from_millis(1);
@@ -48,7 +46,7 @@ pub(super) enum QueryError {
     #[error("target {0:?}: the port must be from 1 to 65535")]
     Port(String),
     #[error("{0} {1:?}: {2}")]
-    Duration(&'static str, String, String),
+    Duration(&'static str, String, DurationError),
     #[error("{0} {1:?}: use a duration from {2:?} to {3:?}")]
     OutOfRange(&'static str, String, Duration, Duration),
     #[error("window {0:?}: use a whole number from 1 to {1}")]
@@ -86,11 +84,7 @@ impl ProbeQuery {
     }
 
     /// Parses the parameters and checks their limits.
-    pub(super) fn validate(
-        self,
-        defaults: &SessionConfig,
-        parse: ParseDuration,
-    ) -> Result<ProbeTarget, QueryError> {
+    pub(super) fn validate(self, defaults: &SessionConfig) -> Result<ProbeTarget, QueryError> {
         let target = self.target;
         let address: Address = match target.parse() {
             Ok(address) => address,
@@ -107,14 +101,14 @@ impl ProbeQuery {
         let max = MAX_INTERVAL.max(defaults.interval());
         let interval = self
             .interval
-            .map(|text| duration("interval", text, parse, [defaults.interval(), max]));
+            .map(|text| duration("interval", text, [defaults.interval(), max]));
         let interval = interval.transpose()?.unwrap_or(defaults.interval());
         // So at most as many probes are in flight as in the default session, or one.
         let max = defaults.timeout().max(interval);
         let min = MIN_TIMEOUT.min(defaults.timeout());
         let timeout = self
             .timeout
-            .map(|text| duration("timeout", text, parse, [min, max]));
+            .map(|text| duration("timeout", text, [min, max]));
         let timeout = timeout.transpose()?.unwrap_or(defaults.timeout());
         let max = WINDOW_LIMIT.max(defaults.window());
         let window = match self.window {
@@ -137,10 +131,9 @@ impl ProbeQuery {
 fn duration(
     name: &'static str,
     text: String,
-    parse: ParseDuration,
     [min, max]: [Duration; 2],
 ) -> Result<Duration, QueryError> {
-    match parse(&text) {
+    match tcp_echo_duration::parse_positive(&text) {
         Ok(duration) if (min..=max).contains(&duration) => Ok(duration),
         Ok(_) => Err(QueryError::OutOfRange(name, text, min, max)),
         Err(error) => Err(QueryError::Duration(name, text, error)),
@@ -160,15 +153,9 @@ mod tests {
             .unwrap()
     }
 
-    /// Accepts only whole milliseconds.
-    fn parse(text: &str) -> Result<Duration, String> {
-        let millis = text.strip_suffix("ms").and_then(|text| text.parse().ok());
-        millis.map(Duration::from_millis).ok_or("no".to_owned())
-    }
-
     fn asked(query: &str) -> Result<ProbeTarget, String> {
         let query = ProbeQuery::parse(query);
-        let asked = query.and_then(|query| query.validate(&defaults(), parse));
+        let asked = query.and_then(|query| query.validate(&defaults()));
         asked.map_err(|error| error.to_string())
     }
 
@@ -191,20 +178,12 @@ mod tests {
 
     #[test]
     fn an_invalid_query_says_what_is_accepted() {
+        let missing = "the target is missing: ask for /probe?target=host:port";
         for (query, error) in [
-            ("", "the target is missing: ask for /probe?target=host:port"),
-            (
-                "target=",
-                "the target is missing: ask for /probe?target=host:port",
-            ),
-            (
-                "target",
-                "the target is missing: ask for /probe?target=host:port",
-            ),
-            (
-                "interval=200ms",
-                "the target is missing: ask for /probe?target=host:port",
-            ),
+            ("", missing),
+            ("target=", missing),
+            ("target", missing),
+            ("interval=200ms", missing),
             (
                 "target=a:1&target=b:1",
                 "more than one target: ask for one target at a time, as in /probe?target=host:port",
@@ -261,10 +240,13 @@ mod tests {
                 "target=a:1&interval=3600001ms",
                 "interval \"3600001ms\": use a duration from 200ms to 3600s",
             ),
-            ("target=a:1&interval=", "interval \"\": no"),
             (
-                "target=a:1&timeout=0ms",
-                "timeout \"0ms\": use a duration from 1ms to 800ms",
+                "target=a:1&interval=0",
+                "interval \"0\": must be more than 0",
+            ),
+            (
+                "target=a:1&timeout=999us",
+                "timeout \"999us\": use a duration from 1ms to 800ms",
             ),
             (
                 "target=a:1&timeout=801ms",
@@ -314,7 +296,7 @@ mod tests {
         let micros = Duration::from_micros;
         let defaults = SessionConfig::new(micros(500), micros(400)).unwrap();
         let query = ProbeQuery::parse("target=a:1").unwrap();
-        let asked = query.validate(&defaults, parse).unwrap();
+        let asked = query.validate(&defaults).unwrap();
         assert_eq!(asked.session, defaults);
     }
 }

@@ -114,10 +114,12 @@ pub struct ClientConfig {
     /// The time between look-ups of a target's name, above zero.
     pub dns_refresh: Duration,
     /// The maximum of targets per `dns+` or `srv+` name.
+    #[cfg(feature = "discovery")]
     pub dns_max: NonZeroUsize,
     /// The networks allowed for such names and for `files`; `None` is all.
     pub discover_allow: Option<Networks>,
     /// How long to keep the targets of a `dns+` or `srv+` name that no longer exists.
+    #[cfg(feature = "discovery")]
     pub dns_stale: Duration,
     /// The clock of arrivals.
     pub timestamps: Timestamps,

@@ -6,7 +6,12 @@ use super::environment;
 use super::error::UsageError;
 
 /// Each feature with flags, whether it is built in, and its flags.
-const FEATURES: [(&str, bool, &[&str]); 3] = [
+const FEATURES: [(&str, bool, &[&str]); 4] = [
+    (
+        "discovery",
+        cfg!(feature = "discovery"),
+        &["dns-max", "dns-stale"],
+    ),
     (
         "service",
         cfg!(feature = "service"),

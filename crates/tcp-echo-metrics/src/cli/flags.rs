@@ -136,9 +136,12 @@ pub(super) struct Flags {
     pub(super) allow: Vec<Networks>,
 
     /// A target to probe; repeatable. NAME is the value of the label target, by default
-    /// the address as written. :4000 is this host. dns+HOST:PORT is every address of a
-    /// name, srv+NAME every host of its SRV records. With web.enable-probe or targets
-    /// there is no default.
+    /// the address as written. :4000 is this host.
+    #[cfg_attr(
+        feature = "discovery",
+        doc = "dns+HOST:PORT is every address of a name, srv+NAME every host of its SRV records."
+    )]
+    /// With web.enable-probe or targets there is no default.
     #[arg(
         long = "target",
         value_name = "[NAME=]HOST:PORT",
@@ -202,25 +205,39 @@ pub(super) struct Flags {
     #[arg(value_parser = tcp_echo_duration::parse_positive, help_heading = "Client")]
     pub(super) reconnect_max: Duration,
 
-    /// Look names up again after this long, or earlier if the TTL of a dns+ or srv+ name
-    /// is shorter. A connection stays until its address is no longer in the answer.
+    #[cfg_attr(
+        feature = "discovery",
+        doc = "Look names up again after this long, or earlier if the TTL of a dns+ or srv+ name is shorter."
+    )]
+    #[cfg_attr(
+        not(feature = "discovery"),
+        doc = "Look names up again after this long."
+    )]
+    /// A connection stays until its address is no longer in the answer.
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     #[arg(value_parser = tcp_echo_duration::parse_positive, help_heading = "Client")]
     pub(super) dns_refresh: Duration,
 
     /// The maximum of targets of one dns+ or srv+ name. If there are more, current targets
     /// stay, and the rest is logged.
+    #[cfg(feature = "discovery")]
     #[arg(long, value_name = "COUNT", default_value = "1000")]
     #[arg(value_parser = values::targets, help_heading = "Client")]
     pub(super) dns_max: NonZeroUsize,
 
-    /// Restrict targets of dns+ and srv+ names and of files to these networks, separated
-    /// by commas, as in 10.0.0.0/8,192.168.0.0/16; repeatable [default: any network]
+    #[cfg_attr(
+        feature = "discovery",
+        doc = "Restrict targets of dns+ and srv+ names and of files"
+    )]
+    #[cfg_attr(not(feature = "discovery"), doc = "Restrict targets of files")]
+    /// to these networks, separated by commas, as in 10.0.0.0/8,192.168.0.0/16; repeatable
+    /// [default: any network]
     #[arg(long, value_name = "NETWORKS", help_heading = "Client")]
     pub(super) discover_allow: Vec<Networks>,
 
     /// Keep the targets of a dns+ or srv+ name for this long after its nameservers began
     /// to answer that it does not exist. 0 removes them at once.
+    #[cfg(feature = "discovery")]
     #[arg(long, value_name = "DURATION", default_value = "5m")]
     #[arg(value_parser = tcp_echo_duration::parse, help_heading = "Client")]
     pub(super) dns_stale: Duration,

@@ -44,7 +44,7 @@ fn write_page(page: &mut Vec<u8>, command: &Command, help: &str) -> io::Result<(
     start.control("SH", ["SYNOPSIS"]);
     synopsis(&mut start);
     start.control("SH", ["DESCRIPTION"]);
-    paragraphs(&mut start, text::DESCRIPTION.split("\n\n").chain(notes));
+    paragraphs(&mut start, text::DESCRIPTION.iter().copied().chain(notes));
     start.control("SH", ["OPTIONS"]);
     page.extend_from_slice(start.to_roff().as_bytes());
 

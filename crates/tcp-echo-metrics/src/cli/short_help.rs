@@ -17,12 +17,18 @@ const FLAGS: [(&str, &str); 18] = [
     ("output", "Format of the report"),
     ("max-loss", "Exit with 1 above this loss"),
     ("live", "Show the targets in the terminal"),
-    ("metrics", "Address of /metrics and page"),
+    ("metrics", METRICS),
     ("web.config.file", "TLS, passwords and headers"),
     ("svc", "Install or control the system service"),
     ("help", "Print this; -help prints everything"),
     ("version", "Print the version"),
 ];
+
+const METRICS: &str = if cfg!(feature = "page") {
+    "Address of /metrics and page"
+} else {
+    "Address of /metrics"
+};
 
 const EXAMPLES: &str = "\
 Examples:

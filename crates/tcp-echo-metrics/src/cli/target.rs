@@ -66,6 +66,11 @@ mod tests {
         let target: TargetSpec = ":4000".parse().unwrap();
         assert_eq!(target.name, ":4000");
         assert!(matches!(target.endpoint, Endpoint::Address(address) if address.host().is_none()));
+    }
+
+    #[cfg(feature = "discovery")]
+    #[test]
+    fn a_target_may_be_a_name_of_many() {
         let target: TargetSpec = "web=srv+_echo._tcp.example.com".parse().unwrap();
         assert!(matches!(target.endpoint, Endpoint::Srv { .. }));
     }
@@ -74,6 +79,8 @@ mod tests {
     fn invalid_targets() {
         let address = |error| TargetError::Endpoint(EndpointError::Address(error));
         for (text, error) in [
+            #[cfg(not(feature = "discovery"))]
+            ("a=dns+b:1", EndpointError::MissingFeature.into()),
             ("=host:80", TargetError::EmptyName),
             ("=", address(AddressError::MissingPort)),
             ("a=", address(AddressError::MissingPort)),

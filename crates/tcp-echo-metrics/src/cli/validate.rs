@@ -63,8 +63,10 @@ pub(super) fn config(
             stall: flags.stall,
             reconnect_max: flags.reconnect_max,
             dns_refresh: flags.dns_refresh,
+            #[cfg(feature = "discovery")]
             dns_max: flags.dns_max,
             discover_allow: networks(flags.discover_allow),
+            #[cfg(feature = "discovery")]
             dns_stale: flags.dns_stale,
             timestamps: flags.timestamps,
             ip: flags.ip,

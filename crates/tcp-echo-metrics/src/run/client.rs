@@ -10,7 +10,7 @@ use tcp_echo_prober::{
 };
 use tcp_echo_targets::{Defaults, Source, Spec};
 
-use super::{durations, error::RunError, files::Budget};
+use super::{discovery, error::RunError, files::Budget};
 
 /// One thread probes this many targets without a visible delay.
 const TARGETS_PER_THREAD: usize = 5_000;
@@ -35,7 +35,6 @@ pub(super) fn on_demand(config: &Config) -> Result<Option<Probe>, RunError> {
     Ok(Some(Probe {
         on_demand: OnDemand::new(limits),
         session: session(&config.client)?,
-        parse_duration: durations::parse_positive,
     }))
 }
 
@@ -76,15 +75,11 @@ fn source(config: &ClientConfig, resolver: &Resolver) -> Result<Source, RunError
     let spec = |target: &TargetSpec| {
         Spec::new(target.endpoint.clone(), session.clone()).named(target.name.as_str())
     };
-    let mut list = tcp_echo_targets::Config::new(defaults(config), durations::parse_positive);
+    let mut list = tcp_echo_targets::Config::new(defaults(config));
     list.targets = config.targets.iter().map(spec).collect();
     list.files.clone_from(&config.files);
     list.shard = config.shard;
-    list.dns_refresh = config.dns_refresh;
-    list.dns_stale = config.dns_stale;
-    list.resolver = resolver.clone();
-    list.ip = ip(config);
-    list.dns_max = config.dns_max;
+    discovery::configure(&mut list, config, resolver);
     list.discover_allow.clone_from(&config.discover_allow);
     Ok(Source::load(list)?)
 }
@@ -182,7 +177,7 @@ fn options(config: &ClientConfig) -> Options {
     options
 }
 
-fn ip(config: &ClientConfig) -> IpVersion {
+pub(super) fn ip(config: &ClientConfig) -> IpVersion {
     match config.ip {
         IpFamily::Auto => IpVersion::Auto,
         IpFamily::V4 => IpVersion::V4,

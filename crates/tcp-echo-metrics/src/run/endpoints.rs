@@ -43,13 +43,9 @@ pub(super) async fn start(
     };
     let exporter = web.encrypt(exporter.with_allowed_hosts(hosts));
     let local_addr = exporter.local_addr();
-    if let Some((tls, users)) = web.tls_and_users() {
-        let page = page_url(local_addr, tls);
-        info!(address = %local_addr, page, tls, users, "metrics endpoint listens");
-    } else {
-        let page = page_url(local_addr, false);
-        info!(address = %local_addr, page, "metrics endpoint listens");
-    }
+    let (tls, users) = web.tls_and_users().unzip();
+    let page = cfg!(feature = "page").then(|| page_url(local_addr, tls.unwrap_or(false)));
+    info!(address = %local_addr, page, tls, users, "metrics endpoint listens");
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(exporter.serve(async { stopped.await.unwrap_or(()) }));
     Ok(Running {

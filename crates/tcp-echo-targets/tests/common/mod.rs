@@ -1,7 +1,8 @@
 //! A running source, and its status.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![expect(clippy::expect_used, reason = "tests")]
 #![allow(dead_code, reason = "each test uses a part")]
 
+#[cfg(feature = "discovery")]
 pub(crate) mod server;
 
 use std::{future::Future, time::Duration};
@@ -17,11 +18,13 @@ pub(crate) const DEFAULTS: Defaults = Defaults {
     stall: None,
 };
 
-/// The files of these tests have no durations.
 pub(crate) fn config() -> Config {
-    let mut config = Config::new(DEFAULTS, |_| Err("no durations here".to_owned()));
+    let mut config = Config::new(DEFAULTS);
     config.poll = Duration::from_millis(20);
-    config.dns_refresh = Duration::from_millis(50);
+    #[cfg(feature = "discovery")]
+    {
+        config.dns_refresh = Duration::from_millis(50);
+    }
     config
 }
 

@@ -1,4 +1,5 @@
 //! A DNS server on loopback with configured answers.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -5,11 +5,7 @@ use super::*;
 const HASH: &str = "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG";
 
 fn parse(text: &str) -> Result<Config, WebConfigError> {
-    let seconds: ParseDuration = |text| match text.strip_suffix('s').map(str::parse) {
-        Some(Ok(seconds)) => Ok(Duration::from_secs(seconds)),
-        _ => Err("not a duration, which is written as in 5s".to_owned()),
-    };
-    Config::parse(Path::new("/etc/echo/web.yml"), text, seconds)
+    Config::parse(Path::new("/etc/echo/web.yml"), text)
 }
 
 fn tls(rest: &str) -> Result<Config, WebConfigError> {
@@ -345,7 +341,7 @@ fn rate_limits() {
         ),
         (
             "interval: 5, burst: 1",
-            "rate_limit.interval: \"5\": not a duration",
+            "rate_limit.interval: \"5\": a duration needs a unit",
         ),
         (
             "interval: 1s, burst: -1",

@@ -11,22 +11,31 @@ pub(super) const SYNOPSIS: &[&str] = &[
     "--svc install|uninstall|start|stop|restart|status [FLAG]...",
 ];
 
-pub(super) const DESCRIPTION: &str = "\
+/// Its paragraphs.
+pub(super) const DESCRIPTION: &[&str] = &[
+    "\
 This is a TCP echo server, a client that probes such servers with frames of 16 bytes over
 long-lived connections, or both. The client measures the round-trip time and the loss of each
-of its targets, and serves them as metrics.
-
+of its targets, and serves them as metrics.",
+    "\
 Without flags it is a server. A client schedules a probe of each target at every interval: a
 slot. A slot is lost if no reply arrives within the timeout, or if there is no connection to
 send a probe on. The loss is that of the last slots, the loss window; a dead peer has a loss of
-100 %.
-
+100 %.",
+    #[cfg(feature = "page")]
+    "\
 The endpoints serve the metrics at /metrics in the format that the scraper requests, a status
 page at /, its data as JSON at /api/v1/targets, and /-/healthy and /-/ready. POST to /-/reload
-reloads the targets files; only this host may, unless --web.enable-lifecycle is given.
-
+reloads the targets files; only this host may, unless --web.enable-lifecycle is given.",
+    #[cfg(not(feature = "page"))]
+    "\
+The endpoints serve the metrics at /metrics in the format that the scraper requests, and
+/-/healthy and /-/ready. POST to /-/reload reloads the targets files; only this host may, unless
+--web.enable-lifecycle is given.",
+    "\
 With a flag of the group Report the client runs in the foreground and prints a report at the
-end, for people or for scripts.";
+end, for people or for scripts.",
+];
 
 pub(super) const ENVIRONMENT: &str = "\
 A flag that is not on the command line is read from its variable, unless that is empty.

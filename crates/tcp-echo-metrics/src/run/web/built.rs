@@ -5,16 +5,14 @@ use tcp_echo_exporter::{Endpoints, Exporter};
 use tcp_echo_metrics::cli::Config;
 use tcp_echo_web::WebConfigError;
 
-use crate::run::durations;
-
 /// The web configuration, if there is one.
 #[derive(Clone)]
 pub(in crate::run) struct Web(Option<tcp_echo_web::Web>);
 
 impl Web {
     pub(in crate::run) fn load(config: &Config) -> Result<Self, WebConfigError> {
-        let load = |path| tcp_echo_web::Web::load(path, durations::parse_positive);
-        Ok(Self(config.web_config.as_ref().map(load).transpose()?))
+        let web = config.web_config.as_ref().map(tcp_echo_web::Web::load);
+        Ok(Self(web.transpose()?))
     }
 
     /// Adds the expiry of the certificate to the metrics.
