@@ -1,4 +1,4 @@
-//! An HTTP endpoint, also in a network namespace.
+//! An HTTP endpoint, possibly in a network namespace.
 
 use std::net::SocketAddr;
 
@@ -7,17 +7,17 @@ use anyhow::{Result, bail};
 use crate::http::{self, Response};
 use crate::netns::Inside;
 
-/// Where to send requests: an address, in a network namespace or in that of this process.
+/// The destination of requests: an address, in a network namespace or in that of this process.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     /// Its address.
     pub address: SocketAddr,
-    /// Where that address is.
+    /// The namespace of that address.
     pub inside: Inside,
 }
 
 impl Endpoint {
-    /// The endpoint at an address in the namespace of this process.
+    /// Creates an endpoint at an address in the namespace of this process.
     pub fn at(address: SocketAddr) -> Self {
         Self {
             address,
@@ -25,11 +25,11 @@ impl Endpoint {
         }
     }
 
-    /// The body of the response to a GET.
+    /// Sends a GET request and returns the body of the response.
     ///
     /// # Errors
     ///
-    /// If the response is not 200, not UTF-8, or does not come.
+    /// If there is no response, or it is not 200 or not UTF-8.
     pub fn get(&self, path: &str) -> Result<String> {
         let response = self.request("GET", path, &[])?;
         if response.status != 200 {
@@ -38,11 +38,11 @@ impl Endpoint {
         Ok(response.text()?.to_owned())
     }
 
-    /// Sends one request on a connection of its own.
+    /// Sends one request over a new connection.
     ///
     /// # Errors
     ///
-    /// If there is no connection, or no whole response.
+    /// If the connection fails, or the response is incomplete.
     pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Result<Response> {
         let address = self.address;
         let stream = self.inside.run(move || http::connect(address))??;

@@ -127,7 +127,7 @@ fn one(endpoint: &Endpoint, shared: &Shared) {
         target.is_none_or(|target| !target.starts_with("extra")) && !name.starts_with("process_")
     });
     if let Some(before) = scrapes.readings.last()
-        && let Err(error) = watch::no_counter_falls(&before.scrape, &scrape)
+        && let Err(error) = watch::no_counter_decreases(&before.scrape, &scrape)
     {
         scrapes.wrong.push(format!("{error:#}"));
     }
