@@ -1,4 +1,4 @@
-//! Certificates that have expired, and what is no file in the place of one.
+//! Expired certificates, and a FIFO in place of a certificate file.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use super::web_config::path;
 use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
-    name: "certificates that expire, and FIFOs in their place",
+    name: "expired certificates, and FIFOs in place of certificates",
     tools: &[("curl", "curl"), ("openssl", "openssl")],
     run,
     ..PLAIN
@@ -27,7 +27,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 const EXPIRY: &str = "tcp_echo_tls_cert_expiry_timestamp_seconds";
 
-/// What the certificates are made by.
+/// The OpenSSL configuration that issues the certificates.
 const CA: &str = "[ca]
 default_ca = all
 [all]
@@ -48,15 +48,15 @@ fn run(context: &Context) -> Result<()> {
     for (name, text) in [("ca.cnf", CA), ("index", ""), ("serial", "01\n")] {
         context.file(name, text)?;
     }
-    // The ends in Unix seconds: 2001-01-01 and 2049-01-01.
+    // Expiry times in Unix seconds: 2001-01-01 and 2049-01-01.
     let (expired, valid) = (978_307_200.0, 2_493_072_000.0);
     let old = certificate(context, "old", ["20000101000000Z", "20010101000000Z"])?;
     let new = certificate(context, "new", ["20000101000000Z", "20490101000000Z"])?;
     let server = context.folder().join("server.pem");
     let install = |from: &PathBuf| -> Result<()> {
-        let beside = context.folder().join("beside.pem");
-        fs::copy(from, &beside)?;
-        Ok(fs::rename(&beside, &server)?)
+        let staged = context.folder().join("staged.pem");
+        fs::copy(from, &staged)?;
+        Ok(fs::rename(&staged, &server)?)
     };
     let text = "tls_server_config: {cert_file: server.pem, key_file: server.pem}";
     let config = context.file("web.yml", text)?;
@@ -71,7 +71,7 @@ fn run(context: &Context) -> Result<()> {
         Ok((address, process))
     };
 
-    // One that has expired is served, shown and logged.
+    // An expired certificate is served, exported and logged.
     install(&old)?;
     let (address, echo) = start()?;
     let expiry = |wanted: f64| {
@@ -88,31 +88,31 @@ fn run(context: &Context) -> Result<()> {
     let ((), took) = expiry(valid)?;
     context.note(format!("renewed after {} ms", took.as_millis()));
 
-    // A FIFO that takes its place holds nothing up.
+    // Replacing it with a FIFO blocks nothing.
     let fifo = context.folder().join("fifo");
     output(Command::new("mkfifo").arg(&fifo))?;
     fs::rename(&fifo, &server)?;
-    let complaint = "server.pem: it is a FIFO, not a file";
-    wait::until("a complaint in the log", LIMIT, || {
+    let error = "server.pem: it is a FIFO, not a file";
+    wait::until("the error in the log", LIMIT, || {
         curl(address);
-        echo.log().contains(complaint).then_some(())
+        echo.log().contains(error).then_some(())
     })?;
     expiry(valid)?;
     let log = echo.log();
     ensure!(
         log.matches("expired at").count() == 1,
-        "more warnings: {log}"
+        "more than one warning: {log}"
     );
 
-    // Nor is it waited for at the start.
-    let (_, mut refused) = start()?;
-    wait::until("an end", LIMIT, || refused.ended().map(drop))?;
-    let log = refused.log();
-    ensure!(log.contains(complaint), "{log}");
+    // At startup, a FIFO is an error.
+    let (_, mut failed) = start()?;
+    wait::until("the exit", LIMIT, || failed.ended().map(drop))?;
+    let log = failed.log();
+    ensure!(log.contains(error), "{log}");
     Ok(())
 }
 
-/// What `/metrics` says by TLS.
+/// Fetches `/metrics` over TLS.
 pub(super) fn curl(address: SocketAddr) -> String {
     let asked = Command::new("curl")
         .args(["--silent", "--insecure", "--max-time", "10"])
@@ -124,7 +124,7 @@ pub(super) fn curl(address: SocketAddr) -> String {
     )
 }
 
-/// A file with a certificate that is valid from one moment to the other, and its key.
+/// Creates a file with a key and a certificate that is valid from `from` to `to`.
 fn certificate(context: &Context, name: &str, [from, to]: [&str; 2]) -> Result<PathBuf> {
     let at = |end: &str| context.folder().join(format!("{name}.{end}"));
     let (key, request, cert, both) = (at("key"), at("csr"), at("crt"), at("pem"));
