@@ -1,6 +1,6 @@
 //! The binary under test, as a running process.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::time::Duration;
 
@@ -47,6 +47,20 @@ impl Echo {
         Self::start_by(context, inside, command.args(flags))
     }
 
+    /// Like [`Echo::start`], with this limit of open files.
+    ///
+    /// # Errors
+    ///
+    /// As [`Echo::start`].
+    pub fn start_with_file_limit(context: &Context, limit: usize, flags: &[&str]) -> Result<Self> {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("ulimit -n {limit} && exec \"$@\""), "sh"])
+            .arg(context.binary())
+            .args(flags);
+        Self::start_by(context, &Inside::default(), &mut command)
+    }
+
     /// Like [`Echo::start`], with a command that has all flags except `-metrics`.
     ///
     /// # Errors
@@ -75,25 +89,23 @@ impl Echo {
     ///
     /// # Errors
     ///
-    /// If it does not answer, or the answer is not in the text format.
+    /// As [`Endpoint::scrape`].
     pub fn scrape(&self) -> Result<Scrape> {
-        Scrape::parse(&self.metrics.get("/metrics")?)
+        self.metrics.scrape()
     }
 
     /// Waits until a scrape satisfies `predicate`; returns the scrape and the time it took.
     ///
     /// # Errors
     ///
-    /// If no scrape does within `limit`.
+    /// As [`Endpoint::until`].
     pub fn until(
         &self,
         what: &str,
         limit: Duration,
         predicate: impl Fn(&Scrape) -> bool,
     ) -> Result<(Scrape, Duration)> {
-        wait::until(what, limit, || {
-            self.scrape().ok().filter(|scrape| predicate(scrape))
-        })
+        self.metrics.until(what, limit, predicate)
     }
 
     /// Sends this signal and waits for the exit; returns the time it took.
@@ -111,6 +123,22 @@ impl Echo {
         ensure!(status.success(), "{}: {status}", signal_name(signal));
         Ok(took)
     }
+}
+
+/// Runs the binary with these flags until it exits; returns its exit code and output.
+///
+/// # Errors
+///
+/// If it does not exit within `limit`.
+pub fn run_to_exit(
+    context: &Context,
+    flags: &[&str],
+    limit: Duration,
+) -> Result<(Option<i32>, String)> {
+    let mut command = Command::new(context.binary());
+    let mut process = Process::spawn(context, "tcp-echo-metrics", command.args(flags))?;
+    let (status, _) = process.wait(limit)?;
+    Ok((status.code(), process.log()))
 }
 
 /// Returns `SIGTERM` or `SIGINT`.
@@ -137,7 +165,22 @@ impl EchoServer {
     ///
     /// As [`Echo::start`].
     pub fn start(context: &Context, flags: &[&str]) -> Result<Self> {
-        let address = ports::free()?;
+        Self::start_at(context, ports::free()?, flags)
+    }
+
+    /// Starts it on a free port of all addresses, without limits of connections. With several
+    /// addresses, clients have more ephemeral ports.
+    ///
+    /// # Errors
+    ///
+    /// As [`Echo::start`].
+    pub fn start_unlimited(context: &Context) -> Result<Self> {
+        let address = (Ipv4Addr::UNSPECIFIED, ports::free()?.port()).into();
+        let flags = ["-max-connections=0", "-max-connections-per-ip=0"];
+        Self::start_at(context, address, &flags)
+    }
+
+    fn start_at(context: &Context, address: SocketAddr, flags: &[&str]) -> Result<Self> {
         let listen = format!("-listen={address}");
         let flags = [&["-mode=server", &listen], flags].concat();
         Ok(Self {

@@ -6,6 +6,7 @@
 
 pub mod context;
 pub mod exposition;
+pub mod files;
 pub mod http;
 pub mod ports;
 pub mod shell;

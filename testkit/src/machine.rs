@@ -210,7 +210,7 @@ impl Machine {
     ///
     /// If the endpoint does not answer.
     pub fn scrape(&self, port: u16) -> Result<Scrape> {
-        Scrape::parse(&self.endpoint(port).get("/metrics")?)
+        self.endpoint(port).scrape()
     }
 
     /// Lists all files in the folders to which a service could write.

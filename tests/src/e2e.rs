@@ -9,6 +9,7 @@ use crate::runner::Scenario;
 mod artifacts;
 mod blackhole;
 mod certificates;
+mod curl;
 mod dashboards;
 mod dead_targets;
 mod endpoint_limits;

@@ -1,7 +1,6 @@
 //! The processes of the probers and servers, and their faults.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use serde_json::json;
 use testkit::context::Context;
 use testkit::echo::Echo;
+use testkit::files;
 
 use super::network::Network;
 use super::schedule::{Event, Fault, Host};
@@ -130,10 +130,7 @@ impl<'a> Cluster<'a> {
             let address = format!("{}:{}", Host::Server(0).address(), PORT + 1);
             list.push(json!({"name": "extra", "address": address}));
         }
-        let path = &self.files[prober];
-        let new = path.with_extension("new");
-        fs::write(&new, serde_json::to_string(&list)?)?;
-        fs::rename(new, path).context("targets")
+        files::replace(&self.files[prober], &serde_json::to_string(&list)?)
     }
 
     fn echo(&self, host: Host) -> Result<&Echo> {
@@ -204,11 +201,7 @@ impl<'a> Cluster<'a> {
             }
             Fault::Clock(ms) => match &self.clock {
                 None => Ok(()),
-                Some(clock) => {
-                    let new = clock.with_extension("new");
-                    fs::write(&new, format!("{:+.3}\n", ms as f64 / 1e3))?;
-                    fs::rename(new, clock).context("clock")
-                }
+                Some(clock) => files::replace(clock, &format!("{:+.3}\n", ms as f64 / 1e3)),
             },
             fault => self.network.inject(&format!("e{index}"), fault),
         }

@@ -109,9 +109,7 @@ impl Drop for Scraper {
 
 fn scrape_once(endpoint: &Endpoint, shared: &Shared) {
     let from = now();
-    let scrape = endpoint
-        .get("/metrics")
-        .and_then(|text| Scrape::parse(&text));
+    let scrape = endpoint.scrape();
     let until = now();
     let scrapes = shared.scrapes.lock();
     let mut scrapes = scrapes.unwrap_or_else(PoisonError::into_inner);

@@ -11,9 +11,10 @@ use testkit::context::Context;
 use testkit::exposition::Scrape;
 use testkit::process::Process;
 use testkit::shell::output;
-use testkit::{ports, wait};
+use testkit::{files, ports, wait};
 
-use super::web_config::path;
+use super::curl;
+use super::web_config::{self, path};
 use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
@@ -53,22 +54,13 @@ fn run(context: &Context) -> Result<()> {
     let old = certificate(context, "old", ["20000101000000Z", "20010101000000Z"])?;
     let new = certificate(context, "new", ["20000101000000Z", "20490101000000Z"])?;
     let server = context.folder().join("server.pem");
-    let install = |from: &PathBuf| -> Result<()> {
-        let staged = context.folder().join("staged.pem");
-        fs::copy(from, &staged)?;
-        Ok(fs::rename(&staged, &server)?)
-    };
+    let install =
+        |from: &PathBuf| -> Result<()> { files::replace(&server, &fs::read_to_string(from)?) };
     let text = "tls_server_config: {cert_file: server.pem, key_file: server.pem}";
     let config = context.file("web.yml", text)?;
     let start = || -> Result<(SocketAddr, Process)> {
         let address = ports::free()?;
-        let mut command = Command::new(context.binary());
-        command
-            .args(["-mode=server", "-listen=127.0.0.1:0"])
-            .arg(format!("-metrics={address}"))
-            .arg(format!("-web.config.file={}", config.display()));
-        let process = Process::spawn(context, "tcp-echo-metrics", &mut command)?;
-        Ok((address, process))
+        Ok((address, web_config::start(context, address, &config)?))
     };
 
     // An expired certificate is served, exported and logged.
@@ -114,14 +106,8 @@ fn run(context: &Context) -> Result<()> {
 
 /// Fetches `/metrics` over TLS.
 pub(super) fn curl(address: SocketAddr) -> String {
-    let asked = Command::new("curl")
-        .args(["--silent", "--insecure", "--max-time", "10"])
-        .arg(format!("https://{address}/metrics"))
-        .output();
-    asked.map_or_else(
-        |error| error.to_string(),
-        |asked| String::from_utf8_lossy(&asked.stdout).into_owned(),
-    )
+    let url = format!("https://{address}/metrics");
+    curl::run(&["--silent", "--insecure", "--max-time", "10", &url])
 }
 
 /// Creates a file with a key and a certificate that is valid from `from` to `to`.

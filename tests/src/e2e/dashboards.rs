@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -20,7 +19,7 @@ use testkit::{ports, wait};
 
 use super::certificates::curl;
 use super::prometheus::Prometheus;
-use super::web_config::certificate;
+use super::web_config::{self, certificate};
 use crate::runner::{PLAIN, Scenario};
 use lossy::LossyPeer;
 
@@ -98,12 +97,7 @@ fn secure(context: &Context) -> Result<(SocketAddr, Process)> {
         identity.key.display()
     );
     let config = context.file("web.yml", &config)?;
-    let mut command = Command::new(context.binary());
-    command
-        .args(["-mode=server", "-listen=127.0.0.1:0"])
-        .arg(format!("-metrics={address}"))
-        .arg(format!("-web.config.file={}", config.display()));
-    let process = Process::spawn(context, "secure", &mut command)?;
+    let process = web_config::start(context, address, &config)?;
     wait::until("a response over TLS", Duration::from_secs(10), || {
         (!curl(address).is_empty()).then_some(())
     })?;

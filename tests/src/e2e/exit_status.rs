@@ -1,13 +1,12 @@
 //! Startup errors: status 2 for invalid flags, status 1 for a port in use.
 
 use std::net::TcpListener;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use testkit::context::Context;
+use testkit::echo::run_to_exit;
 use testkit::ports;
-use testkit::process::Process;
 
 use crate::runner::{PLAIN, Scenario};
 
@@ -26,14 +25,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// Runs the binary until it exits; returns its status and output.
-fn run_to_exit(context: &Context, flags: &[&str]) -> Result<(Option<i32>, String)> {
-    let mut command = Command::new(context.binary());
-    let mut process = Process::spawn(context, "tcp-echo-metrics", command.args(flags))?;
-    let (status, _) = process.wait(LIMIT)?;
-    Ok((status.code(), process.log()))
-}
-
 fn invalid_flags(context: &Context) -> Result<()> {
     for (flags, name) in [
         (&["-mode=neither"][..], "mode"),
@@ -45,7 +36,7 @@ fn invalid_flags(context: &Context) -> Result<()> {
         (&["-target=host"], "target"),
         (&["stray"], "stray"),
     ] {
-        let (code, output) = run_to_exit(context, flags)?;
+        let (code, output) = run_to_exit(context, flags, LIMIT)?;
         ensure!(code == Some(2), "{flags:?}: status {code:?}: {output}");
         ensure!(output.contains(name), "{flags:?}: {output}");
         ensure!(
@@ -57,7 +48,7 @@ fn invalid_flags(context: &Context) -> Result<()> {
         );
     }
     for help in ["-help", "--help", "-h", "-version", "--version"] {
-        let (code, output) = run_to_exit(context, &[help])?;
+        let (code, output) = run_to_exit(context, &[help], LIMIT)?;
         ensure!(
             code == Some(0) && !output.is_empty(),
             "{help}: status {code:?}: {output}"
@@ -76,7 +67,7 @@ fn ports_in_use(context: &Context) -> Result<()> {
         // A client listens only for metrics.
         for (listen, metrics) in &both[usize::from(mode == "client")..] {
             let (listen, metrics) = (format!("-listen={listen}"), format!("-metrics={metrics}"));
-            let (code, output) = run_to_exit(context, &[&mode_flag, &listen, &metrics])?;
+            let (code, output) = run_to_exit(context, &[&mode_flag, &listen, &metrics], LIMIT)?;
             ensure!(
                 code == Some(1),
                 "{mode} {listen} {metrics}: status {code:?}: {output}"

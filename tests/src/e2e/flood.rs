@@ -205,19 +205,40 @@ fn busy_client(context: &Context) -> Result<()> {
 
 /// Returns the prober's mean RTT in seconds: the minimum of several measurements.
 fn mean_rtt(context: &Context, prober: &Echo, state: &str) -> Result<f64> {
+    let what = format!("{state}: mean RTT");
+    minimum(context, prober, &what, |before, after| {
+        let increase = |name: &str| after.sum(name, &[]) - before.sum(name, &[]);
+        let count = increase("tcp_echo_rtt_seconds_count");
+        ensure!(count > 0.0, "no reply");
+        Ok(increase("tcp_echo_rtt_seconds_sum") / count)
+    })
+}
+
+/// Returns the prober's p99 in seconds: the minimum of several measurements.
+fn p99(context: &Context, prober: &Echo, state: &str) -> Result<f64> {
+    let what = format!("{state}: RTT p99");
+    minimum(context, prober, &what, |before, after| {
+        quantile(before, after, 0.99)
+    })
+}
+
+/// Measures several times between two scrapes, notes the results and returns the minimum, in
+/// seconds.
+fn minimum(
+    context: &Context,
+    prober: &Echo,
+    what: &str,
+    measure: impl Fn(&Scrape, &Scrape) -> Result<f64>,
+) -> Result<f64> {
     let mut found = Vec::new();
     for _ in 0..SPANS {
         let before = prober.scrape()?;
         thread::sleep(SPAN);
-        let after = prober.scrape()?;
-        let grown = |name: &str| after.sum(name, &[]) - before.sum(name, &[]);
-        let count = grown("tcp_echo_rtt_seconds_count");
-        ensure!(count > 0.0, "no reply");
-        found.push(grown("tcp_echo_rtt_seconds_sum") / count);
+        found.push(measure(&before, &prober.scrape()?)?);
     }
-    let microseconds = found.iter().map(|mean| format!("{:.0}", mean * 1e6));
+    let microseconds = found.iter().map(|seconds| format!("{:.0}", seconds * 1e6));
     context.note(format!(
-        "{state}: mean RTT {} µs",
+        "{what} {} µs",
         microseconds.collect::<Vec<_>>().join(", ")
     ));
     Ok(found.into_iter().fold(f64::INFINITY, f64::min))
@@ -227,22 +248,6 @@ fn mean_rtt(context: &Context, prober: &Echo, state: &str) -> Result<f64> {
 fn buckets() -> String {
     let bounds = (0..100).map(|n| format!("{:.0}ns", 10e3 * 1.08_f64.powi(n)));
     bounds.collect::<Vec<_>>().join(",")
-}
-
-/// Returns the prober's p99 in seconds: the minimum of several measurements.
-fn p99(context: &Context, prober: &Echo, state: &str) -> Result<f64> {
-    let mut found = Vec::new();
-    for _ in 0..SPANS {
-        let before = prober.scrape()?;
-        thread::sleep(SPAN);
-        found.push(quantile(&before, &prober.scrape()?, 0.99)?);
-    }
-    let microseconds = found.iter().map(|p99| format!("{:.0}", p99 * 1e6));
-    context.note(format!(
-        "{state}: RTT p99 {} µs",
-        microseconds.collect::<Vec<_>>().join(", ")
-    ));
-    Ok(found.into_iter().fold(f64::INFINITY, f64::min))
 }
 
 /// Returns the upper bound of the bucket with the quantile `share` of the RTTs between two scrapes.

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use testkit::context::Context;
 use testkit::echo::Echo;
 use testkit::process::Process;
-use testkit::{endpoint::Endpoint, netns::Inside, ports, wait};
+use testkit::{endpoint::Endpoint, ports, wait};
 
 use crate::runner::{PLAIN, Scenario};
 
@@ -63,10 +63,7 @@ fn other_host(context: &Context) -> Result<()> {
         .args(flags)
         .arg(format!("-metrics=:{}", address.port()));
     let _echo = Process::spawn(context, "tcp-echo-metrics", &mut command)?;
-    let endpoint = Endpoint {
-        address,
-        inside: Inside::default(),
-    };
+    let endpoint = Endpoint::at(address);
     wait::until("a response", LIMIT, || endpoint.get("/-/healthy").ok())?;
     check_status(&endpoint, other, "/", "200")
 }

@@ -2,14 +2,12 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use testkit::context::Context;
 use testkit::echo::Echo;
-use testkit::netns::Inside;
 use testkit::ports;
 
 use crate::runner::{PLAIN, Scenario};
@@ -25,12 +23,8 @@ const FILES: usize = 40;
 
 fn run(context: &Context) -> Result<()> {
     let listen = ports::free()?;
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", &format!("ulimit -n {FILES} && exec \"$@\""), "sh"])
-        .arg(context.binary())
-        .args(["-mode=server", &format!("-listen={listen}")]);
-    let echo = Echo::start_by(context, &Inside::default(), &mut command)?;
+    let flags = ["-mode=server", &format!("-listen={listen}")];
+    let echo = Echo::start_with_file_limit(context, FILES, &flags)?;
 
     // The kernel completes all handshakes; the server can't accept the last connections.
     let mut open = Vec::new();

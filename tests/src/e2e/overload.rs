@@ -1,9 +1,7 @@
 //! Overload: more targets than file descriptors, more probes than the CPUs can send, and many
 //! targets removed at once.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,10 +9,9 @@ use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
 use serde_json::json;
 use testkit::context::Context;
-use testkit::echo::Echo;
+use testkit::echo::{Echo, EchoServer};
 use testkit::exposition::Scrape;
-use testkit::netns::Inside;
-use testkit::{ports, wait};
+use testkit::{files, wait};
 
 use crate::runner::{PLAIN, Scenario};
 
@@ -60,16 +57,8 @@ const WITHOUT_SOCKET: &str = "tcp_echo_targets_without_socket";
 fn few_descriptors(context: &Context) -> Result<()> {
     let list = List::new(context)?;
     list.write(TARGETS, 0)?;
-    let mut command = Command::new("sh");
-    command
-        .args([
-            "-c",
-            &format!("ulimit -n {DESCRIPTORS} && exec \"$@\""),
-            "sh",
-        ])
-        .arg(context.binary())
-        .args(["-mode=client", "-interval=200ms", &list.flag()]);
-    let echo = Echo::start_by(context, &Inside::default(), &mut command)?;
+    let flags = ["-mode=client", "-interval=200ms", &list.flag()];
+    let echo = Echo::start_with_file_limit(context, DESCRIPTORS, &flags)?;
     let served = |scrape: &Scrape, connected: usize, without: usize| {
         scrape.sum("tcp_echo_connected", &[]) == connected as f64
             && scrape.sum(WITHOUT_SOCKET, &[]) == without as f64
@@ -113,7 +102,7 @@ fn few_descriptors(context: &Context) -> Result<()> {
     ensure!(logged(" WARN ") == 1, "not exactly one warning");
 
     list.write(FEWER, 0)?;
-    reload(&echo)?;
+    echo.metrics.reload()?;
     wait::until("the remaining targets connected", SETTLED, || {
         let (scrape, _) = scrape(&echo).ok()?;
         served(&scrape, FEWER, 0).then_some(())
@@ -123,7 +112,7 @@ fn few_descriptors(context: &Context) -> Result<()> {
         "the recovery is not logged once"
     );
     list.write(TARGETS, 0)?;
-    reload(&echo)?;
+    echo.metrics.reload()?;
     wait::until("the added targets wait for sockets", SETTLED, || {
         let (scrape, _) = scrape(&echo).ok()?;
         served(&scrape, SOCKETS, TARGETS - SOCKETS).then_some(())
@@ -139,7 +128,7 @@ fn full_load(context: &Context) -> Result<()> {
     let list = List::new(context)?;
     list.write(BUSY_TARGETS, 0)?;
     let mut echo = list.probe(context, "-interval=10ms")?;
-    list.server.until("all connected", SETTLED, |scrape| {
+    list.server.echo.until("all connected", SETTLED, |scrape| {
         scrape.sum("tcp_echo_server_connections", &[]) >= BUSY_TARGETS as f64
     })?;
     thread::sleep(Duration::from_secs(3));
@@ -152,11 +141,11 @@ fn full_load(context: &Context) -> Result<()> {
     // With another label, every target is a new one.
     list.write(BUSY_TARGETS, 1)?;
     let start = Instant::now();
-    reload(&echo)?;
+    echo.metrics.reload()?;
     let answered = start.elapsed();
     // From the server, since a scrape of the prober takes half a second.
     let all = 2.0 * BUSY_TARGETS as f64;
-    list.server.until("all reconnected", LIMIT, |scrape| {
+    list.server.echo.until("all reconnected", LIMIT, |scrape| {
         scrape.sum("tcp_echo_server_accepted_total", &[]) >= all
     })?;
     let connected = start.elapsed();
@@ -198,7 +187,7 @@ fn many_removed(context: &Context) -> Result<()> {
         answer
     })?;
     let connections = || -> Result<f64> {
-        let scrape = list.server.scrape()?;
+        let scrape = list.server.echo.scrape()?;
         scrape.get("tcp_echo_server_connections", &[])
     };
     let connected = connections()?;
@@ -206,7 +195,7 @@ fn many_removed(context: &Context) -> Result<()> {
 
     list.write(1, 0)?;
     let start = Instant::now();
-    reload(&echo)?;
+    echo.metrics.reload()?;
     let answered = start.elapsed();
     let (success, took) = terminate(&mut echo)?;
     context.note(format!(
@@ -243,16 +232,9 @@ fn terminate(echo: &mut Echo) -> Result<(bool, Duration)> {
     Ok((status.success(), took))
 }
 
-fn reload(echo: &Echo) -> Result<()> {
-    let answer = echo.metrics.request("POST", "/-/reload", &[])?;
-    ensure!(answer.status == 200, "reload: {}", answer.text()?);
-    Ok(())
-}
-
 /// A targets file, and the server at the address of all targets.
 struct List {
-    server: Echo,
-    port: u16,
+    server: EchoServer,
     path: PathBuf,
 }
 
@@ -262,13 +244,8 @@ const ADDRESSES: usize = 50;
 
 impl List {
     fn new(context: &Context) -> Result<Self> {
-        let port = ports::free()?.port();
-        let listen = format!("-listen=0.0.0.0:{port}");
-        let unlimited = ["-max-connections=0", "-max-connections-per-ip=0"];
-        let flags = [&["-mode=server", &listen], &unlimited[..]].concat();
         Ok(Self {
-            server: Echo::start(context, &flags)?,
-            port,
+            server: EchoServer::start_unlimited(context)?,
             path: context.folder().join("targets.json"),
         })
     }
@@ -288,20 +265,13 @@ impl List {
         let entry = |n| {
             json!({
                 "name": format!("t{n}"),
-                "address": format!("127.0.1.{}:{}", n % ADDRESSES, self.port),
+                "address": format!("127.0.1.{}:{}", n % ADDRESSES, self.server.address.port()),
                 "labels": {"generation": generation.to_string()},
             })
         };
         let entries = (0..targets).map(entry).collect::<Vec<_>>();
-        replace(&self.path, &serde_json::to_string(&entries)?)
+        files::replace(&self.path, &serde_json::to_string(&entries)?)
     }
-}
-
-/// It is looked at by itself too, and must never be half written.
-fn replace(path: &Path, text: &str) -> Result<()> {
-    let new = path.with_extension("new");
-    fs::write(&new, text)?;
-    fs::rename(&new, path).context("targets")
 }
 
 /// Scrapes; returns the metrics needed here, and the duration of the scrape.

@@ -7,7 +7,6 @@ use anyhow::{Result, ensure};
 use testkit::context::Context;
 use testkit::exposition::Scrape;
 use testkit::machine::{Machine, TOOLS};
-use testkit::wait;
 
 use super::artifacts::artifact;
 use crate::runner::Scenario;
@@ -55,9 +54,8 @@ fn configure(machine: &Machine) -> Result<()> {
 
 /// Waits until the service has received replies.
 fn probing(machine: &Machine) -> Result<Scrape> {
-    let (scrape, _) = wait::until("replies", LIMIT, || {
-        let scrape = machine.scrape(2112).ok()?;
-        (scrape.sum("tcp_echo_received_total", &[]) >= 10.0).then_some(scrape)
+    let (scrape, _) = machine.endpoint(2112).until("replies", LIMIT, |scrape| {
+        scrape.sum("tcp_echo_received_total", &[]) >= 10.0
     })?;
     Ok(scrape)
 }

@@ -9,7 +9,6 @@ use serde_json::Value;
 use testkit::context::Context;
 use testkit::echo::Echo;
 use testkit::endpoint::Endpoint;
-use testkit::netns::Inside;
 use testkit::process::Process;
 use testkit::{ports, wait};
 
@@ -103,10 +102,7 @@ impl Prometheus {
             .args(flags);
         Ok(Self {
             name,
-            api: Endpoint {
-                address,
-                inside: Inside::default(),
-            },
+            api: Endpoint::at(address),
             _process: Process::spawn(context, name, &mut command)?,
         })
     }

@@ -1,7 +1,6 @@
 //! One client that exhausts its quota, and another client that must not be affected.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -9,11 +8,10 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use testkit::context::Context;
 use testkit::echo::Echo;
-use testkit::netns::Inside;
-use testkit::process::Process;
 use testkit::{endpoint::Endpoint, ports, wait};
 
-use super::web_config::HASH;
+use super::curl;
+use super::web_config::{self, HASH};
 use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -39,19 +37,11 @@ const OTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// The number of concurrent guesses, equal to the maximum number of connections from one address.
 const GUESSES: usize = 50;
 
-/// Sends a request from the address [`OTHER`]; returns the status.
-fn curl(address: SocketAddr, path: &str, flags: &[&str]) -> String {
-    let result = Command::new("curl")
-        .args(["--silent", "--max-time", "20", "--output", "/dev/null"])
-        .args(["--write-out", "%{http_code}", "--interface"])
-        .arg(OTHER.to_string())
-        .args(flags)
-        .arg(format!("http://{address}{path}"))
-        .output();
-    result.map_or_else(
-        |error| error.to_string(),
-        |result| String::from_utf8_lossy(&result.stdout).into_owned(),
-    )
+/// Sends a request from the address [`OTHER`]; returns the status code.
+fn status_for_other(address: SocketAddr, path: &str, flags: &[&str]) -> String {
+    let interface = OTHER.to_string();
+    let flags = [&["--interface", &interface], flags].concat();
+    curl::status(&format!("http://{address}{path}"), &flags)
 }
 
 fn targets(context: &Context) -> Result<()> {
@@ -80,7 +70,7 @@ fn targets(context: &Context) -> Result<()> {
     ensure!(started == MAX / 4 * 3, "{started} targets started");
     // Another client gets a new target and existing ones, also with parameters.
     for query in [path(1000), path(1), path(1) + "&interval=5s"] {
-        let response = curl(echo.metrics.address, &query, &[]);
+        let response = status_for_other(echo.metrics.address, &query, &[]);
         ensure!(response == "200", "{response} for {query}");
     }
     // The scrape timeout in the header is parsed.
@@ -101,16 +91,8 @@ fn passwords(context: &Context) -> Result<()> {
     let entries = users.map(|user| format!("  {user}: {HASH}\n")).concat();
     let config = context.file("web.yml", &format!("basic_auth_users:\n{entries}"))?;
     let address = ports::free()?;
-    let mut command = Command::new(context.binary());
-    command
-        .args(["-mode=server", "-listen=127.0.0.1:0"])
-        .arg(format!("-metrics={address}"))
-        .arg(format!("-web.config.file={}", config.display()));
-    let _echo = Process::spawn(context, "tcp-echo-metrics", &mut command)?;
-    let endpoint = Endpoint {
-        address,
-        inside: Inside::default(),
-    };
+    let _echo = web_config::start(context, address, &config)?;
+    let endpoint = Endpoint::at(address);
     wait::until("a response", LIMIT, || {
         endpoint.request("GET", "/-/healthy", &[]).ok()
     })?;
@@ -141,7 +123,7 @@ fn passwords(context: &Context) -> Result<()> {
             })?;
             let before = guessed.load(Ordering::Relaxed);
             let login = format!("{user}:secret");
-            let response = curl(address, "/metrics", &["--user", &login]);
+            let response = status_for_other(address, "/metrics", &["--user", &login]);
             let meanwhile = guessed.load(Ordering::Relaxed) - before;
             context.note(format!("{user}: {response} after {meanwhile} guesses"));
             ensure!(response == "200", "{response} for {user}'s password");

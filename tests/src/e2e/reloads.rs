@@ -1,7 +1,6 @@
 //! A thousand reloads, each of which changes a tenth of a thousand targets.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,9 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use testkit::context::Context;
-use testkit::echo::Echo;
+use testkit::echo::{Echo, EchoServer};
 use testkit::exposition::Scrape;
-use testkit::{ports, wait};
+use testkit::{files, wait};
 
 use crate::runner::{PLAIN, Scenario};
 
@@ -56,13 +55,8 @@ struct Usage {
 }
 
 fn run(context: &Context) -> Result<()> {
-    let port = ports::free()?.port();
-    let listen = format!("-listen=0.0.0.0:{port}");
-    let unlimited = ["-max-connections=0", "-max-connections-per-ip=0"];
-    let server = Echo::start(
-        context,
-        &[&["-mode=server", &listen], &unlimited[..]].concat(),
-    )?;
+    let server = EchoServer::start_unlimited(context)?;
+    let port = server.address.port();
     let path = context.folder().join("targets.json");
     let mut generations = [0; BLOCKS];
     write(&path, port, &generations)?;
@@ -76,7 +70,7 @@ fn run(context: &Context) -> Result<()> {
             "-log-level=warn",
         ],
     )?;
-    settled(&server, &echo)?;
+    settled(&server.echo, &echo)?;
     // A scrape shows some moment between its start and its end.
     let start = Instant::now();
     let (first, began) = (fixed(&echo.scrape()?)?, Instant::now());
@@ -85,20 +79,21 @@ fn run(context: &Context) -> Result<()> {
     for reload in 1..=WARM_UP + RELOADS {
         generations[reload % BLOCKS] = reload;
         write(&path, port, &generations)?;
-        let answer = echo.metrics.request("POST", "/-/reload", &[])?;
-        ensure!(answer.status == 200, "reload {reload}: {}", answer.text()?);
+        echo.metrics
+            .reload()
+            .with_context(|| format!("reload {reload}"))?;
         ensure!(
             start.elapsed() < LIMIT,
             "only {reload} reloads in {LIMIT:?}"
         );
         if reload == WARM_UP {
             thread::sleep(HISTORY.saturating_sub(start.elapsed()));
-            settled(&server, &echo)?;
+            settled(&server.echo, &echo)?;
             warm = Some(usage(&echo)?);
         }
     }
     let took = start.elapsed();
-    settled(&server, &echo)?;
+    settled(&server.echo, &echo)?;
     let warm = warm.context("no warm-up")?;
     let shortest = began.elapsed();
     let scrape = echo.scrape()?;
@@ -177,11 +172,8 @@ fn write(path: &Path, port: u16, generations: &[usize; BLOCKS]) -> Result<()> {
             let address = format!("127.0.1.{}:{port}", n % 50);
             json!({"name": name, "address": address, "labels": {"generation": label.to_string()}})
         });
-    let text = serde_json::to_string(&entries.collect::<Vec<_>>())?;
-    // The prober also watches the file, so it must be replaced atomically.
-    let new = path.with_extension("new");
-    fs::write(&new, text)?;
-    fs::rename(&new, path).context("targets")
+    // The prober also watches the file.
+    files::replace(path, &serde_json::to_string(&entries.collect::<Vec<_>>())?)
 }
 
 /// Waits until both sides have one connection per target.

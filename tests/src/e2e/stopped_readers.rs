@@ -10,8 +10,6 @@ use rustix::process::{Pid, Signal, kill_process};
 use testkit::context::Context;
 use testkit::echo::EchoServer;
 use testkit::endpoint::Endpoint;
-use testkit::exposition::Scrape;
-use testkit::netns::Inside;
 use testkit::{ports, wait};
 
 use crate::runner::{PLAIN, Scenario};
@@ -56,7 +54,7 @@ fn service(context: &Context) -> Result<()> {
     let entry = format!("- targets: ['127.0.0.1:9']\n  labels: {{target: '{name}'}}\n");
     context.file("targets.yml", &entry.repeat(2))?;
     let metrics = program.metrics.clone();
-    let scrape = program.until("dropped lines", |scrape| {
+    let (scrape, _) = program.metrics.until("dropped lines", LIMIT, |scrape| {
         let _ = metrics.request("POST", "/-/reload", &[]);
         scrape.sum("tcp_echo_log_lines_dropped_total", &[]) >= 1.0
     })?;
@@ -106,26 +104,16 @@ impl Program {
     fn start(command: &mut Command) -> Result<Self> {
         let address = ports::free()?;
         let child = command.arg(format!("-metrics={address}")).spawn()?;
-        let inside = Inside::default();
         Ok(Self {
             child,
-            metrics: Endpoint { address, inside },
+            metrics: Endpoint::at(address),
         })
     }
 
-    fn until(&mut self, what: &str, look: impl Fn(&Scrape) -> bool) -> Result<Scrape> {
-        let (scrape, _) = wait::until(what, LIMIT, || {
-            let text = self.metrics.get("/metrics").ok()?;
-            Scrape::parse(&text).ok().filter(|scrape| look(scrape))
-        })?;
-        Ok(scrape)
-    }
-}
-
-impl Program {
     fn until_received(&mut self, replies: f64) -> Result<()> {
         let what = format!("{replies} replies");
-        self.until(&what, |scrape| scrape.sum(RECEIVED, &[]) >= replies)
+        self.metrics
+            .until(&what, LIMIT, |scrape| scrape.sum(RECEIVED, &[]) >= replies)
             .map(drop)
     }
 

@@ -368,9 +368,8 @@ fn packaged(context: &Context) -> Result<()> {
 
 /// Waits for this many replies.
 fn probing(machine: &Machine, port: u16, replies: f64) -> Result<Scrape> {
-    let (scrape, _) = wait::until("replies", LIMIT, || {
-        let scrape = machine.scrape(port).ok()?;
-        (scrape.sum("tcp_echo_received_total", &[]) >= replies).then_some(scrape)
+    let (scrape, _) = machine.endpoint(port).until("replies", LIMIT, |scrape| {
+        scrape.sum("tcp_echo_received_total", &[]) >= replies
     })?;
     Ok(scrape)
 }

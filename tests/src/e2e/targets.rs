@@ -1,18 +1,15 @@
 //! Target lists: errors, file patterns, link-local addresses.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
 use testkit::context::Context;
-use testkit::echo::{Echo, EchoServer};
+use testkit::echo::{Echo, EchoServer, run_to_exit};
 use testkit::exposition::Scrape;
 use testkit::netns::{LINK, Pair};
-use testkit::process::Process;
-use testkit::wait;
+use testkit::{files, wait};
 
 use crate::runner::{PLAIN, Scenario};
 
@@ -98,19 +95,16 @@ const FLAGS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Runs the binary until it exits; returns its status and output.
-fn run_to_exit(context: &Context, flag: &str) -> Result<(Option<i32>, String)> {
-    let mut command = Command::new(context.binary());
-    command.args(["-mode=client", "-metrics=127.0.0.1:0", flag]);
-    let mut process = Process::spawn(context, "tcp-echo-metrics", &mut command)?;
-    let (status, _) = process.wait(LIMIT)?;
-    Ok((status.code(), process.log()))
+/// Runs a client with `flag` until it exits; returns its exit code and output.
+fn run_client(context: &Context, flag: &str) -> Result<(Option<i32>, String)> {
+    let flags = ["-mode=client", "-metrics=127.0.0.1:0", flag];
+    run_to_exit(context, &flags, LIMIT)
 }
 
 fn errors(context: &Context) -> Result<()> {
     for (text, expected) in FILES {
         let file = context.file("targets.yml", text)?;
-        let (code, output) = run_to_exit(context, &format!("-targets={}", file.display()))?;
+        let (code, output) = run_client(context, &format!("-targets={}", file.display()))?;
         ensure!(code == Some(1), "{text:?}: status {code:?}: {output}");
         let line = output.lines().find(|line| line.contains(expected));
         let line = line.with_context(|| format!("{text:?}: not {expected:?}: {output}"))?;
@@ -120,27 +114,20 @@ fn errors(context: &Context) -> Result<()> {
     let labels = labels.join(", ");
     let text = format!("- targets: [a:4000]\n  labels: {{{labels}}}\n");
     let file = context.file("targets.yml", &text)?;
-    let (code, output) = run_to_exit(context, &format!("-targets={}", file.display()))?;
+    let (code, output) = run_client(context, &format!("-targets={}", file.display()))?;
     let expected = "(entry 1): it has 100001 labels: a target may have 64";
     ensure!(
         code == Some(1) && output.contains(expected),
         "{code:?}: {output}"
     );
     for (flag, expected) in FLAGS {
-        let (code, output) = run_to_exit(context, flag)?;
+        let (code, output) = run_client(context, flag)?;
         ensure!(
             code == Some(2) && output.contains(expected),
             "{flag}: status {code:?}: {output}"
         );
     }
     Ok(())
-}
-
-/// Writes a file atomically.
-fn put(folder: &Path, name: &str, text: &str) -> Result<()> {
-    let staged = folder.join(".new");
-    fs::write(&staged, text)?;
-    fs::rename(staged, folder.join(name)).context("targets file")
 }
 
 fn targets(scrape: &Scrape) -> Vec<(String, String)> {
@@ -181,19 +168,19 @@ fn patterns(context: &Context) -> Result<()> {
     );
     fs::create_dir(&folder)?;
     let list = |name: &str| format!(r#"[{{"name": "{name}", "address": "{address}"}}]"#);
-    put(&folder, "a.json", &list("a"))?;
+    files::replace(&folder.join("a.json"), &list("a"))?;
     // The same address twice, distinguished by a label.
     let teams = format!(
         r#"[{{"targets": ["{address}"], "labels": {{"team": "x"}}}},
             {{"targets": ["{address}"], "labels": {{"team": "y"}}}}]"#
     );
-    put(&folder, "b.json", &teams)?;
+    files::replace(&folder.join("b.json"), &teams)?;
     let written = address.to_string();
     until(
         "three targets",
         &[(&written, "x"), (&written, "y"), ("a", "")],
     )?;
-    put(&folder, "broken.json", "[{]")?;
+    files::replace(&folder.join("broken.json"), "[{]")?;
     wait::until("the error in the log", LIMIT, || {
         echo.process
             .log()
@@ -206,7 +193,7 @@ fn patterns(context: &Context) -> Result<()> {
             scrape.sum(name, &[]) == value
         })?;
     }
-    put(&folder, "a.json", &list("c"))?;
+    files::replace(&folder.join("a.json"), &list("c"))?;
     until(
         "a change in another file",
         &[(&written, "x"), (&written, "y"), ("c", "")],

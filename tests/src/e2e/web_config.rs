@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use testkit::process::Process;
 use testkit::shell::output;
 use testkit::{ports, wait};
 
+use super::curl;
 use super::prometheus::Prometheus;
 use crate::runner::{PLAIN, Scenario};
 
@@ -49,12 +50,7 @@ fn run(context: &Context) -> Result<()> {
          http_server_config: {{headers: {{X-Frame-Options: deny}}}}\n"
     );
     let config = context.file("web.yml", &format!("{tls}}}\n{rest}"))?;
-    let mut command = Command::new(context.binary());
-    command
-        .args(["-mode=server", "-listen=127.0.0.1:0"])
-        .arg(format!("-metrics={address}"))
-        .arg(format!("-web.config.file={}", config.display()));
-    let echo = Process::spawn(context, "tcp-echo-metrics", &mut command)?;
+    let echo = start(context, address, &config)?;
 
     let curl = Curl { address };
     let trust_first = ["--cacert", path(&first.cert)?];
@@ -150,6 +146,16 @@ fn run(context: &Context) -> Result<()> {
     Ok(())
 }
 
+/// Starts a server with its endpoints at `address` and this web configuration.
+pub(super) fn start(context: &Context, address: SocketAddr, config: &Path) -> Result<Process> {
+    let mut command = Command::new(context.binary());
+    command
+        .args(["-mode=server", "-listen=127.0.0.1:0"])
+        .arg(format!("-metrics={address}"))
+        .arg(format!("-web.config.file={}", config.display()));
+    Process::spawn(context, "tcp-echo-metrics", &mut command)
+}
+
 /// Returns a configuration with two jobs: with the password, and with a wrong one.
 fn prometheus_config(
     context: &Context,
@@ -208,7 +214,7 @@ pub(super) fn certificate(
     Ok(Identity { cert, key })
 }
 
-pub(super) fn path(path: &std::path::Path) -> Result<&str> {
+pub(super) fn path(path: &Path) -> Result<&str> {
     path.to_str().context("the path is not UTF-8")
 }
 
@@ -221,18 +227,9 @@ impl Curl {
         format!("{scheme}://{}/metrics", self.address)
     }
 
-    /// Sends a request; returns the status, or 000 without a response.
+    /// Sends a request; returns the status code, or 000 without a response.
     fn status(&self, flags: &[&str]) -> String {
-        let result = Command::new("curl")
-            .args(["--silent", "--max-time", "10", "--output", "/dev/null"])
-            .args(["--write-out", "%{http_code}"])
-            .args(flags)
-            .arg(self.url("https"))
-            .output();
-        result.map_or_else(
-            |error| error.to_string(),
-            |result| String::from_utf8_lossy(&result.stdout).into_owned(),
-        )
+        curl::status(&self.url("https"), flags)
     }
 
     fn until(&self, flags: &[&str], status: &str) -> Result<Duration> {

@@ -105,7 +105,7 @@ fn service(context: &Context, wine: &Wine) -> Result<()> {
     let metrics_at = format!("-metrics={other}");
     let output = wine.echo(&["-svc=install", &listen_at, &metrics_at], 0)?;
     ensure!(output.contains("has been restarted"), "{output}");
-    let scrape = Scrape::parse(&Endpoint::at(other).get("/metrics")?)?;
+    let scrape = Endpoint::at(other).scrape()?;
     ensure!(
         scrape.matching("tcp_echo_sent_total", &[]).next().is_none(),
         "old flags"
@@ -135,8 +135,7 @@ fn service(context: &Context, wine: &Wine) -> Result<()> {
 }
 
 fn replies(endpoint: &Endpoint) -> Result<(Scrape, Duration)> {
-    wait::until("replies", SLOW, || {
-        let scrape = Scrape::parse(&endpoint.get("/metrics").ok()?).ok()?;
-        (scrape.sum("tcp_echo_received_total", &[]) >= 10.0).then_some(scrape)
+    endpoint.until("replies", SLOW, |scrape| {
+        scrape.sum("tcp_echo_received_total", &[]) >= 10.0
     })
 }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use testkit::context::Context;
-use testkit::echo::Echo;
+use testkit::echo::{Echo, EchoServer};
 use testkit::exposition::Scrape;
 use testkit::shell::root;
-use testkit::{ports, wait};
+use testkit::{files, wait};
 
 use super::growth::{self, Sample, Slack};
 use super::peer::Peer;
@@ -70,16 +70,10 @@ struct Work<'a> {
 }
 
 fn soak(context: &Context, amounts: Amounts, slack: u64) -> Result<String> {
-    let port = ports::free()?.port();
-    let listen = format!("-listen=0.0.0.0:{port}");
-    let unlimited = ["-max-connections=0", "-max-connections-per-ip=0"];
-    let server = Echo::start(
-        context,
-        &[&["-mode=server", &listen], &unlimited[..]].concat(),
-    )?;
+    let server = EchoServer::start_unlimited(context)?;
     let peer = Peer::start()?;
     let targets = context.folder().join("targets.json");
-    let ports = [port, peer.port];
+    let ports = [server.address.port(), peer.port];
     write(&targets, ports, 0, BRIEF_TARGETS)?;
     let list = format!("-targets={}", targets.display());
     let flags = ["-mode=client", &list, "-timeout=1s", "-log-level=warn"];
@@ -95,7 +89,7 @@ fn soak(context: &Context, amounts: Amounts, slack: u64) -> Result<String> {
     let length = Duration::from_secs(seconds.into_iter().max().unwrap_or(0).max(10));
     let mut work = Work {
         echo: &echo,
-        server: &server,
+        server: &server.echo,
         targets: &targets,
         ports,
         scraped: 0,
@@ -203,9 +197,7 @@ impl Work<'_> {
     fn reload(&mut self, brief: usize) -> Result<()> {
         self.generation += 1;
         write(self.targets, self.ports, self.generation, brief)?;
-        let response = self.echo.metrics.request("POST", "/-/reload", &[])?;
-        ensure!(response.status == 200, "reload: {}", response.text()?);
-        Ok(())
+        self.echo.metrics.reload()
     }
 
     fn sample(&self, start: Instant) -> Result<(Sample, Sample)> {
@@ -249,7 +241,5 @@ fn write(path: &Path, ports: [u16; 2], generation: u64, brief: usize) -> Result<
     let changed = format!("changed-{generation}");
     let changed = (0..CHANGED_TARGETS).map(|number| of(&changed, number, server));
     let list: Vec<_> = steady.chain(brief).chain(changed).collect();
-    let new = path.with_extension("new");
-    fs::write(&new, serde_json::to_string(&list)?)?;
-    fs::rename(new, path).context("targets")
+    files::replace(path, &serde_json::to_string(&list)?)
 }
