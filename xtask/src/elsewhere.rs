@@ -1,4 +1,4 @@
-//! The verbs that are for Linux, as other systems have them: skipped, and reported so.
+//! Stubs of the Linux-only verbs for other systems, which report them as skipped.
 
 use std::process::ExitCode;
 
@@ -7,10 +7,10 @@ use anyhow::Result;
 use crate::report::{Report, skip};
 
 pub(crate) mod bench {
-    use super::{ExitCode, Result, alone, skipped};
+    use super::{ExitCode, Result, report_skipped, skipped};
 
     pub(crate) fn run(_: &[&str]) -> ExitCode {
-        alone("benches")
+        report_skipped("benches")
     }
 
     pub(crate) fn runs() -> Result<()> {
@@ -19,20 +19,20 @@ pub(crate) mod bench {
 }
 
 pub(crate) mod races {
-    use super::{ExitCode, alone};
+    use super::{ExitCode, report_skipped};
 
     pub(crate) fn run(_: &str) -> ExitCode {
-        alone("races")
+        report_skipped("races")
     }
 }
 
-/// A report of nothing else.
-fn alone(verb: &str) -> ExitCode {
+/// Reports the verb as skipped.
+fn report_skipped(verb: &str) -> ExitCode {
     let mut report = Report::new();
     report.step(verb, skipped);
     report.finish()
 }
 
 fn skipped() -> Result<()> {
-    skip("it is for Linux")
+    skip("Linux only")
 }

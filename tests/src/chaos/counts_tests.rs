@@ -1,4 +1,4 @@
-//! Tests the comparison with a hand-made connection of two probes, and correct and violations counts.
+//! Tests the comparison with a hand-made connection of two probes, and correct and wrong counts.
 
 use std::net::SocketAddrV4;
 

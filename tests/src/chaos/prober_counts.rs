@@ -7,7 +7,7 @@ use super::{MS, Nanos, Outage, Prober, READ_DELAY};
 
 /// A reply within this time before the end of its connection may be lost with it.
 const LOSS_AT_END: Nanos = 100 * MS;
-/// A round-trip time this near_stall to the timeout may be on either side of it.
+/// A round-trip time this close to the timeout may be on either side of it.
 const TIMEOUT_TOLERANCE: Nanos = 2 * MS;
 
 /// Attempts time out after 500 ms; the router may add a delay for address resolution.
@@ -24,7 +24,7 @@ struct Wire {
     /// Connections without a probe, which the prober may not have counted.
     unused: Vec<Nanos>,
     ended: [u64; 5],
-    /// Ends near_stall to the stall limit, which may be counted as stalls.
+    /// Ends close to the stall limit, which may be counted as stalls.
     near_stall: u64,
     refused: Vec<Nanos>,
     /// The refused attempts that may have timed out before.

@@ -8,7 +8,7 @@ use testkit::process::Process;
 
 /// The allowed memory growth in KiB: the allocator keeps memory of more simultaneous connections.
 const MEMORY_SLACK_KIB: u64 = 3 * 1024;
-/// The allowed CPU_SLACK growth, in milliseconds per second, on a busy machine.
+/// The allowed CPU growth, in milliseconds per second, on a busy machine.
 const CPU_SLACK: f64 = 15.0;
 
 #[derive(Clone, Copy, Debug)]
