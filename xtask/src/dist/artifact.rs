@@ -25,7 +25,7 @@ pub(super) fn all() -> Vec<Artifact> {
     all
 }
 
-/// Returns the artifacts for end-to-end scenarios on x86_64. The others would take as long again.
+/// Returns the artifacts for end-to-end scenarios on `x86_64`. The others would take as long again.
 pub(super) const BRIEF: [Artifact; 3] = [
     Artifact::Archive(target::LINUX[0]),
     Artifact::Deb(Machine::X86),
