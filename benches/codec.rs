@@ -1,4 +1,4 @@
-//! The codec: one frame each way, and the decoder on odd chunks.
+//! Benchmarks of the codec: encoding and decoding a frame, and decoding odd chunks.
 
 use std::hint::black_box;
 
@@ -11,8 +11,8 @@ fn codec(c: &mut Criterion) {
         sent: UnixNanos(1_700_000_000_000_000_000),
     };
     let frame = probe.encode();
-    // Into a place of its own, as for a write: what a closure returns is copied once more,
-    // which takes several times as long.
+    // Into a separate buffer, as for a write: the value that a closure returns is copied once
+    // more, which takes several times as long.
     let mut written = frame;
     c.bench_function("codec/encode", |b| {
         b.iter(|| {
@@ -25,7 +25,7 @@ fn codec(c: &mut Criterion) {
     });
 }
 
-/// A stream of 1,000 frames, cut into pieces of one length.
+/// Decodes a stream of 1,000 frames in chunks of a fixed length.
 fn decoder(c: &mut Criterion) {
     const FRAMES: u64 = 1000;
     let frames = (1..=FRAMES).map(|seq| Probe {

@@ -1,21 +1,21 @@
-//! Compares the prober with the bare floor: processor time, slots sent, round-trip times.
+//! Compares the prober with a minimal prober (the floor): CPU time, slots sent, round-trip times.
 //!
-//! The two probe the same floor server in turn, in many short turns, since what else the machine
-//! does then meets both alike; what is reported is the median of the ratios of neighbouring
-//! turns. Then both probe at once from one processor that six busy loops share, the floor at
-//! real-time priority: it sees the truth about the network, and the prober ought to report that
-//! too. Last, strace(1), where there is one, counts the system calls of a probe.
+//! The two probe the same floor server in many short alternating rounds, so that other load on the
+//! machine affects both alike; the result is the median of the ratios of adjacent rounds. Then both
+//! probe at the same time on one CPU that six busy loops share, the floor at real-time priority: it
+//! measures the network without scheduling delays, and the prober should report the same. Last,
+//! strace(1), if installed, counts the system calls per probe.
 
 #[macro_use]
 mod linux_only;
 #[cfg(target_os = "linux")]
-#[allow(dead_code, reason = "what another program of this package uses")]
+#[allow(dead_code, reason = "used by another program of this package")]
 mod probing;
 #[cfg(target_os = "linux")]
-#[allow(dead_code, reason = "what another program of this package uses")]
+#[allow(dead_code, reason = "used by another program of this package")]
 mod process;
 
-linux_only!("compare-probers needs processor affinity and /proc");
+linux_only!("compare-probers requires CPU affinity and /proc");
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -32,34 +32,34 @@ mod linux {
     use crate::probing::Report;
     use crate::process::{Process, Result, beside, median};
 
-    /// Compares the prober with a bare blocking one.
+    /// Compares the prober with a minimal blocking prober.
     #[derive(Parser)]
     struct Args {
-        /// Turns of each at each interval.
+        /// Rounds of each prober at each interval.
         #[arg(short, long, default_value_t = 9)]
         rounds: usize,
-        /// Seconds of a turn.
+        /// Seconds per round.
         #[arg(short, long, default_value_t = 1.0)]
         duration: f64,
-        /// The intervals, in microseconds.
+        /// Probe intervals in microseconds.
         #[arg(long, value_delimiter = ',', default_value = "10000,1000,100")]
         intervals_us: Vec<u64>,
-        /// Busy loops on the probers' processor; 0 leaves them out.
+        /// Busy loops on the probers' CPU; 0 skips the comparison under load.
         #[arg(long, default_value_t = 6)]
         busy_loops: usize,
-        /// Numbers of targets to count system calls with.
+        /// Numbers of targets for counting system calls.
         #[arg(long, value_delimiter = ',', default_value = "1,100,1000")]
         targets: Vec<u64>,
-        /// The processor of the server.
+        /// CPU of the server.
         #[arg(long, default_value_t = 0)]
         server_cpu: usize,
-        /// The processor of the probers.
+        /// CPU of the probers.
         #[arg(long, default_value_t = 1)]
         prober_cpu: usize,
         /// Print JSON instead of a table.
         #[arg(long)]
         json: bool,
-        /// Be a busy loop, until the parent ends.
+        /// Run a busy loop until the parent exits.
         #[arg(long, hide = true)]
         spin: bool,
     }
@@ -71,7 +71,7 @@ mod linux {
         system_calls: Vec<Calls>,
     }
 
-    /// Medians over the turns; ratios are the prober's to the floor's.
+    /// Medians over the rounds; ratios are those of the prober to the floor.
     #[derive(Serialize)]
     struct AtInterval {
         interval_us: u64,
@@ -93,7 +93,7 @@ mod linux {
         host_delay_p50_us: Option<f64>,
     }
 
-    /// Under busy loops; the floor at real-time priority, in the same seconds.
+    /// The result under busy loops, with the floor at real-time priority at the same time.
     #[derive(Serialize)]
     struct Loaded {
         busy_loops: usize,
@@ -122,14 +122,14 @@ mod linux {
             system_calls: Vec::new(),
         };
         for &interval_us in &args.intervals_us {
-            let at = compare(&args, &server.said, interval_us)?;
+            let at = compare(&args, &server.line, interval_us)?;
             figures.intervals.push(at);
         }
         if args.busy_loops > 0 {
-            figures.loaded = Some(under_load(&args, &server.said)?);
+            figures.loaded = Some(under_load(&args, &server.line)?);
         }
         for &targets in &args.targets {
-            if let Some(calls) = count_calls(&args, &server.said, targets)? {
+            if let Some(calls) = count_calls(&args, &server.line, targets)? {
                 figures.system_calls.push(calls);
             }
         }
@@ -141,7 +141,7 @@ mod linux {
         Ok(())
     }
 
-    /// A prober at work.
+    /// Starts a prober.
     fn start(args: &Args, name: &str, server: &str, more: &[&str]) -> Result<Process> {
         let mut command = Command::new(beside(name)?);
         command
@@ -159,7 +159,7 @@ mod linux {
         let turn = |name| report(start(args, name, server, &["--interval-us", &interval])?);
         let mut pairs = Vec::new();
         for round in 0..args.rounds {
-            // The first of one round is the last of the next, for what grows or falls meanwhile.
+            // The order alternates, to cancel out drift.
             if round % 2 == 0 {
                 let floor = turn("floor-prober")?;
                 pairs.push((turn("prober")?, floor));
@@ -201,7 +201,7 @@ mod linux {
         })
     }
 
-    /// A child's whole life; it ends also when nobody is left to end it.
+    /// Runs a busy loop in a child process, which also exits when its parent is gone.
     fn spin() {
         let parent = parent_id();
         let end = Instant::now() + Duration::from_secs(120);
@@ -213,8 +213,8 @@ mod linux {
         }
     }
 
-    /// At a thousand probes a second whatever the number of targets, since strace slows them
-    /// down. `None` where strace can't be run.
+    /// Counts the system calls per probe, at a thousand probes per second for any number of targets, since
+    /// strace slows them down. `None` if strace can't be run.
     fn count_calls(args: &Args, server: &str, targets: u64) -> Result<Option<Calls>> {
         let (count, interval_us) = (targets.to_string(), (targets * 1000).to_string());
         let more = [
@@ -234,27 +234,27 @@ mod linux {
         let Ok(strace) = strace else {
             return Ok(None);
         };
-        // Only while all are connected: neither the beginning nor the end of it.
+        // Only while all are connected, without startup and shutdown.
         sleep(Duration::from_secs_f64(args.duration * 0.8));
         if let Some(pid) = Pid::from_raw(i32::try_from(strace.id())?) {
             kill_process(pid, Signal::INT)?;
         }
         let strace = strace.wait_with_output()?;
-        let said = String::from_utf8(strace.stderr)?;
-        let counts: BTreeMap<String, u64> = said.lines().filter_map(calls).collect();
+        let output = String::from_utf8(strace.stderr)?;
+        let counts: BTreeMap<String, u64> = output.lines().filter_map(calls).collect();
         let Some(&sends) = counts.get("sendto").or(counts.get("write")) else {
             return Ok(None);
         };
         let per_probe = counts
             .into_iter()
             .map(|(name, count)| (name, count as f64 / sends as f64))
-            // What is rarer is not a probe's.
+            // Rarer calls are not made per probe.
             .filter(|(_, count)| *count >= 0.01)
             .collect();
         Ok(Some(Calls { targets, per_probe }))
     }
 
-    /// A line of `strace -c`: share, seconds, microseconds a call, calls, perhaps errors, name.
+    /// Parses a line of `strace -c`: share, seconds, microseconds per call, calls, perhaps errors, name.
     fn calls(line: &str) -> Option<(String, u64)> {
         let words: Vec<&str> = line.split_whitespace().collect();
         words.first()?.parse::<f64>().ok()?;
@@ -316,7 +316,7 @@ mod linux {
             line("floor", &loaded.floor);
         }
         for calls in &figures.system_calls {
-            println!("system calls a probe, {} targets:", calls.targets);
+            println!("system calls per probe, {} targets:", calls.targets);
             for (name, count) in &calls.per_probe {
                 println!("  {name:20} {count:.2}");
             }

@@ -1,21 +1,20 @@
-//! Compares echo servers with the bare floor: rate, round-trip time and memory.
+//! Compares echo servers with a minimal server (the floor): rate, round-trip time and memory.
 //!
-//! It starts the servers itself, all of them on one processor, and the load on another. One
-//! server is under load at a time, in many short turns, since what else the machine does then
-//! meets all of them alike. What is reported is the median of the ratios of neighbouring turns:
-//! on a shared machine the figures themselves can double from one minute to the next, and their
-//! ratios stay. At 64 connections the load is as busy as the server, so that a server's own cost
-//! shows in the ratio of processor time before it shows in the rate.
+//! It starts all servers on one CPU and the load on another. One server is under load at a time, in
+//! many short alternating rounds, so that other load on the machine affects all alike. The result is
+//! the median of the ratios of adjacent rounds: on a shared machine, absolute figures can double from
+//! one minute to the next, but the ratios are stable. At 64 connections the load is as busy as the
+//! server, so a server's cost shows in the ratio of CPU time before it shows in the rate.
 
 #[macro_use]
 mod linux_only;
 #[cfg(target_os = "linux")]
-#[allow(dead_code, reason = "what another program of this package uses")]
+#[allow(dead_code, reason = "used by another program of this package")]
 mod process;
 #[cfg(target_os = "linux")]
 mod report;
 
-linux_only!("compare-servers needs processor affinity and /proc");
+linux_only!("compare-servers requires CPU affinity and /proc");
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -28,27 +27,27 @@ mod linux {
     use crate::process::{Process, Result, beside, median};
     use crate::report::{Report, Slice};
 
-    /// Compares echo servers with the bare floor: rate, round-trip time and memory.
+    /// Compares echo servers with a minimal server: rate, round-trip time and memory.
     ///
     /// A server is a program that takes the address to listen on as its argument and prints
     /// `listening on ADDRESS`.
     #[derive(Parser)]
     struct Args {
-        /// Servers to compare with the floor [default: echo-server, beside this program].
+        /// Servers to compare with the floor [default: echo-server, next to this program].
         servers: Vec<PathBuf>,
-        /// Turns of each server in each comparison.
+        /// Rounds of each server in each comparison.
         #[arg(short, long, default_value_t = 100)]
         rounds: usize,
-        /// Seconds of a turn.
+        /// Seconds per round.
         #[arg(short, long, default_value_t = 0.04)]
         duration: f64,
-        /// Idle connections to weigh a server's memory with; 0 leaves it out.
+        /// Idle connections for measuring a server's memory; 0 skips it.
         #[arg(long, default_value_t = 10_000)]
         hold: usize,
-        /// The processor of the servers.
+        /// CPU of the servers.
         #[arg(long, default_value_t = 0)]
         server_cpu: usize,
-        /// The processor of the load.
+        /// CPU of the load.
         #[arg(long, default_value_t = 1)]
         load_cpu: usize,
         /// Print JSON instead of a table.
@@ -56,7 +55,7 @@ mod linux {
         json: bool,
     }
 
-    /// One server's figures. Ratios are to the floor.
+    /// The figures of one server. Ratios are relative to the floor.
     #[derive(Serialize)]
     struct Figures {
         server: String,
@@ -64,10 +63,10 @@ mod linux {
         rate: Loaded,
         /// A thousand connections.
         rate_of_many: Loaded,
-        /// One connection, server and load on different processors.
+        /// One connection, server and load on different CPUs.
         rtt: Loaded,
-        /// One connection, server and load on the same processor: no wake-up of an idle
-        /// processor hides what the server does.
+        /// One connection, server and load on the same CPU, so that waking an idle CPU does not hide the
+        /// server's cost.
         rtt_same_cpu: Loaded,
         memory: Option<Memory>,
     }
@@ -80,7 +79,7 @@ mod linux {
         rtt_p50_us: f64,
         rtt_p50_ratio: f64,
         rtt_p99_us: f64,
-        /// The server's processor time, of system calls too.
+        /// The server's CPU time, including system calls.
         cpu_us_per_echo: f64,
         cpu_ratio: f64,
     }
@@ -92,10 +91,10 @@ mod linux {
         bytes_per_connection: f64,
     }
 
-    /// Connections of the second comparison.
+    /// The number of connections of the second comparison.
     const MANY: usize = 1000;
 
-    /// The shortest turn in which all of them have many echoes.
+    /// The shortest round in which all connections have many echoes.
     const LEAST_DURATION_OF_MANY: f64 = 0.2;
 
     pub(super) fn main() -> Result<()> {
@@ -116,7 +115,7 @@ mod linux {
         for (program, (((rate, rate_of_many), rtt), rtt_same_cpu)) in programs.iter().zip(loaded) {
             let memory = match args.hold {
                 0 => None,
-                count => Some(weigh(&args, program, count)?),
+                count => Some(memory(&args, program, count)?),
             };
             all.push(Figures {
                 server: program.display().to_string(),
@@ -135,13 +134,13 @@ mod linux {
         Ok(())
     }
 
-    /// Starts an echo server on the servers' processor.
+    /// Starts an echo server on the servers' CPU.
     fn serve(args: &Args, program: &PathBuf) -> Result<Process> {
         let mut command = Command::new(program);
         Process::start(command.arg("127.0.0.1:0"), args.server_cpu, "listening on ")
     }
 
-    /// Loads all servers in turn from processor `load_cpu`.
+    /// Measures all servers alternately, with the load on the CPU `load_cpu`.
     fn compare(
         args: &Args,
         programs: &[PathBuf],
@@ -163,12 +162,12 @@ mod linux {
         };
         let mut command = Command::new(beside("load")?);
         command
-            .args(servers.iter().map(|server| &server.said))
+            .args(servers.iter().map(|server| &server.line))
             .args(["--connections", &connections.to_string()])
             .args(["--rounds", &args.rounds.to_string()])
             .args(["--duration", &duration.to_string()]);
         let load = Process::start(&mut command, load_cpu, "")?;
-        let reports: Vec<Report> = serde_json::from_str(&load.said)?;
+        let reports: Vec<Report> = serde_json::from_str(&load.line)?;
         let floor = reports.first().ok_or("no report")?;
 
         let mut cpu = Vec::new();
@@ -195,12 +194,12 @@ mod linux {
         Ok(loaded.collect())
     }
 
-    fn weigh(args: &Args, program: &PathBuf, connections: usize) -> Result<Memory> {
+    fn memory(args: &Args, program: &PathBuf, connections: usize) -> Result<Memory> {
         let server = serve(args, program)?;
         let idle_bytes = server.resident_bytes()?;
         let mut command = Command::new(beside("load")?);
         command
-            .arg(&server.said)
+            .arg(&server.line)
             .args(["--hold", &connections.to_string()]);
         let _holding = Process::start(&mut command, args.load_cpu, "holding ")?;
         let grown = server.resident_bytes()?.saturating_sub(idle_bytes);
@@ -212,14 +211,16 @@ mod linux {
     }
 
     fn print_table(all: &[Figures]) {
-        println!("Ratios are to the first, and the median of those of neighbouring turns.\n");
+        println!(
+            "Ratios are relative to the first server, and are medians over adjacent rounds.\n"
+        );
         for figures in all {
             println!("{}", figures.server);
             for (title, loaded) in [
                 ("64 connections", &figures.rate),
                 ("1000 connections", &figures.rate_of_many),
                 ("1 connection", &figures.rtt),
-                ("1, same processor", &figures.rtt_same_cpu),
+                ("1, same CPU", &figures.rtt_same_cpu),
             ] {
                 println!(
                     "  {title:18} {:>8.0}/s ({:.3})   RTT p50 {:>7.2} us ({:.3})  p99 {:>7.2} us   \
@@ -235,7 +236,7 @@ mod linux {
             }
             if let Some(memory) = &figures.memory {
                 println!(
-                    "  memory             {:>8.2} MB idle, {:.0} bytes a connection at {}",
+                    "  memory             {:>8.2} MB idle, {:.0} bytes per connection at {}",
                     memory.idle_bytes as f64 / 1e6,
                     memory.bytes_per_connection,
                     memory.connections,

@@ -1,17 +1,17 @@
-//! The echo server alone, on a thread without a runtime, as the program runs it.
+//! Runs the echo server on a thread without a runtime, as the program does.
 
 use std::time::Duration;
 
 use clap::Parser;
 use tcp_echo_server::{Address, Server, ServerConfig};
 
-/// The echo server alone, without connection limits, to measure it.
+/// The echo server without connection limits, for measurements.
 #[derive(Parser)]
 struct Args {
-    /// Where to listen; the address is printed.
+    /// Address to listen on; it is printed.
     #[arg(default_value = "127.0.0.1:0")]
     listen: Address,
-    /// Seconds of silence after which a connection is closed; 0 is never.
+    /// Seconds after which an idle connection is closed; 0 disables the timeout.
     #[arg(long, default_value_t = 300)]
     idle_timeout: u64,
 }

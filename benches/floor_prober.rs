@@ -1,16 +1,16 @@
-//! The least that any prober does: sleep until the slot, write, read, on one blocking socket.
+//! A minimal prober: it sleeps until the slot, writes and reads on one blocking socket.
 //!
-//! What another prober spends, divided by what this one spends, is what that prober adds. At
-//! real-time priority it is also the truth about the network: nothing on its processor comes
-//! between a reply and its reader.
+//! The ratio of another prober's cost to the cost of this one shows the overhead of that prober. At
+//! real-time priority it measures the network itself, since nothing on its CPU delays the reading of a
+//! reply.
 
 #[macro_use]
 mod linux_only;
 #[cfg(target_os = "linux")]
-#[allow(dead_code, reason = "what another program of this package uses")]
+#[allow(dead_code, reason = "used by another program of this package")]
 mod probing;
 
-linux_only!("floor-prober sleeps by clock_nanosleep");
+linux_only!("floor-prober requires clock_nanosleep");
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -26,33 +26,33 @@ mod linux {
 
     use crate::probing::{Report, Times};
 
-    /// A bare blocking prober to compare probers with.
+    /// A minimal blocking prober, as a baseline for other probers.
     #[derive(Parser)]
     struct Args {
         /// The echo server.
         server: SocketAddr,
-        /// From probe to probe, in microseconds.
+        /// Interval between probes, in microseconds.
         #[arg(short, long, default_value_t = 10_000)]
         interval_us: u64,
         /// Seconds to measure.
         #[arg(short, long, default_value_t = 1.0)]
         duration: f64,
-        /// Seconds of probing before that.
+        /// Seconds of warm-up.
         #[arg(long, default_value_t = 0.1)]
         warmup: f64,
-        /// The processor to stay on.
+        /// CPU to run on.
         #[arg(long)]
         core: Option<usize>,
-        /// Run at real-time priority, by chrt(1).
+        /// Run at real-time priority with chrt(1).
         #[arg(long)]
         realtime: bool,
-        /// Print JSON instead of lines for people.
+        /// Print JSON instead of text.
         #[arg(long)]
         json: bool,
     }
 
-    /// A slot may be late by its interval, and by this much where that is shorter: as the prober
-    /// itself has it, so that both skip alike.
+    /// A slot may be late by its interval, or by this much if that is shorter: as in the prober, so that
+    /// both skip the same slots.
     const LEAST_TOLERANCE_NS: u64 = 1_000_000;
     const NS: u64 = 1_000_000_000;
 

@@ -1,12 +1,12 @@
-//! A bare epoll echo loop: one thread, one buffer, two system calls an echo.
+//! A minimal epoll echo loop: one thread, one buffer, two system calls per echo.
 //!
-//! It does what no real server may leave out and nothing else: no limits, no timeouts, no counts.
-//! A peer that does not read is dropped. The rate and the round-trip time of any other server,
-//! divided by those of this one, say what that server adds.
+//! It does only what every server must do: no limits, no timeouts, no counters. A peer that does not
+//! read is disconnected. The ratio of another server's rate or round-trip time to those of this one
+//! shows the overhead of that server.
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
-    eprintln!("floor-server is made of epoll: Linux only");
+    eprintln!("floor-server requires epoll: Linux only");
     std::process::exit(2);
 }
 
@@ -25,10 +25,10 @@ mod linux {
     use rustix::event::epoll::{self, EventData, EventFlags};
     use rustix::io::Errno;
 
-    /// A bare epoll echo loop to compare echo servers with.
+    /// A minimal epoll echo loop, as a baseline for other echo servers.
     #[derive(Parser)]
     struct Args {
-        /// Where to listen; the address is printed.
+        /// Address to listen on; it is printed.
         #[arg(default_value = "127.0.0.1:0")]
         listen: SocketAddr,
     }
@@ -79,7 +79,7 @@ mod linux {
                     && let Some(stream) = &mut streams[slot]
                     && !echo(stream, &mut buffer)
                 {
-                    // Closing takes it out of the epoll set.
+                    // Closing removes it from the epoll set.
                     streams[slot] = None;
                     free.push(slot);
                 }
@@ -87,7 +87,7 @@ mod linux {
         }
     }
 
-    /// Whether the connection stays.
+    /// Echoes available data; returns whether to keep the connection.
     fn echo(stream: &mut TcpStream, buffer: &mut [u8]) -> bool {
         match stream.read(buffer) {
             Ok(0) | Err(_) => false,

@@ -1,7 +1,7 @@
-//! A small program that does one thing so many times, to count instructions of.
+//! A small program that repeats an operation, for counting instructions.
 //!
-//! `valgrind --tool=callgrind` runs it twice, with N and with 2N; the difference is what N of
-//! them take. Time is virtual, so that every run takes the same way.
+//! `valgrind --tool=callgrind` runs it twice, with N and 2N repetitions; the difference is the cost of
+//! N. Time is virtual, so that every run executes the same code.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -13,7 +13,7 @@ use tcp_echo_prober::{Observer, Sensor, Target};
 use tcp_echo_session::{Event, Output, Probe, Session, SessionConfig, Stamp, Time, UnixNanos};
 use tcp_echo_wire::Seq;
 
-/// Does one thing so many times, to count instructions of.
+/// Repeats an operation, for counting instructions.
 #[derive(Parser)]
 struct Args {
     work: Work,
@@ -26,7 +26,7 @@ enum Work {
     Encode,
     /// Decode a frame.
     Decode,
-    /// Slot, frame, reply, outcome: a session alone.
+    /// Slot, frame, reply, outcome: a session without an observer.
     Session,
     /// The same with the target's metrics.
     Metrics,
@@ -58,7 +58,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Every slot's probe is answered 60 µs later, and the kernel says 40.
+/// Answers each probe after 60 µs, with a kernel timestamp of 40 µs.
 fn slots(times: u64, observer: &impl Observer) -> Result<()> {
     let interval = Duration::from_millis(10);
     let config = SessionConfig::new(interval, Duration::from_millis(800))?;
@@ -86,7 +86,7 @@ fn slots(times: u64, observer: &impl Observer) -> Result<()> {
                 }
                 Output::Event(event) => sensor.on_event(&event, &session),
                 Output::Wait(_) => break,
-                Output::Stalled => return Err("the session gave up its connection".into()),
+                Output::Stalled => return Err("the connection stalled".into()),
             }
         }
         if let Some(probe) = sent {

@@ -1,6 +1,6 @@
-//! How a program begins that is for Linux alone.
+//! The main function of Linux-only programs.
 
-/// A `main` that is the one of the module `linux`, and elsewhere says why there is none.
+/// Defines a `main` that calls the one in the module `linux`, or prints why the program is Linux-only.
 macro_rules! linux_only {
     ($why:literal) => {
         #[cfg(target_os = "linux")]

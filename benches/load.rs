@@ -1,18 +1,18 @@
-//! A closed-loop load generator for echo servers, itself a bare epoll loop.
+//! A closed-loop load generator for echo servers, based on epoll.
 //!
-//! Every connection sends one 16-byte frame, waits until it is back whole, and sends the next.
-//! Of several servers one is under load at a time, in turn and for a short while, so that what
-//! else the machine does meets all of them alike. The result is one line of JSON.
+//! Every connection sends a 16-byte frame, waits for the complete echo, and sends the next. With several
+//! servers, one is under load at a time, in short alternating rounds, so that other load on the machine
+//! affects all alike. The result is one line of JSON.
 //!
-//! With `--hold` it opens connections instead, has one frame echoed on each, prints `holding N`,
-//! and keeps them until its standard input closes.
+//! With `--hold`, it opens connections, has one frame echoed on each, prints `holding N`, and keeps
+//! them open until its standard input is closed.
 
 #[macro_use]
 mod linux_only;
 #[cfg(target_os = "linux")]
 mod report;
 
-linux_only!("load is made of epoll");
+linux_only!("load requires epoll");
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -33,28 +33,28 @@ mod linux {
     /// A closed-loop load generator for echo servers.
     #[derive(Parser)]
     struct Args {
-        /// The echo servers, to be measured in turn.
+        /// Echo servers, measured alternately.
         #[arg(required = true)]
         servers: Vec<SocketAddr>,
-        /// How many connections echo at a time.
+        /// Number of concurrent connections.
         #[arg(short = 'n', long, default_value_t = 64)]
         connections: usize,
-        /// Seconds to measure each server in each round.
+        /// Seconds of measurement per server and round.
         #[arg(short, long, default_value_t = 1.0)]
         duration: f64,
-        /// Seconds of load before each measurement.
+        /// Seconds of warm-up before each measurement.
         #[arg(long, default_value_t = 0.02)]
         warmup: f64,
-        /// How often each server has its turn.
+        /// Number of rounds.
         #[arg(short, long, default_value_t = 1)]
         rounds: usize,
-        /// Open that many connections to the first server and keep them until standard input closes.
+        /// Open this many connections to the first server and keep them until standard input is closed.
         #[arg(long)]
         hold: Option<usize>,
     }
 
     const FRAME: [u8; 16] = [7; 16];
-    /// From 1 ns on, up to 10 s: what is longer counts as that.
+    /// Creates a histogram from 1 ns to 10 s; longer times count as 10 s.
     const LONGEST_NS: u64 = 10_000_000_000;
 
     pub(super) fn main() -> Result<(), Box<dyn Error>> {
@@ -67,7 +67,7 @@ mod linux {
             loads.push(Load::connect(server, args.connections)?);
         }
         for round in 0..args.rounds {
-            // The first of one round is the last of the next, for what grows or falls meanwhile.
+            // The order alternates, to cancel out drift.
             for index in 0..loads.len() {
                 let last = loads.len() - 1;
                 let turn = if round % 2 == 0 { index } else { last - index };
@@ -101,7 +101,7 @@ mod linux {
         Ok(())
     }
 
-    /// One connection's place in the loop.
+    /// A connection and its state.
     struct Peer {
         stream: TcpStream,
         sent: Instant,
@@ -109,7 +109,7 @@ mod linux {
     }
 
     impl Peer {
-        /// Reads what is there; `true` when the frame is whole.
+        /// Reads available data; returns `true` if the frame is complete.
         fn receive(&mut self) -> io::Result<bool> {
             let mut buffer = FRAME;
             match self.stream.read(&mut buffer[self.received..]) {
@@ -123,7 +123,7 @@ mod linux {
             }
         }
 
-        /// Sends the next frame, which always fits: the socket is empty.
+        /// Sends the next frame, which always fits, since the socket buffer is empty.
         fn send(&mut self, now: Instant) -> io::Result<()> {
             self.sent = now;
             self.received = 0;
@@ -166,7 +166,7 @@ mod linux {
             })
         }
 
-        /// One turn: all connections echo, and at its end nothing is on its way.
+        /// Runs a round; at its end, no frame is in flight.
         fn run(&mut self, warmup: Duration, duration: Duration) -> Result<(), Box<dyn Error>> {
             let mut now = Instant::now();
             let start = now + warmup;
@@ -188,7 +188,7 @@ mod linux {
                     if !peer.receive()? {
                         continue;
                     }
-                    // One reading of the clock ends this round trip and begins the next.
+                    // One clock reading ends this round trip and begins the next.
                     now = Instant::now();
                     self.report.echoes += 1;
                     if now >= end {

@@ -1,4 +1,4 @@
-//! The loss window: one outcome, whatever its size.
+//! Benchmarks of the loss window: recording an outcome, for different sizes.
 
 use std::{hint::black_box, num::NonZeroU32};
 

@@ -1,4 +1,4 @@
-//! Metrics: one target's event, and a scrape of many targets.
+//! Benchmarks of the metrics: an event of a target, and a scrape of many targets.
 
 use std::{
     hint::black_box,

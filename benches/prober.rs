@@ -1,11 +1,11 @@
-//! The prober alone, without metrics, as an embedder has it.
+//! Runs the prober without metrics, as an embedder would.
 
 #[macro_use]
 mod linux_only;
 #[cfg(target_os = "linux")]
 mod probing;
 
-linux_only!("prober reads its processor time by a clock of Linux");
+linux_only!("prober requires the Linux clock of CPU time");
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -24,33 +24,33 @@ mod linux {
 
     use crate::probing::{Report, Times};
 
-    /// The prober alone, on one thread, to measure it.
+    /// The prober on one thread, for measurements.
     #[derive(Parser)]
     struct Args {
         /// The echo server.
         server: Address,
-        /// From probe to probe of a target, in microseconds.
+        /// Interval between probes of a target, in microseconds.
         #[arg(short, long, default_value_t = 10_000)]
         interval_us: u64,
-        /// How long a reply may take, in milliseconds.
+        /// Timeout in milliseconds.
         #[arg(long, default_value_t = 800)]
         timeout_ms: u64,
-        /// How many targets to make of that server.
+        /// Number of targets, all at that server.
         #[arg(short, long, default_value_t = 1)]
         targets: usize,
         /// Seconds to measure.
         #[arg(short, long, default_value_t = 1.0)]
         duration: f64,
-        /// Seconds of probing before that.
+        /// Seconds of warm-up.
         #[arg(long, default_value_t = 0.1)]
         warmup: f64,
-        /// By which clock replies are stamped.
+        /// Source of receive timestamps.
         #[arg(long, value_enum, default_value_t = Clock::Kernel)]
         timestamps: Clock,
-        /// The processor to stay on.
+        /// CPU to run on.
         #[arg(long)]
         core: Option<usize>,
-        /// Print JSON instead of lines for people.
+        /// Print JSON instead of text.
         #[arg(long)]
         json: bool,
     }
@@ -61,7 +61,7 @@ mod linux {
         Kernel,
     }
 
-    /// What all targets' sensors count, all of them on one thread.
+    /// The counts of all targets, which run on one thread.
     struct Stats {
         rtts: Times,
         lateness: Times,
@@ -71,10 +71,10 @@ mod linux {
     }
 
     impl Stats {
-        fn forget(&mut self) {
-            self.rtts.forget();
-            self.lateness.forget();
-            self.host_delays.forget();
+        fn reset(&mut self) {
+            self.rtts.reset();
+            self.lateness.reset();
+            self.host_delays.reset();
             (self.sent, self.unsent) = (0, 0);
         }
     }
@@ -152,7 +152,7 @@ mod linux {
         sleep(Duration::from_secs_f64(args.warmup));
         println!("measuring");
 
-        stats.lock().forget();
+        stats.lock().reset();
         let before = cpu();
         sleep(Duration::from_secs_f64(args.duration));
         let cpu = cpu() - before;
@@ -179,19 +179,19 @@ mod linux {
         Ok(())
     }
 
-    /// Until there are as many as targets: all but a few of these are connected by then.
+    /// Waits for as many replies as there are targets; by then, all but a few are connected.
     fn wait_for_replies(stats: &Shared, count: u64) -> Result<(), String> {
         let end = Instant::now() + Duration::from_secs(10);
         while stats.lock().rtts.count() < count {
             if Instant::now() > end {
-                return Err(format!("{count} replies have not come in 10 s"));
+                return Err(format!("fewer than {count} replies in 10 s"));
             }
             sleep(Duration::from_millis(5));
         }
         Ok(())
     }
 
-    /// This process's time and the kernel's for it, in microseconds.
+    /// Returns the user and system CPU time of this process in microseconds.
     fn cpu() -> f64 {
         let now = clock_gettime(ClockId::ProcessCPUTime);
         now.tv_sec as f64 * 1e6 + now.tv_nsec as f64 / 1e3

@@ -1,28 +1,28 @@
-//! What `floor-prober` and `prober` print and `compare-probers` reads.
+//! The report that `floor-prober` and `prober` print and `compare-probers` parses.
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-/// From 1 ns on, up to 10 s: what is longer counts as that.
+/// The range of histograms: 1 ns to 10 s; longer times count as 10 s.
 const LONGEST_NS: u64 = 10_000_000_000;
 
-/// One prober's run.
+/// The result of a run.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
-    /// Slots of the schedule that passed.
+    /// Slots of the schedule.
     pub(crate) slots: u64,
-    /// Those in which a probe was sent.
+    /// Slots in which a probe was sent.
     pub(crate) sent: u64,
     /// Replies within the timeout.
     pub(crate) received: u64,
-    /// Those whose round-trip time is by the kernel's receive stamp.
+    /// Replies whose round-trip time uses the kernel's receive timestamp.
     pub(crate) stamped: u64,
-    /// The process's own time and the kernel's for it, in microseconds.
+    /// User and system CPU time per probe, in microseconds.
     pub(crate) cpu_us_per_probe: f64,
     pub(crate) rtt_us: Quantiles,
-    /// How long after its slot a probe was sent.
+    /// The delay from the slot to the sending of its probe.
     pub(crate) lateness_us: Quantiles,
-    /// What the process's own waiting added to round-trip times, where they are by stamps.
+    /// The delay between the kernel's receive timestamp and the reading of the reply, if there are timestamps.
     pub(crate) host_delay_us: Option<Quantiles>,
 }
 
@@ -31,15 +31,15 @@ impl Report {
         self.sent as f64 / self.slots.max(1) as f64
     }
 
-    /// For people.
+    /// Prints the report as text.
     pub(crate) fn print(&self) {
         println!("slots     {}, sent {:.4}", self.slots, self.share_sent());
         println!(
-            "replies   {}, by kernel stamp {:.4}",
+            "replies   {}, with kernel timestamps {:.4}",
             self.received,
             self.stamped as f64 / self.received.max(1) as f64
         );
-        println!("CPU       {:.2} us a probe", self.cpu_us_per_probe);
+        println!("CPU       {:.2} us per probe", self.cpu_us_per_probe);
         for (name, quantiles) in [
             ("RTT       ", Some(&self.rtt_us)),
             ("lateness  ", Some(&self.lateness_us)),
@@ -52,16 +52,16 @@ impl Report {
     }
 }
 
-/// In microseconds.
+/// Quantiles in microseconds.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Quantiles {
-    /// Half of them were as short.
+    /// The median.
     pub(crate) p50: f64,
-    /// All but one in a hundred were as short.
+    /// The 99th percentile.
     pub(crate) p99: f64,
 }
 
-/// Times that are counted while a prober runs, without an allocation.
+/// A histogram of times, recorded without allocations.
 #[derive(Debug)]
 pub(crate) struct Times(Histogram<u64>);
 
@@ -79,7 +79,7 @@ impl Times {
         self.0.len()
     }
 
-    pub(crate) fn forget(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.0.reset();
     }
 

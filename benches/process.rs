@@ -1,4 +1,4 @@
-//! What the comparing programs share: processes that end with their guards, and medians.
+//! Helpers of the comparing programs: child processes and medians.
 
 use std::error::Error;
 use std::fs;
@@ -10,30 +10,30 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 
 pub(crate) type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
-/// A program of this package, built with this one.
+/// Returns the path of another program of this package, next to this one.
 pub(crate) fn beside(name: &str) -> Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name(name))
 }
 
-/// Puts this process on processor `cpu`, and the threads and processes that it starts from then on.
+/// Pins this process, and the threads and processes that it starts from now on, to a CPU.
 pub(crate) fn stay_on(cpu: usize) -> io::Result<()> {
     let mut cpus = CpuSet::new();
     cpus.set(cpu);
     Ok(sched_setaffinity(None, &cpus)?)
 }
 
-/// A process that ends with its guard, and the first line that it printed.
+/// A process that is killed when dropped, and the first line that it printed.
 pub(crate) struct Process {
     child: Child,
     stdout: Option<BufReader<ChildStdout>>,
-    /// That line, without its prefix.
-    pub(crate) said: String,
+    /// The first line without its prefix.
+    pub(crate) line: String,
 }
 
 impl Process {
-    /// Starts `command` on processor `cpu`, where its threads stay, and waits for its first line.
+    /// Starts `command` on a CPU and waits for its first line.
     pub(crate) fn start(command: &mut Command, cpu: usize, prefix: &str) -> Result<Self> {
-        // A child has the affinity of the thread that starts it.
+        // A child inherits the affinity of the thread that starts it.
         stay_on(cpu)?;
         let mut child = command
             .stdin(Stdio::piped())
@@ -41,21 +41,21 @@ impl Process {
             .spawn()
             .map_err(|error| format!("{}: {error}", command.get_program().display()))?;
         let stdout = child.stdout.take().map(BufReader::new);
-        // From here on it ends with its guard, also when it says something else.
+        // From here on, the process is killed on any error.
         let mut process = Self {
             child,
             stdout,
-            said: String::new(),
+            line: String::new(),
         };
         if let Some(stdout) = &mut process.stdout {
-            stdout.read_line(&mut process.said)?;
+            stdout.read_line(&mut process.line)?;
         }
-        let said = process.said.trim_end().strip_prefix(prefix);
-        let said = said.map(str::to_owned).ok_or_else(|| {
+        let line = process.line.trim_end().strip_prefix(prefix);
+        let line = line.map(str::to_owned).ok_or_else(|| {
             let program = command.get_program().display();
-            format!("{program} said {:?}", process.said)
+            format!("unexpected first line of {program}: {:?}", process.line)
         })?;
-        process.said = said;
+        process.line = line;
         Ok(process)
     }
 
@@ -63,7 +63,7 @@ impl Process {
         self.child.id()
     }
 
-    /// What it prints after its first line, until it ends.
+    /// Returns the output after the first line, until the process exits.
     pub(crate) fn rest(mut self) -> Result<String> {
         let mut rest = String::new();
         if let Some(stdout) = &mut self.stdout {
@@ -72,10 +72,10 @@ impl Process {
         Ok(rest)
     }
 
-    /// Processor time in nanoseconds, of its first thread, which is all that a server has.
+    /// Returns the CPU time in nanoseconds of the first thread; servers have no other.
     pub(crate) fn cpu_ns(&self) -> Result<u64> {
         let stat = fs::read_to_string(format!("/proc/{}/schedstat", self.child.id()))?;
-        let ns = stat.split(' ').next().ok_or("no processor time")?;
+        let ns = stat.split(' ').next().ok_or("no CPU time")?;
         Ok(ns.parse()?)
     }
 
@@ -91,7 +91,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited already.
         let _: io::Result<()> = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,22 +1,22 @@
-//! What `load` prints and `compare-servers` reads.
+//! The report that `load` prints and `compare-servers` parses.
 
 use serde::{Deserialize, Serialize};
 
-/// The load on one server, in all.
+/// The result for one server.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
     /// Its address.
     pub(crate) server: String,
-    /// Every echo, those outside the measured time too.
+    /// All echoes, including those outside the measured time.
     pub(crate) echoes: u64,
-    /// What was measured, one slice a round.
+    /// The measurements, one per round.
     pub(crate) slices: Vec<Slice>,
 }
 
-/// One measured time.
+/// A measurement.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Slice {
-    /// Echoes a second, of all connections together.
+    /// Echoes per second of all connections.
     pub(crate) per_second: f64,
     /// Round-trip times in microseconds.
     pub(crate) rtt_us: Rtt,
@@ -25,8 +25,8 @@ pub(crate) struct Slice {
 /// Round-trip times in microseconds.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Rtt {
-    /// Half of them were as short.
+    /// The median.
     pub(crate) p50: f64,
-    /// All but one in a hundred were as short.
+    /// The 99th percentile.
     pub(crate) p99: f64,
 }

@@ -1,4 +1,4 @@
-//! A session: from a slot to its outcome, in virtual time.
+//! Benchmarks of a session, from a slot to its outcome, in virtual time.
 
 use std::{
     hint::black_box,
@@ -12,7 +12,7 @@ use tcp_echo_session::{
 
 const INTERVAL: Duration = Duration::from_millis(10);
 
-/// A session on a connection, and its clock.
+/// A connected session and its virtual clock.
 struct Bench {
     session: Session,
     now: Time,
@@ -43,7 +43,7 @@ impl Bench {
         self.now.wall.0 += i64::try_from(span.as_nanos()).unwrap_or(0);
     }
 
-    /// Does what the session says until it waits; gives the last frame sent.
+    /// Polls the session until it waits; returns the last frame sent.
     fn settle(&mut self) -> Option<Probe> {
         let mut sent = None;
         loop {
@@ -52,7 +52,7 @@ impl Bench {
                     black_box(self.session.handle_transmitted(self.now.at));
                     sent = Some(Probe::decode(&transmit.frame));
                 }
-                // Rare: only after hours of the clock without a reply.
+                // Rare: only after hours of virtual time without a reply.
                 Output::Stalled => {
                     self.session.handle_disconnected(DisconnectReason::Stalled);
                     self.connect();
@@ -84,7 +84,7 @@ fn session(c: &mut Criterion) {
             probe.map(|probe| bench.session.handle_reply(stamp, probe))
         });
     });
-    // Two probes are in flight at any time, and each expires.
+    // Two probes are always in flight, and each times out.
     let Ok(mut bench) = Bench::new(2 * INTERVAL) else {
         return;
     };

@@ -59,7 +59,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
     println!("the server echoed {} bytes", stats.echoed_bytes());
     if counts.received == 0 {
-        return Err("nothing came back".into());
+        return Err("no replies".into());
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Sends the events of a target through a channel to another task. The channel is bounded: a
-//! slow reader loses events, but delays no probe.
+//! Sends the events of a target through a channel to another task. The channel is bounded: with a
+//! slow reader, events are dropped, but probes are not delayed.
 //!
 //! ```text
 //! cargo run --example channel
@@ -44,7 +44,7 @@ impl Sensor for TargetEventSender {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // A peer that hangs up after ten replies.
+    // A peer that closes the connection after ten replies.
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let peer = tokio::spawn(async move {
@@ -57,7 +57,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 stream.write_all(&frame).await?;
             }
         }
-        #[allow(unreachable_code, reason = "it gives the block its type")]
+        #[allow(unreachable_code, reason = "determines the type of the block")]
         Ok::<(), std::io::Error>(())
     });
 
@@ -72,7 +72,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut disconnects = 0;
     while disconnects < 3 {
         let Some((name, event)) = events.recv().await else {
-            return Err("the prober has ended".into());
+            return Err("the prober ended".into());
         };
         match event {
             Event::Connected { address, handshake } => {
@@ -83,7 +83,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 disconnects += 1;
             }
             Event::Received { seq, rtt, .. } => {
-                println!("{name}: probe {seq} came back in {rtt:?}");
+                println!("{name}: reply to probe {seq} after {rtt:?}");
             }
             _ => {}
         }

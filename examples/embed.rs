@@ -5,7 +5,7 @@
 //! cargo run --example embed [HOST:PORT ...]
 //! ```
 //!
-//! Without arguments it probes an echo server of its own.
+//! Without arguments, it starts an echo server and probes it.
 
 use std::{
     collections::BTreeMap,
@@ -80,7 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{name}: slowest round trip {rtt:?}");
     }
     if slowest.len() < addresses.len() {
-        return Err("not every target has answered".into());
+        return Err("some targets have not replied".into());
     }
     Ok(())
 }
@@ -91,14 +91,14 @@ fn start_echo() -> std::io::Result<SocketAddr> {
     let address = listener.local_addr()?;
     thread::spawn(move || {
         let (mut peer, _) = listener.accept()?;
-        // Otherwise a reply may wait for the acknowledgement of the one before.
+        // Otherwise a reply may wait for the acknowledgement of the previous one.
         peer.set_nodelay(true)?;
         let mut frame = [0; 16];
         loop {
             peer.read_exact(&mut frame)?;
             peer.write_all(&frame)?;
         }
-        #[allow(unreachable_code, reason = "it gives the closure its type")]
+        #[allow(unreachable_code, reason = "determines the type of the closure")]
         Ok::<(), std::io::Error>(())
     });
     Ok(address)

@@ -1,5 +1,5 @@
-# At the first installation, whether the service is enabled is for the system's presets
-# to say; most say no.
+# At the first installation, the system's presets determine whether the service is enabled.
+# By default, most don't enable it.
 if [ "$1" -eq 1 ] && [ -x /usr/bin/systemctl ]; then
 	systemctl --no-reload preset tcp-echo-metrics.service >/dev/null 2>&1 || :
 fi

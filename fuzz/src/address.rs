@@ -1,5 +1,5 @@
-//! Addresses, endpoints, targets, networks and shards: what is printed is read back, and
-//! a network holds what arithmetic says.
+//! Fuzzes addresses, endpoints, targets, networks and shards: parsing the printed form returns the same
+//! value, and networks contain the addresses that bit arithmetic says.
 
 use std::{
     fmt::{Debug, Display},
@@ -13,7 +13,7 @@ use tcp_echo_targets::{Endpoint, Shard};
 
 use crate::text::is_clean_line;
 
-/// An IP address of 16 bytes, a port, then a text.
+/// The input is an IP address of 16 bytes, a port, then a text.
 pub fn run(data: &[u8]) {
     let Some((ip, rest)) = data.split_first_chunk::<16>() else {
         return;
@@ -43,20 +43,20 @@ pub fn run(data: &[u8]) {
     }
     assert_eq!(Ok(Address::of_port(port)), format!(":{port}").parse());
 
-    if let Some(address) = read_back::<Address>(text) {
+    if let Some(address) = round_trip::<Address>(text) {
         assert_eq!(address.to_string(), text);
         if let Some(Host::Name(name)) = address.host() {
             assert!(is_clean_line(&name.to_string()));
             assert!(name.ascii().is_ascii());
         }
     }
-    read_back::<Endpoint>(text);
-    read_back::<Shard>(text);
+    round_trip::<Endpoint>(text);
+    round_trip::<Shard>(text);
     match text.parse::<TargetSpec>() {
         Ok(target) => assert!(!target.name.is_empty()),
         Err(error) => assert!(is_clean_line(&error.to_string())),
     }
-    if let Some(networks) = read_back::<Networks>(text) {
+    if let Some(networks) = round_trip::<Networks>(text) {
         for ip in [IpAddr::V4(v4), IpAddr::V6(v6)] {
             assert_eq!(
                 networks.contains(ip),
@@ -67,8 +67,8 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// The value of a text, where it has one: it prints as a text of the same value.
-fn read_back<T>(text: &str) -> Option<T>
+/// Parses a text and checks that the printed form has the same value.
+fn round_trip<T>(text: &str) -> Option<T>
 where
     T: FromStr<Err: Display> + Display + Debug + PartialEq,
 {
@@ -85,7 +85,7 @@ where
     }
 }
 
-/// Whether any network of a printed list has the address, by its bits.
+/// Returns whether any network of a printed list contains the address, by bit arithmetic.
 fn has(networks: &str, ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
     networks
@@ -100,7 +100,7 @@ fn has(networks: &str, ip: IpAddr) -> bool {
                 (IpAddr::V6(a), IpAddr::V6(b)) => (u128::from(a), u128::from(b), 128),
                 _ => return false,
             };
-            // All bits of the prefix are alike.
+            // All bits of the prefix are equal.
             (a ^ b).checked_shr(width - length).unwrap_or(0) == 0
         })
 }

@@ -1,9 +1,9 @@
-//! A stream of bytes in any pieces: the same frames as from the whole of it, and they
-//! encode to the bytes that they came from.
+//! Fuzzes the decoder: any chunks of a stream decode to the same frames as the whole stream, and
+//! the frames encode to the same bytes.
 
 use tcp_echo_wire::{Decoder, FRAME_LEN, Probe};
 
-/// The first byte says how many of the next say where to cut; the rest is the stream.
+/// The first byte is the number of chunk lengths that follow; the rest is the stream.
 pub fn run(data: &[u8]) {
     let Some((&count, rest)) = data.split_first() else {
         return;
@@ -16,7 +16,7 @@ pub fn run(data: &[u8]) {
         let (piece, rest) = left.split_at(left.len().min(usize::from(cut)));
         left = rest;
         feed(&mut decoder, piece, &mut frames);
-        // Nothing changes nothing.
+        // An empty chunk has no effect.
         if cut == u8::MAX {
             let before = decoder.pending();
             assert_eq!(decoder.feed(&[]).count(), 0);

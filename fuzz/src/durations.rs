@@ -1,8 +1,8 @@
-//! Durations against Go's grammar, read in another way; and what is printed is read back.
+//! Fuzzes the parser of durations against a model of Go's grammar, and against printed durations.
 
 use tcp_echo_duration::{DurationError, GoDuration, parse_positive};
 
-/// The first eight bytes are a duration to be printed, all of them a text to be read.
+/// The first eight bytes are a duration to print; the whole input is a text to parse.
 pub fn run(data: &[u8]) {
     if let Some(nanos) = data.first_chunk() {
         let duration = GoDuration::from_nanos(i64::from_le_bytes(*nanos));
@@ -15,16 +15,19 @@ pub fn run(data: &[u8]) {
     match (&parsed, model(text)) {
         (Ok(duration), Some((nanos, tolerance))) => {
             let difference = i128::from(duration.as_nanos()) - nanos;
-            assert!(difference.abs() <= tolerance, "{duration} of {text:?}");
+            assert!(
+                difference.abs() <= tolerance,
+                "{text:?} parses as {duration}"
+            );
             assert_eq!(duration.to_string().parse(), Ok(*duration));
         }
         (Err(DurationError::Overflow), Some((nanos, tolerance))) => {
             let near = i64::try_from(nanos.abs() + tolerance).is_err();
             assert!(near || nanos.abs() > i128::from(i64::MAX), "{text:?}");
         }
-        (Ok(duration), None) => panic!("{duration} of {text:?}, which is none"),
+        (Ok(duration), None) => panic!("{text:?} is invalid, but parses as {duration}"),
         (Err(_), None) => {}
-        (Err(error), Some(_)) => panic!("{error:?} of {text:?}"),
+        (Err(error), Some(_)) => panic!("{text:?} is valid, but: {error:?}"),
     }
     let positive = parse_positive(text);
     let above = parsed.ok().filter(|parsed| parsed.as_nanos() > 0);
@@ -34,11 +37,11 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// More than any duration, and far from the end of its type.
+/// More than any duration, and far below the maximum of its type.
 const ENDLESS: i128 = 1 << 100;
 
-/// `[-+]?(0|([0-9]*(\.[0-9]*)?unit)+)`: its nanoseconds, and by how many they may be off
-/// since fractions are cut off.
+/// Parses `[-+]?(0|([0-9]*(\.[0-9]*)?unit)+)`; returns the nanoseconds, and the tolerance for truncated
+/// fractions.
 fn model(text: &str) -> Option<(i128, i128)> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let sign = if text.starts_with('-') { -1 } else { 1 };
@@ -49,8 +52,8 @@ fn model(text: &str) -> Option<(i128, i128)> {
     let mut rest = unsigned;
     let in_number = |c: char| c == '.' || c.is_ascii_digit();
     loop {
-        let (number, after) = cut(rest, |c| !in_number(c));
-        let (unit, after) = cut(after, in_number);
+        let (number, after) = split_before(rest, |c| !in_number(c));
+        let (unit, after) = split_before(after, in_number);
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         if fraction.contains('.') || (whole.is_empty() && fraction.is_empty()) {
             return None;
@@ -67,7 +70,7 @@ fn model(text: &str) -> Option<(i128, i128)> {
         let whole = whole.bytes().fold(0, |value: i128, digit| {
             (value * 10 + i128::from(digit - b'0')).min(ENDLESS)
         });
-        // What the digits after these add is less than a millionth of a nanosecond.
+        // Further digits add less than a millionth of a nanosecond.
         let mut below = 0;
         let digits = fraction.bytes().take(18);
         for (place, digit) in (1..).zip(digits) {
@@ -82,7 +85,7 @@ fn model(text: &str) -> Option<(i128, i128)> {
     }
 }
 
-/// What stands before the first such character, and the rest.
-fn cut(text: &str, at: impl Fn(char) -> bool) -> (&str, &str) {
+/// Splits before the first matching character.
+fn split_before(text: &str, at: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(at).unwrap_or(text.len()))
 }

@@ -1,5 +1,5 @@
-//! Endpoints without a network: a runtime that is kept from run to run, and what is asked
-//! of every answer.
+//! Helpers to fuzz HTTP endpoints without a network: a reusable runtime, and checks of every
+//! response.
 
 use std::{cell::OnceCell, convert::Infallible, future::Future, io::Read as _};
 
@@ -19,7 +19,7 @@ pub(crate) const BUILD: BuildInfo = BuildInfo {
     rustversion: "1.88.0",
 };
 
-/// The most that an answer may have.
+/// The maximum size of a response.
 const MOST: usize = 4 << 20;
 
 /// Runs a future on this thread's runtime.
@@ -33,14 +33,14 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     })
 }
 
-/// An answer, unpacked.
+/// A decompressed response.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) kind: String,
     pub(crate) text: Option<String>,
 }
 
-/// What a router answers; the stream of events is not read.
+/// Sends a request to a router; returns the response. The stream of events is not read.
 pub(crate) async fn ask(router: &Router, request: Request<Body>) -> Answer {
     let head = request.method() == Method::HEAD;
     let asked: Result<Response<Body>, Infallible> = router.clone().call(request).await;
@@ -69,7 +69,7 @@ pub(crate) async fn ask(router: &Router, request: Request<Body>) -> Answer {
             _ => bytes.to_vec(),
         };
         assert!(!head || bytes.is_empty());
-        // Protobuf is none.
+        // Protobuf is not text.
         String::from_utf8(bytes).ok()
     };
     Answer {

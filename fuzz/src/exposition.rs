@@ -1,5 +1,5 @@
-//! Names of targets and labels of any kind in the text formats: a reader of the format
-//! finds them again as they were, in every sample.
+//! Fuzzes the text formats with arbitrary target names and labels: parsing every sample returns the
+//! original names and labels.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::endpoints::{BUILD, ask, block_on};
 
 const FORMATS: [&str; 2] = ["text/plain", "application/openmetrics-text"];
 
-/// The target's name, then a label and its value in turn, with a byte of 0 between.
+/// The input is the target's name, then labels and values alternately, separated by a 0 byte.
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -60,7 +60,7 @@ fn check(text: &str, name: &str, labels: &BTreeMap<&str, &str>) {
                 "{label} in {line}"
             );
         }
-        // Those that need no change are all there, but for two that became the same.
+        // Labels that are valid as they are must be present, except for two that became equal.
         for (label, value) in labels {
             let plain = |byte: u8| byte.is_ascii_lowercase();
             if label.bytes().all(plain)
@@ -79,7 +79,7 @@ fn check(text: &str, name: &str, labels: &BTreeMap<&str, &str>) {
     assert!(of_target > 20);
 }
 
-/// The labels of a sample, unescaped, where the line is one.
+/// Parses a sample; returns its unescaped labels.
 fn sample(line: &str) -> Option<BTreeMap<String, String>> {
     let name = |text: &str| {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -113,7 +113,7 @@ fn sample(line: &str) -> Option<BTreeMap<String, String>> {
     (value == "+Inf" || value.parse::<f64>().is_ok()).then_some(labels)
 }
 
-/// A value up to its closing quote, and what follows that.
+/// Unescapes a value up to its closing quote; returns the value and the rest.
 fn unescaped(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut chars = text.char_indices();

@@ -1,5 +1,5 @@
-//! Whole command lines with their environment: what is accepted is what its own record
-//! of the flags given is read as, and what is refused is so in one clean line.
+//! Fuzzes command lines with an environment: the recorded flags of an accepted command line parse to
+//! the same configuration, and a rejected one has a clean one-line error.
 
 use std::{collections::BTreeMap, ffi::OsString};
 
@@ -7,17 +7,17 @@ use tcp_echo_metrics::cli::{self, Config, Stop};
 
 use crate::text::is_clean_line;
 
-/// What begins a line that is a variable of the environment.
+/// The prefix of a line with an environment variable.
 const VARIABLE: &str = "TCP_ECHO_";
 
-/// An argument a line, and variables as `NAME=value`.
+/// The input has one argument per line, and variables as `NAME=value`.
 pub fn run(data: &[u8]) {
     let Some((arguments, environment)) = command_line(data) else {
         return;
     };
     let parsed = cli::parse(arguments, |name| environment.get(name).cloned());
     match parsed {
-        Ok(config) => given_is_enough(&config),
+        Ok(config) => recorded_flags_suffice(&config),
         Err(Stop::Print(text)) => assert!(!text.is_empty()),
         Err(Stop::Usage(error)) => {
             let message = error.to_string();
@@ -26,7 +26,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// What an input stands for; `None` where it holds so much that it shows nothing more.
+/// Splits an input into arguments and environment; `None` if it is too large to be useful.
 pub(crate) fn command_line(data: &[u8]) -> Option<(Vec<OsString>, BTreeMap<String, OsString>)> {
     if data.len() > 4096 {
         return None;
@@ -56,9 +56,9 @@ fn os_string(bytes: &[u8]) -> OsString {
     String::from_utf8_lossy(bytes).into_owned().into()
 }
 
-fn given_is_enough(config: &Config) {
+fn recorded_flags_suffice(config: &Config) {
     let again = cli::parse(&config.given, |_| None);
-    let again = again.unwrap_or_else(|stop| panic!("{stop} of {:?}", config.given));
+    let again = again.unwrap_or_else(|stop| panic!("{:?}: {stop}", config.given));
     let expected = Config {
         service: None,
         service_options: again.service_options.clone(),

@@ -1,6 +1,5 @@
-//! Requests to the endpoints: whatever is asked for, the status is one of the documented,
-//! a page has the elements that it has when nothing is asked for, and no others. Under a name
-//! that is not this host's there is no page.
+//! Fuzzes requests to the endpoints: every response has a documented status, and a page has only the
+//! elements that it has for a plain request. Under another host name, no page is served.
 
 use std::{cell::OnceCell, collections::BTreeSet, time::Duration};
 
@@ -14,7 +13,7 @@ use tcp_echo_prober::{Observer as _, SessionConfig, Target};
 
 use crate::endpoints::{Answer, BUILD, ask, block_on};
 
-/// Names that would do harm where they are not escaped.
+/// Names that would inject markup if they were not escaped.
 const NAMES: [&str; 3] = [
     "db",
     "<script>alert(1)</script>",
@@ -23,14 +22,14 @@ const NAMES: [&str; 3] = [
 
 struct Site {
     router: Router,
-    /// The same for the names of loopback alone.
+    /// The same router, restricted to loopback names.
     guarded: Router,
-    /// The elements and attributes of its pages and pictures.
+    /// The elements and attributes of its pages and images.
     markup: BTreeSet<String>,
     _sensors: Vec<TargetSensor>,
 }
 
-/// A method and what is asked for on the first line, then a header a line.
+/// The first line has the method and the URI; each further line is a header.
 pub fn run(data: &[u8]) {
     thread_local! {
         static SITE: OnceCell<Site> = const { OnceCell::new() };
@@ -51,7 +50,7 @@ pub fn run(data: &[u8]) {
     });
 }
 
-/// Whether it may be a request under a name of loopback, or one that needs none.
+/// Returns whether the host may be a loopback name, or the path is served under any name.
 fn is_local(request: &Request<Body>) -> bool {
     let hosts = request.headers().get_all(HOST).iter();
     let mut hosts = hosts.map(|host| String::from_utf8_lossy(host.as_bytes()).to_lowercase());
@@ -143,7 +142,7 @@ fn check(site: &Site, answer: &Answer) {
     }
 }
 
-/// The elements of a page, and their attributes behind their names.
+/// Returns the elements of a page, and attributes as `ELEMENT NAME`.
 fn markup(page: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut rest = page;

@@ -1,14 +1,14 @@
-//! What is fuzzed: a function for each target, which panics where something is wrong.
+//! The fuzz targets: each is a function that panics on a violation.
 //!
-//! `fuzz_targets` has a program for each. `tests/corpus.rs` gives them the inputs that
-//! are kept in `corpus` and `found`, without a fuzzer.
+//! `fuzz_targets` has a program for each. `tests/corpus.rs` runs them on the inputs in `corpus` and
+//! `found`, without a fuzzer.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::expect_used,
     clippy::missing_panics_doc,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "what is fuzzed fails as a test does"
+    reason = "fuzz targets fail like tests"
 )]
 
 use std::{env, fs, process::ExitCode};
@@ -27,7 +27,7 @@ pub mod targets_file;
 mod text;
 pub mod web_config;
 
-/// The name of a target, and what it does with an input.
+/// The name of a target, and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
@@ -45,8 +45,8 @@ pub const TARGETS: &[Target] = &[
     ("web_config", web_config::run),
 ];
 
-/// Makes a program of a target: a fuzzer where one is built, else one that runs the
-/// target on the files named.
+/// Defines the program of a target: a fuzzer if built by cargo-fuzz, otherwise one that runs the target
+/// on the given files.
 #[macro_export]
 macro_rules! fuzzed {
     ($target:ident) => {
@@ -60,7 +60,7 @@ macro_rules! fuzzed {
     };
 }
 
-/// Runs a target on the files that the command line names.
+/// Runs a target on the files named on the command line.
 pub fn replay(run: fn(&[u8])) -> ExitCode {
     for file in env::args_os().skip(1) {
         match fs::read(&file) {

@@ -1,4 +1,4 @@
-//! The loss window against a list of outcomes.
+//! Fuzzes the loss window against a list of outcomes.
 
 use std::{collections::VecDeque, iter, num::NonZeroU32};
 
@@ -9,13 +9,13 @@ use tcp_echo_loss::{LossWindow, Outcome};
 enum Operation {
     Received,
     Lost,
-    /// As many of these, one by one.
+    /// Record this many outcomes one by one.
     Run(u8, bool),
     RecordLost(u64),
     RecordFewLost(u8),
 }
 
-/// A list of the last `size` outcomes, true where lost.
+/// The last `size` outcomes; true means lost.
 struct Naive {
     size: usize,
     outcomes: VecDeque<bool>,
@@ -48,7 +48,7 @@ impl Naive {
     }
 }
 
-/// Any operations on a window of up to 300 slots.
+/// The input is a sequence of operations on a window of up to 300 slots.
 pub fn run(data: &[u8]) {
     let mut input = Unstructured::new(data);
     let Ok(size @ 1..) = input.int_in_range(0..=300) else {
@@ -83,7 +83,7 @@ pub fn run(data: &[u8]) {
             }
             Operation::RecordLost(slots) => {
                 window.record_lost(slots);
-                // More than it holds leave nothing else.
+                // More outcomes than the size replace all others.
                 let shown = usize::try_from(slots).unwrap_or(naive.size).min(naive.size);
                 naive.record(iter::repeat_n(true, shown));
             }

@@ -1,5 +1,5 @@
-//! Definitions of services, on systems that have them as text: each runs exactly the
-//! command that it was made of, and no argument adds a line to it.
+//! Fuzzes the text of service definitions: each runs exactly the command that it was created from,
+//! and no argument can add a line.
 
 use tcp_echo_metrics::cli;
 
@@ -8,7 +8,7 @@ use crate::flags::command_line;
 #[cfg(unix)]
 mod definitions;
 
-/// A program's path on the first line, then a command line.
+/// The input has the program's path on the first line, then a command line.
 pub fn run(data: &[u8]) {
     let end = data.iter().position(|byte| *byte == b'\n');
     let (program, rest) = data.split_at(end.unwrap_or(data.len()));

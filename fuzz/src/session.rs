@@ -1,5 +1,5 @@
-//! A session under any sequence of operations, in virtual time: the sums hold, every
-//! probe has one fate, and the loss window is that of a list.
+//! Fuzzes a session with arbitrary operations in virtual time: the counts add up, every probe has
+//! exactly one outcome, and the loss window equals that of a list.
 
 mod model;
 
@@ -10,7 +10,7 @@ use tcp_echo_session::{DisconnectReason, Probe, Seq, SessionConfig, TcpInfo, Uni
 
 use model::Model;
 
-/// A span of monotonic time: of the path, of the schedule, of a machine that slept.
+/// A span of monotonic time: an RTT, a part of the schedule, or a suspend.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Span {
     Nanos(u16),
@@ -32,32 +32,32 @@ impl Span {
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Operation {
-    /// Time passes, and the session is polled until it waits.
+    /// Advance time and poll until the session waits.
     Pass(Span),
-    /// The same until it waits or a slot is due, of which the kernel takes a part.
+    /// The same, until the session waits or a slot is due whose frame is written in part.
     Half(Span),
-    /// The same, and the kernel takes nothing.
+    /// The same, but the socket is not writable.
     Blocked(Span),
-    /// It is polled once.
+    /// Poll once.
     PollOnce(Span),
-    /// The rest of a frame is written.
+    /// Write the rest of a frame.
     Finish,
-    /// Somebody sets the realtime clock forward or back.
+    /// Step the realtime clock forward or back.
     ClockStep(i64),
     Connect(Span),
     ConnectFails,
     Disconnect,
-    /// A probe is answered, as so many were sent after it; again perhaps. The kernel's
-    /// stamp is so far from the realtime clock.
+    /// Answer the probe after which this many were sent, possibly again. The kernel's timestamp is this
+    /// far from the realtime clock.
     Answer(u8, Option<i32>),
-    /// The same with a wrong time in it.
+    /// The same with a wrong send time.
     AnswerWrongly(u8, i64),
-    /// Anything else that comes.
+    /// Receive any other frame.
     Garbage(u64, i64, Option<i64>),
     TcpInfo(u32),
 }
 
-/// How a target is probed, then the operations.
+/// The input is a configuration, then the operations.
 pub fn run(data: &[u8]) {
     let mut input = Unstructured::new(data);
     let Ok(Some(config)) = config(&mut input) else {
@@ -73,11 +73,11 @@ pub fn run(data: &[u8]) {
     model.settle();
 }
 
-/// `None` where no session takes it.
+/// Builds a configuration; `None` if it is invalid.
 fn config(input: &mut Unstructured<'_>) -> Result<Option<SessionConfig>> {
     let interval = Span::arbitrary(input)?.duration();
     let timeout = Span::arbitrary(input)?.duration();
-    // Bursts of thousands a millisecond take time, and show nothing.
+    // Thousands of probes per millisecond take time and test nothing more.
     let interval = interval.max(Duration::from_micros(20));
     let Ok(config) = SessionConfig::new(interval, timeout) else {
         return Ok(None);

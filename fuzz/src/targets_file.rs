@@ -1,6 +1,6 @@
-//! Targets files, as JSON and as YAML: both notations give the same of the same text,
-//! what is accepted is clean and can be written and read again, and what is refused is
-//! so in one clean line, whatever the file.
+//! Fuzzes targets files as JSON and YAML: both parsers return the same for the same text, an accepted
+//! file is clean and can be written and parsed again, and a rejected one has a clean one-line
+//! error.
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -9,7 +9,7 @@ use tcp_echo_targets::{Defaults, Format, ParseError, Spec, parse};
 
 use crate::text::is_clean_line;
 
-/// The content of a file.
+/// The input is the content of a file.
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;

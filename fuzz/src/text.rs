@@ -1,6 +1,6 @@
-//! What is asked of texts that are shown to people.
+//! Checks of messages.
 
-/// Whether a message is one line that does nothing to a terminal.
+/// Returns whether a message is a single line without control characters.
 pub(crate) fn is_clean_line(message: &str) -> bool {
     !message.is_empty() && !message.contains(char::is_control)
 }

@@ -1,5 +1,5 @@
-//! Web configuration files: no panic, whatever they hold, and what is refused is so in
-//! one clean line.
+//! Fuzzes web configuration files: they cause no panic, and a rejected one has a clean one-line
+//! error.
 
 use std::{fs, sync::OnceLock};
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::text::is_clean_line;
 
-/// The content of the file.
+/// The input is the content of the file.
 pub fn run(data: &[u8]) {
     static FOLDER: OnceLock<TempDir> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| tempfile::tempdir().unwrap());

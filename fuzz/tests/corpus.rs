@@ -1,5 +1,5 @@
-//! The inputs that are kept, without a fuzzer: those that cover the most, and those that
-//! once made a target fail.
+//! Runs the stored inputs without a fuzzer: those with the most coverage, and those that once made a
+//! target fail.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs::{self, File};
@@ -9,7 +9,7 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 use tcp_echo_fuzz::TARGETS;
 
-/// The files of a folder with their contents; none where there is no such folder.
+/// Returns the files of a folder with their contents, or none without the folder.
 fn inputs(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let Ok(files) = fs::read_dir(folder) else {
         return Vec::new();
@@ -22,7 +22,7 @@ fn inputs(folder: &Path) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// The inputs of an archive of the corpus.
+/// Returns the inputs of a corpus archive.
 fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
     let file = File::open(home.join(format!("corpus/{name}.tar.gz"))).unwrap();
@@ -40,10 +40,10 @@ fn run_all(name: &str) {
     let (_, run) = TARGETS.iter().find(|(own, _)| *own == name).unwrap();
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
     let corpus = corpus(name);
-    assert!(!corpus.is_empty(), "no inputs of {name} are kept");
+    assert!(!corpus.is_empty(), "no inputs for {name}");
     let found = inputs(&home.join("found").join(name));
     for (file, data) in corpus.into_iter().chain(found) {
-        // Shown where it fails.
+        // Shown if the test fails.
         println!("{file}");
         run(&data);
     }
@@ -77,7 +77,7 @@ each! {
 }
 
 #[test]
-fn every_target_is_tested_and_all_inputs_are_of_a_target() {
+fn every_target_is_tested_and_every_input_has_a_target() {
     let names: Vec<_> = TARGETS.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, TESTED);
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,4 +1,4 @@
-//! What one test has to itself: a folder, the binary, logs and notes.
+//! The temporary folder, the binary, the logs and the notes of one test.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use anyhow::Result;
 use tempfile::TempDir;
 
-/// How much of each log is shown when a test fails.
+/// The number of lines shown of each log when a test fails.
 const LAST_LINES: usize = 40;
 
 /// The folder, the binary under test, the logs and the notes of one test.
@@ -25,11 +25,11 @@ struct Output {
 }
 
 impl Context {
-    /// Creates the folder.
+    /// Creates the temporary folder.
     ///
     /// # Errors
     ///
-    /// If it can't be created.
+    /// If the folder can't be created.
     pub fn new(binary: &Path) -> Result<Self> {
         Ok(Self {
             folder: TempDir::with_prefix("tcp-echo-e2e-")?,
@@ -48,26 +48,26 @@ impl Context {
         self.folder.path()
     }
 
-    /// Writes a file in that folder.
+    /// Writes a file to the folder.
     ///
     /// # Errors
     ///
-    /// If it can't be written.
+    /// If the file can't be written.
     pub fn file(&self, name: &str, text: &str) -> Result<PathBuf> {
         let path = self.folder().join(name);
         fs::write(&path, text)?;
         Ok(path)
     }
 
-    /// Adds a figure to print at the end, whether the test passes or fails.
+    /// Adds a note that is printed at the end, whether the test passes or fails.
     pub fn note(&self, text: impl Into<String>) {
         if let Ok(mut output) = self.output.lock() {
             output.notes.push(text.into());
         }
     }
 
-    /// The path of a new log for the program of this name. Its end is shown when the test
-    /// fails.
+    /// Returns the path of a new log for the program `name`. The end of the log is shown if the
+    /// test fails.
     pub fn log(&self, name: &str) -> PathBuf {
         let Ok(mut output) = self.output.lock() else {
             return self.folder().join(name);
@@ -79,7 +79,7 @@ impl Context {
         path
     }
 
-    /// All notes, a line each.
+    /// Returns all notes, one per line.
     pub fn notes(&self) -> String {
         let Ok(output) = self.output.lock() else {
             return String::new();
@@ -90,7 +90,7 @@ impl Context {
         })
     }
 
-    /// The end of each log.
+    /// Returns the last lines of each log.
     pub fn logs(&self) -> String {
         let Ok(output) = self.output.lock() else {
             return String::new();

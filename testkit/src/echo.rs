@@ -1,6 +1,6 @@
 //! The binary under test, as a running process.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::netns::Inside;
 use crate::process::Process;
 use crate::{ports, wait};
 
-/// The limit from its start to its first response.
+/// The time limit from the start to the first response.
 const START: Duration = Duration::from_secs(5);
-/// The limit from a signal to its end.
+/// The time limit from a signal to the exit.
 const END: Duration = Duration::from_secs(1);
 
 /// The running binary.
@@ -28,16 +28,16 @@ pub struct Echo {
 }
 
 impl Echo {
-    /// Starts it with these flags and metrics on a free port, and waits until it answers.
+    /// Starts the binary with these flags and its metrics on a free port, and waits until it answers.
     ///
     /// # Errors
     ///
-    /// If it ends, or does not answer within five seconds.
+    /// If it exits, or does not answer within five seconds.
     pub fn start(context: &Context, flags: &[&str]) -> Result<Self> {
         Self::start_in(context, &Inside::default(), flags)
     }
 
-    /// The same in a network namespace.
+    /// Like [`Echo::start`], in a network namespace.
     ///
     /// # Errors
     ///
@@ -47,7 +47,21 @@ impl Echo {
         Self::start_by(context, inside, command.args(flags))
     }
 
-    /// The same by a command that has all flags but the one for metrics.
+    /// Like [`Echo::start`], with this limit of open files.
+    ///
+    /// # Errors
+    ///
+    /// As [`Echo::start`].
+    pub fn start_with_file_limit(context: &Context, limit: usize, flags: &[&str]) -> Result<Self> {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("ulimit -n {limit} && exec \"$@\""), "sh"])
+            .arg(context.binary())
+            .args(flags);
+        Self::start_by(context, &Inside::default(), &mut command)
+    }
+
+    /// Like [`Echo::start`], with a command that has all flags except `-metrics`.
     ///
     /// # Errors
     ///
@@ -59,50 +73,48 @@ impl Echo {
         };
         command.arg(format!("-metrics={}", metrics.address));
         let mut process = Process::spawn(context, "tcp-echo-metrics", command)?;
-        let (started, _) = wait::until("an answer at /-/healthy", START, || {
+        let (started, _) = wait::until("a response from /-/healthy", START, || {
             if let Some(status) = process.ended() {
                 return Some(Err(status));
             }
             metrics.get("/-/healthy").ok().map(Ok)
         })?;
         if let Err(status) = started {
-            bail!("tcp-echo-metrics ended: {status}");
+            bail!("tcp-echo-metrics exited: {status}");
         }
         Ok(Self { process, metrics })
     }
 
-    /// Its metrics.
+    /// Scrapes its metrics.
     ///
     /// # Errors
     ///
-    /// If it does not answer, or not in the text format.
+    /// As [`Endpoint::scrape`].
     pub fn scrape(&self) -> Result<Scrape> {
-        Scrape::parse(&self.metrics.get("/metrics")?)
+        self.metrics.scrape()
     }
 
-    /// Waits until a scrape satisfies `look`; returns it and how long that took.
+    /// Waits until a scrape satisfies `predicate`; returns the scrape and the time it took.
     ///
     /// # Errors
     ///
-    /// If none does within `limit`.
+    /// As [`Endpoint::until`].
     pub fn until(
         &self,
         what: &str,
         limit: Duration,
-        look: impl Fn(&Scrape) -> bool,
+        predicate: impl Fn(&Scrape) -> bool,
     ) -> Result<(Scrape, Duration)> {
-        wait::until(what, limit, || {
-            self.scrape().ok().filter(|scrape| look(scrape))
-        })
+        self.metrics.until(what, limit, predicate)
     }
 
-    /// Ends it by this signal; returns how long that took.
+    /// Sends this signal and waits for the exit; returns the time it took.
     ///
     /// # Errors
     ///
-    /// If it has ended before, takes longer than a second, or has a status other than 0.
+    /// If it exited earlier, takes longer than a second, or its status is not 0.
     pub fn end_by(mut self, signal: Signal) -> Result<Duration> {
-        ensure!(self.process.ended().is_none(), "it has ended by itself");
+        ensure!(self.process.ended().is_none(), "exited before the signal");
         self.process.signal(signal)?;
         let (status, took) = self
             .process
@@ -113,7 +125,23 @@ impl Echo {
     }
 }
 
-/// `SIGTERM` or `SIGINT`.
+/// Runs the binary with these flags until it exits; returns its exit code and output.
+///
+/// # Errors
+///
+/// If it does not exit within `limit`.
+pub fn run_to_exit(
+    context: &Context,
+    flags: &[&str],
+    limit: Duration,
+) -> Result<(Option<i32>, String)> {
+    let mut command = Command::new(context.binary());
+    let mut process = Process::spawn(context, "tcp-echo-metrics", command.args(flags))?;
+    let (status, _) = process.wait(limit)?;
+    Ok((status.code(), process.log()))
+}
+
+/// Returns `SIGTERM` or `SIGINT`.
 pub fn signal_name(signal: Signal) -> &'static str {
     if signal == Signal::TERM {
         "SIGTERM"
@@ -126,18 +154,33 @@ pub fn signal_name(signal: Signal) -> &'static str {
 pub struct EchoServer {
     /// The running binary.
     pub echo: Echo,
-    /// Where it echoes.
+    /// The address that it listens on.
     pub address: SocketAddr,
 }
 
 impl EchoServer {
-    /// Starts it on a free port, with these flags besides.
+    /// Starts it on a free port, with these flags added.
     ///
     /// # Errors
     ///
     /// As [`Echo::start`].
     pub fn start(context: &Context, flags: &[&str]) -> Result<Self> {
-        let address = ports::free()?;
+        Self::start_at(context, ports::free()?, flags)
+    }
+
+    /// Starts it on a free port of all addresses, without limits of connections. With several
+    /// addresses, clients have more ephemeral ports.
+    ///
+    /// # Errors
+    ///
+    /// As [`Echo::start`].
+    pub fn start_unlimited(context: &Context) -> Result<Self> {
+        let address = (Ipv4Addr::UNSPECIFIED, ports::free()?.port()).into();
+        let flags = ["-max-connections=0", "-max-connections-per-ip=0"];
+        Self::start_at(context, address, &flags)
+    }
+
+    fn start_at(context: &Context, address: SocketAddr, flags: &[&str]) -> Result<Self> {
         let listen = format!("-listen={address}");
         let flags = [&["-mode=server", &listen], flags].concat();
         Ok(Self {

@@ -1,10 +1,10 @@
-//! The text format of Prometheus, parsed into a map.
+//! A parser for the Prometheus text format.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 
-/// Names and values of labels.
+/// Label names and values.
 pub type Labels = BTreeMap<String, String>;
 
 /// One scrape.
@@ -19,7 +19,7 @@ impl Scrape {
     ///
     /// # Errors
     ///
-    /// If a line is not of the format, or a series comes twice.
+    /// If a line is malformed, or a series occurs twice.
     pub fn parse(text: &str) -> Result<Self> {
         let mut scrape = Self::default();
         for line in text.lines().filter(|line| !line.is_empty()) {
@@ -32,13 +32,13 @@ impl Scrape {
             }
             let (key, value) = sample(line).with_context(|| line.to_owned())?;
             if scrape.samples.insert(key, value).is_some() {
-                bail!("the same series twice: {line}");
+                bail!("duplicate series: {line}");
             }
         }
         Ok(scrape)
     }
 
-    /// The one sample of this name that has at least these labels.
+    /// Returns the only sample of this name that has at least these labels.
     ///
     /// # Errors
     ///
@@ -52,12 +52,12 @@ impl Scrape {
         }
     }
 
-    /// The sum of all samples of this name that have at least these labels; 0 without any.
+    /// Returns the sum of all samples of this name that have at least these labels; 0 if there are none.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.matching(name, labels).map(|(_, value)| value).sum()
     }
 
-    /// Samples of this name that have at least these labels.
+    /// Returns the samples of this name that have at least these labels.
     pub fn matching<'a>(
         &'a self,
         name: &'a str,
@@ -74,19 +74,19 @@ impl Scrape {
             .map(|((_, labels), value)| (labels, *value))
     }
 
-    /// Keeps the samples for whose name and labels `keep` returns true.
+    /// Keeps only the samples for which `keep` returns true.
     pub fn retain(&mut self, keep: impl Fn(&str, &Labels) -> bool) {
         self.samples.retain(|(name, labels), _| keep(name, labels));
     }
 
-    /// All samples: name, labels, value.
+    /// Returns all samples: name, labels, value.
     pub fn all(&self) -> impl Iterator<Item = (&str, &Labels, f64)> {
         self.samples
             .iter()
             .map(|((name, labels), value)| (&**name, labels, *value))
     }
 
-    /// The type of a metric, such as `counter`.
+    /// Returns the type of a metric, such as `counter`.
     pub fn kind(&self, name: &str) -> Option<&str> {
         self.types.get(name).map(String::as_str)
     }
@@ -100,11 +100,11 @@ fn sample(line: &str) -> Result<((String, Labels), f64)> {
         None => (Labels::new(), rest),
     };
     let value = rest.split_whitespace().next().context("no value")?;
-    // Rust reads NaN, +Inf and -Inf as Prometheus writes them.
+    // Rust parses NaN, +Inf and -Inf in the spelling that Prometheus uses.
     Ok(((name.to_owned(), labels), value.parse()?))
 }
 
-/// Labels up to and with the closing brace, and what follows.
+/// Parses labels up to and including the closing brace; returns them and the rest.
 fn labels(mut rest: &str) -> Result<(Labels, &str)> {
     let mut labels = Labels::new();
     loop {
@@ -112,14 +112,14 @@ fn labels(mut rest: &str) -> Result<(Labels, &str)> {
         if let Some(rest) = rest.strip_prefix('}') {
             return Ok((labels, rest));
         }
-        let (name, quoted) = rest.split_once("=\"").context("a label without a value")?;
+        let (name, quoted) = rest.split_once("=\"").context("label without a value")?;
         let (value, end) = unquote(quoted)?;
         labels.insert(name.to_owned(), value);
         rest = &quoted[end..];
     }
 }
 
-/// The text up to the closing quote, and where what follows it begins.
+/// Returns the text up to the closing quote, unescaped, and the offset after the quote.
 fn unquote(quoted: &str) -> Result<(String, usize)> {
     let mut value = String::new();
     let mut chars = quoted.char_indices();
@@ -129,12 +129,12 @@ fn unquote(quoted: &str) -> Result<(String, usize)> {
             '\\' => match chars.next() {
                 Some((_, 'n')) => value.push('\n'),
                 Some((_, escaped @ ('\\' | '"'))) => value.push(escaped),
-                _ => bail!("an unknown escape"),
+                _ => bail!("unknown escape"),
             },
             _ => value.push(c),
         }
     }
-    bail!("a value without its closing quote")
+    bail!("missing closing quote")
 }
 
 #[cfg(test)]
@@ -171,7 +171,7 @@ small 2.5e-05
     }
 
     #[test]
-    fn what_is_not_there_or_not_one_is_an_error() {
+    fn a_missing_or_ambiguous_sample_is_an_error() {
         let scrape = Scrape::parse(TEXT).unwrap();
         assert!(scrape.get("sent_total", &[]).is_err());
         assert!(scrape.get("sent_total", &[("target", "c")]).is_err());
@@ -180,7 +180,7 @@ small 2.5e-05
     }
 
     #[test]
-    fn escapes_are_undone() {
+    fn escapes_are_decoded() {
         let scrape = Scrape::parse(TEXT).unwrap();
         let (labels, value) = scrape.matching("strange", &[]).next().unwrap();
         assert_eq!(labels["path"], "C:\\a\n\"b\", {c}");
@@ -189,7 +189,7 @@ small 2.5e-05
     }
 
     #[test]
-    fn broken_lines_are_refused() {
+    fn malformed_lines_are_rejected() {
         for line in [
             "a",
             "a{",

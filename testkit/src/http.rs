@@ -1,4 +1,4 @@
-//! As much of an HTTP client as a scrape needs.
+//! A minimal HTTP client, sufficient for scrapes.
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
@@ -7,42 +7,42 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-/// How long a connection, or a pause in a response, may take.
+/// The timeout for connecting and for each read.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// A response with its whole body.
+/// A complete response.
 #[derive(Debug)]
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// Names are in lower case.
+    /// Header names are in lower case.
     headers: Vec<(String, String)>,
-    /// The body, as it was sent.
+    /// The body.
     pub body: Vec<u8>,
 }
 
 impl Response {
-    /// The header of this name, which is in lower case; empty without one.
+    /// Returns the header of this lower-case name, or an empty string.
     pub fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(found, _)| found == name);
         found.map_or("", |(_, value)| value)
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     ///
     /// # Errors
     ///
     /// If it is not UTF-8.
     pub fn text(&self) -> Result<&str> {
-        str::from_utf8(&self.body).context("a body that is not UTF-8")
+        str::from_utf8(&self.body).context("the body is not UTF-8")
     }
 }
 
-/// The body of the response to a GET.
+/// Sends a GET request and returns the body of the response.
 ///
 /// # Errors
 ///
-/// If the response is not 200, not UTF-8, or does not come.
+/// If there is no response, or it is not 200 or not UTF-8.
 pub fn get(address: SocketAddr, path: &str) -> Result<String> {
     let response = request(address, "GET", path, &[])?;
     if response.status != 200 {
@@ -51,11 +51,11 @@ pub fn get(address: SocketAddr, path: &str) -> Result<String> {
     Ok(response.text()?.to_owned())
 }
 
-/// Sends one request on a connection of its own.
+/// Sends one request over a new connection.
 ///
 /// # Errors
 ///
-/// If there is no connection, or no whole response.
+/// If the connection fails, or the response is incomplete.
 pub fn request(
     address: SocketAddr,
     method: &str,
@@ -65,23 +65,23 @@ pub fn request(
     exchange(connect(address)?, method, path, headers)
 }
 
-/// A connection whose reads time out after some seconds.
+/// Connects, with a timeout for each read.
 ///
 /// # Errors
 ///
-/// If nobody listens there.
+/// If the connection fails.
 pub fn connect(address: SocketAddr) -> Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&address, LIMIT)?;
     stream.set_read_timeout(Some(LIMIT))?;
     Ok(stream)
 }
 
-/// Sends one request over `stream` and reads the response. By HTTP/1.0 the body ends with
-/// the connection, and is never chunked.
+/// Sends one request over `stream` and reads the response. The request is HTTP/1.0, so the body
+/// ends with the connection and is never chunked.
 ///
 /// # Errors
 ///
-/// If the stream fails or times out, or what was read is not a response.
+/// If the stream fails or times out, or the response is malformed.
 pub fn exchange(
     mut stream: TcpStream,
     method: &str,
@@ -115,7 +115,7 @@ fn parse(mut bytes: Vec<u8>) -> Result<Response> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    // In place: the metrics of many targets are megabytes.
+    // In place, since the metrics of many targets are megabytes.
     bytes.drain(..end + 4);
     Ok(Response {
         status,
@@ -129,7 +129,7 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn a_response_is_taken_apart() {
+    fn a_response_is_parsed() {
         let response =
             parse(b"HTTP/1.1 404 Not Found\r\nContent-Type: a/b; c\r\n\r\n\r\n\r\nx".to_vec())
                 .unwrap();

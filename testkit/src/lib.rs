@@ -1,11 +1,12 @@
-//! What the tests, benches and `xtask` of this workspace share: running programs, waiting,
-//! HTTP requests, reading metrics; on Linux also network namespaces, relays and whole systems.
+//! Helpers shared by the tests, benches and `xtask` of this workspace: running programs, waiting,
+//! HTTP requests and parsing metrics; on Linux also network namespaces, relays and containers.
 //!
 //! Failures are errors, not panics, so that a caller can add its logs to them.
 #![forbid(unsafe_code)]
 
 pub mod context;
 pub mod exposition;
+pub mod files;
 pub mod http;
 pub mod ports;
 pub mod report;

@@ -1,4 +1,4 @@
-//! A container with a minimal Debian that systemd boots.
+//! A container with a minimal Debian, booted by systemd.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::skip::skip;
 use crate::tools::Tool;
 use crate::wait;
 
-/// The programs that it takes.
+/// The programs required to create and run a container.
 pub const TOOLS: &[Tool] = &[
     ("debootstrap", "debootstrap"),
     ("systemd-nspawn", "systemd-container"),
@@ -28,19 +28,19 @@ pub const TOOLS: &[Tool] = &[
 ];
 
 const RELEASE: &str = "bookworm";
-/// The packages that it needs to boot.
-const ITS_OWN: &[&str] = &["systemd", "systemd-sysv", "dbus"];
-/// The limit for the download of its packages.
+/// The packages required to boot.
+const BASE_PACKAGES: &[&str] = &["systemd", "systemd-sysv", "dbus"];
+/// The time limit for downloading the packages.
 const FETCH: Duration = Duration::from_secs(300);
-/// The limit until all of its units run.
+/// The time limit until all units run.
 const BOOT: Duration = Duration::from_secs(60);
-/// The limit for a command in it, in seconds.
+/// The time limit for a command in the container, in seconds.
 const COMMAND: &str = "30";
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
-/// The path of the binary in it.
+/// The path of the binary in the container.
 pub const BINARY: &str = "/usr/local/bin/tcp-echo-metrics";
 
-/// A running container. It ends when dropped, and its changes are lost.
+/// A running container. Dropping it stops it and discards its changes.
 pub struct Machine {
     process: Process,
     /// Its init process.
@@ -49,17 +49,17 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Boots it, with the binary in it and a network namespace of its own.
+    /// Boots a container with the binary, in a new network namespace.
     ///
     /// # Errors
     ///
-    /// If the system can't be made or does not boot; a skip if Debian's packages can't be
+    /// If the container can't be created or does not boot; a skip if the Debian packages can't be
     /// downloaded.
     pub fn boot(context: &Context) -> Result<Self> {
         Self::boot_with(context, &[])
     }
 
-    /// The same with these Debian packages installed.
+    /// Like [`Machine::boot`], with these Debian packages installed.
     ///
     /// # Errors
     ///
@@ -80,18 +80,18 @@ impl Machine {
             ))
             .arg(format!("--directory={}", system.display()))
             .arg(format!("--bind-ro={}:/binary", context.binary().display()));
-        let process = Process::spawn(context, "machine", &mut command)?;
+        let process = Process::spawn(context, "container", &mut command)?;
         let children = format!("/proc/{0}/task/{0}/children", process.id());
         let mut machine = Self {
             process,
             leader: 0,
             namespace,
         };
-        wait::until("a running machine", BOOT, || {
+        wait::until("a running container", BOOT, || {
             if let Some(status) = machine.process.ended() {
                 return Some(Err(status));
             }
-            // The first child of nspawn sets the machine up and ends soon.
+            // The first child of nspawn sets up the container and exits soon.
             let children = fs::read_to_string(&children).ok()?;
             machine.leader = children.split_whitespace().next()?.parse().ok()?;
             let state = machine.output("systemctl", &["is-system-running"]).ok()?;
@@ -99,12 +99,12 @@ impl Machine {
             (state == "running").then_some(Ok(()))
         })?
         .0
-        .map_err(|status| anyhow::anyhow!("the machine ended: {status}"))?;
+        .map_err(|status| anyhow::anyhow!("the container exited: {status}"))?;
         machine.run("cp", &["/binary", BINARY])?;
         Ok(machine)
     }
 
-    /// Runs a program in it; returns its output, whatever its status.
+    /// Runs a program in the container; returns its output and status.
     ///
     /// # Errors
     ///
@@ -124,7 +124,7 @@ impl Machine {
             .context("nsenter")
     }
 
-    /// Runs a program that has to succeed; returns its standard output.
+    /// Runs a program in the container and returns its standard output.
     ///
     /// # Errors
     ///
@@ -139,14 +139,14 @@ impl Machine {
         Ok(text)
     }
 
-    /// Copies a file into it.
+    /// Copies a file into the container.
     ///
     /// # Errors
     ///
-    /// If it can't be copied.
+    /// If the file can't be copied.
     pub fn put(&self, file: &Path, to: &str) -> Result<()> {
-        let there = format!("/proc/{}/root{to}", self.leader);
-        fs::copy(file, &there).with_context(|| format!("{} to {to}", file.display()))?;
+        let destination = format!("/proc/{}/root{to}", self.leader);
+        fs::copy(file, &destination).with_context(|| format!("{} to {to}", file.display()))?;
         Ok(())
     }
 
@@ -159,11 +159,11 @@ impl Machine {
         self.run(BINARY, flags)
     }
 
-    /// Runs the binary with flags that it refuses; returns its standard error.
+    /// Runs the binary with invalid flags; returns its standard error.
     ///
     /// # Errors
     ///
-    /// If its status is another one.
+    /// If its exit status is not `status`.
     pub fn refused(&self, flags: &[&str], status: i32) -> Result<String> {
         let output = self.output(BINARY, flags)?;
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -176,7 +176,7 @@ impl Machine {
         Ok(error)
     }
 
-    /// A property of a unit.
+    /// Returns a property of a systemd unit.
     ///
     /// # Errors
     ///
@@ -187,7 +187,7 @@ impl Machine {
         Ok(text.trim().to_owned())
     }
 
-    /// The process id, in the machine, of a service's main process; 0 without one.
+    /// Returns the PID, in the container, of a service's main process; 0 if it does not run.
     ///
     /// # Errors
     ///
@@ -196,7 +196,7 @@ impl Machine {
         Ok(self.property(unit, "MainPID")?.parse()?)
     }
 
-    /// A port of its loopback.
+    /// Returns the endpoint at a port of the container's loopback address.
     pub fn endpoint(&self, port: u16) -> Endpoint {
         Endpoint {
             address: ([127, 0, 0, 1], port).into(),
@@ -204,16 +204,16 @@ impl Machine {
         }
     }
 
-    /// The metrics at a port of its loopback.
+    /// Scrapes the metrics at a port of the container's loopback address.
     ///
     /// # Errors
     ///
-    /// If nothing answers there.
+    /// If the endpoint does not answer.
     pub fn scrape(&self, port: u16) -> Result<Scrape> {
-        Scrape::parse(&self.endpoint(port).get("/metrics")?)
+        self.endpoint(port).scrape()
     }
 
-    /// All paths at which a service could leave files.
+    /// Lists all files in the folders to which a service could write.
     ///
     /// # Errors
     ///
@@ -240,7 +240,7 @@ impl Machine {
         Ok(paths.join("\n"))
     }
 
-    /// A service's log, without times.
+    /// Returns a service's log without timestamps.
     ///
     /// # Errors
     ///
@@ -257,10 +257,10 @@ impl Drop for Machine {
     fn drop(&mut self) {
         let leader = i32::try_from(self.leader).ok().and_then(Pid::from_raw);
         if let Some(leader) = leader {
-            // When the init process of a PID namespace ends, all others do.
+            // When the init process of a PID namespace exits, the kernel kills all others.
             let _ = kill_process(leader, Signal::KILL);
         }
-        // nspawn then ends by itself and removes its mounts; else it is killed.
+        // nspawn then removes its mounts and exits; otherwise it is killed.
         for _ in 0..200 {
             if self.process.ended().is_some() {
                 return;
@@ -270,24 +270,24 @@ impl Drop for Machine {
     }
 }
 
-/// The folder of a system with these packages, made once and kept in the target folder.
+/// Returns the root folder of a system with these packages, created once and kept in the target folder.
 fn system(packages: &[&str]) -> Result<PathBuf> {
     let folder = target_dir().join("e2e");
     fs::create_dir_all(&folder)?;
     let name = [&[RELEASE], packages].concat().join("-");
     let system = folder.join(&name);
-    // Two tests at once would both make it.
+    // Concurrent tests must not create it twice.
     let lock = File::create(folder.join("lock"))?;
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)?;
     if !system.exists() {
         let unfinished = folder.join(format!("{name}.unfinished"));
-        make(&unfinished, packages)?;
+        create(&unfinished, packages)?;
         fs::rename(&unfinished, &system)?;
     }
     Ok(system)
 }
 
-fn make(folder: &Path, packages: &[&str]) -> Result<()> {
+fn create(folder: &Path, packages: &[&str]) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
@@ -295,7 +295,7 @@ fn make(folder: &Path, packages: &[&str]) -> Result<()> {
     command
         .arg(format!(
             "--include={}",
-            [ITS_OWN, packages].concat().join(",")
+            [BASE_PACKAGES, packages].concat().join(",")
         ))
         .arg(RELEASE)
         .arg(folder);

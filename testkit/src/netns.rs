@@ -1,4 +1,4 @@
-//! Network namespaces. They are removed however a test ends.
+//! Network namespaces, removed when a test ends, even if it was killed.
 
 use std::fs::{self, File};
 use std::os::fd::AsFd as _;
@@ -12,18 +12,18 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::shell::{output, program};
 
-/// The prefix of all names; the process id follows.
+/// The prefix of all names, followed by the process ID.
 const PREFIX: &str = "tcpecho";
 const NAMED: &str = "/run/netns";
-/// `ip netns exec` mounts the files in here over those of /etc.
+/// `ip netns exec` mounts the files in this folder over those of /etc.
 const ETC: &str = "/etc/netns";
 
-/// Where something runs: in a namespace, or where this process is.
+/// The network namespace in which something runs; by default that of this process.
 #[derive(Clone, Debug, Default)]
 pub struct Inside(Option<String>);
 
 impl Inside {
-    /// A command that runs there.
+    /// Creates a command that runs in the namespace.
     pub fn command(&self, binary: &Path) -> Command {
         match &self.0 {
             None => Command::new(binary),
@@ -35,17 +35,17 @@ impl Inside {
         }
     }
 
-    /// Runs `act` there: sockets that it opens stay in the namespace.
+    /// Runs `act` in the namespace. Sockets that it opens stay in the namespace.
     ///
     /// # Errors
     ///
-    /// If the namespace is gone, or `act` panics.
+    /// If the namespace was removed, or `act` panics.
     pub fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
         let Some(name) = &self.0 else {
             return Ok(act());
         };
         let file = File::open(Path::new(NAMED).join(name)).context("namespace")?;
-        // A thread of its own, since a thread can't go back.
+        // In a new thread, since a thread can't leave the namespace again.
         thread::scope(|scope| {
             scope
                 .spawn(|| -> Result<T> {
@@ -53,21 +53,21 @@ impl Inside {
                     Ok(act())
                 })
                 .join()
-                .map_err(|_| anyhow!("panicked in a namespace"))?
+                .map_err(|_| anyhow!("panic in a namespace"))?
         })
     }
 }
 
-/// A new namespace with loopback up, removed when dropped.
+/// A network namespace with the loopback interface up, removed when dropped.
 #[derive(Debug)]
 pub struct Namespace(String);
 
 impl Namespace {
-    /// Creates one.
+    /// Creates a namespace.
     ///
     /// # Errors
     ///
-    /// If `ip` fails: it needs root.
+    /// If `ip` fails: root is required.
     pub fn new() -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -78,22 +78,22 @@ impl Namespace {
         Ok(namespace)
     }
 
-    /// Its name, as `ip netns` takes it.
+    /// Returns the name, as used by `ip netns`.
     pub fn name(&self) -> &str {
         &self.0
     }
 
-    /// The file that represents it.
+    /// Returns the path of the file that represents the namespace.
     pub fn path(&self) -> PathBuf {
         Path::new(NAMED).join(&self.0)
     }
 
-    /// Where programs and endpoints in it are.
+    /// Returns a handle to run programs and reach endpoints in the namespace.
     pub fn inside(&self) -> Inside {
         Inside(Some(self.0.clone()))
     }
 
-    /// Runs `ip` with these arguments in it.
+    /// Runs `ip` with these arguments in the namespace.
     ///
     /// # Errors
     ///
@@ -102,7 +102,7 @@ impl Namespace {
         ip(&[&["-n", &self.0], arguments].concat())
     }
 
-    /// Runs an nftables script in it; returns what `nft` prints.
+    /// Runs an nftables script in the namespace; returns the output of `nft`.
     ///
     /// # Errors
     ///
@@ -114,7 +114,7 @@ impl Namespace {
         ))
     }
 
-    /// Sets the nameserver of the programs in it.
+    /// Sets the nameserver for programs in the namespace.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl Namespace {
         self.resolv_conf(&format!("nameserver {address}\n"))
     }
 
-    /// Sets the resolv.conf of the programs in it, those that already run included.
+    /// Sets the resolv.conf for programs in the namespace, including those already running.
     ///
     /// # Errors
     ///
@@ -145,7 +145,7 @@ impl Drop for Namespace {
     }
 }
 
-/// Two namespaces with a link between them.
+/// Two namespaces connected by a link.
 pub struct Pair {
     /// The one at [`CLIENT`].
     pub client: Namespace,
@@ -153,19 +153,19 @@ pub struct Pair {
     pub server: Namespace,
 }
 
-/// The client's address, which exists in its namespace only.
+/// The client's address, which exists only in its namespace.
 pub const CLIENT: &str = "10.99.0.1";
-/// The server's address, which exists in its namespace only.
+/// The server's address, which exists only in its namespace.
 pub const SERVER: &str = "10.99.0.2";
-/// The name of the link at either end.
+/// The name of the link at both ends.
 pub const LINK: &str = "veth0";
 
 impl Pair {
-    /// Creates both and the link.
+    /// Creates both namespaces and the link.
     ///
     /// # Errors
     ///
-    /// If `ip` fails: it needs root.
+    /// If `ip` fails: root is required.
     pub fn new() -> Result<Self> {
         let pair = Self {
             client: Namespace::new()?,
@@ -191,7 +191,7 @@ impl Pair {
     }
 }
 
-/// Removes the namespaces of processes that were killed.
+/// Removes the namespaces left by processes that were killed.
 pub fn sweep() {
     let Ok(entries) = fs::read_dir(NAMED) else {
         return;
@@ -208,7 +208,7 @@ pub fn sweep() {
 }
 
 fn remove(name: &str) {
-    // Either may be gone already.
+    // Either may have been removed already.
     let _ = ip(&["netns", "delete", name]);
     let _ = fs::remove_dir_all(Path::new(ETC).join(name));
 }

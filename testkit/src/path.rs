@@ -1,4 +1,4 @@
-//! A prober and its server, with a network between them that can be broken.
+//! A prober and a server, connected by a network into which faults can be injected.
 
 use anyhow::Result;
 
@@ -7,23 +7,23 @@ use crate::echo::Echo;
 use crate::netns::{Pair, SERVER};
 use crate::watch::Watch;
 
-/// A client in one namespace that probes a server in the other, and is scraped all the time.
+/// A client in one namespace that probes a server in the other and is scraped continuously.
 pub struct Path {
-    /// The two namespaces.
+    /// The two connected namespaces.
     pub pair: Pair,
     /// Scrapes the client.
     pub watch: Watch,
-    // Both run until this is dropped.
+    // Keep both running until this is dropped.
     _server: Echo,
     _client: Echo,
 }
 
 impl Path {
-    /// Starts both, the client with these flags besides its mode and target.
+    /// Starts both; the client with its mode, its target and these flags.
     ///
     /// # Errors
     ///
-    /// If the namespaces can't be made, or either program does not start.
+    /// If the namespaces can't be created, or either program does not start.
     pub fn probed(context: &Context, flags: &[&str]) -> Result<Self> {
         let pair = Pair::new()?;
         let (listen, target) = (

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 static USED: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
-/// A loopback address at which nothing listens. No process gets the same one twice.
+/// Returns a loopback address with a free port. A process never gets the same port twice.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! A program that is killed with its owner.
+//! A child process that is killed when dropped.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -11,14 +11,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::context::Context;
 use crate::wait;
 
-/// A running program. Both of its outputs go to a log; it is killed when dropped.
+/// A running program. Its standard output and standard error go to a log; it is killed when dropped.
 pub struct Process {
     child: Child,
     log: PathBuf,
 }
 
 impl Process {
-    /// Starts it, with a log of the test, which is shown when that fails.
+    /// Starts the program with a log in the test's context, which is shown if the test fails.
     ///
     /// # Errors
     ///
@@ -27,7 +27,7 @@ impl Process {
         Self::start(name, context.log(name), command)
     }
 
-    /// Starts it, with a log at this path.
+    /// Starts the program with a log at this path.
     ///
     /// # Errors
     ///
@@ -43,17 +43,17 @@ impl Process {
         Ok(Self { child, log })
     }
 
-    /// All that it has written to either output.
+    /// Returns everything that it wrote to standard output and standard error.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Its process id.
+    /// Returns the process ID.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Its status, if it has ended.
+    /// Returns the exit status, if the process has exited.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
@@ -62,28 +62,28 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// If it has ended.
+    /// If it has exited.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         let id = i32::try_from(self.child.id())?;
         let pid = Pid::from_raw(id).context("no such process")?;
         kill_process(pid, signal).context("kill")
     }
 
-    /// Waits for its end; returns the status and how long that took.
+    /// Waits for the exit; returns the status and the time it took.
     ///
     /// # Errors
     ///
-    /// If it has not ended within `limit`.
+    /// If it does not exit within `limit`.
     pub fn wait(&mut self, limit: Duration) -> Result<(ExitStatus, Duration)> {
         let id = self.child.id();
-        wait::until(&format!("end of process {id}"), limit, || self.ended())
+        wait::until(&format!("exit of process {id}"), limit, || self.ended())
     }
 
-    /// A field of /proc/PID/status in KiB, such as `VmRSS`.
+    /// Returns a field of /proc/PID/status in KiB, such as `VmRSS`.
     ///
     /// # Errors
     ///
-    /// If it has ended, or there is no such field.
+    /// If it has exited, or there is no such field.
     pub fn memory_kib(&self, field: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status
@@ -95,20 +95,20 @@ impl Process {
         Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 
-    /// How many file descriptors it has open, sockets included.
+    /// Returns the number of open file descriptors, including sockets.
     ///
     /// # Errors
     ///
-    /// If it has ended.
+    /// If it has exited.
     pub fn open_files(&self) -> Result<usize> {
         Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
     }
 
-    /// The processor time of its current threads, precise to nanoseconds.
+    /// Returns the CPU time of its current threads, in nanosecond resolution.
     ///
     /// # Errors
     ///
-    /// If it has ended.
+    /// If it has exited.
     pub fn cpu(&self) -> Result<Duration> {
         let mut ns = 0;
         for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
@@ -119,12 +119,12 @@ impl Process {
         Ok(Duration::from_nanos(ns))
     }
 
-    /// The processor time of all its threads, ended ones included, in clock ticks
+    /// Returns the CPU time of all its threads, including exited ones, in clock ticks
     /// (hundredths of a second).
     ///
     /// # Errors
     ///
-    /// If it has ended.
+    /// If it has exited.
     pub fn cpu_ticks(&self) -> Result<u64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         let (_, fields) = stat.rsplit_once(')').context("stat")?;
@@ -136,7 +136,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

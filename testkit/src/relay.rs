@@ -1,4 +1,4 @@
-//! A relay between a client and a server that delays, drops or breaks on request.
+//! A TCP relay that can delay, drop, close and reset.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,23 +10,23 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use socket2::SockRef;
 
-/// How often the accepting thread checks whether to end.
+/// The interval at which the accepting thread checks whether to stop.
 const TICK: Duration = Duration::from_millis(5);
 
-/// What a relay does with connections and bytes.
+/// How a relay treats connections and bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mode {
-    /// Forwards everything, replies after this delay.
+    /// Forwards everything, and delays the server's bytes by this duration.
     Pass(Duration),
     /// Reads everything and forwards nothing.
     Silent,
-    /// Accepts, and closes at once.
+    /// Accepts connections and closes them at once.
     Close,
-    /// Accepts, and resets at once.
+    /// Accepts connections and resets them at once.
     Reset,
 }
 
-/// Relays until dropped.
+/// A relay that runs until it is dropped.
 pub struct Relay {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -44,12 +44,12 @@ struct Shared {
 struct Connection {
     client: TcpStream,
     server: TcpStream,
-    /// The client is to see a reset, so no FIN may be sent.
+    /// Whether the client is to receive a reset, in which case no FIN may be sent.
     reset: AtomicBool,
 }
 
 impl Relay {
-    /// Listens at a free port, and forwards to `upstream`.
+    /// Listens on a free port and forwards to `upstream`.
     ///
     /// # Errors
     ///
@@ -70,17 +70,17 @@ impl Relay {
         Ok(relay)
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Connections accepted so far.
+    /// Returns the number of connections accepted so far.
     pub fn accepted(&self) -> u64 {
         self.shared.accepted.load(Ordering::Relaxed)
     }
 
-    /// Changes what it does from now on.
+    /// Changes the mode.
     pub fn set(&self, mode: Mode) {
         if let Ok(mut current) = self.shared.mode.lock() {
             *current = mode;
@@ -91,7 +91,7 @@ impl Relay {
     ///
     /// # Errors
     ///
-    /// If its port is taken by now.
+    /// If the port is in use.
     pub fn listen(&mut self) -> Result<()> {
         let listener = TcpListener::bind(self.address)?;
         listener.set_nonblocking(true)?;
@@ -105,7 +105,7 @@ impl Relay {
     pub fn refuse(&mut self) {
         self.shared.listening.store(false, Ordering::Relaxed);
         if let Some(listener) = self.listener.take() {
-            // It ends early only by a panic, which has a message of its own.
+            // A panic has already printed its message.
             let _ = listener.join();
         }
         self.reset();
@@ -141,11 +141,11 @@ impl Shared {
 }
 
 impl Connection {
-    /// A socket without linger time sends a reset when it is closed, which is when both
-    /// directions have dropped it.
+    /// Resets the client's connection. A socket with a linger time of zero sends a reset when it is
+    /// closed, which happens when both directions have dropped it.
     fn reset(&self) {
         self.reset.store(true, Ordering::Relaxed);
-        // A peer that is gone already needs no reset.
+        // The peer may have closed the connection already.
         let _ = SockRef::from(&self.client).set_linger(Some(Duration::ZERO));
         let _ = self.client.shutdown(Shutdown::Read);
         let _ = self.server.shutdown(Shutdown::Both);
@@ -153,7 +153,7 @@ impl Connection {
 
     fn close(&self) {
         if !self.reset.load(Ordering::Relaxed) {
-            // One that is gone already needs no end.
+            // Either may be closed already.
             let _ = self.client.shutdown(Shutdown::Both);
             let _ = self.server.shutdown(Shutdown::Both);
         }
@@ -173,14 +173,14 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
                 let _ = SockRef::from(&client).set_linger(Some(Duration::ZERO));
             }
             Mode::Pass(_) | Mode::Silent => {
-                // A peer that is gone by now finds out by itself.
+                // On an error the client's connection is closed.
                 let _ = serve(client, shared);
             }
         }
     }
 }
 
-/// Starts the two directions of a connection.
+/// Starts forwarding both directions of a connection.
 fn serve(client: TcpStream, shared: &Arc<Shared>) -> Result<()> {
     client.set_nonblocking(false)?;
     client.set_nodelay(true)?;
@@ -217,7 +217,7 @@ fn serve(client: TcpStream, shared: &Arc<Shared>) -> Result<()> {
     Ok(())
 }
 
-/// Forwards bytes, each after the delay that was set when it arrived.
+/// Forwards bytes, each after the delay in effect when it arrived.
 fn forward(mut from: &TcpStream, mut to: &TcpStream, shared: &Shared, delay: fn(Mode) -> Duration) {
     let (send, receive) = mpsc::channel::<(Instant, Vec<u8>)>();
     thread::scope(|scope| {

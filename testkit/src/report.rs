@@ -30,13 +30,13 @@ impl From<Result<()>> for Outcome {
     }
 }
 
-/// How many of the slowest entries are named at the end.
+/// The number of slowest entries listed at the end.
 const SLOWEST: usize = 10;
 
 struct Entry {
     name: String,
     outcome: Outcome,
-    /// Nothing for a test among others, which has no time of its own.
+    /// The duration; `None` for a single test of a test program.
     took: Option<Duration>,
 }
 
@@ -69,8 +69,8 @@ impl Report {
         let seconds = took.as_secs_f64();
         match &outcome {
             Outcome::Passed => println!("    ok: {name}, {seconds:.1} s"),
-            Outcome::Failed(why) => println!("    FAILED: {name}, {seconds:.1} s: {why}"),
-            Outcome::Skipped(why) => println!("    SKIPPED: {name}: {why}"),
+            Outcome::Failed(reason) => println!("    FAILED: {name}, {seconds:.1} s: {reason}"),
+            Outcome::Skipped(reason) => println!("    SKIPPED: {name}: {reason}"),
         }
         self.entries.push(Entry {
             name: name.to_owned(),
@@ -88,7 +88,7 @@ impl Report {
         });
     }
 
-    /// The entries that took longest, the longest first; none where all fit on a screen.
+    /// Returns the slowest entries in descending order, or none if the report is short.
     fn slowest(&self) -> Vec<&Entry> {
         let timed = self.entries.iter().filter(|entry| entry.took.is_some());
         let mut entries: Vec<&Entry> = timed.collect();
@@ -129,7 +129,7 @@ impl Report {
         }
         let slowest = self.slowest();
         if !slowest.is_empty() {
-            println!("\nthe slowest:");
+            println!("\nslowest:");
         }
         for entry in slowest {
             let seconds = entry.took.unwrap_or_default().as_secs_f64();
@@ -137,13 +137,13 @@ impl Report {
         }
         println!();
         for entry in &self.entries {
-            if let Outcome::Skipped(why) = &entry.outcome {
-                println!("!!! SKIPPED {}: {why}", entry.name);
+            if let Outcome::Skipped(reason) = &entry.outcome {
+                println!("!!! SKIPPED {}: {reason}", entry.name);
             }
         }
         for entry in &self.entries {
-            if let Outcome::Failed(why) = &entry.outcome {
-                println!("!!! FAILED {}: {why}", entry.name);
+            if let Outcome::Failed(reason) = &entry.outcome {
+                println!("!!! FAILED {}: {reason}", entry.name);
             }
         }
         println!("{passed} passed, {failed} failed, {skipped} skipped");
@@ -164,12 +164,12 @@ mod tests {
     use anyhow::{Context as _, anyhow};
 
     #[test]
-    fn the_slowest_are_named_where_there_are_many() {
+    fn long_reports_list_the_slowest() {
         let mut report = Report::new();
         for seconds in 0..20 {
             report.add("step", Outcome::Passed, Duration::from_secs(seconds));
         }
-        assert!(report.slowest().is_empty(), "all are on a screen");
+        assert!(report.slowest().is_empty(), "short report");
         report.add("last", Outcome::Passed, Duration::from_secs(12));
         let slowest = report
             .slowest()
@@ -183,10 +183,10 @@ mod tests {
     }
 
     #[test]
-    fn a_skip_is_no_failure() {
+    fn a_skip_is_not_a_failure() {
         let outcome = Outcome::from(skip("no network").context("outer"));
-        assert!(matches!(outcome, Outcome::Skipped(why) if why == "no network"));
+        assert!(matches!(outcome, Outcome::Skipped(reason) if reason == "no network"));
         let outcome = Outcome::from(Err(anyhow!("broken")));
-        assert!(matches!(outcome, Outcome::Failed(why) if why == "broken"));
+        assert!(matches!(outcome, Outcome::Failed(reason) if reason == "broken"));
     }
 }

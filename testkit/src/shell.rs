@@ -1,4 +1,4 @@
-//! Running other programs, and the folders of this workspace.
+//! Runs other programs, and finds the folders of this workspace.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-/// The limit for a build or a test run, on a slow machine.
+/// The time limit for a build or a test run on a slow machine.
 pub const LONG: Duration = Duration::from_secs(25 * 60);
-/// The limit for everything else.
+/// The time limit for everything else.
 pub const SHORT: Duration = Duration::from_secs(120);
 
-/// The workspace's root: the folder with Cargo.lock above the package that runs.
+/// Returns the workspace root: the folder with Cargo.lock above the running package.
 pub fn root() -> PathBuf {
-    // Set by cargo at run time; a program that is started by hand has the path of its build.
+    // Cargo sets this at run time; a program started by hand uses the path from its build.
     let package = env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     let root = package
@@ -24,13 +24,13 @@ pub fn root() -> PathBuf {
     root.map(Path::to_owned).unwrap_or(package)
 }
 
-/// The folder that cargo builds into.
+/// Returns cargo's target directory.
 pub fn target_dir() -> PathBuf {
     root().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
-/// `cargo` with these arguments, at the root, without the variables that cargo sets for
-/// this program: build scripts would see changes in them.
+/// Creates a `cargo` command in the workspace root, without the variables that cargo sets for
+/// this program, since a change in them would rerun build scripts.
 pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in env::vars_os() {
@@ -40,21 +40,21 @@ pub fn cargo(arguments: &[&str]) -> Command {
         }
     }
     if env::var_os("CI").is_some() {
-        // Nothing is built twice there, so incremental compilation only costs time.
+        // CI builds everything once, so incremental compilation only costs time.
         command.env("CARGO_INCREMENTAL", "0");
     }
     command.current_dir(root()).args(arguments);
     command
 }
 
-/// Any other program, at the root.
+/// Creates a command for any other program, in the workspace root.
 pub fn program(name: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(name);
     command.current_dir(root()).args(arguments);
     command
 }
 
-/// Whether a program of this name is in the path.
+/// Returns whether a program of this name is in `PATH`.
 pub fn has(name: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|folder| {
@@ -62,11 +62,11 @@ pub fn has(name: &str) -> bool {
     })
 }
 
-/// Prints the command and runs it; its output is shown.
+/// Prints the command and runs it; its output is inherited.
 ///
 /// # Errors
 ///
-/// If it does not start, fails, or takes longer than `limit`, after which it is killed.
+/// If it does not start, fails, or takes longer than `limit`; it is then killed.
 pub fn run(command: &mut Command, limit: Duration) -> Result<()> {
     println!("    $ {}", line(command));
     let child = command
@@ -84,7 +84,7 @@ pub fn run(command: &mut Command, limit: Duration) -> Result<()> {
 ///
 /// # Errors
 ///
-/// If it does not start or fails; the message has its standard error.
+/// If it does not start or fails; the message contains its standard error.
 pub fn output(command: &mut Command) -> Result<String> {
     let output = command
         .stdin(Stdio::null())
@@ -97,7 +97,7 @@ pub fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| line(command))
 }
 
-/// Waits for the end of `child`, and kills it and its children after `limit`.
+/// Waits for `child` to exit; after `limit`, kills it and its descendants.
 fn wait(mut child: Child, limit: Duration) -> Result<ExitStatus> {
     let deadline = Instant::now() + limit;
     loop {
@@ -108,7 +108,7 @@ fn wait(mut child: Child, limit: Duration) -> Result<ExitStatus> {
             kill_children(child.id());
             child.kill()?;
             child.wait()?;
-            bail!("not done after {} s", limit.as_secs());
+            bail!("timed out after {} s", limit.as_secs());
         }
         thread::sleep(Duration::from_millis(20));
     }
@@ -126,7 +126,7 @@ fn kill_children(parent: u32) {
         };
         kill_children(id.unsigned_abs());
         if let Some(pid) = rustix::process::Pid::from_raw(id) {
-            // One that is gone already needs no killing.
+            // It may have exited already.
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
     }
@@ -135,7 +135,7 @@ fn kill_children(parent: u32) {
 #[cfg(not(target_os = "linux"))]
 fn kill_children(_: u32) {}
 
-/// A command as one would type it.
+/// Formats a command as typed in a shell.
 fn line(command: &Command) -> String {
     let name = Path::new(command.get_program())
         .file_name()

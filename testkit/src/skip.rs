@@ -1,19 +1,19 @@
-//! A test that can't run here.
+//! Skipped tests and checks.
 
 use std::fmt;
 
 use anyhow::{Error, Result};
 
-/// The reason why a test or check did not run. It travels as an error, and is not a failure.
+/// The reason why a test or check was skipped. It is passed as an error, but is not a failure.
 #[derive(Debug)]
 pub struct Skip(String);
 
 impl Skip {
-    /// The reason, if this error is a skip.
+    /// Returns the reason, if this error is a skip.
     ///
     /// # Errors
     ///
-    /// The error itself, if it is a failure.
+    /// The error itself, if it is not a skip.
     pub fn reason(error: Error) -> Result<String> {
         error.downcast::<Self>().map(|skip| skip.0)
     }

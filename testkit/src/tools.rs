@@ -1,4 +1,4 @@
-//! Programs that tests need, from Debian's packages.
+//! Programs that tests need, installed from Debian packages.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,24 +10,24 @@ use rustix::process::geteuid;
 use crate::shell::{has, program, run};
 use crate::skip::skip;
 
-/// The name of a program, and Debian's package of it.
+/// The name of a program, and the Debian package that provides it.
 pub type Tool = (&'static str, &'static str);
 
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Where system programs are, which a user's path may leave out.
+/// Folders of system programs, which may be missing from a user's `PATH`.
 const SBIN: [&str; 2] = ["/usr/sbin", "/sbin"];
 
-/// Packages that may start a service on installation.
+/// Packages that may start a service on installation, and the service's name.
 const SERVICES: [(&str, &str); 2] = [("nginx-light", "nginx"), ("prometheus", "prometheus")];
 
-/// Installs the missing ones, by root on Debian.
+/// Installs the missing tools, as root on Debian.
 ///
 /// # Errors
 ///
-/// A skip if they can't be installed: each test names what is missing.
+/// A skip if they can't be installed; each test then reports its missing tools.
 pub fn install<'a>(tools: impl Iterator<Item = &'a Tool>) -> Result<()> {
-    let missing: BTreeSet<&Tool> = tools.filter(|tool| !is_there(tool.0)).collect();
+    let missing: BTreeSet<&Tool> = tools.filter(|tool| !is_installed(tool.0)).collect();
     let packages: BTreeSet<&str> = missing.iter().map(|tool| tool.1).collect();
     if packages.is_empty() {
         return Ok(());
@@ -35,12 +35,12 @@ pub fn install<'a>(tools: impl Iterator<Item = &'a Tool>) -> Result<()> {
     let list = packages.iter().copied().collect::<Vec<_>>().join(", ");
     if !has("apt-get") || !geteuid().is_root() {
         return skip(format!(
-            "missing, and installed only by root on Debian: {list}"
+            "missing, and only root on Debian can install them: {list}"
         ));
     }
     let apt = |arguments: &[&str]| {
         let mut command = program("apt-get", arguments);
-        // At this run level Debian's scripts start no service.
+        // At this run level, Debian's package scripts start no services.
         command
             .env("DEBIAN_FRONTEND", "noninteractive")
             .env("RUNLEVEL", "1");
@@ -77,22 +77,22 @@ fn stop_service(name: &str) {
     }
 }
 
-/// Whether a test that needs these tools, and root, can run here.
+/// Checks whether a test that needs these tools, and possibly root, can run.
 ///
 /// # Errors
 ///
-/// The reason why not.
+/// The reason why it can't run.
 pub fn usable(tools: &[Tool], root: bool) -> Result<(), String> {
     if root && !geteuid().is_root() {
         return Err("network namespaces need root".to_owned());
     }
-    match tools.iter().find(|tool| !is_there(tool.0)) {
+    match tools.iter().find(|tool| !is_installed(tool.0)) {
         Some((name, package)) => Err(format!("{name} is missing (Debian package {package})")),
         None => Ok(()),
     }
 }
 
-fn is_there(name: &str) -> bool {
+fn is_installed(name: &str) -> bool {
     has(name)
         || SBIN
             .iter()

@@ -1,26 +1,26 @@
-//! Waiting for something to become true, with a limit.
+//! Polls a condition until it holds or a time limit passes.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// The pause between two looks.
+/// The pause between two polls.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Waits until `look` returns a value; returns it and how long that took.
+/// Polls `poll` until it returns a value; returns the value and the time it took.
 ///
 /// # Errors
 ///
-/// If there is none within `limit`; the message names `what`.
+/// If there is no value within `limit`; the message starts with `what`.
 pub fn until<T>(
     what: &str,
     limit: Duration,
-    mut look: impl FnMut() -> Option<T>,
+    mut poll: impl FnMut() -> Option<T>,
 ) -> Result<(T, Duration)> {
     let wait = Wait::new(what, limit);
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = poll() {
             return Ok((found, wait.elapsed()));
         }
         wait.check()?;
@@ -28,20 +28,20 @@ pub fn until<T>(
     }
 }
 
-/// The same in an asynchronous test, which sleeps by tokio's timer.
+/// Like [`until`], for asynchronous tests: it sleeps with tokio's timer.
 ///
 /// # Errors
 ///
-/// If there is no value within `limit`; the message names `what`.
+/// If there is no value within `limit`; the message starts with `what`.
 #[cfg(feature = "tokio")]
 pub async fn until_async<T>(
     what: &str,
     limit: Duration,
-    mut look: impl FnMut() -> Option<T>,
+    mut poll: impl FnMut() -> Option<T>,
 ) -> Result<(T, Duration)> {
     let wait = Wait::new(what, limit);
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = poll() {
             return Ok((found, wait.elapsed()));
         }
         wait.check()?;
@@ -83,11 +83,11 @@ mod tests {
     use super::until;
 
     #[test]
-    fn it_looks_again_and_gives_up() {
-        let mut looks = 0;
-        let third = until("the third look", Duration::from_secs(10), || {
-            looks += 1;
-            (looks == 3).then_some(looks)
+    fn polling_repeats_until_the_limit() {
+        let mut polls = 0;
+        let third = until("the third poll", Duration::from_secs(10), || {
+            polls += 1;
+            (polls == 3).then_some(polls)
         });
         assert_eq!(third.unwrap().0, 3);
         let never: anyhow::Result<((), _)> = until("nothing", Duration::from_millis(10), || None);

@@ -1,4 +1,4 @@
-//! Scrapes all the time, and checks every scrape for what must always hold.
+//! Scrapes continuously and checks the invariants at every scrape.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,14 +11,14 @@ use crate::endpoint::Endpoint;
 use crate::exposition::Scrape;
 use crate::wait;
 
-/// Between two scrapes, so that the program under test gets some processor time too.
+/// The pause between two scrapes, which leaves CPU time to the program under test.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// The loss window in tests that wait for health, as set by `-window=50`.
+/// The loss window in tests that call [`Watch::healthy`], as set by `-window=50`.
 const WINDOW: f64 = 50.0;
 const HEALTHY: Duration = Duration::from_secs(10);
 
-/// A thread that scrapes one endpoint until it is dropped.
+/// A thread that scrapes one endpoint until this is dropped.
 pub struct Watch {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -29,19 +29,19 @@ struct Shared {
     stop: AtomicBool,
     scrapes: AtomicU64,
     last: Mutex<Option<Arc<Scrape>>>,
-    wrong: Mutex<Option<String>>,
+    violation: Mutex<Option<String>>,
 }
 
 impl Watch {
-    /// Starts to scrape.
+    /// Starts scraping.
     pub fn start(endpoint: Endpoint) -> Self {
         let shared = Arc::new(Shared::default());
         let own = Arc::clone(&shared);
         let thread = thread::spawn(move || {
             if let Err(error) = scrape_until_stopped(&endpoint, &own)
-                && let Ok(mut wrong) = own.wrong.lock()
+                && let Ok(mut violation) = own.violation.lock()
             {
-                *wrong = Some(format!("{error:#}"));
+                *violation = Some(format!("{error:#}"));
             }
         });
         Self {
@@ -50,20 +50,20 @@ impl Watch {
         }
     }
 
-    /// Waits until a scrape satisfies `look`; returns it and how long that took.
+    /// Waits until a scrape satisfies `predicate`; returns the scrape and the time it took.
     ///
     /// # Errors
     ///
-    /// If none does within `limit`, or a scrape was wrong.
+    /// If no scrape does within `limit`, or a check failed.
     pub fn until(
         &self,
         what: &str,
         limit: Duration,
-        look: impl Fn(&Scrape) -> bool,
+        predicate: impl Fn(&Scrape) -> bool,
     ) -> Result<(Arc<Scrape>, Duration)> {
         let found = wait::until(what, limit, || match self.last() {
             Err(error) => Some(Err(error)),
-            Ok(last) => last.filter(|scrape| look(scrape)).map(Ok),
+            Ok(last) => last.filter(|scrape| predicate(scrape)).map(Ok),
         });
         match found {
             Ok((scrape, took)) => Ok((scrape?, took)),
@@ -71,12 +71,12 @@ impl Watch {
         }
     }
 
-    /// Waits for as many replies as the loss window has slots, without a loss between them.
-    /// Slots that a busy machine overran are allowed.
+    /// Waits for as many consecutive replies as the loss window has slots. Slots that a busy machine
+    /// overran are allowed.
     ///
     /// # Errors
     ///
-    /// If there are none in time, or a scrape was wrong.
+    /// If there are none in time, or a check failed.
     pub fn healthy(&self) -> Result<Arc<Scrape>> {
         let mut since = self.now()?;
         let found = wait::until("a window without loss", HEALTHY, || {
@@ -102,26 +102,26 @@ impl Watch {
         }
     }
 
-    /// A scrape that began after this call.
+    /// Returns a scrape that began after this call.
     ///
     /// # Errors
     ///
-    /// If there is none in time, or a scrape was wrong.
+    /// If there is none in time, or a check failed.
     pub fn now(&self) -> Result<Arc<Scrape>> {
         let seen = self.shared.scrapes.load(Ordering::Acquire);
-        // The next may have begun already.
+        // The next scrape may have begun already.
         let fresh = || self.shared.scrapes.load(Ordering::Acquire) >= seen + 2;
         wait::until("a scrape", Duration::from_secs(5), || {
-            (fresh() || self.wrong().is_some()).then_some(())
+            (fresh() || self.violation().is_some()).then_some(())
         })?;
         self.last()?.ok_or_else(|| anyhow!("no scrape"))
     }
 
-    /// Stops; returns the number of scrapes.
+    /// Stops scraping; returns the number of scrapes.
     ///
     /// # Errors
     ///
-    /// If a scrape was wrong.
+    /// If a check failed.
     pub fn finish(mut self) -> Result<u64> {
         self.stop();
         self.last()?;
@@ -129,24 +129,24 @@ impl Watch {
     }
 
     fn last(&self) -> Result<Option<Arc<Scrape>>> {
-        if let Some(wrong) = self.wrong() {
+        if let Some(violation) = self.violation() {
             bail!(
-                "scrape {}: {wrong}",
+                "scrape {}: {violation}",
                 self.shared.scrapes.load(Ordering::Acquire)
             );
         }
         Ok(self.shared.last.lock().ok().and_then(|last| last.clone()))
     }
 
-    fn wrong(&self) -> Option<String> {
+    fn violation(&self) -> Option<String> {
         self.shared
-            .wrong
+            .violation
             .lock()
             .ok()
-            .and_then(|wrong| wrong.clone())
+            .and_then(|violation| violation.clone())
     }
 
-    /// The nonzero samples of the last scrape, for a message.
+    /// Formats the nonzero samples of the last scrape.
     fn summary(&self) -> String {
         let Ok(Some(last)) = self.last() else {
             return "none".to_owned();
@@ -182,7 +182,7 @@ fn scrape_until_stopped(endpoint: &Endpoint, shared: &Shared) -> Result<()> {
     while !shared.stop.load(Ordering::Relaxed) {
         let scrape = Scrape::parse(&endpoint.get("/metrics")?)?;
         check(&scrape)?;
-        no_counter_falls(&before, &scrape)?;
+        no_counter_decreases(&before, &scrape)?;
         if let Ok(mut last) = shared.last.lock() {
             *last = Some(Arc::new(scrape.clone()));
         }
@@ -193,7 +193,7 @@ fn scrape_until_stopped(endpoint: &Endpoint, shared: &Shared) -> Result<()> {
     Ok(())
 }
 
-/// Checks what holds for every target at every moment, such as the sum of sent probes.
+/// Checks the invariants of every target, such as sent = received + timeouts + in flight.
 ///
 /// # Errors
 ///
@@ -207,18 +207,18 @@ pub fn check(scrape: &Scrape) -> Result<()> {
         let timeouts = get("tcp_echo_timeouts_total")?;
         let in_flight = get("tcp_echo_in_flight")?;
         ensure!(
-            same(sent, received + timeouts + in_flight),
+            is_close(sent, received + timeouts + in_flight),
             "{target}: sent {sent} is not received {received} + timeouts {timeouts} + in flight {in_flight}"
         );
         let (ratio, percent) = (get("tcp_echo_loss_ratio")?, get("tcp_echo_loss_percent")?);
         ensure!(
-            (0.0..=1.0).contains(&ratio) && same(ratio * 100.0, percent),
+            (0.0..=1.0).contains(&ratio) && is_close(ratio * 100.0, percent),
             "{target}: loss of {ratio} and {percent} percent"
         );
         let late = get("tcp_echo_late_total")?;
         ensure!(
             late <= timeouts,
-            "{target}: {late} late of {timeouts} timed out"
+            "{target}: {late} late replies, but {timeouts} timeouts"
         );
         for (counter, histogram) in [
             ("received", "rtt_seconds"),
@@ -228,7 +228,7 @@ pub fn check(scrape: &Scrape) -> Result<()> {
             let counted = get(&format!("tcp_echo_{counter}_total"))?;
             let observed = get(&format!("tcp_echo_{histogram}_count"))?;
             ensure!(
-                same(counted, observed),
+                is_close(counted, observed),
                 "{target}: {counter} {counted}, but {observed} in {histogram}"
             );
         }
@@ -236,12 +236,12 @@ pub fn check(scrape: &Scrape) -> Result<()> {
     Ok(())
 }
 
-/// Checks that each counter of the earlier scrape is in the later one, and not lower.
+/// Checks that each counter of the earlier scrape is in the later one and did not decrease.
 ///
 /// # Errors
 ///
-/// The first counter that fell or is gone.
-pub fn no_counter_falls(before: &Scrape, after: &Scrape) -> Result<()> {
+/// The first counter that decreased or disappeared.
+pub fn no_counter_decreases(before: &Scrape, after: &Scrape) -> Result<()> {
     for (name, labels, value) in before.all() {
         let counts = ["_total", "_bucket", "_count"]
             .iter()
@@ -254,18 +254,21 @@ pub fn no_counter_falls(before: &Scrape, after: &Scrape) -> Result<()> {
             .map(|(name, value)| (&**name, &**value))
             .collect();
         let now = after.get(name, &wanted)?;
-        ensure!(now >= value, "{name}{labels:?} fell from {value} to {now}");
+        ensure!(
+            now >= value,
+            "{name}{labels:?} decreased from {value} to {now}"
+        );
     }
     Ok(())
 }
 
-fn same(a: f64, b: f64) -> bool {
+fn is_close(a: f64, b: f64) -> bool {
     (a - b).abs() < 1e-6
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Scrape, check, no_counter_falls};
+    use super::{Scrape, check, no_counter_decreases};
 
     fn scrape(received: u32, percent: &str) -> Scrape {
         let text = format!(
@@ -285,15 +288,15 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_sum_is_found() {
+    fn a_wrong_sum_is_detected() {
         check(&scrape(7, "25")).unwrap();
         assert!(check(&scrape(8, "25")).is_err());
         assert!(check(&scrape(7, "0.25")).is_err());
     }
 
     #[test]
-    fn a_falling_counter_is_found() {
-        no_counter_falls(&scrape(7, "25"), &scrape(8, "5")).unwrap();
-        assert!(no_counter_falls(&scrape(8, "25"), &scrape(7, "25")).is_err());
+    fn a_decreasing_counter_is_detected() {
+        no_counter_decreases(&scrape(7, "25"), &scrape(8, "5")).unwrap();
+        assert!(no_counter_decreases(&scrape(8, "25"), &scrape(7, "25")).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! The program under wine, in the place of Windows.
+//! Runs the Windows binary under Wine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,30 +9,30 @@ use anyhow::{Context as _, Result, ensure};
 use crate::shell::{self, has, program};
 use crate::skip::skip;
 
-/// Links for Windows, and compiles C for it.
+/// Compiles C and links for Windows.
 const MINGW: &str = "x86_64-w64-mingw32-gcc";
 const PACKAGES: &str = "gcc-mingw-w64-x86-64-win32 wine wine64";
 
-/// The limit for a command in it, in seconds: it is slow to start, most of all the first time.
+/// The time limit for a command, in seconds. Wine starts slowly, especially the first time.
 const LIMIT: &str = "60";
-/// The folder of the program, with a space in its name.
+/// The folder of the program; its path contains a space.
 const FOLDER: &str = "drive_c/Program Files/Echo";
 const PROGRAM: &str = r"C:\Program Files\Echo\tcp-echo-metrics.exe";
 const LOG: &str = "tcp-echo-metrics.log";
 
-/// A wine prefix; what runs in it ends when it is dropped.
+/// A Wine prefix; dropping it ends the processes in it.
 pub struct Wine(PathBuf);
 
 impl Wine {
-    /// Makes it at `prefix`, with this program in it.
+    /// Creates a prefix and copies this program into it.
     ///
     /// # Errors
     ///
-    /// If wine does not start; a skip without wine.
+    /// If Wine does not start; a skip if Wine or MinGW is missing.
     pub fn new(prefix: PathBuf, built: &Path) -> Result<Self> {
         if !has("wine") || !has(MINGW) {
             return skip(format!(
-                "no wine and {MINGW}; Debian's packages: {PACKAGES}"
+                "wine and {MINGW} are required (Debian packages {PACKAGES})"
             ));
         }
         let wine = Self(prefix);
@@ -40,7 +40,7 @@ impl Wine {
         let folder = wine.0.join(FOLDER);
         fs::create_dir_all(&folder)?;
         fs::copy(built, folder.join("tcp-echo-metrics.exe"))?;
-        missing_library(&folder)?;
+        write_missing_library(&folder)?;
         Ok(wine)
     }
 
@@ -60,7 +60,7 @@ impl Wine {
         self.environment(&mut limited).output().context("timeout")
     }
 
-    /// The program, without flags.
+    /// Returns a command for the program, without flags.
     pub fn program(&self) -> Command {
         let mut command = Command::new("wine");
         command.arg(PROGRAM);
@@ -72,39 +72,39 @@ impl Wine {
     ///
     /// # Errors
     ///
-    /// If its status is another one.
+    /// If its exit status is not `status`.
     pub fn echo(&self, flags: &[&str], status: i32) -> Result<String> {
         let output = self.output(Command::new("wine").arg(PROGRAM).args(flags))?;
-        let said = format!(
+        let text = format!(
             "{}{}",
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
         ensure!(
             output.status.code() == Some(status),
-            "{flags:?}: {}: {said}",
+            "{flags:?}: {}: {text}",
             output.status
         );
-        Ok(said)
+        Ok(text)
     }
 
-    /// Runs `sc`, the system's tool for services; returns its output.
+    /// Runs `sc`, the Windows service tool; returns its output.
     ///
     /// # Errors
     ///
     /// If it fails.
     pub fn sc(&self, arguments: &[&str]) -> Result<String> {
         let output = self.output(Command::new("wine").arg("sc").args(arguments))?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(
             output.status.success(),
-            "sc {arguments:?}: {}: {said}",
+            "sc {arguments:?}: {}: {text}",
             output.status
         );
-        Ok(said)
+        Ok(text)
     }
 
-    /// The log that the service writes beside its program.
+    /// Returns the log that the service writes next to its program.
     pub fn service_log(&self) -> String {
         let log = self.0.join(FOLDER).join(LOG);
         fs::read_to_string(log).unwrap_or_default()
@@ -113,7 +113,7 @@ impl Wine {
 
 impl Drop for Wine {
     fn drop(&mut self) {
-        // Ends everything in this prefix before its folder is removed.
+        // End all processes in this prefix before its folder is removed.
         let mut command = Command::new("wineserver");
         for argument in ["--kill", "--wait"] {
             let _ = self.environment(command.arg(argument)).status();
@@ -122,9 +122,9 @@ impl Drop for Wine {
     }
 }
 
-/// Makes a library that Windows 10 has and wine 8 lacks. The standard library gets random
+/// Compiles a library that Windows 10 has and Wine 8 lacks. The standard library gets random
 /// numbers from it.
-fn missing_library(folder: &Path) -> Result<()> {
+fn write_missing_library(folder: &Path) -> Result<()> {
     let source = folder.join("prng.c");
     fs::write(
         &source,

@@ -1,4 +1,4 @@
-//! The end-to-end scenarios, one file for each subject.
+//! The end-to-end scenarios, one file per subject.
 #![expect(
     clippy::float_cmp,
     reason = "counts are whole numbers, which a float holds exactly"
@@ -9,6 +9,7 @@ use crate::runner::Scenario;
 mod artifacts;
 mod blackhole;
 mod certificates;
+mod curl;
 mod dashboards;
 mod dead_targets;
 mod endpoint_limits;
@@ -43,7 +44,7 @@ mod targets;
 mod web_config;
 mod windows;
 
-/// All of them.
+/// Returns all scenarios.
 pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
     [
         prometheus::SCENARIOS,

@@ -1,17 +1,17 @@
-//! The program as its users run it: end to end with real peers, in a network that fails, and
-//! for a long time.
+//! End-to-end tests of the binary: scenarios with real peers, chaos (a network with injected
+//! faults), and soak (long runs).
 //!
 //! ```sh
-//! cargo test -p tcp-echo-e2e                # all of it
-//! cargo test -p tcp-echo-e2e -- flood       # scenarios by a part of their names
-//! cargo test -p tcp-echo-e2e --test chaos   # a network in which everything fails
-//! cargo test -p tcp-echo-e2e --test soak    # what takes weeks, in minutes
+//! cargo test -p tcp-echo-e2e                # everything
+//! cargo test -p tcp-echo-e2e -- flood       # scenarios whose names contain "flood"
+//! cargo test -p tcp-echo-e2e --test chaos   # a network with all kinds of faults
+//! cargo test -p tcp-echo-e2e --test soak    # weeks of load, in minutes
 //! ```
 //!
-//! All of it runs the release binary, which is built first, or the one that
-//! `TCP_ECHO_E2E_BINARY` names. Root on Debian installs the programs that a scenario needs; where
-//! something is missing, the scenario is ignored, with the reason. All of it is for Linux; on
-//! other systems there is nothing to run.
+//! The tests run the release binary, which is built first, or the binary in the environment
+//! variable `TCP_ECHO_E2E_BINARY`. As root on Debian, the programs that a scenario needs are
+//! installed; if something is missing, the scenario is ignored and the reason printed. The tests
+//! exist for Linux only.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -50,7 +50,7 @@ pub use elsewhere::{run_chaos, run_e2e, run_soak};
 mod elsewhere {
     use super::ExitCode;
 
-    /// There is nothing to run.
+    /// Runs no tests.
     pub fn run_e2e() -> ExitCode {
         let arguments = libtest_mimic::Arguments::from_args();
         libtest_mimic::run(&arguments, Vec::new()).exit_code()

@@ -1,4 +1,4 @@
-//! Runs scenarios as tests: most of them side by side, those that measure alone.
+//! Runs scenarios as tests: most of them in parallel, those that measure alone.
 
 use std::any::Any;
 use std::path::{Path, PathBuf};
@@ -16,25 +16,25 @@ use testkit::skip::Skip;
 use testkit::tools::{self, Tool};
 use testkit::{limits, netns};
 
-/// Names the binary to test, which is built otherwise.
+/// The environment variable with the path of the binary to test. Without it, the binary is built.
 const BINARY: &str = "TCP_ECHO_E2E_BINARY";
 
-/// They sleep most of the time, so more than there are cores.
+/// The number of test threads. Scenarios mostly sleep, so it may exceed the number of cores.
 const THREADS: usize = 4;
 
-/// One scenario: it returns an error where something is not as it should be.
+/// A scenario. `run` returns an error if the test fails.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
-    /// The programs that it needs.
+    /// The programs that it requires.
     pub(crate) tools: &'static [Tool],
-    /// Whether it needs root, as network namespaces do.
+    /// Whether it requires root, as network namespaces do.
     pub(crate) root: bool,
-    /// Whether others beside it would spoil its figures, or it theirs.
+    /// Whether it must not run in parallel with others, because it measures or causes load.
     pub(crate) alone: bool,
     pub(crate) run: fn(&Context) -> Result<()>,
 }
 
-/// A scenario that needs nothing and disturbs nobody.
+/// The defaults of a scenario: no requirements, may run in parallel.
 pub(crate) const PLAIN: Scenario = Scenario {
     name: "",
     tools: &[],
@@ -43,19 +43,19 @@ pub(crate) const PLAIN: Scenario = Scenario {
     run: |_| Ok(()),
 };
 
-/// Runs the scenarios that the arguments of this process choose, as libtest would.
+/// Runs the scenarios selected by the command line, with the arguments of libtest.
 pub(crate) fn run(scenarios: impl IntoIterator<Item = &'static Scenario>) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
     let mut scenarios: Vec<&Scenario> = scenarios.into_iter().collect();
-    // Those that wait for all others come last.
+    // Scenarios that run alone come last.
     scenarios.sort_by_key(|scenario| scenario.alone);
-    let is_chosen = |scenario: &&Scenario| {
+    let is_selected = |scenario: &&Scenario| {
         let trial = Trial::test(scenario.name, || Ok(()));
         !arguments.is_filtered_out(&trial)
     };
-    let chosen: Vec<&Scenario> = scenarios.iter().copied().filter(is_chosen).collect();
-    if arguments.list || chosen.is_empty() {
+    let selected: Vec<&Scenario> = scenarios.iter().copied().filter(is_selected).collect();
+    if arguments.list || selected.is_empty() {
         let trials = scenarios.iter().map(|one| Trial::test(one.name, || Ok(())));
         return libtest_mimic::run(&arguments, trials.collect()).exit_code();
     }
@@ -66,7 +66,7 @@ pub(crate) fn run(scenarios: impl IntoIterator<Item = &'static Scenario>) -> Exi
             return ExitCode::FAILURE;
         }
     };
-    if let Err(error) = tools::install(chosen.iter().flat_map(|scenario| scenario.tools)) {
+    if let Err(error) = tools::install(selected.iter().flat_map(|scenario| scenario.tools)) {
         eprintln!("{error:#}");
     }
     limits::raise_open_files();
@@ -93,13 +93,13 @@ pub(crate) fn run(scenarios: impl IntoIterator<Item = &'static Scenario>) -> Exi
 /// The binary under test.
 struct Binary {
     path: PathBuf,
-    /// Its folder, if it was copied.
+    /// The folder of the copy, if there is one.
     _folder: Option<TempDir>,
 }
 
 impl Binary {
-    /// The one that the environment names, else the release build. That is copied: another
-    /// build may replace it while the scenarios run.
+    /// Returns the binary from the environment, or else builds the release binary and copies it, since
+    /// another build may replace it while the scenarios run.
     fn get() -> Result<Self> {
         if let Some(path) = env::var_os(BINARY) {
             let path = fs::canonicalize(&path)
@@ -122,8 +122,7 @@ impl Binary {
     }
 }
 
-/// Runs a scenario and prints its notes; where it fails, the ends of its logs are in the
-/// message.
+/// Runs a scenario and prints its notes; on failure, the message contains the ends of its logs.
 fn run_one(scenario: &Scenario, binary: &Path) -> Result<Completion, Failed> {
     let start = Instant::now();
     let context = Context::new(binary)?;
@@ -133,7 +132,7 @@ fn run_one(scenario: &Scenario, binary: &Path) -> Result<Completion, Failed> {
     let notes = context.notes();
     let Err(error) = result else {
         let seconds = start.elapsed().as_secs_f64();
-        // One write, and not to standard output: the results are there.
+        // In one write, and not to standard output, which has the results.
         eprint!("    {}: {seconds:.1} s\n{notes}", scenario.name);
         return Ok(Completion::Completed);
     };

@@ -1,22 +1,22 @@
-//! Soak: what takes weeks, in minutes, and whether anything grows.
+//! Soak: weeks of load in minutes, checked for growth of memory, open files and CPU time.
 //!
-//! The short form takes half a minute. Any of the variables `TCP_ECHO_SOAK_PROBES`,
-//! `_RECONNECTS`, `_SCRAPES` and `_RELOADS` asks for the long form, a million probes and more in
-//! eight minutes, with another number of what it names; that draws `docs/images/soak.svg`.
+//! The short form takes half a minute. Each of the variables `TCP_ECHO_SOAK_PROBES`,
+//! `_RECONNECTS`, `_SCRAPES` and `_RELOADS` selects the long form, which sends a million probes in
+//! eight minutes, and sets one of its amounts; the long form draws `docs/images/soak.svg`.
 //!
-//! One prober has a hundred targets that stay, thirty whose peer ends each connection after its
-//! first reply (in order and by a reset in turn), and twenty that are others after each reload;
-//! it is scraped all the while. All of that is evenly spread over the run, so its thirds are
-//! alike. Flat is: in the last third the median of memory is at most 2 % and 512 KiB above that of the
-//! middle one, there are no more files at once than in the middle one (but for requests), the
-//! processor time a probe is at most a fifth above. The first third is for what is made once.
-//! Files at rest are the same, exactly, before and after.
+//! One prober has a hundred permanent targets, thirty whose peer ends each connection after its
+//! first reply (alternately by a close and a reset), and twenty that are replaced at each reload; it
+//! is scraped continuously. The load is spread evenly over the run and divided into thirds. In the
+//! last third, the median of memory may be at most 2 % and 512 KiB above that of the middle third,
+//! there may be no more open files (except for requests), and the CPU time per probe may be at most a
+//! fifth higher. The first third is for one-time allocations. The number of open files at rest is
+//! exactly the same before and after.
 //!
-//! Memory is what the system has given. Two things add to it without a leak: the history of each
-//! target fills for an hour, by 34 bytes every 10 s, and the allocator finds its size only after
-//! some thousand reloads: 12,816 then 13,232 KiB with `TCP_ECHO_SOAK_RELOADS=6000`, 13,208 then 13,536 with
-//! 30,000. A leak of a few bytes a target is too small for this, and is found on the heap itself by
-//! `cargo test -p tcp-echo-metrics --test reloads`.
+//! Memory is the resident set size. Two effects increase it without a leak: the history of each
+//! target grows for an hour, by 34 bytes every 10 s, and the allocator reaches its size only after
+//! some thousand reloads: 12,816 then 13,232 KiB with `TCP_ECHO_SOAK_RELOADS=6000`, 13,208 then
+//! 13,536 with 30,000. A leak of a few bytes per target is too small to detect here;
+//! `cargo test -p tcp-echo-metrics --test reloads` measures the heap directly.
 
 use std::env;
 
@@ -28,7 +28,7 @@ mod plot;
 mod run;
 pub(crate) use run::SCENARIO;
 
-/// The least number of each.
+/// The minimum number of each operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Amounts {
     probes: u64,
@@ -52,7 +52,7 @@ const LONG: Amounts = Amounts {
 };
 
 impl Amounts {
-    /// Those of the long form, if the environment names any.
+    /// Returns the amounts of the long form, if the environment sets any.
     fn from_env() -> Result<Option<Self>> {
         Self::parse(|name| env::var(name).ok())
     }
@@ -82,7 +82,7 @@ mod tests {
     use super::{Amounts, LONG};
 
     #[test]
-    fn amounts_are_read() {
+    fn amounts_are_parsed() {
         let parse = |scrapes: Option<&str>| {
             let value = |name: &str| {
                 let scrapes = scrapes.filter(|_| name == "TCP_ECHO_SOAK_SCRAPES");

@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: every artifact of a release.
+//! `cargo xtask dist`: builds the artifacts of a release.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -32,10 +32,10 @@ use target::{System, Target};
 const DESCRIPTION: &str =
     "Measure TCP latency and loss between hosts, continuously, for Prometheus";
 const LICENCE: &str = "MIT OR Apache-2.0";
-/// What a larger report calls this.
+/// The name in a larger report.
 pub(crate) const NAME: &str = "dist";
 
-/// Makes what the arguments name, or all that can be made here.
+/// Builds the artifacts named by the arguments, or all that can be built on this machine.
 pub(crate) fn run(arguments: &[&str]) -> ExitCode {
     let (out, words) = match parse(arguments) {
         Ok(asked) => asked,
@@ -52,19 +52,19 @@ pub(crate) fn run(arguments: &[&str]) -> ExitCode {
     report.finish()
 }
 
-/// The folder for the artifacts, and words for some of them.
+/// Parses the arguments: the output folder, and names of artifacts.
 fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<&'a str>, Vec<&'a str>)> {
     let (mut out, mut words) = (None, Vec::new());
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         if *argument == "--out" {
             let Some(folder) = arguments.next() else {
-                bail!("--out wants a folder after it");
+                bail!("--out requires a folder");
             };
             out = Some(*folder);
         } else if let Some(folder) = argument.strip_prefix("--out=") {
             out = Some(folder);
-        } else if artifact::all().iter().any(|one| one.is_meant_by(argument)) {
+        } else if artifact::all().iter().any(|one| one.matches(argument)) {
             words.push(*argument);
         } else {
             let names: Vec<_> = artifact::all().into_iter().map(Artifact::name).collect();
@@ -78,8 +78,8 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<&'a str>, Vec<&'a str>)> {
     Ok((out, words))
 }
 
-/// Those that end-to-end scenarios need, as a part of a larger report. The image is for
-/// one machine only, so they have a folder of their own.
+/// Builds the artifacts for the end-to-end scenarios, as part of a larger report. They have a separate
+/// folder, since the image is for one architecture only.
 pub(crate) fn add_to(report: &mut Report) {
     match Release::of_this_commit(Some(&folder(BRIEF))) {
         Ok(release) => {
@@ -95,8 +95,8 @@ pub(crate) fn add_to(report: &mut Report) {
     }
 }
 
-/// Clippy for each system but Linux, on one of its machines: the code does not tell these
-/// apart.
+/// Returns clippy commands for each system except Linux, for one architecture, since the code does not
+/// depend on it.
 pub(crate) fn clippy_for_other_systems() -> Result<Vec<Command>> {
     [target::WINDOWS, target::MACOS[0]]
         .into_iter()
@@ -106,17 +106,17 @@ pub(crate) fn clippy_for_other_systems() -> Result<Vec<Command>> {
 
 fn make_all(release: Release, words: &[&str], report: &mut Report) {
     if Release::uncommitted().is_some() {
-        println!("!!! uncommitted changes go into this, under the name of the commit before them");
+        println!("!!! the artifacts include uncommitted changes");
     }
     let chosen = artifact::all().into_iter().filter_map(|artifact| {
-        let named = words.iter().any(|word| artifact.is_meant_by(word));
+        let named = words.iter().any(|word| artifact.matches(word));
         (named || words.is_empty()).then_some((artifact, named))
     });
     make(Workshop::new(release, &target::LINUX), chosen, "", report);
 }
 
-/// Makes these; with each, whether it was asked for by name. The report has them under
-/// their names, after `part`.
+/// Builds the artifacts, each with whether it was requested by name. The report lists them with their
+/// names, prefixed with `part`.
 fn make(
     mut workshop: Workshop,
     chosen: impl IntoIterator<Item = (Artifact, bool)>,
@@ -133,7 +133,7 @@ fn make(
         println!("\n==> {name}");
         let start = Instant::now();
         let outcome = match workshop.make(artifact).into() {
-            // Who asks for it wants to know that it isn't there.
+            // A requested artifact that can't be built is a failure.
             Outcome::Skipped(why) if named => Outcome::Failed(why),
             outcome => outcome,
         };
@@ -149,13 +149,13 @@ fn make(
     });
 }
 
-/// What several artifacts have in common is made once.
+/// Parts shared by several artifacts, built once.
 struct Workshop {
     release: Release,
-    /// What an image is for.
+    /// The platforms of the image.
     platforms: &'static [Target],
     binaries: BTreeMap<Target, std::result::Result<PathBuf, Outcome>>,
-    beside: Vec<Entry>,
+    extras: Vec<Entry>,
 }
 
 impl Workshop {
@@ -164,14 +164,14 @@ impl Workshop {
             release,
             platforms,
             binaries: BTreeMap::new(),
-            beside: Vec::new(),
+            extras: Vec::new(),
         }
     }
 
     fn make(&mut self, artifact: Artifact) -> Result<()> {
         let file = self.release.out(&artifact.file(&self.release));
         fs::create_dir_all(&self.release.out)?;
-        // One of an earlier run must not stand for one that can't be made now.
+        // The artifact of an earlier run must not remain if the build fails.
         if file.exists() {
             fs::remove_file(&file)?;
         }
@@ -186,7 +186,7 @@ impl Workshop {
                 packages::rpm(&self.release, target, &file)?;
             }
             Artifact::Image => fs::write(&file, self.image()?)?,
-            Artifact::Bill => fs::write(&file, self.bill()?)?,
+            Artifact::Bill => fs::write(&file, self.sbom()?)?,
         }
         ensure!(file.is_file(), "{} was not written", file.display());
         Ok(())
@@ -194,7 +194,7 @@ impl Workshop {
 
     fn archive(&mut self, artifact: Artifact, target: Target) -> Result<Vec<u8>> {
         let binary = fs::read(self.binary(target)?)?;
-        let mut entries = self.beside()?.to_vec();
+        let mut entries = self.extras()?.to_vec();
         entries.push(Entry::executable(
             format!("{PACKAGE}{}", target.exe()),
             binary,
@@ -209,15 +209,15 @@ impl Workshop {
         }
     }
 
-    /// A target with all that a package of it takes in its place.
+    /// Prepares the files for a package; returns its target.
     fn packaged(&mut self, machine: target::Machine) -> Result<Target> {
         let target = Target {
             system: System::Linux,
             machine,
         };
         let binary = self.binary(target)?;
-        let beside = self.beside()?.to_vec();
-        files::lay_out(&self.release, target, &binary, &beside)?;
+        let extras = self.extras()?.to_vec();
+        files::stage_package(&self.release, target, &binary, &extras)?;
         Ok(target)
     }
 
@@ -245,7 +245,7 @@ impl Workshop {
         image::archive(&about, &platforms)
     }
 
-    fn bill(&self) -> Result<String> {
+    fn sbom(&self) -> Result<String> {
         let lock = String::from_utf8(release::read("Cargo.lock")?)?;
         let targets = target::ALL.map(Target::triple);
         sbom::Bill::of(PACKAGE, &targets, &lock)?.document(self.release.time)
@@ -263,20 +263,20 @@ impl Workshop {
         }
     }
 
-    fn beside(&mut self) -> Result<&[Entry]> {
-        if self.beside.is_empty() {
-            // One of the release's own, where it runs here: they all print the same.
-            let own = self.binaries.iter().find(|(target, _)| target.is_here());
+    fn extras(&mut self) -> Result<&[Entry]> {
+        if self.extras.is_empty() {
+            // Use a release binary if it runs on this machine; all print the same.
+            let own = self.binaries.iter().find(|(target, _)| target.is_host());
             let binary = match own {
                 Some((_, Ok(binary))) => binary.clone(),
-                _ => files::binary_for_here()?,
+                _ => files::binary_for_host()?,
             };
-            self.beside = files::beside_the_binary(&binary)?;
+            self.extras = files::extra_files(&binary)?;
         }
-        Ok(&self.beside)
+        Ok(&self.extras)
     }
 
-    /// The sizes of what was made, and of the binaries in it.
+    /// Prints the sizes of the artifacts and of their binaries.
     fn show(&self, made: &[Artifact]) -> Result<()> {
         println!("    in {}", self.release.out.display());
         for artifact in made {
@@ -287,9 +287,9 @@ impl Workshop {
         for (target, built) in &self.binaries {
             if let Ok(path) = built {
                 let bytes = fs::metadata(path)?.len();
-                let most = build::MOST_BYTES;
+                let max = build::MAX_BYTES;
                 println!(
-                    "    {bytes:>10} bytes  the binary for {}, of at most {most}",
+                    "    {bytes:>10} bytes  the binary for {}, max {max}",
                     target.name()
                 );
             }
@@ -303,12 +303,12 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn arguments() {
+    fn arguments_are_parsed() {
         let (out, words) = parse(&["linux", "--out", "there", "sbom"]).unwrap();
         assert_eq!((out, words), (Some("there"), vec!["linux", "sbom"]));
         assert_eq!(parse(&["--out=x"]).unwrap().0, Some("x"));
-        for wrong in [&["--out"][..], &["amiga"], &["--oust=x"]] {
-            assert!(parse(wrong).is_err(), "{wrong:?}");
+        for invalid in [&["--out"][..], &["amiga"], &["--oust=x"]] {
+            assert!(parse(invalid).is_err(), "{invalid:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The tests of `tests/`: by `cargo test`, and with their results in a report.
+//! Runs the tests of `tests/` with `cargo test` and collects their results in a report.
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
@@ -10,22 +10,22 @@ use crate::windows;
 use testkit::report::Report;
 use testkit::skip::skip;
 
-/// Variables that the scenarios read.
+// Environment variables of the scenarios.
 const WINDOWS_BINARY: &str = "TCP_ECHO_E2E_WINDOWS_BINARY";
 const PICTURES: &str = "TCP_ECHO_E2E_PICTURES";
 
-/// The end-to-end scenarios, chaos and soak, those whose names contain `word`.
+/// Runs the end-to-end scenarios, chaos and soak whose names contain `word`.
 pub(crate) fn run(word: &str) -> ExitCode {
     let mut report = Report::new();
     add_to(&mut report, word);
     report.finish()
 }
 
-/// The same as a part of a larger report. The scenario under wine is among them if the binary
-/// for Windows was built before: the first build takes ten minutes.
+/// Like [`run`], as part of a larger report. It includes the scenario under Wine if the Windows binary
+/// was built before, because the first build takes ten minutes.
 pub(crate) fn add_to(report: &mut Report, word: &str) {
     if !cfg!(target_os = "linux") {
-        report.step("end to end", || skip("it is for Linux"));
+        report.step("end to end", || skip("Linux only"));
         return;
     }
     let mut command = test("*", &[word]);
@@ -38,7 +38,7 @@ pub(crate) fn add_to(report: &mut Report, word: &str) {
     add(report, &mut command);
 }
 
-/// Takes the documentation's pictures of the status page.
+/// Takes the documentation's screenshots of the status page.
 pub(crate) fn pictures() -> ExitCode {
     let mut report = Report::new();
     let mut command = test("e2e", &["--exact", "pictures of the status page"]);
@@ -46,7 +46,7 @@ pub(crate) fn pictures() -> ExitCode {
     report.finish()
 }
 
-/// Builds the binary for Windows, and runs it under wine.
+/// Builds the Windows binary and runs its scenario under Wine.
 pub(crate) fn windows() -> ExitCode {
     let mut report = Report::new();
     if let Some(binary) = build_for_windows(&mut report) {
@@ -65,24 +65,24 @@ fn build_for_windows(report: &mut Report) -> Option<OsString> {
     built.map(Into::into)
 }
 
-/// `cargo test` of the test programs that `programs` matches, with these arguments for them.
+/// Creates the `cargo test` command for the matching test programs, with these arguments for them.
 pub(crate) fn test(programs: &str, arguments: &[&str]) -> Command {
     let mut command = cargo(&["test", "--locked", "--no-fail-fast", "-p", "tcp-echo-e2e"]);
     command.args(["--test", programs, "--"]).args(arguments);
     command
 }
 
-/// Runs the command; each test is an entry of the report.
+/// Runs the command and adds each test to the report.
 pub(crate) fn add(report: &mut Report, command: &mut Command) {
     println!("\n==> end to end");
     let start = Instant::now();
-    let whole = test_output::of(command).and_then(|results| {
+    let complete = test_output::of(command).and_then(|results| {
         for (name, outcome) in results.tests {
             report.add_test(&format!("e2e: {name}"), outcome);
         }
-        results.whole
+        results.complete
     });
-    if whole.is_err() {
-        report.add("end to end", whole.into(), start.elapsed());
+    if complete.is_err() {
+        report.add("end to end", complete.into(), start.elapsed());
     }
 }

@@ -1,7 +1,7 @@
-//! `cargo xtask fuzz`: each fuzzer for a while, by cargo-fuzz.
+//! `cargo xtask fuzz`: runs the fuzzers with cargo-fuzz.
 //!
-//! The inputs that are kept are one archive a target, `fuzz/corpus/TARGET.tar.gz`. A fuzzer works on
-//! a copy of them in `target/fuzzing/TARGET`, and adds to that what it finds.
+//! The corpus is one archive per target, `fuzz/corpus/TARGET.tar.gz`. A fuzzer works on a copy in
+//! `target/fuzzing/TARGET` and adds new inputs to it.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -18,9 +18,9 @@ use crate::toolchain;
 use testkit::report::Report;
 use testkit::skip::skip;
 
-/// How long a target runs where nothing else is said.
+/// The default duration per target.
 const SECONDS: u64 = 60;
-/// The same in `cargo xtask ci`.
+/// The duration per target in `cargo xtask ci`.
 const SECONDS_IN_CI: u64 = 10;
 
 const USAGE: &str = "usage: cargo xtask fuzz [--seconds N] [--merge] [TARGET ...]";
@@ -28,9 +28,9 @@ const USAGE: &str = "usage: cargo xtask fuzz [--seconds N] [--merge] [TARGET ...
 #[derive(Debug, PartialEq, Eq)]
 struct Options<'a> {
     seconds: u64,
-    /// Take what was found into `fuzz/corpus`, less what covers nothing new.
+    /// Minimise the inputs found and store them in `fuzz/corpus`.
     merge: bool,
-    /// All of them where there is none.
+    /// The targets to run; all if empty.
     targets: Vec<&'a str>,
 }
 
@@ -57,7 +57,7 @@ impl<'a> Options<'a> {
     }
 }
 
-/// Runs the fuzzers that the arguments name.
+/// Runs the fuzzers selected by the arguments.
 pub(crate) fn run_all(arguments: &[&str]) -> ExitCode {
     let mut report = Report::new();
     report.step("fuzzing", || fuzz_all(&Options::parse(arguments)?));
@@ -74,10 +74,10 @@ pub(crate) fn check() -> Result<()> {
 
 fn fuzz_all(options: &Options<'_>) -> Result<()> {
     if !["c++", "g++", "clang++"].iter().any(|name| has(name)) {
-        return skip("there is no C++ compiler, and the fuzzer is C++ (Debian's g++)");
+        return skip("no C++ compiler, which the fuzzer requires (Debian package g++)");
     }
     let mut failed = Vec::new();
-    for name in chosen(&options.targets)? {
+    for name in select(&options.targets)? {
         let inputs = unpack(&name)?;
         if options.merge {
             run(cargo_fuzz("cmin", &name)?.arg(&inputs), LONG)?;
@@ -88,71 +88,71 @@ fn fuzz_all(options: &Options<'_>) -> Result<()> {
         }
     }
     if !failed.is_empty() {
-        bail!("failed, see above: {}", failed.join(", "));
+        bail!("failed: {}", failed.join(", "));
     }
     Ok(())
 }
 
 fn fuzz(name: &str, inputs: &Path, seconds: u64) -> Result<()> {
     let mut command = cargo_fuzz("run", name)?;
-    // New inputs go into the first folder.
+    // New inputs are written to the first folder.
     command.arg(inputs);
-    let found = home().join("found").join(name);
+    let found = fuzz_dir().join("found").join(name);
     command.args(found.exists().then_some(found));
     command.args(["--", "-verbosity=0", "-print_final_stats=1"]);
     command.arg(format!("-max_total_time={seconds}"));
-    // For one input, on a busy machine: 25 seconds and 3 GiB.
+    // The limits for one input, on a busy machine: 25 seconds and 3 GiB.
     command.args(["-timeout=25", "-rss_limit_mb=3072"]);
-    let dictionary = home().join(format!("dictionaries/{name}.dict"));
+    let dictionary = fuzz_dir().join(format!("dictionaries/{name}.dict"));
     if dictionary.exists() {
         command.arg(format!("-dict={}", dictionary.display()));
     }
     run(&mut command, LONG)
 }
 
-/// Returns `cargo fuzz` with a verb and a target. Stable compilers have all that it takes, and use it
-/// only when they are told that they may.
+/// Returns `cargo fuzz` with a verb and a target. The stable compiler supports all required flags if
+/// `RUSTC_BOOTSTRAP` is set.
 fn cargo_fuzz(verb: &str, name: &str) -> Result<Command> {
     let mut command = tools::of_cargo("cargo-fuzz")?;
     command.env("RUSTC_BOOTSTRAP", "1").arg(verb);
     if toolchain::sanitizer("asan", &toolchain::host()?).is_none() {
-        println!("    without the address sanitizer, which this compiler does not have");
+        println!("    without the address sanitizer, which this compiler lacks");
         command.arg("--sanitizer=none");
     }
     command.arg(name);
     Ok(command)
 }
 
-/// Lists the targets to run, all of them where none is named.
-fn chosen(asked: &[&str]) -> Result<Vec<String>> {
+/// Lists the selected targets, or all if none is named.
+fn select(selected: &[&str]) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for file in fs::read_dir(home().join("fuzz_targets"))? {
+    for file in fs::read_dir(fuzz_dir().join("fuzz_targets"))? {
         let path = file?.path();
         if let Some(name) = path.file_stem().and_then(|name| name.to_str()) {
             names.push(name.to_owned());
         }
     }
     names.sort();
-    if let Some(unknown) = asked
+    if let Some(unknown) = selected
         .iter()
         .find(|one| !names.iter().any(|name| name == *one))
     {
-        bail!("no target {unknown:?}: there are {}", names.join(", "));
+        bail!("no target {unknown:?}; targets: {}", names.join(", "));
     }
-    names.retain(|name| asked.is_empty() || asked.contains(&&**name));
+    names.retain(|name| selected.is_empty() || selected.contains(&&**name));
     Ok(names)
 }
 
-/// The folder of the fuzz package.
-fn home() -> PathBuf {
+/// Returns the folder of the fuzz package.
+fn fuzz_dir() -> PathBuf {
     root().join("fuzz")
 }
 
 fn archive(name: &str) -> PathBuf {
-    home().join(format!("corpus/{name}.tar.gz"))
+    fuzz_dir().join(format!("corpus/{name}.tar.gz"))
 }
 
-/// Adds the inputs that are kept to those of this machine, and returns the folder.
+/// Unpacks the corpus into the working folder; returns the folder.
 fn unpack(name: &str) -> Result<PathBuf> {
     let folder = root().join("target/fuzzing").join(name);
     fs::create_dir_all(&folder)?;
@@ -162,7 +162,7 @@ fn unpack(name: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Keeps the inputs of a folder.
+/// Stores the inputs of a folder in the corpus.
 fn pack(name: &str, folder: &Path) -> Result<()> {
     let mut entries = Vec::new();
     for file in fs::read_dir(folder)? {
@@ -180,13 +180,13 @@ mod tests {
     use super::{Options, SECONDS};
 
     #[test]
-    fn arguments() {
+    fn arguments_are_parsed() {
         let options = Options::parse(&["decoder", "--seconds", "5", "flags"]).unwrap();
         assert_eq!((options.seconds, options.merge), (5, false));
         assert_eq!(options.targets, ["decoder", "flags"]);
         assert_eq!(Options::parse(&[]).unwrap().seconds, SECONDS);
-        for wrong in [&["--seconds"][..], &["--seconds", "0"], &["--second", "5"]] {
-            assert!(Options::parse(wrong).is_err(), "{wrong:?}");
+        for invalid in [&["--seconds"][..], &["--seconds", "0"], &["--second", "5"]] {
+            assert!(Options::parse(invalid).is_err(), "{invalid:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What continuous integration and people both run: `cargo xtask ci`.
+//! Developer tasks, run locally and in continuous integration: `cargo xtask ci`.
 #![forbid(unsafe_code)]
 
 use std::env;
@@ -15,7 +15,7 @@ mod windows;
 
 mod bench;
 
-// What takes a compiler of Linux.
+// Requires a Linux compiler.
 #[cfg(target_os = "linux")]
 mod races;
 
@@ -36,17 +36,17 @@ usage: cargo xtask <verb>
   ci  [WORD]   all tests and checks, or the checks whose names contain WORD
   e2e [WORD]   the end-to-end tests, chaos and soak, those whose names contain WORD
   bench [--quick]
-               measures everything and writes docs/benchmarks, or only shows that it runs
+               measures everything and writes docs/benchmarks; --quick only checks that it runs
   fuzz [--seconds N] [--merge] [TARGET ...]
-               runs the fuzzers, each for N seconds, or minimises the inputs that are kept
+               runs the fuzzers, each for N seconds, or minimises the corpus
   dist [--out DIR] [ARTIFACT ...]
-               makes all artifacts of a release, or those named, in target/dist
+               builds all artifacts of a release, or those named, in target/dist
   publish [--dry-run] [--tag TAG]
-               publishes the crates in the order of their dependencies
-  pictures     takes the documentation's pictures of the status page, in 11 minutes
+               publishes the crates in dependency order
+  pictures     takes the documentation's screenshots of the status page, in 11 minutes
   races [WORD]
                the end-to-end scenarios under the thread sanitizer
-  windows      builds the binary for Windows and tries it under wine";
+  windows      builds the Windows binary and tests it under Wine";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();

@@ -1,4 +1,4 @@
-//! `cargo xtask publish`: the crates, to crates.io.
+//! `cargo xtask publish`: publishes the crates to crates.io.
 
 use std::fs;
 use std::process::ExitCode;
@@ -12,11 +12,11 @@ use testkit::report::Report;
 #[derive(Debug, Default, PartialEq)]
 struct Options<'a> {
     dry_run: bool,
-    /// The release's tag, which has to be that of the version.
+    /// The release tag, which must match the version.
     tag: Option<&'a str>,
 }
 
-/// Publishes all crates, or finds out whether that could be done.
+/// Publishes all crates, or checks whether they can be published.
 pub(crate) fn run_all(arguments: &[&str]) -> ExitCode {
     let mut report = Report::new();
     report.step("publish", || publish(&parse(arguments)?));
@@ -30,22 +30,22 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<Options<'a>> {
         match *argument {
             "--dry-run" => options.dry_run = true,
             "--tag" => options.tag = Some(arguments.next().context("--tag takes a tag")?),
-            other => bail!("{other:?}: there are --dry-run and --tag TAG"),
+            other => bail!("unknown argument {other:?}; expected --dry-run or --tag TAG"),
         }
     }
     Ok(options)
 }
 
-/// Cargo publishes each crate after those that it needs, and waits until the registry has it.
+/// Publishes the crates. Cargo orders them by dependency and waits until the registry has each.
 fn publish(options: &Options<'_>) -> Result<()> {
     let arguments = ["metadata", "--format-version=1", "--no-deps", "--locked"];
     let metadata: Value = serde_json::from_str(&output(&mut cargo(&arguments))?)?;
     let crates = published(&metadata);
-    let (_, version) = *crates.first().context("there is no crate to publish")?;
+    let (_, version) = *crates.first().context("no crate to publish")?;
     for (name, other) in &crates {
         ensure!(
             *other == version,
-            "{name} is of version {other}, others of {version}"
+            "{name} has version {other}, the others {version}"
         );
     }
     if let Some(tag) = options.tag {
@@ -55,19 +55,22 @@ fn publish(options: &Options<'_>) -> Result<()> {
     if options.dry_run {
         command.arg("--dry-run");
     } else {
-        // A run that broke off has published some.
-        for (name, _) in crates.iter().filter(|(name, _)| is_there(name, version)) {
-            println!("    {name} {version} is published already");
+        // An interrupted run may have published some.
+        for (name, _) in crates
+            .iter()
+            .filter(|(name, _)| is_published(name, version))
+        {
+            println!("    {name} {version} is already published");
             command.args(["--exclude", name]);
         }
     }
     run(&mut command, LONG)
 }
 
-/// The names and versions of the crates that are published.
+/// Returns the names and versions of the crates to publish.
 fn published(metadata: &Value) -> Vec<(&str, &str)> {
     let packages = metadata["packages"].as_array().into_iter().flatten();
-    // `publish` is null for every registry, and empty for none.
+    // `publish` is null if a crate may be published, and empty if not.
     packages
         .filter(|package| package["publish"].is_null())
         .filter_map(|package| Some((package["name"].as_str()?, package["version"].as_str()?)))
@@ -77,7 +80,7 @@ fn published(metadata: &Value) -> Vec<(&str, &str)> {
 fn matches_tag(version: &str, tag: &str) -> Result<()> {
     ensure!(
         tag == format!("v{version}"),
-        "the tag is {tag}, the version {version}"
+        "the tag is {tag}, but the version is {version}"
     );
     let log = fs::read_to_string(root().join("CHANGELOG.md"))?;
     let heading = format!("## [{version}]");
@@ -88,7 +91,7 @@ fn matches_tag(version: &str, tag: &str) -> Result<()> {
     Ok(())
 }
 
-fn is_there(name: &str, version: &str) -> bool {
+fn is_published(name: &str, version: &str) -> bool {
     let id = format!("{name}@{version}");
     let arguments = ["info", "--quiet", "--registry", "crates-io", &id];
     output(&mut cargo(&arguments)).is_ok()
@@ -109,14 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn arguments() {
+    fn arguments_are_parsed() {
         let options = Options {
             dry_run: true,
             tag: Some("v1"),
         };
         assert_eq!(parse(&["--dry-run", "--tag", "v1"]).unwrap(), options);
-        for wrong in [&["--tag"][..], &["--force"]] {
-            assert!(parse(wrong).is_err(), "{wrong:?}");
+        for invalid in [&["--tag"][..], &["--force"]] {
+            assert!(parse(invalid).is_err(), "{invalid:?}");
         }
     }
 }

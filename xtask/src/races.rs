@@ -1,8 +1,8 @@
-//! `cargo xtask races`: the scenarios with a binary that notes every access to memory
-//! (the thread sanitizer), and whether two threads ever did so without an order between them.
+//! `cargo xtask races`: runs the scenarios with a binary built with the thread sanitizer, which
+//! detects data races.
 //!
-//! The standard library is built the same way, or what it orders would not be seen. It takes
-//! a compiler with that source, and the sanitizer's library, which those of rustup have.
+//! The standard library is built with the sanitizer too, so that its synchronization is seen. This
+//! requires a compiler with the library's source and the sanitizer's runtime, as rustup has.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -18,22 +18,22 @@ use crate::toolchain::{self, PACKAGES, Toolchain};
 use testkit::report::Report;
 use testkit::skip::skip;
 
-/// Names the binary that is tested, in place of the release build.
+/// The environment variable with the path of the binary to test.
 const BINARY: &str = "TCP_ECHO_E2E_BINARY";
-/// What is left out: what bounds memory or time, of which the sanitizer takes many times as much,
-/// and what runs another binary.
-const NOT_THESE: &[&str] = &[
-    "memory of a server at rest",
+/// Excluded scenarios: those that limit memory or time, which the sanitizer multiplies, and those that
+/// run another binary.
+const EXCLUDED: &[&str] = &[
+    "memory of an idle server",
     "a thousand idle connections",
     "flood",
     "many targets, most of them dead",
     "more targets than descriptors",
     "reload and signal under full load",
-    "signal after many targets went",
+    "signal after many targets were removed",
     "a thousand reloads",
     "start to first probe",
     "the first view of 1,000 targets",
-    "the status page's upkeep",
+    "CPU usage of the status page",
     "systemd: ",
     "package: ",
     "artifacts: ",
@@ -41,7 +41,7 @@ const NOT_THESE: &[&str] = &[
     "Windows: ",
 ];
 
-/// Runs the scenarios whose names contain `word`, but for those that are left out.
+/// Runs the scenarios whose names contain `word`, except the excluded.
 pub(crate) fn run(word: &str) -> ExitCode {
     let mut report = Report::new();
     check(&mut report, word);
@@ -51,13 +51,13 @@ pub(crate) fn run(word: &str) -> ExitCode {
 fn check(report: &mut Report, word: &str) {
     let mut built = None;
     report.step("build with the thread sanitizer", || {
-        let with_source = [Toolchain::Usual, Toolchain::Debian].into_iter();
+        let with_source = [Toolchain::Default, Toolchain::Debian].into_iter();
         let mut with_source = with_source.filter(|one| one.source().join("library").exists());
         let host = toolchain::host()?;
         let library = toolchain::sanitizer("tsan", &host);
         let (Some(toolchain), Some(library)) = (with_source.next(), library) else {
             return skip(format!(
-                "it takes rustup's compiler and the source of the standard library \
+                "requires rustup's compiler and the source of the standard library \
                 (rustup component add rust-src, or {PACKAGES})"
             ));
         };
@@ -66,7 +66,7 @@ fn check(report: &mut Report, word: &str) {
     });
     let Some(built) = built else { return };
     let mut found = None;
-    report.step("a wrapper for it", || {
+    report.step("wrapper script", || {
         found = Some(wrap(&built)?);
         Ok(())
     });
@@ -74,11 +74,11 @@ fn check(report: &mut Report, word: &str) {
         return;
     };
     let mut command = e2e::test("e2e", &[word]);
-    for name in NOT_THESE {
+    for name in EXCLUDED {
         command.args(["--skip", name]);
     }
     e2e::add(report, command.env(BINARY, binary));
-    report.step("races", || none_in(folder.path()));
+    report.step("races", || check_reports(folder.path()));
 }
 
 fn build(toolchain: Toolchain, host: &str, library: &Path) -> Result<PathBuf> {
@@ -96,7 +96,7 @@ fn build(toolchain: Toolchain, host: &str, library: &Path) -> Result<PathBuf> {
         .args(["-Zbuild-std=std,panic_unwind", "--target", host])
         .arg("--target-dir")
         .arg(&target)
-        // Before the C library, of which it wants something.
+        // Before the C library, which resolves symbols of the runtime.
         .args(["--", "-Zpre-link-arg=-Wl,--whole-archive"])
         .arg(format!("-Zpre-link-arg={}", library.display()))
         .arg("-Zpre-link-arg=-Wl,--no-whole-archive")
@@ -108,12 +108,13 @@ fn build(toolchain: Toolchain, host: &str, library: &Path) -> Result<PathBuf> {
     Ok(target.join(host).join("debug/tcp-echo-metrics"))
 }
 
-/// A script in its place that says where to report, in a folder that it gives too.
+/// Writes a script that runs the binary with a log path for race reports; returns the folder of the
+/// reports and the script.
 fn wrap(binary: &Path) -> Result<(TempDir, PathBuf)> {
     let folder = TempDir::with_prefix("tcp-echo-races-")?;
     let script = folder.path().join("tcp-echo-metrics");
     let log = folder.path().join("race");
-    // Left to itself it sleeps for a second before a program ends.
+    // By default, the sanitizer sleeps for a second at exit.
     let options = format!("log_path={} atexit_sleep_ms=0", log.display());
     fs::write(
         &script,
@@ -126,7 +127,7 @@ fn wrap(binary: &Path) -> Result<(TempDir, PathBuf)> {
     Ok((folder, script))
 }
 
-fn none_in(folder: &Path) -> Result<()> {
+fn check_reports(folder: &Path) -> Result<()> {
     let mut races = Vec::new();
     for file in fs::read_dir(folder)? {
         let path = file?.path();
@@ -140,6 +141,6 @@ fn none_in(folder: &Path) -> Result<()> {
     if let Some(first) = races.first() {
         println!("{first}");
     }
-    ensure!(races.is_empty(), "{} processes report races", races.len());
+    ensure!(races.is_empty(), "{} processes reported races", races.len());
     Ok(())
 }

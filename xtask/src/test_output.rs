@@ -1,4 +1,4 @@
-//! The results of tests, from the output of `cargo test`.
+//! Parses test results from the output of `cargo test`.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -7,15 +7,15 @@ use anyhow::{Context as _, Result, ensure};
 
 use testkit::report::Outcome;
 
-/// What a run of `cargo test` came to.
+/// The results of a run of `cargo test`.
 pub(crate) struct Results {
-    /// Each test that was named.
+    /// The name and outcome of each test.
     pub(crate) tests: Vec<(String, Outcome)>,
-    /// Whether the run is whole: an error where it was broken off.
-    pub(crate) whole: Result<()>,
+    /// An error if the run was interrupted.
+    pub(crate) complete: Result<()>,
 }
 
-/// Runs the command, shows its output and reads the results in it.
+/// Runs the command, prints its output and parses the results.
 pub(crate) fn of(command: &mut Command) -> Result<Results> {
     let arguments = command.get_args().map(|word| word.to_string_lossy());
     let line = arguments.collect::<Vec<_>>().join(" ");
@@ -35,13 +35,13 @@ pub(crate) fn of(command: &mut Command) -> Result<Results> {
     Ok(reader.finish(child.wait()?.success()))
 }
 
-/// Reads the output line by line.
+/// A line-based parser.
 #[derive(Default)]
 struct Reader {
     tests: Vec<(String, Outcome)>,
-    /// Passed, failed and ignored tests, as the test programs count them.
+    /// The numbers of passed, failed and ignored tests in the summaries of the test programs.
     counted: [usize; 3],
-    /// The test whose message comes next.
+    /// The failed test whose message is in the next line.
     failed: Option<String>,
 }
 
@@ -61,7 +61,7 @@ impl Reader {
         }
     }
 
-    /// Notes the first line of a failed test's message.
+    /// Sets the message of a failed test to its first line.
     fn explain(&mut self, name: &str, line: &str) {
         for (test, outcome) in &mut self.tests {
             if test == name && matches!(outcome, Outcome::Failed(_)) {
@@ -72,12 +72,12 @@ impl Reader {
 
     fn finish(self, succeeded: bool) -> Results {
         Results {
-            whole: self.whole(succeeded),
+            complete: self.complete(succeeded),
             tests: self.tests,
         }
     }
 
-    fn whole(&self, succeeded: bool) -> Result<()> {
+    fn complete(&self, succeeded: bool) -> Result<()> {
         let mut named = [0; 3];
         for (_, outcome) in &self.tests {
             named[match outcome {
@@ -88,7 +88,7 @@ impl Reader {
         }
         ensure!(
             named == self.counted,
-            "passed, failed and ignored tests are {:?} by their programs, {named:?} by their names",
+            "passed, failed and ignored tests: {:?} in the summaries, but {named:?} listed",
             self.counted
         );
         ensure!(named != [0; 3], "no test ran");
@@ -97,14 +97,14 @@ impl Reader {
     }
 }
 
-/// The number before a word in a summary.
+/// Parses the number before a word in a summary.
 fn count(summary: &str, word: &str) -> usize {
     let words: Vec<&str> = summary.split([' ', ';', '.']).collect();
     let pair = words.windows(2).find(|pair| pair[1] == word);
     pair.and_then(|pair| pair[0].parse().ok()).unwrap_or(0)
 }
 
-/// The name and the outcome in a test's line.
+/// Parses the name and the outcome in a test's line.
 fn result(test: &str) -> Option<(String, Outcome)> {
     let (name, result) = test.split_once(" ... ")?;
     let outcome = match result {
@@ -163,9 +163,9 @@ test result: ok. 1 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; fini
     }
 
     #[test]
-    fn every_test_has_its_outcome_and_reason() {
+    fn outcomes_and_reasons_are_parsed() {
         let results = read(OUTPUT, false);
-        results.whole.unwrap();
+        results.complete.unwrap();
         let shown: Vec<_> = results
             .tests
             .iter()
@@ -184,13 +184,19 @@ test result: ok. 1 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; fini
     }
 
     #[test]
-    fn a_run_that_was_broken_off_is_an_error() {
+    fn an_interrupted_run_is_an_error() {
         let cut = OUTPUT.replace("test plain ... ok\n", "");
-        assert!(read(&cut, false).whole.is_err(), "a test without its name");
-        assert!(read("", false).whole.is_err(), "no test at all");
-        assert!(read("", true).whole.is_err(), "no test at all");
+        assert!(
+            read(&cut, false).complete.is_err(),
+            "a test without its name"
+        );
+        assert!(read("", false).complete.is_err(), "no test at all");
+        assert!(read("", true).complete.is_err(), "no test at all");
         let passed = "test a ... ok\ntest result: ok. 1 passed; 0 failed; 0 ignored;\n";
-        read(passed, true).whole.unwrap();
-        assert!(read(passed, false).whole.is_err(), "another program failed");
+        read(passed, true).complete.unwrap();
+        assert!(
+            read(passed, false).complete.is_err(),
+            "another program failed"
+        );
     }
 }

@@ -1,7 +1,7 @@
-//! A cargo and a compiler that can build for another system.
+//! A toolchain that can build for another target.
 //!
-//! Where rustup has the target, the usual cargo builds for it. Else Debian's compiler
-//! does, which comes with the source of the standard library: packages alone are enough.
+//! If rustup has the target, the default cargo is used. Otherwise Debian's compiler is used, whose
+//! packages include the source of the standard library.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,55 +12,55 @@ use anyhow::{Context as _, Result};
 use crate::shell::{cargo, output, program};
 use testkit::skip::skip;
 
-/// Links for Windows, and compiles C for it.
+/// Compiles C and links for Windows.
 pub(crate) const MINGW: &str = "x86_64-w64-mingw32-gcc";
 
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CLIPPY: &str = "/usr/bin/clippy-driver";
-/// Debian's packages of the compiler and of the source.
+/// The Debian packages of the compiler and of the source.
 pub(crate) const PACKAGES: &str = "rustc-web cargo-web rust-web-src";
-/// Where a compiler keeps the source of the standard library.
+/// The folder of the standard library's source in a compiler's library folder.
 const SOURCE: &str = "src/rust";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Toolchain {
-    /// The one that runs this, which has the standard library for the target.
-    Usual,
-    /// Debian's, which builds the standard library too.
+    /// The toolchain that runs this program, with the standard library for the target.
+    Default,
+    /// Debian's toolchain, which also builds the standard library.
     Debian,
 }
 
 impl Toolchain {
-    /// What can build for `target`; where nothing can, that is a reason to skip.
+    /// Returns a toolchain that can build for `target`; a skip if there is none.
     pub(crate) fn of(target: &str) -> Result<Self> {
         if library_of("rustc").join(target).exists() {
-            Ok(Self::Usual)
+            Ok(Self::Default)
         } else if Self::Debian.source().join("library").exists() {
             Ok(Self::Debian)
         } else {
             skip(format!(
-                "no standard library for {target}: rustup target add {target}, or Debian's \
-                 packages: {PACKAGES}"
+                "no standard library for {target}; run rustup target add {target}, or install the Debian \
+                 packages {PACKAGES}"
             ))
         }
     }
 
-    /// Its cargo.
+    /// Returns a cargo command.
     pub(crate) fn cargo(self) -> Command {
         match self {
-            Self::Usual => cargo(&[]),
+            Self::Default => cargo(&[]),
             Self::Debian => {
                 let mut command = program(DEBIAN_CARGO, &[]);
-                self.equip(&mut command);
+                self.set_environment(&mut command);
                 command
             }
         }
     }
 
-    /// Has a program that calls cargo call this one.
-    pub(crate) fn equip(self, command: &mut Command) {
-        if self == Self::Usual {
+    /// Sets the environment of a program so that it uses this toolchain.
+    pub(crate) fn set_environment(self, command: &mut Command) {
+        if self == Self::Default {
             return;
         }
         for (name, _) in env::vars_os() {
@@ -76,56 +76,56 @@ impl Toolchain {
             .env("CARGO", DEBIAN_CARGO)
             .env("RUSTC", DEBIAN_RUSTC)
             .env("RUSTDOC", "/usr/bin/rustdoc")
-            // It takes the standard library from its source only when told that it may
-            // do what stable ones don't.
+            // Building the standard library is an unstable feature, which the stable compiler
+            // allows with this variable.
             .env("RUSTC_BOOTSTRAP", "1");
     }
 
-    /// What else `cargo build` has to be told.
+    /// Returns additional arguments for `cargo build`.
     pub(crate) fn arguments(self) -> &'static [&'static str] {
         match self {
-            Self::Usual => &[],
+            Self::Default => &[],
             Self::Debian => &["-Zbuild-std=std,panic_abort"],
         }
     }
 
-    /// The same for tests.
+    /// Returns additional arguments for `cargo test`.
     pub(crate) fn test_arguments(self) -> &'static [&'static str] {
         match self {
-            Self::Usual => &[],
+            Self::Default => &[],
             Self::Debian => &["-Zbuild-std=std,test,panic_abort"],
         }
     }
 
-    /// The compiler's front end that is clippy, of the same version, if it is there.
+    /// Returns the clippy driver of the same version, if installed.
     pub(crate) fn clippy(self) -> Option<PathBuf> {
         let driver = match self {
-            Self::Usual => sysroot("rustc").join("bin/clippy-driver"),
+            Self::Default => sysroot("rustc").join("bin/clippy-driver"),
             Self::Debian => DEBIAN_CLIPPY.into(),
         };
         driver.is_file().then_some(driver)
     }
 
-    /// Where the source of its standard library is, if it has that.
+    /// Returns the folder of the standard library's source, which may not exist.
     pub(crate) fn source(self) -> PathBuf {
         let rustc = match self {
-            Self::Usual => "rustc",
+            Self::Default => "rustc",
             Self::Debian => DEBIAN_RUSTC,
         };
         library_of(rustc).join(SOURCE)
     }
 }
 
-/// What the usual compiler builds for if nothing else is said.
+/// Returns the host target of the default compiler.
 pub(crate) fn host() -> Result<String> {
-    let told = output(&mut program("rustc", &["-vV"]))?;
-    let host = told.lines().find_map(|line| line.strip_prefix("host: "));
+    let version = output(&mut program("rustc", &["-vV"]))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     Ok(host
-        .context("rustc does not say what its host is")?
+        .context("no host in the output of rustc -vV")?
         .to_owned())
 }
 
-/// The library of a sanitizer, as `asan`, for `host`, if the usual compiler has it.
+/// Returns the runtime of a sanitizer such as `asan` for `host`, if the default compiler has it.
 pub(crate) fn sanitizer(name: &str, host: &str) -> Option<PathBuf> {
     let folder = library_of("rustc").join(host).join("lib");
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -134,12 +134,12 @@ pub(crate) fn sanitizer(name: &str, host: &str) -> Option<PathBuf> {
     paths.find(|path| path.to_string_lossy().ends_with(&ending))
 }
 
-/// Where a compiler keeps standard libraries.
+/// Returns a compiler's folder of standard libraries.
 fn library_of(rustc: &str) -> PathBuf {
     sysroot(rustc).join("lib/rustlib")
 }
 
-/// Where a compiler is; nowhere, if there is no such compiler.
+/// Returns a compiler's root folder, or an empty path without the compiler.
 fn sysroot(rustc: &str) -> PathBuf {
     let root = output(&mut program(rustc, &["--print", "sysroot"])).unwrap_or_default();
     root.trim().into()

@@ -1,4 +1,4 @@
-//! The binary for Windows, built on Linux.
+//! Builds the Windows binary on Linux.
 
 use std::path::PathBuf;
 
@@ -9,18 +9,18 @@ use crate::toolchain::{MINGW, Toolchain};
 use testkit::skip::skip;
 
 const TARGET: &str = "x86_64-pc-windows-gnu";
-/// Debian's packages of all that it takes to build and to run.
+/// The Debian packages required to build and run it.
 const PACKAGES: &str = "rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64-win32 wine wine64";
 
-/// Where it is built: two compilers would rebuild each other's work in one folder.
+/// Returns the target folder. It is separate, since two compilers would rebuild each other's output.
 pub(crate) fn folder() -> PathBuf {
     target_dir().join("windows")
 }
 
-/// Builds it and gives its path.
+/// Builds the binary; returns its path.
 pub(crate) fn build() -> Result<PathBuf> {
     if !has(MINGW) {
-        return skip(format!("no {MINGW}; Debian's packages: {PACKAGES}"));
+        return skip(format!("{MINGW} is missing (Debian packages {PACKAGES})"));
     }
     let toolchain = Toolchain::of(TARGET)?;
     let mut command = toolchain.cargo();

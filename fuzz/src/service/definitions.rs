@@ -1,4 +1,4 @@
-//! What the system's managers make of definitions.
+//! Parses service definitions as the service managers do.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -35,20 +35,20 @@ pub(super) fn check(config: &Config, program: &Path) {
     assert!(Definition::Rcd.render(&spec).unwrap().starts_with("#!"));
 }
 
-/// The lines of a unit, with those that are continued joined.
+/// Returns the lines of a unit with continued lines joined.
 fn lines(unit: &str) -> Vec<String> {
     let joined = unit.replace("\\\n", " ");
     joined.split('\n').map(str::to_owned).collect()
 }
 
-/// The words of `ExecStart`, by systemd.service(5): split at spaces outside of quotes,
-/// with the escapes of C, then `%%` and, after the first word, `$$` are one.
+/// Parses the words of `ExecStart` according to systemd.service(5): split at unquoted spaces, with C
+/// escapes; then `%%` and, after the first word, `$$` stand for one character.
 fn exec_start(unit: &str) -> Vec<String> {
     let starts = lines(unit)
         .into_iter()
         .filter_map(|line| Some(line.strip_prefix("ExecStart=")?.to_owned()));
     let [line] = &starts.collect::<Vec<_>>()[..] else {
-        panic!("not one ExecStart: {unit}");
+        panic!("not exactly one ExecStart: {unit}");
     };
     let mut words: Vec<String> = Vec::new();
     let (mut word, mut begun, mut quote) = (String::new(), false, None);
@@ -98,7 +98,7 @@ fn exec_start(unit: &str) -> Vec<String> {
         .collect()
 }
 
-/// What a unit sets, each key with its section.
+/// Returns the keys that a unit sets, with their sections.
 fn keys(unit: &str) -> BTreeSet<String> {
     let mut section = String::new();
     let mut keys = BTreeSet::new();
@@ -116,7 +116,7 @@ fn keys(unit: &str) -> BTreeSet<String> {
     keys
 }
 
-/// The same of a plain command that has the same needs.
+/// Returns the keys for a plain command with the same requirements.
 fn expected_keys(spec: &Spec) -> BTreeSet<String> {
     let mut plain = spec.clone();
     plain.arguments.truncate(1);
@@ -129,14 +129,14 @@ fn expected_keys(spec: &Spec) -> BTreeSet<String> {
     expected
 }
 
-/// What a script assigns to a variable.
+/// Returns the value that a script assigns to a variable.
 fn assigned<'a>(script: &'a str, name: &str) -> &'a str {
     let start = format!("\n{name}=");
     let (_, rest) = script.split_once(&start).unwrap();
     rest.split_once('\n').unwrap().0
 }
 
-/// The words of a line for a shell, where nothing may be left to expand.
+/// Parses the words of a shell line, which must contain no expansions.
 fn shell_words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

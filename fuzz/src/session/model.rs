@@ -1,4 +1,4 @@
-//! What a session must say, kept from what it was told and from the events it gave.
+//! A model of a session, updated from its inputs and events.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -12,7 +12,7 @@ use tcp_echo_session::{
 };
 
 const WALL: i64 = 1_700_000_000_000_000_000;
-/// Moments are nanoseconds of 64 bits in places, which is enough for 584 years.
+/// The maximum time. Some times are 64-bit nanoseconds, which overflow after 584 years.
 const LONGEST: Duration = Duration::from_secs(400 * 365 * 24 * 60 * 60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,14 +37,13 @@ pub(super) struct Model {
     session: Session,
     origin: Instant,
     elapsed: Duration,
-    /// What somebody set the realtime clock off by.
+    /// The offset of the realtime clock.
     step: i64,
     writing: Option<Transmit>,
     sent: Vec<Probe>,
     fates: BTreeMap<u64, Fate>,
     tally: Tally,
-    /// The counts after the last call, and the outcomes that they tell of, true where
-    /// lost.
+    /// The counts after the last call, and the outcomes derived from them (true if lost).
     counts: Counts,
     outcomes: VecDeque<bool>,
     retransmits: u64,
@@ -77,7 +76,7 @@ impl Model {
     }
 
     pub(super) fn wall(&self) -> UnixNanos {
-        // The clock's end is in 2262; a session must not mind that it wraps.
+        // The clock overflows in 2262; a session must handle the wraparound.
         let passed = self.elapsed.as_nanos().to_le_bytes();
         let passed = i64::from_le_bytes(passed[..8].try_into().unwrap());
         UnixNanos(WALL.wrapping_add(passed).wrapping_add(self.step))
@@ -95,12 +94,12 @@ impl Model {
         self.sent.iter().rev().nth(nth.into()).copied()
     }
 
-    /// Polls and does what is asked for, until the session waits.
+    /// Polls and performs the outputs until the session waits.
     pub(super) fn settle(&mut self) {
         while self.poll_to_transmit() {
             self.finish();
         }
-        // What waits goes on to wait.
+        // A waiting session keeps waiting.
         assert!(matches!(self.poll(), Output::Wait(_)));
         let (tally, counts) = (&self.tally, &self.counts);
         assert_eq!(tally.received, counts.received);
@@ -110,7 +109,7 @@ impl Model {
         assert_eq!(tally.unsent, counts.unsent_total());
     }
 
-    /// Polls until a slot is due, or false where the session waits.
+    /// Polls until a slot is due; returns false if the session waits instead.
     pub(super) fn poll_to_transmit(&mut self) -> bool {
         loop {
             match self.poll() {
@@ -198,7 +197,7 @@ impl Model {
         let wall = self.wall();
         let read = Time { at, wall };
         let event = self.session.handle_reply(Stamp { read, kernel }, probe);
-        // Only the very probe is an answer, and only once.
+        // Only an exact copy of the probe counts, and only once.
         let known = probe.seq.0.checked_sub(1).and_then(|index| {
             let index = usize::try_from(index).ok()?;
             self.sent.get(index)
@@ -212,9 +211,9 @@ impl Model {
 
     pub(super) fn tcp_info(&mut self, info: TcpInfo) {
         let Event::TcpInfo(all) = self.session.handle_tcp_info(info) else {
-            panic!("another event");
+            panic!("unexpected event");
         };
-        // Those of the connections before go on to be counted.
+        // Those of earlier connections are still counted.
         assert!(all.retransmits >= self.retransmits);
         self.retransmits = all.retransmits;
         self.check();
@@ -252,7 +251,7 @@ impl Model {
         assert_eq!(self.fates.insert(seq, to), Some(from), "probe {seq}");
     }
 
-    /// What holds after every call.
+    /// Checks the invariants after every call.
     fn check(&mut self) {
         let counts = *self.session.counts();
         let in_flight = self.session.in_flight() as u64;
@@ -266,7 +265,7 @@ impl Model {
         self.counts = counts;
     }
 
-    /// One call counts outcomes of one kind.
+    /// Checks the loss window. One call counts outcomes of only one kind.
     fn check_window(&mut self, counts: &Counts) {
         let window = self.session.loss_window();
         let size = window.size() as usize;

@@ -1,7 +1,6 @@
-//! The probers and servers, and the faults of their processes.
+//! The processes of the probers and servers, and their faults.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,23 +9,24 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use serde_json::json;
 use testkit::context::Context;
 use testkit::echo::Echo;
+use testkit::files;
 
 use super::network::Network;
 use super::schedule::{Event, Fault, Host};
 use super::scrapes::{Scraper, Scrapes, now};
 use super::{Nanos, Outage, PORT, PROBERS, SERVER_COUNT};
 
-/// Fewer than a server has open.
+/// A limit of open files, lower than the number that a server has open.
 const FEW_FILES: u64 = 5;
 const FAKE_TIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
-/// One process of a server, from its start to its end.
+/// One process of a server, from its start to its exit.
 pub(super) struct Instance {
     pub(super) server: usize,
     pub(super) started: Nanos,
     pub(super) scraper: Option<Scraper>,
     pub(super) scrapes: Scrapes,
-    /// It is the one that runs in the end.
+    /// Whether it runs at the end.
     pub(super) runs: bool,
 }
 
@@ -62,17 +62,17 @@ impl<'a> Cluster<'a> {
         };
         if cluster.clock.is_none() {
             context.note(format!(
-                "SKIPPED: clocks that are set, for which {FAKE_TIME} is missing (Debian package faketime)"
+                "SKIPPED: clock changes; {FAKE_TIME} is missing (Debian package faketime)"
             ));
         }
         for server in 0..SERVER_COUNT {
             cluster.servers.push(None);
-            cluster.serve(server)?;
+            cluster.start_server(server)?;
         }
         Ok(cluster)
     }
 
-    fn serve(&mut self, server: usize) -> Result<()> {
+    fn start_server(&mut self, server: usize) -> Result<()> {
         let host = Host::Server(server);
         let listen = format!("-listen={}:{PORT}", host.address());
         let idle = format!("-idle-timeout={}s", self.idle.as_secs());
@@ -90,14 +90,14 @@ impl<'a> Cluster<'a> {
         Ok(())
     }
 
-    pub(super) fn probe(&mut self) -> Result<()> {
+    pub(super) fn start_probers(&mut self) -> Result<()> {
         for (index, prober) in PROBERS.iter().enumerate() {
             let path = self.context.folder().join(format!("targets-{index}.json"));
             self.files.push(path.clone());
             self.write_targets(index, false)?;
             let inside = self.network.namespace(Host::Prober(index)).inside();
             let mut command =
-                if let Some(clock) = self.clock.as_ref().filter(|_| !prober.true_clock) {
+                if let Some(clock) = self.clock.as_ref().filter(|_| !prober.has_true_clock) {
                     let mut command = inside.command(Path::new("env"));
                     command
                         .arg(format!("LD_PRELOAD={FAKE_TIME}"))
@@ -120,20 +120,17 @@ impl<'a> Cluster<'a> {
         Ok(())
     }
 
-    fn write_targets(&self, prober: usize, more: bool) -> Result<()> {
+    fn write_targets(&self, prober: usize, extra: bool) -> Result<()> {
         let address = |server| format!("{}:{PORT}", Host::Server(server).address());
         let mut list: Vec<_> = (0..SERVER_COUNT)
             .map(|server| json!({"name": format!("s{server}"), "address": address(server)}))
             .collect();
-        if more {
-            // Nothing listens there.
+        if extra {
+            // Nothing listens on this port.
             let address = format!("{}:{}", Host::Server(0).address(), PORT + 1);
             list.push(json!({"name": "extra", "address": address}));
         }
-        let path = &self.files[prober];
-        let new = path.with_extension("new");
-        fs::write(&new, serde_json::to_string(&list)?)?;
-        fs::rename(new, path).context("targets")
+        files::replace(&self.files[prober], &serde_json::to_string(&list)?)
     }
 
     fn echo(&self, host: Host) -> Result<&Echo> {
@@ -141,13 +138,13 @@ impl<'a> Cluster<'a> {
             Host::Prober(index) => self.probers.get(index),
             Host::Server(index) => self.servers[index].as_ref(),
         }
-        .with_context(|| format!("{host} does not run"))
+        .with_context(|| format!("{host} is not running"))
     }
 
-    fn files(&self, server: usize, few: bool) -> Result<()> {
+    fn limit_files(&self, server: usize, lower: bool) -> Result<()> {
         let id = i32::try_from(self.echo(Host::Server(server))?.process.id())?;
         let ours = getrlimit(Resource::Nofile);
-        let current = if few { Some(FEW_FILES) } else { ours.current };
+        let current = if lower { Some(FEW_FILES) } else { ours.current };
         let limit = Rlimit {
             current,
             maximum: ours.maximum,
@@ -156,7 +153,7 @@ impl<'a> Cluster<'a> {
         Ok(())
     }
 
-    fn outage(&mut self, host: Host) {
+    fn begin_outage(&mut self, host: Host) {
         self.outages.push(Outage {
             host,
             from: now(),
@@ -164,7 +161,7 @@ impl<'a> Cluster<'a> {
         });
     }
 
-    fn outage_ends(&mut self, host: Host) {
+    fn end_outage(&mut self, host: Host) {
         let open = self.outages.iter_mut().rev().find(|one| one.host == host);
         if let Some(open) = open {
             open.until = now();
@@ -176,7 +173,7 @@ impl<'a> Cluster<'a> {
         match event.fault {
             Fault::Cut(host) => self.network.link(host, false),
             Fault::Kill(server) => {
-                self.outage(Host::Server(server));
+                self.begin_outage(Host::Server(server));
                 if let Some(echo) = self.servers[server].take() {
                     echo.process.signal(Signal::KILL)?;
                 }
@@ -191,12 +188,12 @@ impl<'a> Cluster<'a> {
                 Ok(())
             }
             Fault::Stop(host) => {
-                self.outage(host);
+                self.begin_outage(host);
                 self.echo(host)?.process.signal(Signal::STOP)
             }
             Fault::Files(server) => {
-                self.outage(Host::Server(server));
-                self.files(server, true)
+                self.begin_outage(Host::Server(server));
+                self.limit_files(server, true)
             }
             Fault::Reload(prober) => {
                 self.write_targets(prober, index.is_multiple_of(2))?;
@@ -204,11 +201,7 @@ impl<'a> Cluster<'a> {
             }
             Fault::Clock(ms) => match &self.clock {
                 None => Ok(()),
-                Some(clock) => {
-                    let new = clock.with_extension("new");
-                    fs::write(&new, format!("{:+.3}\n", ms as f64 / 1e3))?;
-                    fs::rename(new, clock).context("clock")
-                }
+                Some(clock) => files::replace(clock, &format!("{:+.3}\n", ms as f64 / 1e3)),
             },
             fault => self.network.inject(&format!("e{index}"), fault),
         }
@@ -218,18 +211,18 @@ impl<'a> Cluster<'a> {
         match event.fault {
             Fault::Cut(host) => self.network.link(host, true),
             Fault::Kill(server) => {
-                self.serve(server)?;
-                self.outage_ends(Host::Server(server));
+                self.start_server(server)?;
+                self.end_outage(Host::Server(server));
                 Ok(())
             }
             Fault::Stop(host) => {
                 self.echo(host)?.process.signal(Signal::CONT)?;
-                self.outage_ends(host);
+                self.end_outage(host);
                 Ok(())
             }
             Fault::Files(server) => {
-                self.files(server, false)?;
-                self.outage_ends(Host::Server(server));
+                self.limit_files(server, false)?;
+                self.end_outage(Host::Server(server));
                 Ok(())
             }
             Fault::Reload(_) | Fault::Clock(_) => Ok(()),
@@ -237,17 +230,17 @@ impl<'a> Cluster<'a> {
         }
     }
 
-    /// Each still runs, and none has said anything of an error of its own.
+    /// Checks that all processes are running and none has logged an error or a panic.
     pub(super) fn check_logs(&mut self) -> Result<()> {
         let servers = self.servers.iter_mut().flatten();
         for echo in self.probers.iter_mut().chain(servers) {
             let ended = echo.process.ended();
-            ensure!(ended.is_none(), "a process has ended: {ended:?}");
+            ensure!(ended.is_none(), "a process exited: {ended:?}");
             let log = echo.process.log();
-            let bad = log
+            let error = log
                 .lines()
                 .find(|line| line.contains("panicked") || line.contains("ERROR"));
-            ensure!(bad.is_none(), "a log says {bad:?}");
+            ensure!(error.is_none(), "error in a log: {error:?}");
         }
         Ok(())
     }

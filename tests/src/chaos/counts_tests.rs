@@ -1,4 +1,4 @@
-//! A connection of two probes by hand, and counts that are right and wrong.
+//! Tests the comparison with a hand-made connection of two probes, and correct and wrong counts.
 
 use std::net::SocketAddrV4;
 
@@ -22,7 +22,7 @@ fn frame(seq: u64, stamp: Nanos) -> Vec<u8> {
     [seq.to_le_bytes(), stamp.to_le_bytes()].concat()
 }
 
-/// At both ends, where it reaches the other.
+/// Adds a segment at both ends.
 fn pass(
     traffic: &mut Traffic,
     at: Nanos,
@@ -53,7 +53,7 @@ fn pass(
     }
 }
 
-/// Probe 1 is answered in 1 ms, probe 2 in 100 ms, then comes a reset.
+/// Builds a connection: probe 1 is answered in 1 ms, probe 2 in 100 ms, then comes a reset.
 fn traffic() -> Traffic {
     let mut traffic = Traffic::default();
     let one = &mut traffic;
@@ -64,7 +64,7 @@ fn traffic() -> Traffic {
     pass(one, 11 * MS, false, ACK, (500, 116), &frame(1, 10 * MS));
     pass(one, 20 * MS, true, ACK, (116, 516), &frame(2, 20 * MS));
     pass(one, 120 * MS, false, ACK, (516, 132), &frame(2, 20 * MS));
-    // The first reset is an old one, and not obeyed.
+    // The first reset has an old sequence number, and is ignored.
     pass(one, 500 * MS, false, RST, (516, 0), &[]);
     pass(one, 550 * MS, false, RST, (532, 0), &[]);
     traffic
@@ -88,18 +88,18 @@ fn reading(received: u64, late: u64, connects: u64, ended: &str) -> Reading {
     }
 }
 
-fn wrong(reading: Reading) -> Vec<String> {
+fn violations(reading: Reading) -> Vec<String> {
     let traffic = traffic();
-    let mut wrong = Vec::new();
+    let mut violations = Vec::new();
     let between = traffic.between(PROBER, SERVER);
     let readings = [reading];
-    let tally = compare(&PROBERS[0], "s0", &between, &readings, &[], &mut wrong);
+    let tally = compare(&PROBERS[0], "s0", &between, &readings, &[], &mut violations);
     assert_eq!((tally.probes, tally.replies, tally.connections), (2, 2, 1));
-    wrong
+    violations
 }
 
 #[test]
-fn both_ends_are_put_together() {
+fn both_ends_are_reassembled() {
     let traffic = traffic();
     for (host, peer) in [(PROBER, SERVER), (SERVER, PROBER)] {
         let found = traffic.between(host, peer);
@@ -126,31 +126,31 @@ fn both_ends_are_put_together() {
 }
 
 #[test]
-fn a_wrong_count_is_found() {
-    assert_eq!(wrong(reading(1, 1, 1, "reset")), Vec::<String>::new());
-    assert!(!wrong(reading(2, 0, 1, "reset")).is_empty());
-    assert!(!wrong(reading(1, 0, 1, "reset")).is_empty());
-    assert!(!wrong(reading(1, 1, 2, "reset")).is_empty());
-    assert!(!wrong(reading(1, 1, 1, "eof")).is_empty());
+fn a_wrong_count_is_detected() {
+    assert_eq!(violations(reading(1, 1, 1, "reset")), Vec::<String>::new());
+    assert!(!violations(reading(2, 0, 1, "reset")).is_empty());
+    assert!(!violations(reading(1, 0, 1, "reset")).is_empty());
+    assert!(!violations(reading(1, 1, 2, "reset")).is_empty());
+    assert!(!violations(reading(1, 1, 1, "eof")).is_empty());
 }
 
 #[test]
-fn a_server_that_counts_otherwise_is_found() {
+fn a_wrong_server_count_is_detected() {
     let traffic = traffic();
     let found = |reading| {
-        let mut wrong = Vec::new();
+        let mut violations = Vec::new();
         let ends = traffic.between(SERVER, PROBER);
-        server_counts::compare(&ends, 0, &[reading], true, &mut wrong);
-        wrong
+        server_counts::compare(&ends, 0, &[reading], true, &mut violations);
+        violations
     };
     assert!(found(reading(2, 0, 1, "eof")).is_empty());
     assert!(!found(reading(1, 0, 1, "eof")).is_empty());
     assert!(!found(reading(2, 0, 2, "eof")).is_empty());
 }
 
-/// Whether the prober may say nothing of an attempt that began at 1 ms, was answered so at that
-/// moment, and over which nothing was sent.
-fn may_be_missed(answer: u8, at: Nanos, end: u8, stop: Option<(Nanos, Nanos)>) -> bool {
+/// Returns whether the prober may leave out an attempt that began at 1 ms and was answered with
+/// `answer` at `at`, if it sent nothing.
+fn may_be_left_out(answer: u8, at: Nanos, end: u8, stop: Option<(Nanos, Nanos)>) -> bool {
     let mut traffic = Traffic::default();
     let one = &mut traffic;
     pass(one, MS, true, SYN, (99, 0), &[]);
@@ -173,25 +173,32 @@ fn may_be_missed(answer: u8, at: Nanos, end: u8, stop: Option<(Nanos, Nanos)>) -
         until: 5001 * MS,
         scrape: Scrape::parse(text).unwrap(),
     };
-    let mut wrong = Vec::new();
+    let mut violations = Vec::new();
     let between = traffic.between(PROBER, SERVER);
-    compare(&PROBERS[0], "s0", &between, &[reading], &stops, &mut wrong);
-    wrong.is_empty()
+    compare(
+        &PROBERS[0],
+        "s0",
+        &between,
+        &[reading],
+        &stops,
+        &mut violations,
+    );
+    violations.is_empty()
 }
 
 #[test]
-fn an_attempt_may_be_missed_when_it_was_given_up() {
+fn a_timed_out_attempt_may_be_left_out() {
     for answer in [SYN, RST] {
-        assert!(!may_be_missed(answer, 100 * MS, FIN, None));
-        assert!(may_be_missed(answer, 600 * MS, FIN, None));
-        // It could not look, neither at the answer nor at the time …
+        assert!(!may_be_left_out(answer, 100 * MS, FIN, None));
+        assert!(may_be_left_out(answer, 600 * MS, FIN, None));
+        // The process was stopped and saw neither the answer nor the timeout …
         let stop = |from, until| Some((from * MS, until * MS));
-        assert!(!may_be_missed(answer, 100 * MS, FIN, stop(50, 2000)));
-        assert!(!may_be_missed(answer, 600 * MS, FIN, stop(50, 2000)));
-        // … or it had looked at the time before.
-        assert!(may_be_missed(answer, 1100 * MS, FIN, stop(800, 2000)));
-        assert!(may_be_missed(answer, 1100 * MS, FIN, stop(50, 900)));
+        assert!(!may_be_left_out(answer, 100 * MS, FIN, stop(50, 2000)));
+        assert!(!may_be_left_out(answer, 600 * MS, FIN, stop(50, 2000)));
+        // … or the timeout passed while it was running.
+        assert!(may_be_left_out(answer, 1100 * MS, FIN, stop(800, 2000)));
+        assert!(may_be_left_out(answer, 1100 * MS, FIN, stop(50, 900)));
     }
-    // It may have been reset before it was seen.
-    assert!(may_be_missed(SYN, 100 * MS, RST, None));
+    // The reset may have come before the process saw the connection.
+    assert!(may_be_left_out(SYN, 100 * MS, RST, None));
 }

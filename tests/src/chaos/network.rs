@@ -1,4 +1,4 @@
-//! Eight hosts around a router, each a network namespace; what breaks, breaks at the router.
+//! Eight hosts connected by a router, each a network namespace. Faults are injected at the router.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -15,7 +15,7 @@ use super::schedule::{Fault, Host};
 use super::traffic::Traffic;
 use super::{PORT, PROBER_COUNT, SERVER_COUNT};
 
-/// The router's interfaces have these numbers and those after them.
+/// The index of the router's first interface; the others follow.
 const INTERFACES: u32 = 101;
 
 impl Host {
@@ -43,7 +43,7 @@ impl Host {
         Self::all().find(|host| host.address() == address)
     }
 
-    /// Who is at the other end of the router's interface of this number.
+    /// Returns the host at the other end of the router's interface with this index.
     pub(super) fn behind(interface: u32) -> Option<Self> {
         let number = usize::try_from(interface.checked_sub(INTERFACES)?).ok()?;
         Self::all().nth(number)
@@ -77,7 +77,7 @@ impl Network {
             namespace.ip(&["route", "add", "default", "via", &gateway])?;
             namespaces.push(namespace);
         }
-        forward(&router)?;
+        enable_forwarding(&router)?;
         router.nft("add table ip chaos")?;
         Ok(Self { namespaces, router })
     }
@@ -91,7 +91,7 @@ impl Network {
         self.router.ip(&["link", "set", &host.to_string(), state])
     }
 
-    /// Has the router do what a fault says to packets, under this name.
+    /// Adds a fault to the router's rules, under this name.
     pub(super) fn inject(&self, name: &str, fault: Fault) -> Result<()> {
         let pair = |prober, server| {
             let prober = Host::Prober(prober).address();
@@ -133,7 +133,7 @@ impl Network {
         self.router.nft(&script).map(drop)
     }
 
-    /// Begins to note every segment that comes to the router or leaves it.
+    /// Starts capturing all segments that the router receives and sends.
     pub(super) fn capture(&self) -> Result<Capture> {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", self.router.name(), "tcpdump"]);
@@ -176,14 +176,14 @@ impl Network {
     }
 }
 
-fn forward(router: &Namespace) -> Result<()> {
+fn enable_forwarding(router: &Namespace) -> Result<()> {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", router.name(), "sh", "-c"]);
     command.arg("echo 1 > /proc/sys/net/ipv4/ip_forward");
     testkit::shell::output(&mut command).map(drop)
 }
 
-/// It ends with its owner.
+/// A running capture, stopped when dropped.
 pub(super) struct Capture {
     child: Child,
     errors: Option<ChildStderr>,
@@ -191,18 +191,20 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    /// Ends it; an error if it has missed anything.
+    /// Stops the capture and returns it. Dropped packets are an error.
     pub(super) fn finish(mut self) -> Result<Traffic> {
         kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         let thread = self.thread.take().context("no thread")?;
-        let traffic = thread.join().map_err(|_| anyhow!("panicked"))??;
-        let mut said = String::new();
+        let traffic = thread
+            .join()
+            .map_err(|_| anyhow!("the capture panicked"))??;
+        let mut summary = String::new();
         if let Some(errors) = &mut self.errors {
-            errors.read_to_string(&mut said)?;
+            errors.read_to_string(&mut summary)?;
         }
         ensure!(
-            said.contains("\n0 packets dropped by kernel"),
-            "the capture is not whole: {said}"
+            summary.contains("\n0 packets dropped by kernel"),
+            "packets are missing from the capture: {summary}"
         );
         Ok(traffic)
     }
@@ -210,7 +212,7 @@ impl Capture {
 
 impl Drop for Capture {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

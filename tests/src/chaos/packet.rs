@@ -1,4 +1,4 @@
-//! One TCP segment as it was captured: libpcap's file, Linux's cooked header, IPv4, TCP.
+//! Parses captured TCP segments: pcap file format, Linux cooked header, IPv4, TCP.
 
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -7,19 +7,19 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::Nanos;
 
-/// pcap's file header with times in nanoseconds, as this machine's byte order has it.
+/// The magic number of a pcap file with nanosecond timestamps, in the byte order of this machine.
 const MAGIC: u32 = 0xa1b2_3c4d;
 /// `LINKTYPE_LINUX_SLL2`.
 const LINK_TYPE: u32 = 276;
-/// `sll2_pkttype` of a packet that this host sends.
+/// The `sll2_pkttype` of an outgoing packet.
 const OUTGOING: u8 = 4;
 
-/// A segment, seen at one interface of the router.
+/// A segment captured at one interface of the router.
 #[derive(Debug)]
 pub(super) struct Segment<'a> {
     pub(super) at: Nanos,
     pub(super) interface: u32,
-    /// The router sends it there; otherwise it comes from there.
+    /// Whether the router sent it, rather than received it.
     pub(super) outgoing: bool,
     pub(super) from: SocketAddrV4,
     pub(super) to: SocketAddrV4,
@@ -50,15 +50,18 @@ impl Flags {
     }
 }
 
-/// Reads a capture, and gives each segment to `each`, until it ends.
+/// Reads a capture to its end and calls `each` with every segment.
 pub(super) fn read(mut capture: impl Read, mut each: impl FnMut(&Segment<'_>)) -> Result<()> {
     let mut header = [0; 24];
     capture.read_exact(&mut header).context("no capture")?;
     let word = |at: usize| host_word(&header, at);
-    ensure!(word(0)? == MAGIC, "no capture in nanoseconds");
+    ensure!(
+        word(0)? == MAGIC,
+        "the capture has no nanosecond timestamps"
+    );
     ensure!(
         word(20)? == LINK_TYPE,
-        "no capture by Linux's cooked header"
+        "the capture has no Linux cooked header"
     );
     let mut packet = Vec::new();
     loop {
@@ -71,28 +74,28 @@ pub(super) fn read(mut capture: impl Read, mut each: impl FnMut(&Segment<'_>)) -
         let at = i64::from(word(0)?) * 1_000_000_000 + i64::from(word(4)?);
         packet.resize(usize::try_from(word(8)?)?, 0);
         capture.read_exact(&mut packet)?;
-        ensure!(word(8)? == word(12)?, "a packet was not captured whole");
+        ensure!(word(8)? == word(12)?, "truncated packet");
         if let Some(segment) = parse(at, &packet)? {
             each(&segment);
         }
     }
 }
 
-/// Nothing for what is no TCP over IPv4.
+/// Parses a packet; returns `None` if it is not TCP over IPv4.
 fn parse(at: Nanos, packet: &[u8]) -> Result<Option<Segment<'_>>> {
-    let (link, ip) = packet.split_at_checked(20).context("a short packet")?;
+    let (link, ip) = packet.split_at_checked(20).context("short packet")?;
     if word16(link, 0)? != 0x0800 || ip.get(9) != Some(&6) {
         return Ok(None);
     }
     let ip_header = usize::from(ip[0] & 0x0f) * 4;
-    let whole = usize::from(word16(ip, 2)?);
-    let Some(tcp) = ip.get(ip_header..whole) else {
-        bail!("an IPv4 packet of a wrong length");
+    let length = usize::from(word16(ip, 2)?);
+    let Some(tcp) = ip.get(ip_header..length) else {
+        bail!("wrong length of an IPv4 packet");
     };
-    let offset = tcp.get(12).context("a short TCP header")?;
+    let offset = tcp.get(12).context("short TCP header")?;
     let payload = tcp
         .get(usize::from(offset >> 4) * 4..)
-        .context("a short TCP header")?;
+        .context("short TCP header")?;
     let address = |ip_at: usize, port_at: usize| -> Result<SocketAddrV4> {
         let host = Ipv4Addr::from(word32(ip, ip_at)?);
         Ok(SocketAddrV4::new(host, word16(tcp, port_at)?))
@@ -111,17 +114,17 @@ fn parse(at: Nanos, packet: &[u8]) -> Result<Option<Segment<'_>>> {
 }
 
 fn host_word(bytes: &[u8], at: usize) -> Result<u32> {
-    let four = bytes.get(at..at + 4).context("a short header")?;
+    let four = bytes.get(at..at + 4).context("short header")?;
     Ok(u32::from_ne_bytes(four.try_into()?))
 }
 
 fn word32(bytes: &[u8], at: usize) -> Result<u32> {
-    let four = bytes.get(at..at + 4).context("a short packet")?;
+    let four = bytes.get(at..at + 4).context("short packet")?;
     Ok(u32::from_be_bytes(four.try_into()?))
 }
 
 fn word16(bytes: &[u8], at: usize) -> Result<u16> {
-    let two = bytes.get(at..at + 2).context("a short packet")?;
+    let two = bytes.get(at..at + 2).context("short packet")?;
     Ok(u16::from_be_bytes(two.try_into()?))
 }
 
@@ -147,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_is_taken_apart() {
+    fn a_segment_is_parsed() {
         let mut seen = 0;
         read(&capture(62)[..], |segment| {
             seen += 1;
@@ -165,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_an_error() {
+    fn a_truncated_capture_is_an_error() {
         assert!(read(&capture(62)[..100], |_| ()).is_err());
         assert!(read(&b"no"[..], |_| ()).is_err());
     }

@@ -1,46 +1,44 @@
-//! A prober's series of one target against what passed at its own end of the network.
+//! Compares a prober's series of one target with the packets captured at its end of the network.
 
 use super::scrapes::Reading;
 use super::stream::Frame;
 use super::traffic::{Connection, Ending};
-use super::{MS, Nanos, Outage, Prober};
+use super::{MS, Nanos, Outage, Prober, READ_DELAY};
 
-/// How soon a process has seen what its kernel has.
-const SEEN: Nanos = 1000 * MS;
-/// A reply this shortly before its connection's end may be lost with it.
-const LOST_WITH: Nanos = 100 * MS;
-/// Round-trip times this near to the timeout may fall on either side of it.
-const NEAR: Nanos = 2 * MS;
+/// A reply within this time before the end of its connection may be lost with it.
+const LOSS_AT_END: Nanos = 100 * MS;
+/// A round-trip time this close to the timeout may be on either side of it.
+const TIMEOUT_TOLERANCE: Nanos = 2 * MS;
 
-/// An attempt is given up after 500 ms. A router that has to find a host first may be slower.
-const PATIENCE: Nanos = 450 * MS;
+/// Attempts time out after 500 ms; the router may add a delay for address resolution.
+const CONNECT_TIMEOUT: Nanos = 450 * MS;
 
-/// What passed, in the order of time.
+/// The captured events in chronological order.
 struct Wire {
     frames: Vec<Frame>,
-    /// Each reply and how long it took from its probe's stamp.
+    /// Each reply's arrival, and the time since its probe's send time.
     replies: Vec<(Nanos, Nanos)>,
-    /// Replies that a connection's end may have taken with it.
+    /// Replies that may be lost because their connection ended.
     doubtful: Vec<Nanos>,
     made: Vec<Nanos>,
-    /// Made, and no probe came over it; the prober may not have seen that it was.
-    hollow: Vec<Nanos>,
+    /// Connections without a probe, which the prober may not have counted.
+    unused: Vec<Nanos>,
     ended: [u64; 5],
-    /// Ends that came as the connection was stalled.
-    close: u64,
+    /// Ends close to the stall limit, which may be counted as stalls.
+    near_stall: u64,
     refused: Vec<Nanos>,
-    /// Those of them that came when the attempt may have been given up.
+    /// The refused attempts that may have timed out before.
     refused_late: Vec<Nanos>,
 }
 
-/// What the program counted in the end, and what passed.
+/// The final counts of the program, and those of the capture.
 #[derive(Default)]
 pub(super) struct Tally {
     pub(super) counted: Vec<(&'static str, u64)>,
     pub(super) probes: u64,
     pub(super) replies: u64,
     pub(super) connections: u64,
-    /// Probes that were handed to the kernel and never left it.
+    /// Probes that the kernel accepted and never sent.
     pub(super) never_left: u64,
     pub(super) doubtful: u64,
 }
@@ -48,43 +46,48 @@ pub(super) struct Tally {
 const REASONS: [&str; 5] = ["eof", "reset", "stalled", "closed", "error"];
 
 impl Wire {
-    fn of(connections: &[&Connection], stops: &[Outage], wrong: &mut Vec<String>) -> Self {
+    fn of(connections: &[&Connection], stops: &[Outage], violations: &mut Vec<String>) -> Self {
         let mut wire = Self {
             frames: Vec::new(),
             replies: Vec::new(),
             doubtful: Vec::new(),
             made: Vec::new(),
-            hollow: Vec::new(),
+            unused: Vec::new(),
             ended: [0; 5],
-            close: 0,
+            near_stall: 0,
             refused: Vec::new(),
             refused_late: Vec::new(),
         };
         for (index, one) in connections.iter().enumerate() {
             wire.refused.extend(one.refused);
-            // A prober that was stopped before its patience ended looks at what came meanwhile.
-            let given_up = |at: &Nanos| {
-                let asleep = |stop: &Outage| stop.from - one.began < PATIENCE && stop.until > *at;
-                at - one.began > PATIENCE && !stops.iter().any(asleep)
+            // A prober that was stopped before the timeout handles the answer when it continues.
+            let timed_out = |at: &Nanos| {
+                let was_stopped =
+                    |stop: &Outage| stop.from - one.began < CONNECT_TIMEOUT && stop.until > *at;
+                at - one.began > CONNECT_TIMEOUT && !stops.iter().any(was_stopped)
             };
-            wire.refused_late.extend(one.refused.filter(given_up));
+            wire.refused_late.extend(one.refused.filter(timed_out));
             let Some(made) = one.made else { continue };
             wire.made.push(made);
             let probes = one.probes.frames();
-            // Reset before the prober looked, it is an attempt that was refused.
+            // If reset before the prober reads, it counts as a refused attempt.
             let reset = matches!(one.end, Some((_, Ending::Reset)));
-            if probes.is_empty() && (reset || given_up(&made)) {
-                wire.hollow.push(made);
+            if probes.is_empty() && (reset || timed_out(&made)) {
+                wire.unused.push(made);
             }
             let replies = one.replies.frames();
             for (probe, reply) in probes.iter().zip(replies) {
                 if (probe.seq, probe.stamp) != (reply.seq, reply.stamp) {
-                    wrong.push(format!("the reply to {probe:?} is {reply:?}"));
+                    violations.push(format!("the reply to {probe:?} is {reply:?}"));
                 }
                 wire.replies.push((reply.at, reply.at - reply.stamp));
             }
             if replies.len() > probes.len() {
-                wrong.push(format!("{} replies to {}", replies.len(), probes.len()));
+                violations.push(format!(
+                    "{} replies to {} probes",
+                    replies.len(),
+                    probes.len()
+                ));
             }
             wire.frames.extend(probes);
             let last = replies.last().map_or(made, |reply| reply.at);
@@ -98,7 +101,7 @@ impl Wire {
                 None => continue,
             };
             let (at, ending) = end;
-            let doubtful = replies.iter().filter(|reply| reply.at > at - LOST_WITH);
+            let doubtful = replies.iter().filter(|reply| reply.at > at - LOSS_AT_END);
             wire.doubtful.extend(doubtful.map(|reply| reply.at));
             wire.ended[match ending {
                 Ending::Eof => 0,
@@ -106,10 +109,10 @@ impl Wire {
                 Ending::Aborted => 2,
                 Ending::Closed => 3,
             }] += 1;
-            // Before the stall limit of 500 ms no stall was near.
-            let silent = at - last > 450 * MS;
-            if silent && matches!(ending, Ending::Eof | Ending::Reset) {
-                wire.close += 1;
+            // The stall limit is 500 ms.
+            let is_near_stall = at - last > 450 * MS;
+            if is_near_stall && matches!(ending, Ending::Eof | Ending::Reset) {
+                wire.near_stall += 1;
             }
         }
         wire
@@ -120,34 +123,35 @@ fn until(times: impl Iterator<Item = Nanos>, end: Nanos) -> u64 {
     times.filter(|at| *at <= end).count() as u64
 }
 
-/// By when a process had seen all that its kernel had, at a moment.
-fn seen(at: Nanos, stops: &[Outage]) -> Nanos {
+/// Returns the time up to which a process has read everything its kernel received at `at`.
+fn read_until(at: Nanos, stops: &[Outage]) -> Nanos {
     let near = stops
         .iter()
-        .filter(|stop| stop.from <= at && stop.until + SEEN >= at);
-    near.map(|stop| stop.from).fold(at, Nanos::min) - SEEN
+        .filter(|stop| stop.from <= at && stop.until + READ_DELAY >= at);
+    near.map(|stop| stop.from).fold(at, Nanos::min) - READ_DELAY
 }
 
-/// Compares, and gives the final tally. Nothing moved any more at the last scrape.
+/// Compares the scrapes with the capture; returns the final counts. At the last scrape, the counts no
+/// longer change.
 pub(super) fn compare(
     prober: &Prober,
     target: &str,
     connections: &[&Connection],
     readings: &[Reading],
     stops: &[Outage],
-    wrong: &mut Vec<String>,
+    violations: &mut Vec<String>,
 ) -> Tally {
-    let wire = Wire::of(connections, stops, wrong);
+    let wire = Wire::of(connections, stops, violations);
     for pair in wire.frames.windows(2) {
         if pair[0].seq >= pair[1].seq {
             let (one, two) = (pair[0].seq, pair[1].seq);
-            wrong.push(format!("probe {two} was sent after {one}"));
+            violations.push(format!("probe {two} was sent after probe {one}"));
         }
     }
     for one in connections {
         for pair in one.probes.frames().windows(2) {
             if pair[0].seq + 1 != pair[1].seq {
-                wrong.push(format!("in a connection {pair:?} follow each other"));
+                violations.push(format!("gap within a connection: {pair:?}"));
             }
         }
     }
@@ -165,33 +169,38 @@ pub(super) fn compare(
         let early = if last {
             reading.from
         } else {
-            seen(reading.from, stops)
+            read_until(reading.from, stops)
         };
         let late = reading.until;
-        let mut within = |what: &str, value: u64, least: u64, most: u64| {
-            if value < least || value > most {
-                wrong.push(format!(
-                    "scrape {index} of {}: {what} {value}, but {least} to {most} passed",
+        let mut within = |what: &str, value: u64, min: u64, max: u64| {
+            if value < min || value > max {
+                violations.push(format!(
+                    "scrape {index} of {}: {what} {value}, but {min} to {max} in the capture",
                     readings.len()
                 ));
             }
         };
-        let stamped = |frame: &&Frame| {
-            if prober.true_clock {
+        let sent_at = |frame: &&Frame| {
+            if prober.has_true_clock {
                 frame.stamp
             } else {
                 frame.at
             }
         };
-        let most = wire
+        let clock_error = if prober.has_true_clock {
+            0
+        } else {
+            6 * READ_DELAY
+        };
+        let highest = wire
             .frames
             .iter()
-            .filter(|frame| stamped(frame) > late + if prober.true_clock { 0 } else { 6 * SEEN })
+            .filter(|frame| sent_at(frame) > late + clock_error)
             .map(|frame| frame.seq - 1)
             .min();
-        let before = wire.frames.iter().filter(|frame| stamped(frame) <= early);
+        let before = wire.frames.iter().filter(|frame| sent_at(frame) <= early);
         let lowest = before.map(|frame| frame.seq).max().unwrap_or(0);
-        within("sent", count("sent"), lowest, most.unwrap_or(u64::MAX));
+        within("sent", count("sent"), lowest, highest.unwrap_or(u64::MAX));
         let replies = || wire.replies.iter().map(|reply| reply.0);
         let doubtful = until(wire.doubtful.iter().copied(), early);
         within(
@@ -201,11 +210,11 @@ pub(super) fn compare(
             until(replies(), late),
         );
         let made = |at| until(wire.made.iter().copied(), at);
-        let hollow = until(wire.hollow.iter().copied(), late);
+        let unused = until(wire.unused.iter().copied(), late);
         within(
             "connects",
             count("connects"),
-            made(early).saturating_sub(hollow),
+            made(early).saturating_sub(unused),
             made(late),
         );
         if last {
@@ -215,7 +224,7 @@ pub(super) fn compare(
     tally
 }
 
-/// What is compared when nothing moves any more.
+/// Compares the counts that are exact only when they no longer change.
 fn final_counts(
     prober: &Prober,
     of: &[(&str, &str)],
@@ -231,28 +240,33 @@ fn final_counts(
     let highest = wire.frames.last().map_or(0, |frame| frame.seq);
     let sent = count("sent");
     within(
-        "sent in the end",
+        "sent at the end",
         sent,
         highest,
         highest + prober.stall_slots(),
     );
     tally.never_left = sent.saturating_sub(tally.probes);
-    if prober.true_clock {
+    if prober.has_true_clock {
         let timeout = Nanos::try_from(prober.timeout.as_nanos()).unwrap_or(Nanos::MAX);
         let in_time = |limit| wire.replies.iter().filter(|one| one.1 <= limit).count() as u64;
         within(
             "received",
             count("received"),
-            in_time(timeout - NEAR).saturating_sub(tally.doubtful),
-            in_time(timeout + NEAR),
+            in_time(timeout - TIMEOUT_TOLERANCE).saturating_sub(tally.doubtful),
+            in_time(timeout + TIMEOUT_TOLERANCE),
         );
     }
-    let hollow = wire.hollow.len() as u64;
-    let doubt = wire.close + hollow;
+    let unused = wire.unused.len() as u64;
+    let tolerance = wire.near_stall + unused;
     for (reason, ended) in REASONS.into_iter().zip(wire.ended) {
         let labels = [of, &[("reason", reason)]].concat();
         let counted = reading.count("tcp_echo_disconnects_total", &labels);
-        within(reason, counted, ended.saturating_sub(doubt), ended + doubt);
+        within(
+            reason,
+            counted,
+            ended.saturating_sub(tolerance),
+            ended + tolerance,
+        );
         tally.counted.push((reason, counted));
     }
     let labels = [of, &[("reason", "refused")]].concat();
@@ -260,18 +274,18 @@ fn final_counts(
     within(
         "refused",
         reading.count("tcp_echo_connect_failures_total", &labels),
-        refused(reading.from - SEEN).saturating_sub(hollow + wire.refused_late.len() as u64),
-        refused(reading.until) + hollow,
+        refused(reading.from - READ_DELAY).saturating_sub(unused + wire.refused_late.len() as u64),
+        refused(reading.until) + unused,
     );
 }
 
-/// The schedule is absolute: whatever happens, slots stay on their grid.
+/// Checks that slots follow the absolute schedule.
 pub(super) fn slots(
     prober: &Prober,
     target: &str,
     readings: &[Reading],
     stops: &[Outage],
-    wrong: &mut Vec<String>,
+    violations: &mut Vec<String>,
 ) {
     let of = [("target", target)];
     let interval = prober.interval.as_nanos() as f64;
@@ -279,7 +293,7 @@ pub(super) fn slots(
         reading.scrape.sum("tcp_echo_sent_total", &of)
             + reading.scrape.sum("tcp_echo_unsent_total", &of)
     };
-    // Slot n is not begun before it is due, so the grid began no later than this.
+    // No slot begins before it is due, so the schedule started no later than this.
     let origin = readings
         .iter()
         .map(|one| one.until as f64 - (begun(one) - 1.0) * interval)
@@ -287,15 +301,15 @@ pub(super) fn slots(
     for one in readings {
         if stops
             .iter()
-            .any(|stop| stop.from < one.until && stop.until + SEEN > one.from)
+            .any(|stop| stop.from < one.until && stop.until + READ_DELAY > one.from)
         {
             continue;
         }
         let late = one.from as f64 - (origin + begun(one) * interval);
-        // A host may be busy for a moment; a grid that has moved stays so.
+        // A busy host is late for a moment; a shifted schedule stays late.
         if late > 300e6 {
-            wrong.push(format!(
-                "{target}: slots are {:.0} ms behind their grid",
+            violations.push(format!(
+                "{target}: slots are {:.0} ms behind the schedule",
                 late / 1e6
             ));
         }

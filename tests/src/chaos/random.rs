@@ -1,8 +1,8 @@
-//! Numbers that look random and are the same for the same seed, on every machine.
+//! A seeded pseudorandom number generator.
 
 use std::ops::Range;
 
-/// Splitmix64, by Vigna's description of it.
+/// Splitmix64 by Vigna.
 pub(super) struct Random(u64);
 
 impl Random {
@@ -18,12 +18,12 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// One of a range that is not empty. Its bias, of a part in 2^50, matters to nobody here.
+    /// Returns a number in a nonempty range. The modulo bias is negligible.
     pub(super) fn within(&mut self, range: Range<u64>) -> u64 {
         range.start + self.next() % (range.end - range.start)
     }
 
-    /// An index below `length`, which is not 0.
+    /// Returns an index below `length`, which must not be 0.
     pub(super) fn index(&mut self, length: usize) -> usize {
         usize::try_from(self.within(0..length as u64)).unwrap_or(0)
     }
@@ -34,7 +34,7 @@ mod tests {
     use super::Random;
 
     #[test]
-    fn it_gives_the_numbers_of_its_reference() {
+    fn it_matches_the_reference_values() {
         let mut random = Random::new(1_234_567);
         let first = [random.next(), random.next(), random.next()];
         assert_eq!(

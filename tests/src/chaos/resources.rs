@@ -1,4 +1,4 @@
-//! What a process takes, before the chaos and after it.
+//! The resources of a process before and after the faults.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::Result;
 use testkit::process::Process;
 
-/// What memory may be more, in KiB: the allocator's, of more connections at once than before.
-const MEMORY: u64 = 3 * 1024;
-/// Processor time in milliseconds a second: what a busy machine makes of a few.
-const CPU: f64 = 15.0;
+/// The allowed memory growth in KiB: the allocator keeps memory of more simultaneous connections.
+const MEMORY_SLACK_KIB: u64 = 3 * 1024;
+/// The allowed CPU growth, in milliseconds per second, on a busy machine.
+const CPU_SLACK: f64 = 15.0;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Usage {
@@ -18,13 +18,13 @@ pub(super) struct Usage {
     cpu: f64,
 }
 
-/// Looks for so long, at all of them.
+/// Measures all processes for this time.
 pub(super) fn measure(processes: &[&Process], time: Duration) -> Result<Vec<Usage>> {
     let before: Result<Vec<_>> = processes.iter().map(|process| process.cpu()).collect();
     sleep(time);
     let each = processes.iter().zip(before?).map(|(process, before)| {
         let cpu = process.cpu()?.saturating_sub(before);
-        // A scrape's connection is a file for a moment.
+        // The connection of a scrape is briefly an open file.
         let mut files = usize::MAX;
         for _ in 0..20 {
             files = files.min(process.open_files()?);
@@ -39,20 +39,20 @@ pub(super) fn measure(processes: &[&Process], time: Duration) -> Result<Vec<Usag
     each.collect()
 }
 
-/// What is not as it was.
-pub(super) fn differs(name: &str, before: Usage, after: Usage) -> Option<String> {
+/// Returns a description if the resources grew.
+pub(super) fn growth(name: &str, before: Usage, after: Usage) -> Option<String> {
     let same = after.files == before.files
-        && after.memory_kib <= before.memory_kib + MEMORY
-        && after.cpu <= before.cpu * 1.5 + CPU;
+        && after.memory_kib <= before.memory_kib + MEMORY_SLACK_KIB
+        && after.cpu <= before.cpu * 1.5 + CPU_SLACK;
     (!same).then(|| format!("{name}: {before:?} before, {after:?} after"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Usage, differs};
+    use super::{Usage, growth};
 
     #[test]
-    fn a_file_or_much_memory_more_is_found() {
+    fn growth_is_detected() {
         let before = Usage {
             memory_kib: 8000,
             files: 20,
@@ -63,9 +63,9 @@ mod tests {
             files,
             cpu,
         };
-        assert!(differs("a", before, before).is_none());
-        assert!(differs("a", before, with(8000, 21, 30.0)).is_some());
-        assert!(differs("a", before, with(12_000, 20, 30.0)).is_some());
-        assert!(differs("a", before, with(8000, 20, 90.0)).is_some());
+        assert!(growth("a", before, before).is_none());
+        assert!(growth("a", before, with(8000, 21, 30.0)).is_some());
+        assert!(growth("a", before, with(12_000, 20, 30.0)).is_some());
+        assert!(growth("a", before, with(8000, 20, 90.0)).is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! The run: before, during and after the faults.
+//! Runs the scenario: before, during and after the faults.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,7 +33,7 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     run: |context| run(context, &Options::from_env()?),
 };
 
-/// Everything is made here and removed when this ends, also by a signal.
+/// Runs the scenario; on SIGINT and SIGTERM it stops and cleans up.
 fn run(context: &Context, options: &Options) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let handlers =
@@ -43,7 +43,7 @@ fn run(context: &Context, options: &Options) -> Result<()> {
         signal_hook::low_level::unregister(handler);
     }
     if result.is_err() {
-        context.note(format!("again: {}", options.command()));
+        context.note(format!("to repeat: {}", options.command()));
     }
     result
 }
@@ -58,45 +58,46 @@ fn run_until(context: &Context, options: &Options, stop: &AtomicBool) -> Result<
     let mut cluster = Cluster::new(context, rest)?;
     let capture = cluster.network.capture()?;
     pause(Duration::from_secs(1), stop)?;
-    cluster.probe()?;
-    healthy(&cluster, stop)?;
+    cluster.start_probers()?;
+    wait_until_healthy(&cluster, stop)?;
     let before = usage(&cluster, rest)?;
     inject(&mut cluster, &events, stop)?;
     cluster.check_logs()?;
-    healthy(&cluster, stop)?;
-    // Servers let go of what was cut off without a word.
+    wait_until_healthy(&cluster, stop)?;
+    // Servers close connections whose clients disappeared.
     pause(rest + Duration::from_secs(2), stop)?;
     let after = usage(&cluster, rest)?;
-    healthy(&cluster, stop)?;
+    wait_until_healthy(&cluster, stop)?;
     cluster.check_logs()?;
 
     let readings = end(&mut cluster, rest, stop)?;
     let traffic = capture.finish()?;
     context.note(format!(
-        "{} segments noted; events: {:?}",
+        "{} segments captured; events: {:?}",
         traffic.segments, cluster.done
     ));
-    let mut wrong: Vec<String> = (before.iter().zip(&after))
+    let mut violations: Vec<String> = (before.iter().zip(&after))
         .zip(Host::all())
-        .filter_map(|((before, after), host)| {
-            resources::differs(&host.to_string(), *before, *after)
-        })
+        .filter_map(|((before, after), host)| resources::growth(&host.to_string(), *before, *after))
         .collect();
     for (host, after) in Host::all().zip(&after) {
-        context.note(format!("{host} in the end: {after:?}"));
+        context.note(format!("{host} at the end: {after:?}"));
     }
-    compare(context, &cluster, &traffic, &readings, &mut wrong);
-    let shown = wrong.iter().take(40).map(|text| format!("\n      {text}"));
+    compare(context, &cluster, &traffic, &readings, &mut violations);
+    let shown = violations
+        .iter()
+        .take(40)
+        .map(|text| format!("\n      {text}"));
     ensure!(
-        wrong.is_empty(),
-        "{} things are wrong:{}",
-        wrong.len(),
+        violations.is_empty(),
+        "{} violations:{}",
+        violations.len(),
         shown.collect::<String>()
     );
     Ok(())
 }
 
-/// Resets all senders, so that nothing moves, and returns the probers' scrapes.
+/// Resets all senders, so that the counts stop changing; returns the probers' scrapes.
 fn end(cluster: &mut Cluster<'_>, rest: Duration, stop: &AtomicBool) -> Result<Vec<Scrapes>> {
     for prober in 0..PROBER_COUNT {
         for server in 0..SERVER_COUNT {
@@ -117,23 +118,23 @@ fn end(cluster: &mut Cluster<'_>, rest: Duration, stop: &AtomicBool) -> Result<V
             instance.scrapes = Scraper::finish(scraper, true);
         }
     }
-    // What was seen last is handed over within a second.
+    // tcpdump flushes the last packets within a second.
     pause(Duration::from_millis(1500), stop)?;
     Ok(readings)
 }
 
-/// Every series with what passed.
+/// Compares every series with the capture.
 fn compare(
     context: &Context,
     cluster: &Cluster<'_>,
     traffic: &Traffic,
     readings: &[Scrapes],
-    wrong: &mut Vec<String>,
+    violations: &mut Vec<String>,
 ) {
     for (index, (prober, scrapes)) in PROBERS.iter().zip(readings).enumerate() {
         let host = Host::Prober(index);
         let stops = outages(cluster, host);
-        excused(host, scrapes, &stops, wrong);
+        check_scrapes(host, scrapes, &stops, violations);
         for server in 0..SERVER_COUNT {
             let (name, mut found) = (format!("s{server}"), Vec::new());
             let between = traffic.between(host, Host::Server(server));
@@ -152,7 +153,7 @@ fn compare(
                 .map(|(name, count)| format!("{name} {count}"))
                 .collect();
             context.note(format!(
-                "{host}×{name}: {}; passed: {} probes ({} never left), {} replies ({} doubtful), {} connections; {} scrapes",
+                "{host}×{name}: {}; captured: {} probes ({} never left), {} replies ({} doubtful), {} connections; {} scrapes",
                 counted.join(", "),
                 tally.probes,
                 tally.never_left,
@@ -161,7 +162,7 @@ fn compare(
                 tally.connections,
                 scrapes.readings.len(),
             ));
-            wrong.extend(
+            violations.extend(
                 found
                     .into_iter()
                     .map(|text| format!("{host}×{name}: {text}")),
@@ -170,7 +171,7 @@ fn compare(
     }
     for instance in &cluster.instances {
         let host = Host::Server(instance.server);
-        excused(host, &instance.scrapes, &outages(cluster, host), wrong);
+        check_scrapes(host, &instance.scrapes, &outages(cluster, host), violations);
         let ends: Vec<_> = (0..PROBER_COUNT)
             .flat_map(|prober| traffic.between(host, Host::Prober(prober)))
             .collect();
@@ -187,11 +188,11 @@ fn compare(
             if instance.runs { "" } else { ", killed" },
             tally.accepted,
             tally.made,
-            tally.went_in,
+            tally.bytes_in,
             tally.echoed,
-            tally.came_out,
+            tally.bytes_out,
         ));
-        wrong.extend(found.into_iter().map(|text| format!("{host}: {text}")));
+        violations.extend(found.into_iter().map(|text| format!("{host}: {text}")));
     }
 }
 
@@ -201,7 +202,7 @@ fn inject(cluster: &mut Cluster<'_>, events: &[Event], stop: &AtomicBool) -> Res
         steps.push((event.from, index, true));
         steps.push((event.until, index, false));
     }
-    // An event begins before it ends, also where both are at once.
+    // An event begins before it ends, even if both are at the same time.
     steps.sort_by_key(|(at, index, begins)| (*at, *index, !begins));
     let start = Instant::now();
     for (at, index, begins) in steps {
@@ -220,17 +221,22 @@ fn outages(cluster: &Cluster<'_>, host: Host) -> Vec<Outage> {
     of.copied().collect()
 }
 
-/// A scrape may go unanswered while a process is stopped or out of files, and then only.
-fn excused(host: Host, scrapes: &Scrapes, outages: &[Outage], wrong: &mut Vec<String>) {
-    wrong.extend(scrapes.wrong.iter().map(|text| format!("{host}: {text}")));
-    for (from, until) in &scrapes.missed {
-        let excuse = |one: &Outage| one.from < *until && one.until + 500 * MS > *from;
-        if !outages.iter().any(excuse) {
-            wrong.push(format!("{host}: a scrape was not answered"));
+/// Adds the violations found at scrapes, and scrapes that failed although the process could respond.
+fn check_scrapes(host: Host, scrapes: &Scrapes, outages: &[Outage], violations: &mut Vec<String>) {
+    violations.extend(
+        scrapes
+            .violations
+            .iter()
+            .map(|text| format!("{host}: {text}")),
+    );
+    for (from, until) in &scrapes.failed {
+        let overlaps = |one: &Outage| one.from < *until && one.until + 500 * MS > *from;
+        if !outages.iter().any(overlaps) {
+            violations.push(format!("{host}: a scrape failed"));
         }
     }
     if scrapes.readings.is_empty() && outages.is_empty() {
-        wrong.push(format!("{host}: no scrape at all"));
+        violations.push(format!("{host}: no scrapes"));
     }
 }
 
@@ -245,8 +251,8 @@ fn usage(cluster: &Cluster<'_>, time: Duration) -> Result<Vec<resources::Usage>>
     resources::measure(&all, time)
 }
 
-/// All are connected and nobody has lost anything lately.
-fn healthy(cluster: &Cluster<'_>, stop: &AtomicBool) -> Result<()> {
+/// Waits until all targets are connected and the loss windows have no loss.
+fn wait_until_healthy(cluster: &Cluster<'_>, stop: &AtomicBool) -> Result<()> {
     for (index, prober) in cluster.probers.iter().enumerate() {
         wait::until(
             &format!("p{index} without loss"),
@@ -258,9 +264,9 @@ fn healthy(cluster: &Cluster<'_>, stop: &AtomicBool) -> Result<()> {
                         .map(|server| scrape.sum(name, &[("target", &*format!("s{server}"))]))
                         .sum()
                 };
-                let whole = of("tcp_echo_connected") - of("tcp_echo_loss_ratio");
-                let whole = (whole - SERVER_COUNT as f64).abs() < 1e-9;
-                (whole || stop.load(Ordering::Relaxed)).then_some(())
+                let connected = of("tcp_echo_connected") - of("tcp_echo_loss_ratio");
+                let is_healthy = (connected - SERVER_COUNT as f64).abs() < 1e-9;
+                (is_healthy || stop.load(Ordering::Relaxed)).then_some(())
             },
         )?;
     }

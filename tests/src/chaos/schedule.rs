@@ -1,4 +1,4 @@
-//! The faults, their hosts and times: the same for the same seed.
+//! A reproducible schedule of faults from a seed.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::random::Random;
 use super::{PROBER_COUNT, SERVER_COUNT};
 
-/// Between two events on average.
+/// The average time between two events, in milliseconds.
 const PACE: u64 = 700;
-/// So long before the end everything is healed.
+/// The time without faults before the end.
 const CALM: Duration = Duration::from_millis(500);
 
 /// A host of the network.
@@ -27,28 +27,28 @@ impl fmt::Display for Host {
     }
 }
 
-/// One thing that goes wrong, for as long as its event lasts.
+/// A fault, which lasts as long as its event.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Fault {
-    /// The link is out.
+    /// The link is down.
     Cut(Host),
-    /// So many percent of the packets from and to a server are lost.
+    /// This percentage of the packets from and to a server is dropped.
     Loss { server: usize, percent: u64 },
-    /// Nothing passes between the two, in either direction.
+    /// All packets between the two are dropped.
     Hole { prober: usize, server: usize },
-    /// What the prober sends is answered with a reset …
+    /// The prober's packets are answered with a reset …
     ResetProber { prober: usize, server: usize },
-    /// … or what the server sends.
+    /// … or those of the server.
     ResetServer { prober: usize, server: usize },
-    /// Killed, and started again at the end.
+    /// The server is killed, and restarted at the end.
     Kill(usize),
-    /// The process stands still: a host that sleeps.
+    /// The process is stopped, as on a suspended host.
     Stop(Host),
-    /// The server may open no more files.
+    /// The server can open no more files.
     Files(usize),
-    /// The targets' file has another target or one less, and the prober reads it anew.
+    /// A target is added to or removed from the targets file, and the prober reloads it.
     Reload(usize),
-    /// The realtime clock of one prober is set, by so many milliseconds from the true one.
+    /// The realtime clock of one prober is set to this offset in milliseconds from the true time.
     Clock(i64),
 }
 
@@ -82,7 +82,7 @@ impl Fault {
         Self::KINDS[index]
     }
 
-    /// One of the kind of this index, and how many milliseconds it lasts.
+    /// Draws a fault of the kind with this index, and its duration in milliseconds.
     fn draw(kind: usize, random: &mut Random) -> (Self, u64) {
         let prober = random.index(PROBER_COUNT);
         let server = random.index(SERVER_COUNT);
@@ -104,16 +104,16 @@ impl Fault {
             7 => (Self::Files(server), random.within(1000..3500)),
             8 => (Self::Reload(prober), 0),
             _ => {
-                // From a step that hides in a round-trip time to one of hours.
-                let most = 10_u64.pow(u32::try_from(random.within(1..8)).unwrap_or(1));
-                let offset = i64::try_from(random.within(0..most)).unwrap_or(0);
+                // From a step shorter than a round-trip time to one of hours.
+                let limit = 10_u64.pow(u32::try_from(random.within(1..8)).unwrap_or(1));
+                let offset = i64::try_from(random.within(0..limit)).unwrap_or(0);
                 let sign = if random.index(2) == 0 { 1 } else { -1 };
                 (Self::Clock(sign * offset), 0)
             }
         }
     }
 
-    /// Two at once on one of these would undo each other.
+    /// Returns whether the two faults would undo each other if they overlapped.
     fn collides(self, other: Self) -> bool {
         let process = |fault| match fault {
             Self::Kill(server) | Self::Files(server) => Some(Host::Server(server)),
@@ -128,7 +128,7 @@ impl Fault {
     }
 }
 
-/// A fault and when it begins and ends, from the start of the chaos.
+/// A fault with its begin and end, relative to the start of the schedule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Event {
     pub(super) from: Duration,
@@ -143,7 +143,7 @@ impl fmt::Display for Event {
     }
 }
 
-/// In the order of their beginnings. All kinds come once before any comes again by chance.
+/// Draws a schedule in chronological order. Every kind occurs once before the kinds become random.
 pub(super) fn draw(seed: u64, length: Duration) -> Vec<Event> {
     let mut random = Random::new(seed);
     let mut events: Vec<Event> = Vec::new();
@@ -169,8 +169,8 @@ pub(super) fn draw(seed: u64, length: Duration) -> Vec<Event> {
         if !collides {
             events.push(event);
             if let Fault::Files(server) = fault {
-                // Whoever is connected does not notice, so some are sent to connect anew.
-                events.extend(unconnect(event, server));
+                // Open connections are unaffected, so some probers are made to reconnect.
+                events.extend(reconnects(event, server));
             }
         }
         if now >= end {
@@ -181,7 +181,7 @@ pub(super) fn draw(seed: u64, length: Duration) -> Vec<Event> {
     events
 }
 
-fn unconnect(event: Event, server: usize) -> impl Iterator<Item = Event> {
+fn reconnects(event: Event, server: usize) -> impl Iterator<Item = Event> {
     let from = event.from + Duration::from_millis(50);
     let until = (from + Duration::from_millis(200)).min(event.until);
     let resets = (0..PROBER_COUNT).map(move |prober| Event {
@@ -202,13 +202,13 @@ mod tests {
     const LENGTH: Duration = Duration::from_secs(300);
 
     #[test]
-    fn a_seed_is_a_schedule() {
+    fn a_seed_determines_the_schedule() {
         assert_eq!(draw(7, LENGTH), draw(7, LENGTH));
         assert_ne!(draw(7, LENGTH), draw(8, LENGTH));
     }
 
     #[test]
-    fn all_is_healed_in_time_and_nothing_undoes_another() {
+    fn events_end_in_time_and_do_not_collide() {
         for seed in 0..50 {
             let events = draw(seed, LENGTH);
             assert!(events.len() > 300, "{}", events.len());
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn all_kinds_come_soon() {
+    fn all_kinds_occur_early() {
         for seed in 0..50 {
             let events = draw(seed, Duration::from_secs(20));
             let kinds: BTreeSet<_> = events.iter().map(|event| event.fault.kind()).collect();

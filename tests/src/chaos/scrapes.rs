@@ -1,4 +1,4 @@
-//! A process scraped every second, and what must hold at every scrape.
+//! Scrapes a process every second and checks the invariants.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,14 +12,14 @@ use testkit::watch;
 
 use super::Nanos;
 
-const EVERY: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) fn now() -> Nanos {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     i64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// A scrape: it shows a moment between its two ends.
+/// A scrape, which shows some moment between its start and its end.
 pub(super) struct Reading {
     pub(super) from: Nanos,
     pub(super) until: Nanos,
@@ -27,7 +27,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// A counter, or the sum of those that have these labels.
+    /// Returns the sum of the counters with these labels.
     pub(super) fn count(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         #[expect(
             clippy::cast_possible_truncation,
@@ -45,16 +45,16 @@ struct Shared {
     scrapes: Mutex<Scrapes>,
 }
 
-/// What came of all scrapes.
+/// The results of all scrapes.
 #[derive(Default)]
 pub(super) struct Scrapes {
     pub(super) readings: Vec<Reading>,
-    /// When there was no answer.
-    pub(super) missed: Vec<(Nanos, Nanos)>,
-    pub(super) wrong: Vec<String>,
+    /// The times of failed scrapes.
+    pub(super) failed: Vec<(Nanos, Nanos)>,
+    pub(super) violations: Vec<String>,
 }
 
-/// Scrapes until it is told to stop.
+/// A thread that scrapes until it is stopped.
 pub(super) struct Scraper {
     endpoint: Endpoint,
     shared: Arc<Shared>,
@@ -67,11 +67,11 @@ impl Scraper {
         let (own, from) = (Arc::clone(&shared), endpoint.clone());
         let thread = thread::spawn(move || {
             while !own.stop.load(Ordering::Relaxed) {
-                one(&from, &own);
-                let next = Instant::now() + EVERY;
-                // Whoever stops it is not kept waiting.
+                scrape_once(&from, &own);
+                let next = Instant::now() + INTERVAL;
+                // In short steps, so that stopping is fast.
                 while Instant::now() < next && !own.stop.load(Ordering::Relaxed) {
-                    thread::sleep(EVERY / 20);
+                    thread::sleep(INTERVAL / 20);
                 }
             }
         });
@@ -82,11 +82,11 @@ impl Scraper {
         }
     }
 
-    /// Stops after one more scrape, if `last` says so.
+    /// Stops, after one more scrape if `last` is set.
     pub(super) fn finish(mut self, last: bool) -> Scrapes {
         self.stop();
         if last {
-            one(&self.endpoint, &self.shared);
+            scrape_once(&self.endpoint, &self.shared);
         }
         let scrapes = self.shared.scrapes.lock();
         std::mem::take(&mut *scrapes.unwrap_or_else(PoisonError::into_inner))
@@ -95,7 +95,7 @@ impl Scraper {
     fn stop(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // It ends early by a panic only, which its own message tells of.
+            // A panic has already printed its message.
             let _ = thread.join();
         }
     }
@@ -107,29 +107,28 @@ impl Drop for Scraper {
     }
 }
 
-fn one(endpoint: &Endpoint, shared: &Shared) {
+fn scrape_once(endpoint: &Endpoint, shared: &Shared) {
     let from = now();
-    let scrape = endpoint
-        .get("/metrics")
-        .and_then(|text| Scrape::parse(&text));
+    let scrape = endpoint.scrape();
     let until = now();
     let scrapes = shared.scrapes.lock();
     let mut scrapes = scrapes.unwrap_or_else(PoisonError::into_inner);
     let Ok(mut scrape) = scrape else {
-        return scrapes.missed.push((from, until));
+        return scrapes.failed.push((from, until));
     };
-    if let Err(error) = watch::check(&scrape).and_then(|()| connections(&scrape)) {
-        scrapes.wrong.push(format!("{error:#}"));
+    if let Err(error) = watch::check(&scrape).and_then(|()| check_connections(&scrape)) {
+        scrapes.violations.push(format!("{error:#}"));
     }
-    // Others come and go by reloads; without a file left a process can't look at itself.
+    // Extra targets are added and removed by reloads; without a free file descriptor, a process
+    // has no metrics of itself.
     scrape.retain(|name, labels| {
         let target = labels.get("target");
         target.is_none_or(|target| !target.starts_with("extra")) && !name.starts_with("process_")
     });
     if let Some(before) = scrapes.readings.last()
-        && let Err(error) = watch::no_counter_falls(&before.scrape, &scrape)
+        && let Err(error) = watch::no_counter_decreases(&before.scrape, &scrape)
     {
-        scrapes.wrong.push(format!("{error:#}"));
+        scrapes.violations.push(format!("{error:#}"));
     }
     scrapes.readings.push(Reading {
         from,
@@ -138,7 +137,7 @@ fn one(endpoint: &Endpoint, shared: &Shared) {
     });
 }
 
-fn connections(scrape: &Scrape) -> Result<()> {
+fn check_connections(scrape: &Scrape) -> Result<()> {
     for (labels, connected) in scrape.matching("tcp_echo_connected", &[]) {
         let target = labels.get("target").map_or("", String::as_str);
         let of = [("target", target)];

@@ -1,4 +1,4 @@
-//! One direction of a connection, put together from its segments and cut into frames.
+//! One direction of a connection, reassembled from its segments and split into frames.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use super::Nanos;
 
 const FRAME: usize = 16;
 
-/// The 16 bytes of a probe or a reply, and when its last byte passed.
+/// The 16 bytes of a probe or a reply, and the time of its last byte.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Frame {
     pub(super) seq: u64,
-    /// The sender's realtime clock, as the frame says.
+    /// The send time in the frame, by the sender's realtime clock.
     pub(super) stamp: Nanos,
     pub(super) at: Nanos,
 }
@@ -28,15 +28,15 @@ impl Frame {
 
 #[derive(Debug, Default)]
 pub(super) struct Stream {
-    /// TCP's sequence number of its first byte.
+    /// The TCP sequence number of the first byte.
     origin: Option<u32>,
-    /// Bytes that are there without a gap.
+    /// The number of contiguous bytes.
     bytes: u64,
-    /// What has passed behind a gap, by its host.
+    /// Data after a gap, by its offset.
     ahead: BTreeMap<u64, Vec<u8>>,
     partial: Vec<u8>,
     frames: Vec<Frame>,
-    /// Where it ends.
+    /// The offset of the end.
     fin: Option<u64>,
 }
 
@@ -49,9 +49,9 @@ impl Stream {
         self.origin.is_some()
     }
 
-    /// Takes a segment's bytes, which passed then.
+    /// Adds a segment's payload, captured at `at`.
     pub(super) fn take(&mut self, at: Nanos, seq: u32, payload: &[u8], fin: bool) {
-        let Some(start) = self.host(seq) else {
+        let Some(start) = self.offset(seq) else {
             return;
         };
         let end = start + payload.len() as u64;
@@ -88,34 +88,34 @@ impl Stream {
         self.partial.drain(..whole);
     }
 
-    /// Where in the stream a sequence number stands, if not before its beginning.
-    fn host(&self, seq: u32) -> Option<u64> {
+    /// Returns the offset of a sequence number, unless it is before the first byte.
+    fn offset(&self, seq: u32) -> Option<u64> {
         let offset = seq.wrapping_sub(self.origin?);
         (offset < 1 << 31).then_some(u64::from(offset))
     }
 
-    /// Whether a reset of this number is the next that its receiver waits for. Others are
-    /// not obeyed (RFC 5961, section 3.2), but for one behind all that has come.
-    pub(super) fn is_next(&self, seq: u32) -> bool {
-        let Some(host) = self.host(seq) else {
+    /// Returns whether a reset with this sequence number is accepted: it must be the next expected one
+    /// (RFC 5961, section 3.2), or that after all received data.
+    pub(super) fn accepts_reset(&self, seq: u32) -> bool {
+        let Some(offset) = self.offset(seq) else {
             return false;
         };
         let last = self.ahead.last_key_value();
         let edge = last.map(|(start, bytes)| start + bytes.len() as u64);
-        host == self.bytes || Some(host) == edge
+        offset == self.bytes || Some(offset) == edge
     }
 
-    /// Whether its end has come, without a gap.
+    /// Returns whether the stream is complete up to its FIN.
     pub(super) fn has_ended(&self) -> bool {
         self.fin == Some(self.bytes)
     }
 
-    /// Frames without a gap before them.
+    /// Returns the frames before the first gap.
     pub(super) fn frames(&self) -> &[Frame] {
         &self.frames
     }
 
-    /// Those behind a gap that are whole: they were sent all the same.
+    /// Returns the complete frames after a gap, which were also sent.
     pub(super) fn stray(&self, at: Nanos) -> impl Iterator<Item = Frame> {
         self.ahead.iter().flat_map(move |(start, bytes)| {
             let into = usize::try_from(start % FRAME as u64).unwrap_or(0);
@@ -141,9 +141,9 @@ mod tests {
     }
 
     #[test]
-    fn segments_are_joined_in_any_order_and_once() {
+    fn segments_are_reassembled_in_any_order_and_once() {
         let mut stream = Stream::default();
-        // The numbers run over in the middle.
+        // The sequence numbers wrap around in the middle.
         let origin = 0_u32.wrapping_sub(20);
         stream.begin(origin);
         let all = bytes(&[1, 2, 3]);
@@ -160,13 +160,13 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_is_obeyed_where_it_is_due() {
+    fn a_reset_is_accepted_at_the_expected_numbers() {
         let mut stream = Stream::default();
         stream.begin(100);
         stream.take(1, 100, &bytes(&[1]), false);
         stream.take(1, 132, &bytes(&[3]), false);
-        let obeyed = |seq| stream.is_next(seq);
-        assert!(obeyed(116) && obeyed(148));
-        assert!(!obeyed(100) && !obeyed(117) && !obeyed(50));
+        let accepted = |seq| stream.accepts_reset(seq);
+        assert!(accepted(116) && accepted(148));
+        assert!(!accepted(100) && !accepted(117) && !accepted(50));
     }
 }

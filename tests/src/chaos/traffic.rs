@@ -1,4 +1,4 @@
-//! All connections as they were seen at their two ends.
+//! All captured connections, seen from both ends.
 
 use std::collections::HashMap;
 
@@ -7,20 +7,20 @@ use super::schedule::Host;
 use super::stream::Stream;
 use super::{Nanos, PORT};
 
-/// How a connection ended, as the host at this end saw it.
+/// How a connection ended, from the view of the host at this end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Ending {
-    /// The peer's end came.
+    /// The peer's FIN arrived.
     Eof,
-    /// The peer's reset came.
+    /// A reset arrived.
     Reset,
-    /// It sent a reset itself …
+    /// The host sent a reset …
     Aborted,
-    /// … or an end.
+    /// … or a FIN.
     Closed,
 }
 
-/// A connection, or an attempt at one, at one of its ends.
+/// A connection, or a connection attempt, at one of its ends.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) host: Host,
@@ -28,11 +28,11 @@ pub(super) struct Connection {
     pub(super) peer: Host,
     isn: u32,
     pub(super) began: Nanos,
-    /// When the answer to its first segment came by.
+    /// The time of the answer to the SYN.
     answered: Option<Nanos>,
-    /// When it was made: for the client by that answer, for the server by the client's.
+    /// The time of establishment: for the client, of that answer; for the server, of the client's ACK.
     pub(super) made: Option<Nanos>,
-    /// When the answer came that nothing listens.
+    /// The time of a reset in answer to the SYN.
     pub(super) refused: Option<Nanos>,
     pub(super) probes: Stream,
     pub(super) replies: Stream,
@@ -40,7 +40,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    fn ends(&mut self, at: Nanos, ending: Ending) {
+    fn end_with(&mut self, at: Nanos, ending: Ending) {
         if self.made.is_some() {
             self.end.get_or_insert((at, ending));
         }
@@ -53,9 +53,9 @@ impl Connection {
     fn of_client(&mut self, segment: &Segment<'_>) {
         let Segment { at, seq, flags, .. } = *segment;
         if flags.rst() {
-            match (self.is_client(), self.probes.is_next(seq)) {
-                (true, _) => self.ends(at, Ending::Aborted),
-                (false, true) => self.ends(at, Ending::Reset),
+            match (self.is_client(), self.probes.accepts_reset(seq)) {
+                (true, _) => self.end_with(at, Ending::Aborted),
+                (false, true) => self.end_with(at, Ending::Reset),
                 (false, false) => {}
             }
             return;
@@ -67,16 +67,16 @@ impl Connection {
                 self.answered.map(|_| at)
             };
         }
-        // What comes to a host after its connection's end is for nobody.
+        // Segments that arrive after the end of the connection are ignored.
         if self.is_client() || self.end.is_none() {
             self.probes.take(at, seq, segment.payload, flags.fin());
         }
         if self.is_client() {
             if flags.fin() {
-                self.ends(at, Ending::Closed);
+                self.end_with(at, Ending::Closed);
             }
         } else if self.probes.has_ended() {
-            self.ends(at, Ending::Eof);
+            self.end_with(at, Ending::Eof);
         }
     }
 
@@ -92,9 +92,9 @@ impl Connection {
                 let answers = segment.ack == self.isn.wrapping_add(1);
                 self.refused = self.refused.or(answers.then_some(at));
             } else if !self.is_client() {
-                self.ends(at, Ending::Aborted);
-            } else if self.replies.is_next(seq) {
-                self.ends(at, Ending::Reset);
+                self.end_with(at, Ending::Aborted);
+            } else if self.replies.accepts_reset(seq) {
+                self.end_with(at, Ending::Reset);
             }
             return;
         }
@@ -103,19 +103,19 @@ impl Connection {
         }
         if !self.is_client() {
             if flags.fin() {
-                self.ends(at, Ending::Closed);
+                self.end_with(at, Ending::Closed);
             }
         } else if self.replies.has_ended() {
-            self.ends(at, Ending::Eof);
+            self.end_with(at, Ending::Eof);
         }
     }
 }
 
-/// All that was seen.
+/// All captured connections.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
     pub(super) connections: Vec<Connection>,
-    /// The latest of each pair of ports at each end.
+    /// The latest connection of each client port at each end.
     latest: HashMap<(Host, Host, u16), usize>,
     pub(super) segments: u64,
 }
@@ -139,7 +139,7 @@ impl Traffic {
         if host != prober && host != server {
             return;
         }
-        // A host's own segments come in at the router, the others go out.
+        // Segments that a host sent are incoming at the router, those to it outgoing.
         if (host == prober) == (by_client == segment.outgoing) {
             return;
         }
@@ -176,7 +176,7 @@ impl Traffic {
         }
     }
 
-    /// Those of one end, in the order of their beginnings.
+    /// Returns the connections of `host` with `peer`, in chronological order.
     pub(super) fn between(&self, host: Host, peer: Host) -> Vec<&Connection> {
         let of = |one: &&Connection| one.host == host && one.peer == peer;
         self.connections.iter().filter(of).collect()

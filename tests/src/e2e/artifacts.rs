@@ -1,4 +1,4 @@
-//! What `cargo xtask dist` has made, run where it is for.
+//! Runs the artifacts of `cargo xtask dist` on their platforms.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,35 +22,35 @@ mod packages;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
-        name: "artifacts: sums, and the static binary",
+        name: "artifacts: checksums and the static binary",
         tools: &[("readelf", "binutils")],
-        run: here,
+        run: x86_64,
         ..PLAIN
     },
     Scenario {
-        name: "artifacts: aarch64, played by qemu",
+        name: "artifacts: aarch64 under qemu",
         tools: &[
             ("qemu-aarch64-static", "qemu-user-static"),
             ("readelf", "binutils"),
         ],
-        run: elsewhere,
+        run: aarch64,
         ..PLAIN
     },
     Scenario {
-        name: "artifacts: the image, as a container runs it",
+        name: "artifacts: the container image",
         tools: &[("skopeo", "skopeo"), ("chroot", "coreutils")],
         root: true,
-        run: image::as_a_container_runs_it,
+        run: image::run_in_chroot,
         ..PLAIN
     },
     Scenario {
-        name: "artifacts: Windows, played by wine",
+        name: "artifacts: Windows under wine",
         tools: &[("bsdtar", "libarchive-tools")],
         run: windows,
         ..PLAIN
     },
     Scenario {
-        name: "artifacts: packages hold what archives hold",
+        name: "artifacts: packages and archives have the same binaries",
         tools: &[("bsdtar", "libarchive-tools"), ("dpkg-deb", "dpkg")],
         run: packages::same_binaries,
         ..PLAIN
@@ -59,14 +59,14 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 
 const COUNT: u64 = 50;
 const START: Duration = Duration::from_secs(10);
-const AT_REST_KIB: u64 = 8 * 1024;
-/// Where `cargo xtask dist` puts artifacts, below cargo's folder.
-const WHOLE: &str = "dist";
-/// Where `cargo xtask ci` puts those that it makes.
-const BRIEF: &str = "dist-brief";
+const MAX_IDLE_KIB: u64 = 8 * 1024;
+/// The folder of `cargo xtask dist` in cargo's target folder.
+const DIST: &str = "dist";
+/// The folder of the artifacts built by `cargo xtask ci`.
+const CI_DIST: &str = "dist-brief";
 
-fn here(context: &Context) -> Result<()> {
-    let sums = made("SHA256SUMS")?;
+fn x86_64(context: &Context) -> Result<()> {
+    let sums = artifact("SHA256SUMS")?;
     let mut check = program("sha256sum", &["--check", "--quiet", "--strict"]);
     output(check.arg(&sums).current_dir(sums.with_file_name("")))?;
     let unpacked = unpack(context, "linux-x86_64.tar.gz")?;
@@ -80,15 +80,15 @@ fn here(context: &Context) -> Result<()> {
         ensure!(unpacked.join(file).is_file(), "no {file} in the archive");
     }
     let binary = unpacked.join("tcp-echo-metrics");
-    is_static_and_movable(&binary)?;
-    takes_little(context, &binary)?;
+    is_static_pie(&binary)?;
+    idle_memory(context, &binary)?;
     probes_itself(context, Command::new(binary), "x86_64")
 }
 
-fn elsewhere(context: &Context) -> Result<()> {
+fn aarch64(context: &Context) -> Result<()> {
     let unpacked = unpack(context, "linux-aarch64.tar.gz")?;
     let binary = unpacked.join("tcp-echo-metrics");
-    is_static_and_movable(&binary)?;
+    is_static_pie(&binary)?;
     let mut command = Command::new("qemu-aarch64-static");
     command.arg(binary);
     probes_itself(context, command, "aarch64 by qemu")
@@ -101,8 +101,8 @@ fn windows(context: &Context) -> Result<()> {
     probes_itself(context, wine.program(), "Windows by wine")
 }
 
-/// A server at rest is small, with all that is in memory of its file.
-fn takes_little(context: &Context, binary: &Path) -> Result<()> {
+/// Checks the resident memory of an idle server.
+fn idle_memory(context: &Context, binary: &Path) -> Result<()> {
     let mut command = Command::new(binary);
     command.args([
         "-mode=server",
@@ -118,28 +118,31 @@ fn takes_little(context: &Context, binary: &Path) -> Result<()> {
     })?;
     thread::sleep(Duration::from_secs(1));
     let memory = server.memory_kib("VmRSS")?;
-    context.note(format!("a server at rest: {memory} KiB"));
-    ensure!(memory <= AT_REST_KIB, "a server at rest: {memory} KiB");
+    context.note(format!("idle server: {memory} KiB"));
+    ensure!(memory <= MAX_IDLE_KIB, "idle server: {memory} KiB");
     Ok(())
 }
 
-/// It needs no library and no loader, and the system puts it at another address each time.
-fn is_static_and_movable(binary: &Path) -> Result<()> {
+/// Checks that the binary is static and position-independent.
+fn is_static_pie(binary: &Path) -> Result<()> {
     let options = ["--file-header", "--program-headers", "--wide"];
     let headers = output(program("readelf", &options).arg(binary))?;
-    ensure!(!headers.contains("INTERP"), "it wants a loader: {headers}");
+    ensure!(
+        !headers.contains("INTERP"),
+        "it has an interpreter: {headers}"
+    );
     let kind = headers
         .lines()
         .find_map(|line| line.trim().strip_prefix("Type:"));
-    let kind = kind.context("readelf names no type")?;
+    let kind = kind.context("no type in the output of readelf")?;
     ensure!(
         kind.trim_start().starts_with("DYN"),
-        "it is always at the same address: {kind}"
+        "not position-independent: {kind}"
     );
     Ok(())
 }
 
-/// Has the program serve and probe itself, and report.
+/// Runs the program in mode both with itself as the target, and checks its report.
 fn probes_itself(context: &Context, mut command: Command, what: &str) -> Result<()> {
     let address = ports::free()?;
     command
@@ -151,29 +154,27 @@ fn probes_itself(context: &Context, mut command: Command, what: &str) -> Result<
     let target = &report["targets"][0];
     let received = target["received"]
         .as_u64()
-        .context("a report without replies")?;
+        .context("no received count in the report")?;
     context.note(format!("{what}: {received} of {COUNT} probes answered"));
-    // Under an emulator, on a busy machine, some slots are overrun.
+    // Some slots may be overrun in an emulator on a busy machine.
     ensure!(received * 2 >= COUNT, "{what}: {target}");
     Ok(())
 }
 
-/// The newest of the files whose names end so that have been made here.
-pub(super) fn made(ending: &str) -> Result<PathBuf> {
+/// Returns the newest artifact whose name ends with `ending`; a skip if there is none.
+pub(super) fn artifact(ending: &str) -> Result<PathBuf> {
     match newest(&folders(), ending) {
         Some(file) => Ok(file),
-        None => skip(format!(
-            "nothing like *{ending} has been made: cargo xtask dist"
-        )),
+        None => skip(format!("no artifact *{ending}; run cargo xtask dist")),
     }
 }
 
-/// The folders of artifacts.
+/// Returns the folders of artifacts.
 fn folders() -> [PathBuf; 2] {
-    [WHOLE, BRIEF].map(|name| target_dir().join(name))
+    [DIST, CI_DIST].map(|name| target_dir().join(name))
 }
 
-/// The newest of the files in these folders whose names end so.
+/// Returns the newest file in `folders` whose name ends with `ending`.
 fn newest(folders: &[PathBuf], ending: &str) -> Option<PathBuf> {
     let files = folders.iter().flat_map(fs::read_dir).flatten().flatten();
     let files = files.filter(|file| file.file_name().to_string_lossy().ends_with(ending));
@@ -181,13 +182,13 @@ fn newest(folders: &[PathBuf], ending: &str) -> Option<PathBuf> {
     Some(newest?.path())
 }
 
-/// The one folder in the newest of the archives whose names end so.
+/// Unpacks the newest archive whose name ends with `ending`; returns the top-level folder.
 fn unpack(context: &Context, ending: &str) -> Result<PathBuf> {
-    open(context, &made(ending)?)
+    unpack_archive(context, &artifact(ending)?)
 }
 
-/// The one folder in an archive.
-fn open(context: &Context, archive: &Path) -> Result<PathBuf> {
+/// Unpacks an archive; returns its top-level folder.
+fn unpack_archive(context: &Context, archive: &Path) -> Result<PathBuf> {
     let name = archive.file_name().unwrap_or_default().to_string_lossy();
     let (tar, name) = match name.strip_suffix(".zip") {
         Some(name) => ("bsdtar", name),

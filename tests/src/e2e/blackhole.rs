@@ -1,4 +1,4 @@
-//! A path that swallows everything for long, and then no more.
+//! A path that drops all packets for 25 s.
 
 use std::thread;
 use std::time::Duration;
@@ -17,9 +17,9 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     run,
 }];
 
-/// By then TCP's own attempts are half a minute apart.
+/// Long enough for TCP's retransmission timeout to reach half a minute.
 const HOLE: Duration = Duration::from_secs(25);
-const BACK: Duration = Duration::from_secs(1);
+const RECOVERY: Duration = Duration::from_secs(1);
 
 const FLAGS: &[&str] = &["-interval=10ms", "-timeout=20ms", "-window=50"];
 
@@ -39,15 +39,15 @@ fn run(context: &Context) -> Result<()> {
     let rise = |name: &str, labels| dead.sum(name, labels) - before.sum(name, labels);
     ensure!(
         dead.get("tcp_echo_loss_percent", &[])? == 100.0,
-        "no loss in the hole"
+        "loss is not 100 %"
     );
     ensure!(
         rise("tcp_echo_disconnects_total", &[("reason", "stalled")]) == 1.0,
-        "not one stall"
+        "not exactly one stall"
     );
     ensure!(
         rise("tcp_echo_connect_failures_total", &[("reason", "timeout")]) >= 1.0,
-        "no connect timed out"
+        "no connection attempt timed out"
     );
     let slots = rise("tcp_echo_sent_total", &[]) + rise("tcp_echo_unsent_total", &[]);
     ensure!(
@@ -57,7 +57,7 @@ fn run(context: &Context) -> Result<()> {
 
     let received = dead.sum("tcp_echo_received_total", &[]);
     pair.server.nft("delete table ip hole")?;
-    let (_, took) = watch.until("replies after the hole", BACK, |scrape| {
+    let (_, took) = watch.until("replies after the blackhole", RECOVERY, |scrape| {
         scrape.sum("tcp_echo_received_total", &[]) > received
     })?;
     context.note(format!(
@@ -71,6 +71,6 @@ fn run(context: &Context) -> Result<()> {
         last.sum("tcp_echo_unexpected_total", &[]) == 0.0,
         "unexpected frames"
     );
-    context.note(format!("the sum held at {} scrapes", path.watch.finish()?));
+    context.note(format!("{} scrapes checked", path.watch.finish()?));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Certificates that have expired, and what is no file in the place of one.
+//! Expired certificates, and a FIFO in place of a certificate file.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -11,13 +11,14 @@ use testkit::context::Context;
 use testkit::exposition::Scrape;
 use testkit::process::Process;
 use testkit::shell::output;
-use testkit::{ports, wait};
+use testkit::{files, ports, wait};
 
-use super::web_config::path;
+use super::curl;
+use super::web_config::{self, path};
 use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
-    name: "certificates that expire, and FIFOs in their place",
+    name: "expired certificates, and FIFOs in place of certificates",
     tools: &[("curl", "curl"), ("openssl", "openssl")],
     run,
     ..PLAIN
@@ -27,7 +28,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 const EXPIRY: &str = "tcp_echo_tls_cert_expiry_timestamp_seconds";
 
-/// What the certificates are made by.
+/// The OpenSSL configuration that issues the certificates.
 const CA: &str = "[ca]
 default_ca = all
 [all]
@@ -48,30 +49,21 @@ fn run(context: &Context) -> Result<()> {
     for (name, text) in [("ca.cnf", CA), ("index", ""), ("serial", "01\n")] {
         context.file(name, text)?;
     }
-    // The ends in Unix seconds: 2001-01-01 and 2049-01-01.
+    // Expiry times in Unix seconds: 2001-01-01 and 2049-01-01.
     let (expired, valid) = (978_307_200.0, 2_493_072_000.0);
     let old = certificate(context, "old", ["20000101000000Z", "20010101000000Z"])?;
     let new = certificate(context, "new", ["20000101000000Z", "20490101000000Z"])?;
     let server = context.folder().join("server.pem");
-    let install = |from: &PathBuf| -> Result<()> {
-        let beside = context.folder().join("beside.pem");
-        fs::copy(from, &beside)?;
-        Ok(fs::rename(&beside, &server)?)
-    };
+    let install =
+        |from: &PathBuf| -> Result<()> { files::replace(&server, &fs::read_to_string(from)?) };
     let text = "tls_server_config: {cert_file: server.pem, key_file: server.pem}";
     let config = context.file("web.yml", text)?;
     let start = || -> Result<(SocketAddr, Process)> {
         let address = ports::free()?;
-        let mut command = Command::new(context.binary());
-        command
-            .args(["-mode=server", "-listen=127.0.0.1:0"])
-            .arg(format!("-metrics={address}"))
-            .arg(format!("-web.config.file={}", config.display()));
-        let process = Process::spawn(context, "tcp-echo-metrics", &mut command)?;
-        Ok((address, process))
+        Ok((address, web_config::start(context, address, &config)?))
     };
 
-    // One that has expired is served, shown and logged.
+    // An expired certificate is served, exported and logged.
     install(&old)?;
     let (address, echo) = start()?;
     let expiry = |wanted: f64| {
@@ -88,43 +80,37 @@ fn run(context: &Context) -> Result<()> {
     let ((), took) = expiry(valid)?;
     context.note(format!("renewed after {} ms", took.as_millis()));
 
-    // A FIFO that takes its place holds nothing up.
+    // Replacing it with a FIFO blocks nothing.
     let fifo = context.folder().join("fifo");
     output(Command::new("mkfifo").arg(&fifo))?;
     fs::rename(&fifo, &server)?;
-    let complaint = "server.pem: it is a FIFO, not a file";
-    wait::until("a complaint in the log", LIMIT, || {
+    let error = "server.pem: it is a FIFO, not a file";
+    wait::until("the error in the log", LIMIT, || {
         curl(address);
-        echo.log().contains(complaint).then_some(())
+        echo.log().contains(error).then_some(())
     })?;
     expiry(valid)?;
     let log = echo.log();
     ensure!(
         log.matches("expired at").count() == 1,
-        "more warnings: {log}"
+        "more than one warning: {log}"
     );
 
-    // Nor is it waited for at the start.
-    let (_, mut refused) = start()?;
-    wait::until("an end", LIMIT, || refused.ended().map(drop))?;
-    let log = refused.log();
-    ensure!(log.contains(complaint), "{log}");
+    // At startup, a FIFO is an error.
+    let (_, mut failed) = start()?;
+    wait::until("the exit", LIMIT, || failed.ended().map(drop))?;
+    let log = failed.log();
+    ensure!(log.contains(error), "{log}");
     Ok(())
 }
 
-/// What `/metrics` says by TLS.
+/// Fetches `/metrics` over TLS.
 pub(super) fn curl(address: SocketAddr) -> String {
-    let asked = Command::new("curl")
-        .args(["--silent", "--insecure", "--max-time", "10"])
-        .arg(format!("https://{address}/metrics"))
-        .output();
-    asked.map_or_else(
-        |error| error.to_string(),
-        |asked| String::from_utf8_lossy(&asked.stdout).into_owned(),
-    )
+    let url = format!("https://{address}/metrics");
+    curl::run(&["--silent", "--insecure", "--max-time", "10", &url])
 }
 
-/// A file with a certificate that is valid from one moment to the other, and its key.
+/// Creates a file with a key and a certificate that is valid from `from` to `to`.
 fn certificate(context: &Context, name: &str, [from, to]: [&str; 2]) -> Result<PathBuf> {
     let at = |end: &str| context.folder().join(format!("{name}.{end}"));
     let (key, request, cert, both) = (at("key"), at("csr"), at("crt"), at("pem"));

@@ -1,10 +1,9 @@
-//! Every query of the dashboards, the rules and the documentation has something to
-//! say of a prober with a target that is well, one that is not, and one that is dead.
+//! Runs every query of the dashboards, the rules and the documentation against a prober with a
+//! healthy, a lossy and a dead target, and checks that each has data.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -20,7 +19,7 @@ use testkit::{ports, wait};
 
 use super::certificates::curl;
 use super::prometheus::Prometheus;
-use super::web_config::certificate;
+use super::web_config::{self, certificate};
 use crate::runner::{PLAIN, Scenario};
 use lossy::LossyPeer;
 
@@ -38,13 +37,13 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     ..PLAIN
 }];
 
-/// Queries that may find nothing here, and why.
+/// Queries that may have no data here, and why.
 const EMPTY: &[(&str, &str)] = &[(
     "TcpEchoExporterAbsent",
-    "it finds something only while there is no exporter at all",
+    "it has data only while there is no exporter",
 )];
 
-/// Enough for every rate, and for the lossy peer to have closed a few times.
+/// The number of scrapes to wait for: enough for every rate, and for a few disconnects of the lossy peer.
 const SCRAPES: f64 = 20.0;
 
 fn run(context: &Context) -> Result<()> {
@@ -68,27 +67,27 @@ fn run(context: &Context) -> Result<()> {
     let live = Live::start(context, &echo, secure)?;
     let scrapes = [echo.scrape()?, Scrape::parse(&curl(secure))?];
 
-    let mut asked = 0;
+    let mut count = 0;
     for (_, board) in boards()? {
         for query in of_board(&board) {
-            exist(&query, &scrapes)?;
-            asked += live.panel(&query)?;
+            metrics_exist(&query, &scrapes)?;
+            count += live.panel(&query)?;
         }
     }
     let documented = text(DOCUMENTED)?;
     for query in of_markdown(&documented)? {
-        exist(&query, &scrapes)?;
+        metrics_exist(&query, &scrapes)?;
         let found = live.classic.data(&query.expr)? + live.native.data(&query.expr)?;
         has_data(&query.place, &query.expr, found)?;
-        asked += 1;
+        count += 1;
     }
-    asked += live.rules(&scrapes)?;
+    count += live.rules(&scrapes)?;
     live.alerts()?;
-    context.note(format!("{asked} queries have data"));
+    context.note(format!("{count} queries have data"));
     Ok(())
 }
 
-/// A server whose endpoints have a certificate, which no other of its metrics tells of.
+/// Starts a server with a TLS certificate, for the metrics about certificates.
 fn secure(context: &Context) -> Result<(SocketAddr, Process)> {
     let address = ports::free()?;
     let identity = certificate(context, "secure", address, None)?;
@@ -98,19 +97,14 @@ fn secure(context: &Context) -> Result<(SocketAddr, Process)> {
         identity.key.display()
     );
     let config = context.file("web.yml", &config)?;
-    let mut command = Command::new(context.binary());
-    command
-        .args(["-mode=server", "-listen=127.0.0.1:0"])
-        .arg(format!("-metrics={address}"))
-        .arg(format!("-web.config.file={}", config.display()));
-    let process = Process::spawn(context, "secure", &mut command)?;
-    wait::until("an answer by TLS", Duration::from_secs(10), || {
+    let process = web_config::start(context, address, &config)?;
+    wait::until("a response over TLS", Duration::from_secs(10), || {
         (!curl(address).is_empty()).then_some(())
     })?;
     Ok((address, process))
 }
 
-/// Two of them, as one of this version keeps either sort of histogram.
+/// Two instances of Prometheus, since this version stores either classic or native histograms.
 struct Live {
     classic: Prometheus,
     native: Prometheus,
@@ -130,7 +124,7 @@ impl Live {
                     static_configs: [{{targets: ['{secure}']}}]}}\n"
             )
         };
-        let classic = config(&hasty_rules(context)?);
+        let classic = config(&immediate_rules(context)?);
         let classic = Prometheus::start_with(context, "classic", &classic, &[])?;
         let features = ["--enable-feature=native-histograms"];
         let native = Prometheus::start_with(context, "native", &config(""), &features)?;
@@ -148,19 +142,19 @@ impl Live {
         })
     }
 
-    /// A dashboard's query, with all values that its variables can have.
+    /// Runs a dashboard query with all values of its variables; returns the number of queries.
     fn panel(&self, query: &Query) -> Result<usize> {
         let histograms = [
             (&self.classic, "tcp_echo_rtt_seconds_bucket"),
             (&self.native, "tcp_echo_rtt_seconds"),
         ];
-        let differs = query.expr.contains("${rtt}");
-        let mut asked = 0;
-        for (prometheus, rtt) in histograms.into_iter().take(1 + usize::from(differs)) {
+        let is_histogram = query.expr.contains("${rtt}");
+        let mut count = 0;
+        for (prometheus, rtt) in histograms.into_iter().take(1 + usize::from(is_histogram)) {
             let (mut found, mut last) = (0, String::new());
             for target in [".*", "db", "web", "old"] {
                 last = substitute(
-                    &uncut(&query.expr),
+                    &without_filters(&query.expr),
                     &[
                         ("rtt", rtt),
                         ("job", "tcp-echo"),
@@ -173,16 +167,17 @@ impl Live {
                 found += prometheus.data(&last)?;
             }
             has_data(&query.place, &last, found)?;
-            asked += 1;
+            count += 1;
         }
-        Ok(asked)
+        Ok(count)
     }
 
-    /// Every rule works; what it records is there, and what an alert compares is there.
+    /// Checks that every rule evaluates, that recording rules have data, and that the metrics compared
+    /// by alerts exist.
     fn rules(&self, scrapes: &[Scrape]) -> Result<usize> {
         let answer = self.classic.json("/api/v1/rules")?;
         let groups = answer["data"]["groups"].as_array().context("no groups")?;
-        let mut asked = 0;
+        let mut count = 0;
         for rule in groups
             .iter()
             .filter_map(|group| group["rules"].as_array())
@@ -190,31 +185,31 @@ impl Live {
         {
             let place = rule["name"]
                 .as_str()
-                .context("a rule without a name")?
+                .context("rule without a name")?
                 .to_owned();
             let expr = rule["query"]
                 .as_str()
-                .context("a rule without a query")?
+                .context("rule without a query")?
                 .to_owned();
             ensure!(rule["health"] == "ok", "{place}: {rule}");
             let query = Query { place, expr };
-            exist(&query, scrapes)?;
+            metrics_exist(&query, scrapes)?;
             has_data(
                 &query.place,
                 &query.expr,
-                self.classic.data(&uncut(&query.expr))?,
+                self.classic.data(&without_filters(&query.expr))?,
             )?;
-            asked += 1;
+            count += 1;
         }
-        Ok(asked)
+        Ok(count)
     }
 
-    /// The alerts on the targets fire for those that deserve it.
+    /// Checks which alerts fire for which targets.
     fn alerts(&self) -> Result<()> {
         let firing = self.classic.query("ALERTS{alertstate=\"firing\"}")?;
         let of = |name: &str| -> BTreeSet<&str> {
-            let is = |alert: &&Value| alert["metric"]["alertname"] == name;
-            let alerts = firing.iter().filter(is);
+            let matches = |alert: &&Value| alert["metric"]["alertname"] == name;
+            let alerts = firing.iter().filter(matches);
             alerts
                 .filter_map(|alert| alert["metric"]["target"].as_str())
                 .collect()
@@ -241,7 +236,7 @@ impl Live {
 }
 
 impl Prometheus {
-    /// How many series a query gives that are numbers (a rate of nothing is none).
+    /// Returns the number of series in the result that have a finite value.
     fn data(&self, expr: &str) -> Result<usize> {
         let is_number = |series: &&Value| {
             let value = series["value"][1]
@@ -264,9 +259,9 @@ impl Prometheus {
     }
 }
 
-/// A copy of the rules in which nothing has to last before it fires, and nothing is
-/// worked out seldom.
-fn hasty_rules(context: &Context) -> Result<String> {
+/// Copies the rules without `for` and `interval`, so that they are evaluated often and fire at once;
+/// returns the paths.
+fn immediate_rules(context: &Context) -> Result<String> {
     let mut copies = Vec::new();
     for file in rule_files()? {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -282,7 +277,7 @@ fn hasty_rules(context: &Context) -> Result<String> {
     Ok(copies.join(", "))
 }
 
-/// The query with values in the place of its variables, written `$name` or `${name}`.
+/// Replaces the variables in a query, written `$name` or `${name}`, with values.
 fn substitute(expr: &str, values: &[(&str, &str)]) -> String {
     let mut text = expr.to_owned();
     for (name, value) in values {
@@ -292,22 +287,22 @@ fn substitute(expr: &str, values: &[(&str, &str)]) -> String {
     text
 }
 
-/// The query with 0 or 1 for what a comparison would leave out, or leave in. What follows
-/// `unless` stays: a 0 would leave out as much as a 1.
-fn uncut(expr: &str) -> String {
-    let (kept, left_out) = match expr.split_once(" unless ") {
-        Some((kept, left_out)) => (kept, format!(" unless {left_out}")),
+/// Adds `bool` to comparisons, so that they return 0 or 1 instead of filtering. The part after
+/// `unless` is kept, since `unless` excludes series whatever their value.
+fn without_filters(expr: &str) -> String {
+    let (kept, excluded) = match expr.split_once(" unless ") {
+        Some((kept, excluded)) => (kept, format!(" unless {excluded}")),
         None => (expr, String::new()),
     };
     let kept = [">", "<", "=="].iter().fold(kept.to_owned(), |expr, sign| {
         expr.replace(&format!(" {sign} "), &format!(" {sign} bool "))
             .replace(" bool bool ", " bool ")
     });
-    kept + &left_out
+    kept + &excluded
 }
 
-/// The program has every metric that is named.
-fn exist(query: &Query, scrapes: &[Scrape]) -> Result<()> {
+/// Checks that the program exports every metric in the query.
+fn metrics_exist(query: &Query, scrapes: &[Scrape]) -> Result<()> {
     let place = &query.place;
     for metric in metrics(&query.expr) {
         ensure!(
@@ -332,19 +327,28 @@ fn may_be_empty(place: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{substitute, uncut};
+    use super::{substitute, without_filters};
 
     #[test]
-    fn variables_get_values() {
+    fn variables_are_substituted() {
         let expr = "rate(${rtt}{job=~\"$job\"}[$__rate_interval])";
         let values = [("rtt", "m_bucket"), ("job", "j"), ("__rate_interval", "5s")];
         assert_eq!(substitute(expr, &values), "rate(m_bucket{job=~\"j\"}[5s])");
     }
 
     #[test]
-    fn comparisons_leave_nothing_out() {
-        assert_eq!(uncut("a > 1 and b == 0"), "a > bool 1 and b == bool 0");
-        assert_eq!(uncut("a > bool 1 or b >= 0"), "a > bool 1 or b >= 0");
-        assert_eq!(uncut("a > 1 unless b > 2"), "a > bool 1 unless b > 2");
+    fn comparisons_do_not_filter() {
+        assert_eq!(
+            without_filters("a > 1 and b == 0"),
+            "a > bool 1 and b == bool 0"
+        );
+        assert_eq!(
+            without_filters("a > bool 1 or b >= 0"),
+            "a > bool 1 or b >= 0"
+        );
+        assert_eq!(
+            without_filters("a > 1 unless b > 2"),
+            "a > bool 1 unless b > 2"
+        );
     }
 }

@@ -1,6 +1,6 @@
-//! Many targets of which most are dead: half of them refuse, a tenth says nothing.
+//! Many targets, of which half refuse connections and a tenth never reply.
 //!
-//! Usually it is 2,000; with `TCP_ECHO_MANY=10000` in the environment as many as that.
+//! The default is 2,000 targets; `TCP_ECHO_MANY=10000` in the environment sets another number.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::env;
@@ -25,25 +25,25 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     ..PLAIN
 }];
 
-const USUALLY: usize = 2000;
-/// By what the environment says how many there are.
+const DEFAULT_TARGETS: usize = 2000;
+/// The environment variable with the number of targets.
 const VARIABLE: &str = "TCP_ECHO_MANY";
 
 const START: Duration = Duration::from_secs(60);
-/// Until the delays of those that can't be reached have grown to their longest.
+/// The time until the reconnect delays of unreachable targets reach their maximum.
 const SETTLING: Duration = Duration::from_secs(8);
 const SPAN: Duration = Duration::from_secs(12);
 const SCRAPES: Duration = Duration::from_secs(2);
 
 const MIN_SENT: f64 = 0.99;
-/// In cores.
+/// The maximum CPU usage in cores.
 const MAX_CPU: f64 = 1.0;
-/// Lines about single targets that come at once; beyond them it is one a second.
+/// The burst of log lines about single targets; after it, the limit is one line per second.
 const BURST: u64 = 50;
-/// Lines about anything else.
+/// The maximum number of other log lines.
 const OTHER_LINES: u64 = 12;
 
-/// What was counted of all targets of a kind.
+/// The sums over all targets of a kind.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
     targets: f64,
@@ -61,19 +61,19 @@ fn run(context: &Context) -> Result<()> {
         Ok(number) => number
             .parse()
             .with_context(|| format!("{VARIABLE}={number}"))?,
-        Err(_) => USUALLY,
+        Err(_) => DEFAULT_TARGETS,
     };
     let (refusing, silent) = (targets / 2, targets / 10);
     let healthy = targets - refusing - silent;
-    let lifted = ["-max-connections=0", "-max-connections-per-ip=0"];
-    let server = EchoServer::start(context, &lifted)?;
-    // Nothing ever listens there.
+    let unlimited = ["-max-connections=0", "-max-connections-per-ip=0"];
+    let server = EchoServer::start(context, &unlimited)?;
+    // Nothing listens on this port.
     let closed = ports::free()?;
-    let mute = Silent::start(2 * silent)?;
+    let silent_peer = Silent::start(2 * silent)?;
     let kinds = [
         ("healthy", healthy, server.address),
         ("refusing", refusing, closed),
-        ("silent", silent, mute.address),
+        ("silent", silent, silent_peer.address),
     ];
     let entries = kinds.iter().flat_map(|(kind, number, address)| {
         let name = move |n| json!({"name": format!("{kind}-{n}"), "address": address.to_string()});
@@ -91,7 +91,7 @@ fn run(context: &Context) -> Result<()> {
             "-interval=1s",
         ],
     )?;
-    wait::until("all that live connected", START, || {
+    wait::until("all healthy targets connected", START, || {
         let counts = scrape(&echo).ok()?.0;
         (counts.get("healthy")?.connected == healthy as f64).then_some(())
     })?;
@@ -104,7 +104,7 @@ fn run(context: &Context) -> Result<()> {
         thread::sleep(SCRAPES);
         longest = longest.max(scrape(&echo)?.1);
     }
-    // Hundredths of a second.
+    // Ticks are hundredths of a second.
     let cpu = (echo.process.cpu_ticks()? - cpu) as f64 / 100.0 / start.elapsed().as_secs_f64();
     let after = scrape(&echo)?.0;
     let lines = echo.process.log().lines().count() as u64;
@@ -112,19 +112,22 @@ fn run(context: &Context) -> Result<()> {
         counts
             .get(kind)
             .copied()
-            .with_context(|| format!("none is {kind}"))
+            .with_context(|| format!("no {kind} target"))
     };
     let (was, is) = (of(&before, "healthy")?, of(&after, "healthy")?);
     let (sent, unsent) = (is.sent - was.sent, is.unsent - was.unsent);
     let share = sent / (sent + unsent);
     let timeouts = is.timeouts - was.timeouts;
     context.note(format!(
-        "{targets} targets, {refusing} refusing, {silent} silent: of the healthy ones' slots {share:.4} sent, \
-         {timeouts} timeouts, {cpu:.2} cores, {} MiB, the longest scrape {} ms, {lines} lines of log",
+        "{targets} targets, {refusing} refusing, {silent} silent: {share:.4} of the healthy targets' slots sent, \
+         {timeouts} timeouts, {cpu:.2} cores, {} MiB, slowest scrape {} ms, {lines} log lines",
         echo.process.memory_kib("VmRSS")? / 1024,
         longest.as_millis(),
     ));
-    ensure!(share >= MIN_SENT, "{share} of the healthy ones' slots sent");
+    ensure!(
+        share >= MIN_SENT,
+        "only {share} of the healthy targets' slots sent"
+    );
     ensure!(
         sent >= 0.9 * healthy as f64 * SPAN.as_secs_f64(),
         "only {sent} sent"
@@ -145,13 +148,13 @@ fn run(context: &Context) -> Result<()> {
         );
     }
     ensure!(cpu <= MAX_CPU, "{cpu} cores");
-    let most = BURST + started.elapsed().as_secs() + OTHER_LINES;
-    ensure!(lines <= most, "{lines} lines of log, more than {most}");
+    let max = BURST + started.elapsed().as_secs() + OTHER_LINES;
+    ensure!(lines <= max, "{lines} log lines, more than {max}");
     Ok(())
 }
 
-/// A scrape, summed up by what the targets' names begin with, and how long it took. One
-/// of ten thousand targets is too large to be kept as a whole.
+/// Scrapes; returns the sums by the prefix of the targets' names, and the time of the scrape. A
+/// parsed scrape of ten thousand targets would be too large to keep.
 fn scrape(echo: &Echo) -> Result<(BTreeMap<String, Counts>, Duration)> {
     let start = Instant::now();
     let text = echo.metrics.get("/metrics")?;
@@ -189,7 +192,7 @@ fn scrape(echo: &Echo) -> Result<(BTreeMap<String, Counts>, Duration)> {
     Ok((counts, took))
 }
 
-/// A peer that accepts and never says anything.
+/// A peer that accepts connections and never sends anything.
 struct Silent {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
@@ -197,7 +200,7 @@ struct Silent {
 }
 
 impl Silent {
-    /// Keeps the newest connections, so many: older ones were given up by then.
+    /// Keeps the newest `connections` open. The prober has given up older ones.
     fn start(connections: usize) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
@@ -226,7 +229,7 @@ impl Silent {
 impl Drop for Silent {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // It waits for one more, and this is it.
+        // Wake up the accept call with a connection.
         if TcpStream::connect(self.address).is_ok()
             && let Some(thread) = self.thread.take()
         {
@@ -242,12 +245,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_silent_peer_keeps_the_newest_and_ends() {
+    fn silent_peer_keeps_only_the_newest_connections() {
         let silent = Silent::start(1).unwrap();
         let mut streams = [(); 2].map(|()| TcpStream::connect(silent.address).unwrap());
         let limit = Some(Duration::from_secs(10));
         streams[0].set_read_timeout(limit).unwrap();
-        // The second one has taken its place.
+        // The second connection replaced the first.
         assert_eq!(streams[0].read(&mut [0; 1]).unwrap(), 0);
         drop(silent);
     }

@@ -1,5 +1,5 @@
-//! Clients that take all connections and answers of the endpoints, and another one that wants a
-//! scrape.
+//! Clients that use up the connections and responses of the HTTP endpoints while another client
+//! scrapes.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -14,22 +14,22 @@ use testkit::echo::Echo;
 use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
-    name: "clients take all connections and answers",
+    name: "clients take all connections and responses",
     alone: true,
-    run: take_all,
+    run: exhaust,
     ..PLAIN
 }];
 
-/// Within this every scrape has to be answered.
+/// The maximum duration of a scrape.
 const LIMIT: Duration = Duration::from_secs(1);
 
 const TARGETS: usize = 3_000;
 
-/// How often each scrape is tried.
-const TRIES: usize = 10;
+/// The number of scrapes of each path.
+const SCRAPES: usize = 10;
 
-fn take_all(context: &Context) -> Result<()> {
-    // Nothing listens there; what counts is how much there is to tell.
+fn exhaust(context: &Context) -> Result<()> {
+    // Nothing listens on this port; only the size of the response matters.
     let entries: Vec<_> = (0..TARGETS)
         .map(|n| format!("{{\"name\": \"t{n}\", \"address\": \"127.0.0.1:1\"}}"))
         .collect();
@@ -73,13 +73,13 @@ fn take_all(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Scrapes and asks for the health from the address 127.0.0.2, and notes what took longest.
-fn slowest(context: &Context, address: SocketAddr, beside: &str) -> Result<()> {
+/// Requests metrics and health from the address 127.0.0.2, and notes the slowest response.
+fn slowest(context: &Context, address: SocketAddr, load: &str) -> Result<()> {
     let mut longest = Duration::ZERO;
-    for _ in 0..TRIES {
+    for _ in 0..SCRAPES {
         for path in ["/metrics", "/-/healthy", "/-/ready"] {
             let before = Instant::now();
-            let text = ask(address, path).with_context(|| format!("{path} beside {beside}"))?;
+            let text = get(address, path).with_context(|| format!("{path} with {load}"))?;
             let took = before.elapsed();
             let is_whole = path != "/metrics"
                 || text.ends_with('\n') && {
@@ -88,18 +88,18 @@ fn slowest(context: &Context, address: SocketAddr, beside: &str) -> Result<()> {
                         .filter(|line| line.starts_with("tcp_echo_sent_total{"));
                     sent.count() == TARGETS
                 };
-            ensure!(text.starts_with("HTTP/1.1 200"), "{path} beside {beside}");
-            ensure!(is_whole, "{} bytes beside {beside}", text.len());
-            ensure!(took < LIMIT, "{path} took {took:?} beside {beside}");
+            ensure!(text.starts_with("HTTP/1.1 200"), "{path} with {load}");
+            ensure!(is_whole, "{} bytes with {load}", text.len());
+            ensure!(took < LIMIT, "{path} took {took:?} with {load}");
             longest = longest.max(took);
         }
     }
-    context.note(format!("{longest:.0?} at most beside {beside}"));
+    context.note(format!("{longest:.0?} at most with {load}"));
     Ok(())
 }
 
-/// What is answered to HTTP/1.0, which has no chunks.
-fn ask(address: SocketAddr, path: &str) -> Result<String> {
+/// Sends an HTTP/1.0 request, whose response is not chunked; returns the response.
+fn get(address: SocketAddr, path: &str) -> Result<String> {
     let mut client = connect(address, 2)?;
     client.set_read_timeout(Some(2 * LIMIT))?;
     client.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes())?;

@@ -1,4 +1,4 @@
-//! Every address of the endpoint, and the formats of the metrics.
+//! Every path of the HTTP endpoint, and the formats of the metrics.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const TEXT: &str = "text/plain; version=0.0.4";
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0";
 const PROTOBUF: &str = "application/vnd.google.protobuf; proto=io.prometheus.client.metricfamily";
 
-/// What Prometheus 2.42 sends, without and with native histograms, and what others send.
+/// Accept headers of Prometheus 2.42, without and with native histograms, and of other clients.
 const ACCEPTS: &[(&str, &str)] = &[
     (
         "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
@@ -77,14 +77,17 @@ fn formats(echo: &Echo) -> Result<()> {
             .metrics
             .request("GET", "/metrics", &[("Accept", accept)])?;
         let kind = response.header("content-type");
-        let plain = |text: &str| text.replace(' ', "").to_ascii_lowercase();
+        let normalized = |text: &str| text.replace(' ', "").to_ascii_lowercase();
         ensure!(
-            plain(kind).starts_with(&plain(wanted)),
-            "Accept: {accept} got {kind}"
+            normalized(kind).starts_with(&normalized(wanted)),
+            "Accept: {accept}: the content type is {kind}"
         );
         match *wanted {
             PROTOBUF => ensure!(response.body.len() > 1000, "{} bytes", response.body.len()),
-            OPENMETRICS => ensure!(response.text()?.ends_with("# EOF\n"), "no end: {kind}"),
+            OPENMETRICS => ensure!(
+                response.text()?.ends_with("# EOF\n"),
+                "no EOF marker: {kind}"
+            ),
             _ => ensure!(!response.text()?.contains("# EOF"), "OpenMetrics as {kind}"),
         }
     }
@@ -92,12 +95,15 @@ fn formats(echo: &Echo) -> Result<()> {
     let zipped = echo
         .metrics
         .request("GET", "/metrics", &[("Accept-Encoding", "gzip")])?;
-    ensure!(plain.header("content-encoding").is_empty(), "gzip unasked");
+    ensure!(
+        plain.header("content-encoding").is_empty(),
+        "gzip without Accept-Encoding"
+    );
     ensure!(zipped.header("content-encoding") == "gzip", "no gzip");
     ensure!(zipped.body.starts_with(&[0x1f, 0x8b]), "not gzip");
     ensure!(
         zipped.body.len() * 2 < plain.body.len(),
-        "{} of {}",
+        "{} bytes compressed, {} plain",
         zipped.body.len(),
         plain.body.len()
     );
@@ -124,7 +130,7 @@ fn statuses(echo: &Echo) -> Result<()> {
     Ok(())
 }
 
-/// The metrics of the original keep their types, and the others have theirs.
+/// Checks the types, reasons and buckets of the metrics.
 fn types(scrape: &Scrape) -> Result<()> {
     let counters = "sent_total received_total timeouts_total connects_total unsent_total late_total \
         unexpected_total connect_failures_total disconnects_total tcp_retransmits_total \

@@ -1,4 +1,4 @@
-//! A path that resets, ends, falls silent or delays; the sum holds at every scrape.
+//! A path that resets, closes, drops or delays, with the invariants checked at every scrape.
 
 use std::thread;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use testkit::watch::Watch;
 use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
-    name: "resets, ends, silence and delay",
+    name: "resets, closes, silence and delay",
     alone: true,
     run,
     ..PLAIN
@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_millis(50);
 const PASS: Mode = Mode::Pass(Duration::ZERO);
 
-struct Bench {
+struct Setup {
     relay: Relay,
     watch: Watch,
 }
@@ -40,27 +40,27 @@ fn run(context: &Context) -> Result<()> {
         "-window=50",
     ];
     let echo = Echo::start(context, &flags)?;
-    let bench = Bench {
+    let setup = Setup {
         relay,
         watch: Watch::start(echo.metrics.clone()),
     };
-    bench.watch.healthy()?;
-    bench.ends()?;
-    bench.delay(context)?;
-    bench.silence(context)?;
-    bench.accepts_and_drops(context)?;
-    let last = bench.watch.now()?;
+    setup.watch.healthy()?;
+    setup.disconnects()?;
+    setup.delay(context)?;
+    setup.silence(context)?;
+    setup.closes_at_once(context)?;
+    let last = setup.watch.now()?;
     ensure!(
         last.sum("tcp_echo_unexpected_total", &[]) == 0.0,
         "unexpected frames"
     );
-    context.note(format!("the sum held at {} scrapes", bench.watch.finish()?));
+    context.note(format!("{} scrapes checked", setup.watch.finish()?));
     Ok(())
 }
 
-impl Bench {
-    /// Resets and orderly ends by turns, each counted by its reason, each in the middle of probing.
-    fn ends(&self) -> Result<()> {
+impl Setup {
+    /// Alternates resets and closes while probing; each is counted with its reason.
+    fn disconnects(&self) -> Result<()> {
         let before = self.watch.now()?;
         for round in 1..=10 {
             let (reason, end): (_, fn(&Relay)) = if round % 2 == 0 {
@@ -85,20 +85,20 @@ impl Bench {
         let rise = |name: &str| after.sum(name, &[]) - before.sum(name, &[]);
         ensure!(
             rise("tcp_echo_disconnects_total") == 10.0,
-            "other disconnects than these ten"
+            "not exactly ten disconnects"
         );
         ensure!(
             rise("tcp_echo_connects_total") == 10.0,
-            "other connects than these ten"
+            "not exactly ten connects"
         );
         ensure!(
             rise("tcp_echo_late_total") == 0.0,
-            "late replies of connections that are gone"
+            "late replies from closed connections"
         );
         Ok(())
     }
 
-    /// Replies past the timeout: all of them time out, all of them are late, none is received.
+    /// Delays replies past the timeout: all probes time out, all replies are late, none is received.
     fn delay(&self, context: &Context) -> Result<()> {
         self.relay.set(Mode::Pass(2 * TIMEOUT));
         thread::sleep(3 * TIMEOUT);
@@ -112,7 +112,7 @@ impl Bench {
         );
         ensure!(
             rise("tcp_echo_disconnects_total") == 0.0,
-            "late replies are no stall"
+            "late replies caused a stall"
         );
         let (timeouts, late) = (rise("tcp_echo_timeouts_total"), rise("tcp_echo_late_total"));
         context.note(format!(
@@ -120,25 +120,28 @@ impl Bench {
         ));
         ensure!(
             timeouts > 100.0 && (timeouts - late).abs() <= 40.0,
-            "{late} late of {timeouts}"
+            "{late} late replies, {timeouts} timeouts"
         );
         self.relay.set(PASS);
         let healthy = self.watch.healthy()?;
-        // Nothing was lost: whatever timed out has come by now.
-        let all = |scrape: &Scrape| {
+        // Nothing was lost: by now, every timed-out probe has been answered.
+        let late = |scrape: &Scrape| {
             scrape.sum("tcp_echo_late_total", &[]) - before.sum("tcp_echo_late_total", &[])
         };
-        ensure!(all(&healthy) >= timeouts - 40.0, "late replies are missing");
+        ensure!(
+            late(&healthy) >= timeouts - 40.0,
+            "late replies are missing"
+        );
         Ok(())
     }
 
-    /// A stalled connection is replaced, and the probes on it time out.
+    /// Checks that a stalled connection is replaced.
     fn silence(&self, context: &Context) -> Result<()> {
         let of = [("reason", "stalled")];
         let before = self.watch.now()?.sum("tcp_echo_disconnects_total", &of);
         self.relay.set(Mode::Silent);
         let stalled = |scrape: &Scrape| scrape.sum("tcp_echo_disconnects_total", &of) > before;
-        // Three timeouts, but at least 500 ms.
+        // The stall limit is three timeouts, but at least 500 ms.
         let (_, took) = self
             .watch
             .until("a stall", Duration::from_millis(800), stalled)?;
@@ -153,16 +156,19 @@ impl Bench {
         Ok(())
     }
 
-    /// Whoever accepts and hangs up at once is not called in a tight loop.
-    fn accepts_and_drops(&self, context: &Context) -> Result<()> {
+    /// Checks that a peer that accepts and closes at once does not cause a tight reconnect loop.
+    fn closes_at_once(&self, context: &Context) -> Result<()> {
         for mode in [Mode::Close, Mode::Reset] {
             self.relay.set(mode);
             self.relay.reset();
             let before = self.relay.accepted();
             thread::sleep(Duration::from_secs(2));
-            let calls = self.relay.accepted() - before;
-            context.note(format!("{mode:?} at once: {calls} connections in 2 s"));
-            ensure!((1..=40).contains(&calls), "{calls} connections in 2 s");
+            let connects = self.relay.accepted() - before;
+            context.note(format!("{mode:?} at once: {connects} connections in 2 s"));
+            ensure!(
+                (1..=40).contains(&connects),
+                "{connects} connections in 2 s"
+            );
             self.relay.set(PASS);
             self.watch.healthy()?;
         }

@@ -1,4 +1,4 @@
-//! Ten thousand clients that flood, beside one that measures.
+//! The effect of ten thousand flooding clients, and of a busy client, on a prober's measurements.
 
 use std::thread;
 use std::time::Duration;
@@ -33,16 +33,17 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 ];
 
 const CLIENTS: usize = 10_000;
-/// For how long a p99 is taken: of eight hundred probes.
+/// The duration of a measurement: eight hundred probes for a p99.
 const SPAN: Duration = Duration::from_secs(4);
-/// How often in each state. What else the machine does only ever adds to it, so the least counts.
+/// The number of measurements in each state. Other load only adds to the RTT, so the minimum
+/// counts.
 const SPANS: usize = 3;
 const INTERVAL: &str = "-interval=5ms";
 const SLOW_READER: Duration = Duration::from_secs(2);
 
 const MAX_MEMORY_KIB: u64 = 64 * 1024;
-/// What the others may do to the measuring client's p99: times what it is without them, on a machine
-/// that is as busy.
+/// The maximum increase of the prober's p99, relative to a machine under the same load whose
+/// server is not flooded.
 const MAX_SLOWER: f64 = 2.0;
 
 fn run(context: &Context) -> Result<()> {
@@ -59,32 +60,32 @@ fn run(context: &Context) -> Result<()> {
     prober.until("connected", Duration::from_secs(5), |scrape| {
         scrape.sum("tcp_echo_connected", &[]) == 1.0
     })?;
-    let at_rest = p99(context, &prober, "at rest")?;
-    let same_load = beside_flood_of_another_server(context, &prober)?;
+    let idle = p99(context, &prober, "idle")?;
+    let same_load = with_flood_of_another_server(context, &prober)?;
 
     let clients = Connections::connect(server.address, CLIENTS)?;
     server
         .echo
-        .until("all of them served", Duration::from_secs(10), |scrape| {
+        .until("all clients connected", Duration::from_secs(10), |scrape| {
             scrape.sum("tcp_echo_server_connections", &[]) > CLIENTS as f64
         })?;
-    let beside_silent = p99(context, &prober, "beside ten thousand silent clients")?;
+    let with_silent = p99(context, &prober, "with ten thousand silent clients")?;
     ensure!(
         server
             .echo
             .scrape()?
             .get("tcp_echo_server_connections", &[])?
             > CLIENTS as f64,
-        "some were closed meanwhile"
+        "some clients were disconnected"
     );
 
     let flooding = clients.flood()?;
-    let beside_flood = p99(
+    let with_flood = p99(
         context,
         &prober,
-        "beside ten thousand clients that flood, half of which don't read",
+        "with ten thousand flooding clients, half of which don't read",
     )?;
-    // Those who send and don't read end; the others stay for as long as they do.
+    // The server closes clients that don't read; the others stay.
     let (scrape, _) =
         server
             .echo
@@ -96,19 +97,19 @@ fn run(context: &Context) -> Result<()> {
     let slow = scrape.get("tcp_echo_server_closed_total", &[("reason", "slow_reader")])?;
     let echoed = scrape.get("tcp_echo_server_echoed_bytes_total", &[])?;
     context.note(format!(
-        "flood: {} MB echoed, {slow} slow readers closed, the server's memory never above {memory} KiB",
+        "flood: {} MB echoed, {slow} slow readers closed, the server's peak memory is {memory} KiB",
         (echoed / 1e6).round(),
     ));
 
     ensure!(memory <= MAX_MEMORY_KIB, "{memory} KiB");
     ensure!(echoed > 100e6, "no flood: {echoed} bytes");
-    for (state, measured, usual) in [
-        ("silent", beside_silent, at_rest),
-        ("flooding", beside_flood, at_rest.max(same_load)),
+    for (state, measured, baseline) in [
+        ("silent", with_silent, idle),
+        ("flooding", with_flood, idle.max(same_load)),
     ] {
         ensure!(
-            measured <= MAX_SLOWER * usual,
-            "beside {state} clients p99 is {measured} s, without them {usual} s"
+            measured <= MAX_SLOWER * baseline,
+            "with {state} clients the p99 is {measured} s, without them {baseline} s"
         );
     }
     let scrape = prober.scrape()?;
@@ -120,7 +121,7 @@ fn run(context: &Context) -> Result<()> {
         ("disconnects", 0.0),
     ] {
         let found = scrape.sum(&format!("tcp_echo_{name}_total"), &[]);
-        ensure!(found == expected, "the measuring client: {found} {name}");
+        ensure!(found == expected, "the prober has {found} {name}");
     }
     server
         .echo
@@ -141,27 +142,27 @@ fn server_without_address_limit(context: &Context) -> Result<EchoServer> {
     )
 }
 
-/// The measuring client's p99 while the machine carries the same flood, but its server does not: what
-/// both ends of a flood take of two processors is no matter of the server's.
-fn beside_flood_of_another_server(context: &Context, prober: &Echo) -> Result<f64> {
+/// Returns the prober's p99 while another server on the same machine is flooded: the CPU time that
+/// both ends of a flood use must not be attributed to the server.
+fn with_flood_of_another_server(context: &Context, prober: &Echo) -> Result<f64> {
     let other = server_without_address_limit(context)?;
     let _flooding = Connections::connect(other.address, CLIENTS)?.flood()?;
     p99(
         context,
         prober,
-        "beside ten thousand clients that flood another server",
+        "with ten thousand clients flooding another server",
     )
 }
 
-/// Connections of one client, each in a closed loop.
+/// The number of connections of the busy client, each in a closed loop.
 const BUSY: usize = 900;
 const BUSY_CLIENT: [u8; 4] = [127, 0, 0, 2];
-/// What they may do to the mean RTT of another client.
-const MAX_SLOWER_BESIDE_BUSY: f64 = 3.0;
-/// Fewer are not a load.
+/// The maximum increase of the prober's mean RTT.
+const MAX_SLOWER_WITH_BUSY: f64 = 3.0;
+/// The minimum number of echoes that counts as load.
 const MIN_ECHOES: u64 = 20_000;
 
-/// A client with hundreds of busy connections, beside one with a single probe now and then.
+/// Measures the RTT of a prober while another client has hundreds of busy connections.
 fn busy_client(context: &Context) -> Result<()> {
     let server = EchoServer::start(context, &[])?;
     let prober = Echo::start(
@@ -175,80 +176,85 @@ fn busy_client(context: &Context) -> Result<()> {
     prober.until("connected", Duration::from_secs(5), |scrape| {
         scrape.sum("tcp_echo_connected", &[]) == 1.0
     })?;
-    let at_rest = mean_rtt(context, &prober, "at rest")?;
+    let idle = mean_rtt(context, &prober, "idle")?;
     let busy = ClosedLoop::start(server.address, BUSY_CLIENT, BUSY)?;
     server
         .echo
-        .until("all of them served", Duration::from_secs(10), |scrape| {
+        .until("all clients connected", Duration::from_secs(10), |scrape| {
             scrape.sum("tcp_echo_server_connections", &[]) > BUSY as f64
         })?;
     let before = busy.echoes();
-    let beside = mean_rtt(context, &prober, "beside a busy client")?;
+    let with_busy = mean_rtt(context, &prober, "with a busy client")?;
     let echoes = busy.echoes() - before;
-    context.note(format!("busy client: {echoes} echoes meanwhile"));
+    context.note(format!("busy client: {echoes} echoes"));
     drop(busy);
 
     ensure!(echoes >= MIN_ECHOES, "no load: {echoes} echoes");
     ensure!(
-        beside <= MAX_SLOWER_BESIDE_BUSY * at_rest,
-        "beside a busy client the mean RTT is {beside} s, at rest {at_rest} s"
+        with_busy <= MAX_SLOWER_WITH_BUSY * idle,
+        "the mean RTT is {with_busy} s with a busy client, {idle} s without"
     );
     let scrape = prober.scrape()?;
     watch::check(&scrape)?;
     for name in ["timeouts", "disconnects"] {
         let found = scrape.sum(&format!("tcp_echo_{name}_total"), &[]);
-        ensure!(found == 0.0, "the measuring client: {found} {name}");
+        ensure!(found == 0.0, "the prober has {found} {name}");
     }
     Ok(())
 }
 
-/// The measuring client's mean RTT in a state, in seconds: the least of some spans.
+/// Returns the prober's mean RTT in seconds: the minimum of several measurements.
 fn mean_rtt(context: &Context, prober: &Echo, state: &str) -> Result<f64> {
+    let what = format!("{state}: mean RTT");
+    minimum(context, prober, &what, |before, after| {
+        let increase = |name: &str| after.sum(name, &[]) - before.sum(name, &[]);
+        let count = increase("tcp_echo_rtt_seconds_count");
+        ensure!(count > 0.0, "no reply");
+        Ok(increase("tcp_echo_rtt_seconds_sum") / count)
+    })
+}
+
+/// Returns the prober's p99 in seconds: the minimum of several measurements.
+fn p99(context: &Context, prober: &Echo, state: &str) -> Result<f64> {
+    let what = format!("{state}: RTT p99");
+    minimum(context, prober, &what, |before, after| {
+        quantile(before, after, 0.99)
+    })
+}
+
+/// Measures several times between two scrapes, notes the results and returns the minimum, in
+/// seconds.
+fn minimum(
+    context: &Context,
+    prober: &Echo,
+    what: &str,
+    measure: impl Fn(&Scrape, &Scrape) -> Result<f64>,
+) -> Result<f64> {
     let mut found = Vec::new();
     for _ in 0..SPANS {
         let before = prober.scrape()?;
         thread::sleep(SPAN);
-        let after = prober.scrape()?;
-        let grown = |name: &str| after.sum(name, &[]) - before.sum(name, &[]);
-        let count = grown("tcp_echo_rtt_seconds_count");
-        ensure!(count > 0.0, "no reply came");
-        found.push(grown("tcp_echo_rtt_seconds_sum") / count);
+        found.push(measure(&before, &prober.scrape()?)?);
     }
-    let microseconds = found.iter().map(|mean| format!("{:.0}", mean * 1e6));
+    let microseconds = found.iter().map(|seconds| format!("{:.0}", seconds * 1e6));
     context.note(format!(
-        "{state}: mean RTT {} µs",
+        "{what} {} µs",
         microseconds.collect::<Vec<_>>().join(", ")
     ));
     Ok(found.into_iter().fold(f64::INFINITY, f64::min))
 }
 
-/// Bounds in steps of a twelfth, so that what lies between two of them hardly matters.
+/// Returns bucket bounds in steps of 8 %, so that a quantile's error is small.
 fn buckets() -> String {
     let bounds = (0..100).map(|n| format!("{:.0}ns", 10e3 * 1.08_f64.powi(n)));
     bounds.collect::<Vec<_>>().join(",")
 }
 
-/// The measuring client's p99 in a state, in seconds.
-fn p99(context: &Context, prober: &Echo, state: &str) -> Result<f64> {
-    let mut found = Vec::new();
-    for _ in 0..SPANS {
-        let before = prober.scrape()?;
-        thread::sleep(SPAN);
-        found.push(quantile(&before, &prober.scrape()?, 0.99)?);
-    }
-    let microseconds = found.iter().map(|p99| format!("{:.0}", p99 * 1e6));
-    context.note(format!(
-        "{state}: RTT p99 {} µs",
-        microseconds.collect::<Vec<_>>().join(", ")
-    ));
-    Ok(found.into_iter().fold(f64::INFINITY, f64::min))
-}
-
-/// The upper bound of the bucket in which this share of the RTTs between two scrapes is reached.
+/// Returns the upper bound of the bucket with the quantile `share` of the RTTs between two scrapes.
 fn quantile(before: &Scrape, after: &Scrape, share: f64) -> Result<f64> {
     const RTT: &str = "tcp_echo_rtt_seconds";
     let count = after.sum(&format!("{RTT}_count"), &[]) - before.sum(&format!("{RTT}_count"), &[]);
-    ensure!(count > 0.0, "no reply came");
+    ensure!(count > 0.0, "no reply");
     let bucket = format!("{RTT}_bucket");
     let mut reached = Vec::new();
     for (labels, value) in after.matching(&bucket, &[]) {

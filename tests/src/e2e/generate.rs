@@ -1,4 +1,4 @@
-//! What `--generate` prints, in the hands of those it is for.
+//! Tests the output of `--generate` with the programs that read it.
 
 use std::fs;
 use std::path::Path;
@@ -14,9 +14,9 @@ use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
-        name: "manual page: nothing to complain about",
+        name: "manual page: no warnings",
         tools: &[("groff", "groff"), ("mandoc", "mandoc"), ("man", "man-db")],
-        run: manual,
+        run: manual_page,
         ..PLAIN
     },
     Scenario {
@@ -39,7 +39,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-fn manual(context: &Context) -> Result<()> {
+fn manual_page(context: &Context) -> Result<()> {
     let page = generate(context, "man", "tcp-echo-metrics.1")?;
     let page = page.to_str().context("path")?;
     for (name, arguments) in [
@@ -48,13 +48,16 @@ fn manual(context: &Context) -> Result<()> {
         ("man", &["--warnings", "-l"]),
     ] {
         let arguments = [arguments, &[page]].concat();
-        let said = program(name, &arguments)
+        let result = program(name, &arguments)
             .env("LC_ALL", "C.UTF-8")
             .output()?;
-        let error = String::from_utf8_lossy(&said.stderr);
-        ensure!(said.status.success() && error.is_empty(), "{name}: {error}");
-        let text = String::from_utf8_lossy(&said.stdout);
-        // What a linter says it says there.
+        let error = String::from_utf8_lossy(&result.stderr);
+        ensure!(
+            result.status.success() && error.is_empty(),
+            "{name}: {error}"
+        );
+        let text = String::from_utf8_lossy(&result.stdout);
+        // mandoc prints its warnings to standard output.
         ensure!(name != "mandoc" || text.is_empty(), "mandoc: {text}");
     }
     let name = output(&mut program("lexgrog", &[page]))?;
@@ -65,20 +68,20 @@ fn manual(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Has the binary print it to a file of this name.
+/// Writes the output of `-generate` to a file of this name.
 fn generate(context: &Context, what: &str, file: &str) -> Result<std::path::PathBuf> {
     let text = output(Command::new(context.binary()).args(["-generate", what]))?;
     context.file(file, &text)
 }
 
-/// A shell that is typed into.
+/// A shell with tests of its completions.
 struct Shell {
     name: &'static str,
     command: &'static str,
     what: &'static str,
-    /// What has it know the completions in `%`.
+    /// The command that loads the completions from the file `%`.
     setup: &'static str,
-    /// What is typed before the tab, and what stands there after it.
+    /// The text typed before the tab, and the text on the line after it.
     typed: &'static [(&'static str, &'static str)],
 }
 
@@ -126,7 +129,7 @@ const ZSH: Shell = Shell {
         ("--targets=my", r"--targets=my\ targets.yml"),
         ("-web.config.file=my", r"-web.config.file=my\ targets.yml"),
         ("-interval my", "-interval my"),
-        // Once is enough of a flag that is given once.
+        // A flag that may be given only once is not completed again.
         ("-mode=both --mo", "-mode=both --mo"),
     ],
 };
@@ -149,7 +152,7 @@ fn in_terminal(context: &Context, shell: &Shell) -> Result<()> {
     for (typed, completed) in shell.typed {
         terminal.keys(&["-l", &format!("tcp-echo-metrics {typed}")])?;
         terminal.line(&format!("{PROMPT} tcp-echo-metrics {typed}"))?;
-        // What is typed behind it shows that the tab has been dealt with.
+        // The text typed after the tab shows that the completion has finished.
         terminal.keys(&["Tab"])?;
         terminal.keys(&["-l", "#"])?;
         let line = format!("{PROMPT} tcp-echo-metrics {completed}");
@@ -158,7 +161,11 @@ fn in_terminal(context: &Context, shell: &Shell) -> Result<()> {
             let last = last.strip_suffix('#')?;
             Some(last.trim_end().to_owned())
         })?;
-        ensure!(found == line, "{}: {typed} became {found:?}", shell.name);
+        ensure!(
+            found == line,
+            "{}: {typed:?} completes to {found:?}",
+            shell.name
+        );
         terminal.keys(&["C-u", "C-l"])?;
         terminal.line(PROMPT)?;
     }
@@ -191,17 +198,17 @@ fn fish(context: &Context) -> Result<()> {
             .args(["--no-config", "-c", &line])
             .current_dir(context.folder())
             .env("HOME", context.folder());
-        let said = output(&mut command)?;
-        let found: Vec<&str> = said
+        let text = output(&mut command)?;
+        let found: Vec<&str> = text
             .lines()
             .filter_map(|line| line.split('\t').next())
             .collect();
-        ensure!(found == completed, "fish: {typed} became {found:?}");
+        ensure!(found == completed, "fish: {typed:?} completes to {found:?}");
     }
     Ok(())
 }
 
-/// A terminal of tmux, in a server of its own that goes with it.
+/// A terminal in a separate tmux server, which is killed when this is dropped.
 struct Terminal(std::path::PathBuf);
 
 impl Terminal {
@@ -228,7 +235,7 @@ impl Terminal {
         self.tmux(&[&["send-keys"], keys].concat()).map(drop)
     }
 
-    /// Waits until the last line on the screen is this.
+    /// Waits until the last line on the screen is `line`.
     fn line(&self, line: &str) -> Result<()> {
         self.until(|screen| {
             let last = screen.lines().rfind(|line| !line.is_empty())?;
@@ -237,20 +244,20 @@ impl Terminal {
         .with_context(|| line.to_owned())
     }
 
-    fn until<T>(&self, look: impl Fn(&str) -> Option<T>) -> Result<T> {
+    fn until<T>(&self, poll: impl Fn(&str) -> Option<T>) -> Result<T> {
         let mut screen = String::new();
-        let seen = wait::until("what was typed", LIMIT, || {
+        let seen = wait::until("the screen", LIMIT, || {
             screen = self.tmux(&["capture-pane", "-p"]).ok()?;
-            look(&screen)
+            poll(&screen)
         });
-        let (seen, _) = seen.with_context(|| format!("on the screen is\n{screen}"))?;
+        let (seen, _) = seen.with_context(|| format!("screen:\n{screen}"))?;
         Ok(seen)
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited already.
         let _ = self.tmux(&["kill-server"]);
     }
 }

@@ -1,4 +1,4 @@
-//! What a server costs at rest, and where its limits are.
+//! The memory of an idle server, and its connection limit.
 
 use std::io::Read as _;
 use std::net::TcpStream;
@@ -13,40 +13,40 @@ use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
-        name: "memory of a server at rest",
-        run: at_rest,
+        name: "memory of an idle server",
+        run: idle,
         ..PLAIN
     },
     Scenario {
         name: "a thousand idle connections",
-        run: thousand,
+        run: idle_connections,
         ..PLAIN
     },
 ];
 
-/// Of what it has for itself. How much of its file is in memory depends on how that was built, and
-/// is bounded for the one that is released.
-const AT_REST_KIB: u64 = 2 * 1024;
-/// Four times what the original needs; this is a gate against accidents.
-const CONNECTION_KIB: f64 = 16.0;
+/// The maximum anonymous memory. The resident part of the binary depends on how it was built, and
+/// is checked for the released binary.
+const MAX_IDLE_KIB: u64 = 2 * 1024;
+/// The maximum memory per connection.
+const MAX_CONNECTION_KIB: f64 = 16.0;
 const CONNECTIONS: usize = 1000;
-const TOO_MANY: usize = 20;
+const EXCESS: usize = 20;
 
-fn at_rest(context: &Context) -> Result<()> {
+fn idle(context: &Context) -> Result<()> {
     let server = EchoServer::start(context, &[])?;
     thread::sleep(Duration::from_secs(1));
     let memory = |field: &str| server.echo.process.memory_kib(field);
-    let (own, all) = (memory("RssAnon")?, memory("VmRSS")?);
+    let (anonymous, resident) = (memory("RssAnon")?, memory("VmRSS")?);
     context.note(format!(
-        "a server at rest: {own} KiB, {all} KiB with what is in memory of its file"
+        "idle server: {anonymous} KiB anonymous, {resident} KiB resident"
     ));
-    ensure!(own <= AT_REST_KIB, "{own} KiB");
+    ensure!(anonymous <= MAX_IDLE_KIB, "{anonymous} KiB");
     Ok(())
 }
 
-fn thousand(context: &Context) -> Result<()> {
-    let most = format!("-max-connections={CONNECTIONS}");
-    let server = EchoServer::start(context, &[&most, "-max-connections-per-ip=0"])?;
+fn idle_connections(context: &Context) -> Result<()> {
+    let limit = format!("-max-connections={CONNECTIONS}");
+    let server = EchoServer::start(context, &[&limit, "-max-connections-per-ip=0"])?;
     let before = server.echo.process.memory_kib("VmRSS")?;
     let connect = || TcpStream::connect_timeout(&server.address, Duration::from_secs(2));
     let open: Vec<TcpStream> = (0..CONNECTIONS)
@@ -59,22 +59,22 @@ fn thousand(context: &Context) -> Result<()> {
         })?;
     ensure!(
         scrape.sum("tcp_echo_server_rejected_total", &[]) == 0.0,
-        "rejected too soon"
+        "rejected below the limit"
     );
     let after = server.echo.process.memory_kib("VmRSS")?;
     let each = after.saturating_sub(before) as f64 / CONNECTIONS as f64;
     context.note(format!("a thousand idle connections: {each:.2} KiB each"));
-    ensure!(each <= CONNECTION_KIB, "{each} KiB a connection");
+    ensure!(each <= MAX_CONNECTION_KIB, "{each} KiB per connection");
 
-    for _ in 0..TOO_MANY {
+    for _ in 0..EXCESS {
         let mut stream = connect()?;
         stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-        // It is closed or reset at once.
+        // The connection is closed or reset at once.
         let read = stream.read(&mut [0; 1]);
         ensure!(
             !matches!(&read, Ok(1..))
                 && !matches!(&read, Err(e) if e.kind() == std::io::ErrorKind::WouldBlock),
-            "one too many is not closed: {read:?}"
+            "a connection above the limit is not closed: {read:?}"
         );
     }
     let scrape = server.echo.scrape()?;
@@ -82,7 +82,7 @@ fn thousand(context: &Context) -> Result<()> {
         "tcp_echo_server_rejected_total",
         &[("reason", "max_connections")],
     );
-    ensure!(rejected == TOO_MANY as f64, "{rejected} rejected");
+    ensure!(rejected == EXCESS as f64, "{rejected} rejected");
     drop(open);
     let none = |scrape: &_| {
         testkit::exposition::Scrape::sum(scrape, "tcp_echo_server_connections", &[]) == 0.0

@@ -1,4 +1,4 @@
-//! The cable is pulled and put back.
+//! A link that goes down and up again.
 
 use std::thread;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     run,
 }];
 
-const BACK: Duration = Duration::from_secs(1);
+const RECOVERY: Duration = Duration::from_secs(1);
 
 const FLAGS: &[&str] = &["-interval=10ms", "-timeout=20ms", "-window=50"];
 
@@ -27,16 +27,16 @@ fn run(context: &Context) -> Result<()> {
     let (pair, watch) = (&path.pair, &path.watch);
     watch.healthy()?;
 
-    // One shorter than the limit of a stall, one far longer.
+    // One outage shorter than the stall limit, one much longer.
     for down in [Duration::from_millis(200), Duration::from_secs(4)] {
-        // At the server's end: the client's own link has no carrier then.
+        // At the server's end; the client's link then has no carrier.
         pair.server.ip(&["link", "set", LINK, "down"])?;
         thread::sleep(down);
         let dead = watch.now()?;
         ensure!(dead.sum("tcp_echo_loss_percent", &[]) > 20.0, "no loss");
         let received = dead.sum("tcp_echo_received_total", &[]);
         pair.server.ip(&["link", "set", LINK, "up"])?;
-        let (_, took) = watch.until("replies on the link", BACK, |scrape| {
+        let (_, took) = watch.until("replies after link up", RECOVERY, |scrape| {
             scrape.sum("tcp_echo_received_total", &[]) > received
         })?;
         context.note(format!(

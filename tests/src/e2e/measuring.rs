@@ -1,5 +1,5 @@
-//! What the prober's own host does to it, and what it must not make of that: a process that is
-//! stopped, a socket that is its own peer, durations that ask for too much.
+//! Conditions of the prober's host that must not distort its measurements: a stopped process, a
+//! socket that connects to itself, and too many probes in flight.
 
 use std::process::Command;
 use std::time::Duration;
@@ -27,25 +27,25 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "a port that connects to itself",
         tools: &[("ip", "iproute2"), ("sysctl", "procps")],
         root: true,
-        run: itself,
+        run: self_connect,
         ..PLAIN
     },
     Scenario {
-        name: "a timeout that is too long for its interval",
+        name: "a timeout too long for its interval",
         run: too_many_in_flight,
         ..PLAIN
     },
 ];
 
 const LIMIT: Duration = Duration::from_secs(10);
-const PATH: Duration = Duration::from_millis(350);
+const DELAY: Duration = Duration::from_millis(350);
 const STOPPED: Duration = Duration::from_millis(1500);
 
-/// What reached the host while the process was stopped did come within the timeout.
+/// Checks that replies that reached the host while the process was stopped don't time out.
 fn stopped(context: &Context) -> Result<()> {
     let server = EchoServer::start(context, &[])?;
     let relay = Relay::start(server.address)?;
-    relay.set(Mode::Pass(PATH));
+    relay.set(Mode::Pass(DELAY));
     let target = format!("-target={}", relay.address());
     let echo = Echo::start(context, &["-mode=client", &target, "-interval=100us"])?;
     echo.until("replies", LIMIT, |scrape| {
@@ -60,27 +60,27 @@ fn stopped(context: &Context) -> Result<()> {
         scrape.sum("tcp_echo_received_total", &[]) > received + 10_000.0
     })?;
     let rise = |name: &str, labels| after.sum(name, labels) - before.sum(name, labels);
-    let waiting = before.sum("tcp_echo_in_flight", &[]);
+    let in_flight = before.sum("tcp_echo_in_flight", &[]);
     let missed = rise("tcp_echo_unsent_total", &[("reason", "overrun")]);
     context.note(format!(
-        "stopped with {waiting} probes in flight: {} timeouts, {missed} slots missed",
+        "stopped with {in_flight} probes in flight: {} timeouts, {missed} slots missed",
         rise("tcp_echo_timeouts_total", &[])
     ));
-    ensure!(waiting > 1000.0, "too few for a test");
+    ensure!(in_flight > 1000.0, "too few probes in flight");
     ensure!(
         rise("tcp_echo_timeouts_total", &[]) == 0.0,
-        "replies that had arrived count as timeouts"
+        "replies that arrived in time count as timeouts"
     );
     ensure!(
         rise("tcp_echo_disconnects_total", &[]) == 0.0,
-        "the connection was given up"
+        "the connection was closed"
     );
-    ensure!(missed > 10_000.0, "the stop itself is hidden");
+    ensure!(missed > 10_000.0, "only {missed} overrun slots");
     Ok(())
 }
 
-/// With one ephemeral port, a socket has no other to connect from than the one it connects to.
-fn itself(context: &Context) -> Result<()> {
+/// Checks a target at the only ephemeral port, to which a connecting socket could connect itself.
+fn self_connect(context: &Context) -> Result<()> {
     const PORT: u16 = 40_000;
     let host = Namespace::new()?;
     let set_ports = |first: u16| -> Result<()> {
@@ -102,7 +102,7 @@ fn itself(context: &Context) -> Result<()> {
     }
     ensure!(scrape.sum("tcp_echo_loss_ratio", &[]) == 1.0, "no loss");
 
-    // Its attempts leave the port to a server that comes.
+    // The attempts must leave the port free for a server.
     let listen = format!("-listen=127.0.0.1:{PORT}");
     let metrics = format!("-metrics={}", ports::free()?);
     let start = || {
@@ -113,12 +113,12 @@ fn itself(context: &Context) -> Result<()> {
     let mut server = start()?;
     wait::until("a server at the port", LIMIT, || {
         if server.ended().is_some() {
-            // An attempt had the port just then.
+            // An attempt used the port at that moment.
             server = start().ok()?;
         }
         server.log().contains("echo server listens").then_some(())
     })?;
-    // It has the only port, so there must be others to connect from.
+    // The server uses the only port, so more are needed to connect from.
     set_ports(PORT - 1000)?;
     echo.until("the server is probed", LIMIT, |scrape| {
         scrape.sum("tcp_echo_received_total", &[]) > 0.0
@@ -126,26 +126,26 @@ fn itself(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// It is refused where it is written: as a flag, and in a targets file.
+/// Checks the error for a flag and for a targets file.
 fn too_many_in_flight(context: &Context) -> Result<()> {
     let run = |arguments: &[&str]| -> Result<String> {
-        let ended = Command::new(context.binary()).args(arguments).output()?;
-        ensure!(!ended.status.success(), "it runs with {arguments:?}");
-        Ok(String::from_utf8_lossy(&ended.stderr).into_owned())
+        let result = Command::new(context.binary()).args(arguments).output()?;
+        ensure!(!result.status.success(), "it accepts {arguments:?}");
+        Ok(String::from_utf8_lossy(&result.stderr).into_owned())
     };
-    let said = run(&["-mode=client", "-interval=1us", "-timeout=1h"])?;
-    ensure!(said.contains("-timeout"), "{said}");
-    ensure!(said.contains("-interval"), "{said}");
+    let error = run(&["-mode=client", "-interval=1us", "-timeout=1h"])?;
+    ensure!(error.contains("-timeout"), "{error}");
+    ensure!(error.contains("-interval"), "{error}");
     let list = r#"[{"targets": ["localhost:1"], "labels": {"__probe_timeout__": "24h"}}]"#;
     let file = context.file("targets.json", list)?;
     let file = format!("-targets={}", file.display());
-    let said = run(&[
+    let error = run(&[
         "-mode=client",
         "-interval=10ms",
         &file,
         "-metrics=127.0.0.1:0",
     ])?;
-    ensure!(said.contains("targets.json"), "{said}");
-    ensure!(said.contains("__probe_timeout__"), "{said}");
+    ensure!(error.contains("targets.json"), "{error}");
+    ensure!(error.contains("__probe_timeout__"), "{error}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Names that don't resolve, at once or not for a long time.
+//! Names whose lookup fails at once or hangs.
 
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 
 const NAME: &str = "no-such-host.invalid:4000";
 
-/// Nobody serves names in here, and the kernel says so at once.
+/// The namespace has no nameserver, so lookups fail at once.
 fn unknown(context: &Context) -> Result<()> {
     let namespace = Namespace::new()?;
     namespace.nameserver("127.0.0.1")?;
@@ -58,7 +58,7 @@ fn unknown(context: &Context) -> Result<()> {
             && scrape.sum("tcp_echo_received_total", &[("target", "good")]) >= 100.0
     })?;
     context.note(format!(
-        "three look-ups failed within {} ms",
+        "three lookups failed within {} ms",
         took.as_millis()
     ));
     let others = scrape.sum("tcp_echo_connect_failures_total", &bad)
@@ -71,7 +71,7 @@ fn unknown(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Somebody takes the questions in here, and never answers.
+/// The nameserver in the namespace never answers.
 fn hanging(context: &Context) -> Result<()> {
     let namespace = Namespace::new()?;
     namespace.nameserver("127.0.0.1")?;
@@ -84,13 +84,13 @@ fn hanging(context: &Context) -> Result<()> {
             &namespace.inside(),
             &["-mode=client", &format!("-target={NAME}"), "-interval=10ms"],
         )?;
-        // By the time that slots were lost, the look-up is under way.
+        // Once slots are lost, the lookup is in progress.
         echo.until("lost slots", Duration::from_secs(3), |scrape| {
             scrape.sum("tcp_echo_unsent_total", &[("reason", "disconnected")]) >= 10.0
         })?;
         let took = echo.end_by(signal)?;
         context.note(format!(
-            "{} while a look-up hangs: {} ms",
+            "{} while a lookup hangs: {} ms",
             signal_name(signal),
             took.as_millis()
         ));

@@ -1,4 +1,4 @@
-//! Names and those who serve them: a real nameserver, and packets that are dropped.
+//! Lookups with a real nameserver, one that never answers, and dropped packets.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
@@ -22,27 +22,27 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "the first of two nameservers is silent",
         run: first_is_silent,
-        ..SERVED
+        ..WITH_DNS
     },
     Scenario {
         name: "forty names whose nameserver never answers",
         run: many_hang,
-        ..SERVED
+        ..WITH_DNS
     },
     Scenario {
-        name: "a thousand names that hang beside a thousand targets",
+        name: "a thousand names that hang and a thousand targets",
         alone: true,
         run: thousands,
-        ..SERVED
+        ..WITH_DNS
     },
     Scenario {
-        name: "a nameserver that answers for one family alone",
+        name: "a nameserver that answers for one address family only",
         run: one_family,
-        ..SERVED
+        ..WITH_DNS
     },
 ];
 
-const SERVED: Scenario = Scenario {
+const WITH_DNS: Scenario = Scenario {
     root: true,
     tools: &[
         ("ip", "iproute2"),
@@ -52,20 +52,20 @@ const SERVED: Scenario = Scenario {
     ..PLAIN
 };
 
-/// Nobody answers there.
+/// An address that receives queries and never answers.
 const SILENT: &str = "127.0.0.9";
-/// Longer than the system waits for the first nameserver, on a busy machine.
+/// Longer than the resolver's timeout for the first nameserver, on a busy machine.
 const LONG: Duration = Duration::from_secs(30);
 
 /// A namespace with a nameserver in it.
-struct Served {
+struct Dns {
     namespace: Namespace,
     listen: SocketAddr,
     _silent: UdpSocket,
     _nameserver: Process,
 }
 
-impl Served {
+impl Dns {
     fn start(context: &Context, resolv_conf: &str) -> Result<Self> {
         let namespace = Namespace::new()?;
         namespace.resolv_conf(resolv_conf)?;
@@ -96,7 +96,7 @@ impl Served {
             &format!("--server=/hang.test/{SILENT}"),
         ]);
         let nameserver = Process::spawn(context, "dnsmasq", &mut command)?;
-        let served = Self {
+        let dns = Self {
             namespace,
             listen,
             _silent: silent,
@@ -104,12 +104,12 @@ impl Served {
         };
         wait::until("the nameserver", LONG, || {
             let taken = || UdpSocket::bind("127.0.0.1:53").is_err();
-            served.namespace.inside().run(taken).ok()?.then_some(())
+            dns.namespace.inside().run(taken).ok()?.then_some(())
         })?;
-        Ok(served)
+        Ok(dns)
     }
 
-    /// The program, with an echo server of its own and these targets.
+    /// Starts the program in mode both with these targets.
     fn probe(&self, context: &Context, targets: &[String], flags: &[&str]) -> Result<Echo> {
         let listen = format!("-listen=:{}", self.listen.port());
         let targets = targets.iter().map(|target| format!("-target={target}"));
@@ -123,13 +123,13 @@ impl Served {
         Echo::start_in(context, &self.namespace.inside(), &all)
     }
 
-    /// `host` at the port of the echo server.
+    /// Returns the address of the echo server under the name `host`.
     fn at(&self, host: &str) -> String {
         format!("{host}:{}", self.listen.port())
     }
 }
 
-/// Whether there are targets of this name, and all of them are answered.
+/// Returns whether there are targets of this name and all of them have received replies.
 fn answered(scrape: &Scrape, name: &str) -> bool {
     let received = scrape.matching("tcp_echo_received_total", &[]);
     let mut of: Vec<f64> = Vec::new();
@@ -147,29 +147,33 @@ fn lookups(scrape: &Scrape, of: &str, outcome: &str) -> f64 {
     scrape.sum("tcp_echo_dns_lookups_total", &labels)
 }
 
-/// Every kind of name is found by the second one; a resolv.conf that changes is followed.
+/// Checks that all kinds of names resolve with the second nameserver, and that changes of
+/// resolv.conf take effect.
 fn first_is_silent(context: &Context) -> Result<()> {
-    // As in Kubernetes: most names are tried with the search domains first.
+    // As in Kubernetes: names are first tried with the search domains.
     let options = "search lan.test test\noptions ndots:5 timeout:1 attempts:2\n";
-    let served = Served::start(
+    let dns = Dns::start(
         context,
         &format!("nameserver {SILENT}\nnameserver 127.0.0.1\n{options}"),
     )?;
     let targets = [
-        format!("plain={}", served.at("web.test")),
-        format!("short=dns+{}", served.at("web.test.")),
+        format!("plain={}", dns.at("web.test")),
+        format!("short=dns+{}", dns.at("web.test.")),
         "service=srv+_echo._tcp.test.".to_owned(),
     ];
     let flags = ["-dns-refresh=500ms"];
-    let echo = served.probe(context, &targets, &flags)?;
-    let (scrape, took) = echo.until("answers to all", LONG, |scrape| {
+    let echo = dns.probe(context, &targets, &flags)?;
+    let (scrape, took) = echo.until("replies from all targets", LONG, |scrape| {
         ["plain", "short", "service"]
             .iter()
             .all(|name| answered(scrape, name))
     })?;
-    context.note(format!("all are answered after {} ms", took.as_millis()));
+    context.note(format!("all targets replied after {} ms", took.as_millis()));
     for of in ["system", "A", "AAAA", "SRV"] {
-        ensure!(lookups(&scrape, of, "ok") > 0.0, "no look-up of {of} is ok");
+        ensure!(
+            lookups(&scrape, of, "ok") > 0.0,
+            "no successful lookup of type {of}"
+        );
     }
     let sources = [("dns+", 2.0), ("srv+", 1.0)];
     for (kind, targets) in sources {
@@ -178,88 +182,90 @@ fn first_is_silent(context: &Context) -> Result<()> {
         let found = of_kind.next().map(|(_, value)| value);
         ensure!(found == Some(targets), "{kind}: {found:?} targets");
     }
-    // Nobody answers any more, in any way, and the targets stay.
-    served
-        .namespace
+    // Without an answering nameserver, the targets stay.
+    dns.namespace
         .resolv_conf(&format!("nameserver {SILENT}\n{options}"))?;
     let silent = |scrape: &Scrape| {
         lookups(scrape, "A", "timeout") >= 2.0 && lookups(scrape, "system", "timeout") >= 1.0
     };
-    let (scrape, _) = echo.until("look-ups without an answer", LONG, silent)?;
+    let (scrape, _) = echo.until("lookups that time out", LONG, silent)?;
     ensure!(
         scrape.sum("tcp_echo_connected", &[]) == 4.0,
-        "connections were given up"
+        "connections were closed"
     );
-    // Without a line about nameservers it is the one of this host.
-    served.namespace.resolv_conf("")?;
+    // Without a nameserver line, the resolver uses localhost.
+    dns.namespace.resolv_conf("")?;
     let before = (
         lookups(&scrape, "A", "ok"),
         lookups(&scrape, "system", "ok"),
     );
-    echo.until("answers again", LONG, |scrape| {
+    echo.until("successful lookups again", LONG, |scrape| {
         lookups(scrape, "A", "ok") > before.0 && lookups(scrape, "system", "ok") > before.1
     })?;
     echo.end_by(Signal::TERM)?;
     Ok(())
 }
 
-/// Those beside them are probed long before the first of these has failed.
+/// Checks that other targets are probed before the first hanging lookup fails.
 fn many_hang(context: &Context) -> Result<()> {
-    let served = Served::start(
+    let dns = Dns::start(
         context,
         "nameserver 127.0.0.1\noptions timeout:5 attempts:2\n",
     )?;
-    let hanging = (0..40).map(|n| format!("bad-{n}={}", served.at(&format!("n{n}.hang.test"))));
+    let hanging = (0..40).map(|n| format!("bad-{n}={}", dns.at(&format!("n{n}.hang.test"))));
     let healthy = [
-        format!("good={}", served.at("web.test.")),
-        format!("discovered=dns+{}", served.at("web.test.")),
+        format!("good={}", dns.at("web.test.")),
+        format!("discovered=dns+{}", dns.at("web.test.")),
     ];
     let targets: Vec<String> = hanging.chain(healthy).collect();
-    let echo = served.probe(context, &targets, &[])?;
-    let (scrape, took) = echo.until("answers to the others", LONG, |scrape| {
+    let echo = dns.probe(context, &targets, &[])?;
+    let (scrape, took) = echo.until("replies from the healthy targets", LONG, |scrape| {
         answered(scrape, "good") && answered(scrape, "discovered")
     })?;
-    context.note(format!("probed beside them after {} ms", took.as_millis()));
+    context.note(format!(
+        "healthy targets replied after {} ms",
+        took.as_millis()
+    ));
     let failed = lookups(&scrape, "system", "timeout");
-    ensure!(failed == 0.0, "{failed} look-ups had failed by then");
-    // The hanging ones are logged, and the end waits for none of them.
+    ensure!(failed == 0.0, "{failed} lookups failed before");
+    // The hanging lookups fail, and the exit does not wait for them.
     echo.until("failures", LONG, |scrape| {
         let dns = [("target", "bad-0"), ("reason", "dns")];
         scrape.sum("tcp_echo_connect_failures_total", &dns) > 0.0
     })?;
     let took = echo.end_by(Signal::TERM)?;
-    context.note(format!("ended after {} ms", took.as_millis()));
+    context.note(format!("exited after {} ms", took.as_millis()));
     Ok(())
 }
 
 const THOUSAND: usize = 1000;
-/// What is compared with and without names that hang.
+/// The duration of each measurement.
 const SPAN: Duration = Duration::from_secs(10);
-/// Of one target.
+/// The probe interval.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// How many of the slots that the targets have must be sent.
+/// The minimum share of slots that are sent.
 const MIN_SENT: f64 = 0.99;
-/// How long a scrape may take longer with them, and how many times as long.
+/// The maximum increase of the scrape duration with hanging names: absolute, or as a factor.
 const SCRAPE: (Duration, f64) = (Duration::from_millis(100), 3.0);
 
-/// A thousand names that nobody answers for cost the running targets no probe.
+/// Checks that a thousand hanging names don't affect the running targets.
 fn thousands(context: &Context) -> Result<()> {
-    let served = Served::start(
+    let dns = Dns::start(
         context,
         "nameserver 127.0.0.1\noptions timeout:5 attempts:2\n",
     )?;
     let entry = |name: String, address: String| json!({"name": name, "address": address});
     let running: Vec<_> = (0..THOUSAND)
-        .map(|n| entry(format!("good-{n}"), served.at("127.0.0.1")))
+        .map(|n| entry(format!("good-{n}"), dns.at("127.0.0.1")))
         .collect();
     let hanging =
-        (0..THOUSAND).map(|n| entry(format!("bad-{n}"), served.at(&format!("n{n}.hang.test"))));
+        (0..THOUSAND).map(|n| entry(format!("bad-{n}"), dns.at(&format!("n{n}.hang.test"))));
     let all: Vec<_> = running.iter().cloned().chain(hanging).collect();
     let file = context.file("targets.json", &Value::from(running).to_string())?;
     let file = format!("-targets={}", file.display());
     let interval = format!("-interval={}ms", INTERVAL.as_millis());
     let flags = [&file, &interval, "-max-connections-per-ip=0"];
-    let echo = served.probe(context, &[], &flags)?;
+    let echo = dns.probe(context, &[], &flags)?;
     let connected = THOUSAND as f64;
     echo.until("all running", LONG, |scrape| {
         scrape.sum("tcp_echo_connected", &[]) == connected
@@ -270,48 +276,48 @@ fn thousands(context: &Context) -> Result<()> {
     echo.until("names that hang", LONG, |scrape| {
         scrape.matching("tcp_echo_connected", &[]).count() == 2 * THOUSAND
     })?;
-    let (counted, beside) = span(&echo)?;
+    let (counted, with_hanging) = span(&echo)?;
     context.note(format!(
-        "beside {THOUSAND} names that hang: {:.2} % of the slots sent, without them {:.2} %, {} lost; a \
-         scrape of twice as many targets takes {} ms at most, without them {} ms",
+        "with {THOUSAND} hanging names: {:.2} % of the slots sent, without them {:.2} %, {} lost; the slowest \
+        scrape of twice as many targets takes {} ms, without them {} ms",
         counted.sent * 100.0,
         before.sent * 100.0,
         counted.lost,
-        beside.as_millis(),
+        with_hanging.as_millis(),
         alone.as_millis(),
     ));
     ensure!(counted.sent >= MIN_SENT, "{} sent", counted.sent);
     ensure!(counted.lost == 0.0, "{} probes lost", counted.lost);
     let (more, times) = SCRAPE;
     ensure!(
-        beside <= alone + more || beside <= alone.mul_f64(times),
-        "a scrape takes {beside:?}, without them {alone:?}"
+        with_hanging <= alone + more || with_hanging <= alone.mul_f64(times),
+        "a scrape takes {with_hanging:?}, without hanging names {alone:?}"
     );
     let scrape = echo.scrape()?;
     ensure!(
         scrape.sum("tcp_echo_connected", &[]) == connected,
-        "connections were given up"
+        "connections were closed"
     );
     let took = echo.end_by(Signal::TERM)?;
-    context.note(format!("ended after {} ms", took.as_millis()));
+    context.note(format!("exited after {} ms", took.as_millis()));
     Ok(())
 }
 
-/// What became of the running targets' slots.
+/// The slots of the running targets.
 struct Counted {
-    /// A ratio.
+    /// The share of slots that were sent.
     sent: f64,
     lost: f64,
 }
 
-/// Scrapes for a while; gives what was counted, and how long the longest scrape took.
+/// Scrapes for [`SPAN`]; returns the counts and the duration of the slowest scrape.
 fn span(echo: &Echo) -> Result<(Counted, Duration)> {
     let mut longest = Duration::ZERO;
     let mut scrape = || -> Result<(Instant, String)> {
-        let asked = Instant::now();
+        let start = Instant::now();
         let text = echo.metrics.get("/metrics")?;
-        longest = longest.max(asked.elapsed());
-        Ok((asked, text))
+        longest = longest.max(start.elapsed());
+        Ok((start, text))
     };
     let (start, before) = scrape()?;
     let (mut end, mut after) = (start, String::new());
@@ -329,24 +335,24 @@ fn span(echo: &Echo) -> Result<(Counted, Duration)> {
     Ok((counted, longest))
 }
 
-/// Packets that ask for AAAA of web.test., or for A, are dropped before they arrive: what the other family has
-/// is probed, and with `-ip` nothing is asked for the family that is not wanted.
+/// Drops the queries of one record type: the addresses of the other family are probed. With `-ip`,
+/// no queries are sent for the unwanted family.
 fn one_family(context: &Context) -> Result<()> {
-    let served = Served::start(
+    let dns = Dns::start(
         context,
         "nameserver 127.0.0.1\noptions timeout:10 attempts:2\n",
     )?;
-    let namespace = &served.namespace;
+    let namespace = &dns.namespace;
     namespace.nft(
         "add table ip names; \
          add chain ip names in { type filter hook input priority 0; }; \
          add counter ip names a; add counter ip names aaaa",
     )?;
-    // After the headers of UDP and DNS and the name: the type of the question.
+    // The query type, after the UDP and DNS headers and the name.
     let question = |of: u8| format!("udp dport 53 @th,240,16 {of}");
     let targets = [
-        format!("plain={}", served.at("web.test.")),
-        format!("all=dns+{}", served.at("web.test.")),
+        format!("plain={}", dns.at("web.test.")),
+        format!("all=dns+{}", dns.at("web.test.")),
     ];
     for (of, flag) in [
         (28, "-ip=auto"),
@@ -362,22 +368,22 @@ fn one_family(context: &Context) -> Result<()> {
              add rule ip names in {} counter name {counter} {verdict}",
             question(of)
         ))?;
-        let echo = served.probe(context, &targets, &[flag])?;
-        let (_, took) = echo.until("answers by one family", LONG, |scrape| {
+        let echo = dns.probe(context, &targets, &[flag])?;
+        let (_, took) = echo.until("replies over one family", LONG, |scrape| {
             answered(scrape, "plain") && answered(scrape, "all")
         })?;
-        let asked = namespace.nft("list counters table ip names")?;
-        let asked = asked.lines().any(|line| {
+        let queried = namespace.nft("list counters table ip names")?;
+        let queried = queried.lines().any(|line| {
             let mut words = line.split_whitespace();
             words.next() == Some("packets") && words.next().is_some_and(|count| count != "0")
         });
         ensure!(
-            asked == is_dropped,
-            "{flag}: whether type {of} was asked for: {asked}"
+            queried == is_dropped,
+            "{flag}: queries for type {of}: {queried}"
         );
         if is_dropped {
             context.note(format!("without type {of}: after {} ms", took.as_millis()));
-            // The system would have waited for ten seconds.
+            // The system's resolver would wait for ten seconds.
             ensure!(took < Duration::from_secs(8), "{took:?}");
         }
         echo.end_by(Signal::TERM)?;

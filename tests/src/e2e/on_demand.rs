@@ -1,4 +1,4 @@
-//! Targets that are asked for: by a real Prometheus, and by a name that changes its mind.
+//! On-demand probing: with a real Prometheus, and with a name whose address changes.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -21,13 +21,13 @@ use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
-        name: "Prometheus asks for targets",
+        name: "Prometheus probes targets on demand",
         tools: &[("prometheus", "prometheus")],
         run: prometheus,
         ..PLAIN
     },
     Scenario {
-        name: "a name asked for that leads elsewhere later",
+        name: "an on-demand name that later resolves elsewhere",
         tools: &[("ip", "iproute2")],
         root: true,
         run: rebinding,
@@ -36,17 +36,17 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 ];
 
 const LIMIT: Duration = Duration::from_secs(20);
-/// How long a target lasts that is no longer asked for.
+/// The time after which an unrequested target is removed.
 const IDLE: Duration = Duration::from_secs(3);
 
-/// The configuration of the documentation, with a file where a service discovery is.
-fn config(listed: &str, exporter: SocketAddr) -> String {
+/// Returns the configuration from the documentation, with a file instead of a service discovery.
+fn config(target_file: &str, exporter: SocketAddr) -> String {
     format!(
         "global: {{scrape_interval: 500ms, scrape_timeout: 500ms}}
 scrape_configs:
   - job_name: tcp-echo
     metrics_path: /probe
-    file_sd_configs: [{{files: ['{listed}']}}]
+    file_sd_configs: [{{files: ['{target_file}']}}]
     relabel_configs:
       - source_labels: [__address__]
         target_label: __param_target
@@ -65,7 +65,7 @@ fn prometheus(context: &Context) -> Result<()> {
         EchoServer::start(context, &[])?,
         EchoServer::start(context, &[])?,
     );
-    // It would answer, and must not be connected to.
+    // It listens, but its address is not allowed.
     let forbidden = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), 0))?;
     forbidden.set_nonblocking(true)?;
     let outside = forbidden.local_addr()?.to_string();
@@ -83,8 +83,8 @@ fn prometheus(context: &Context) -> Result<()> {
     let [a_name, b_name] = [&a, &b].map(|server| server.address.to_string());
     let list = |targets: &[&str]| json!([{"targets": targets, "labels": {"rack": "7"}}]);
     let all = list(&[&a_name, &b_name, &outside]).to_string();
-    let listed = context.file("listed.json", &all)?;
-    let config = config(&listed.display().to_string(), echo.metrics.address);
+    let target_file = context.file("target_file.json", &all)?;
+    let config = config(&target_file.display().to_string(), echo.metrics.address);
     let prometheus = Prometheus::start_with(context, "prometheus", &config, &[])?;
 
     let is = |query: &str, wanted: f64| prometheus.value(query).is_ok_and(|v| v == wanted);
@@ -112,27 +112,29 @@ fn prometheus(context: &Context) -> Result<()> {
     let twice = prometheus.value("count({job=\"tcp-echo-exporter\",target!=\"\"})");
     ensure!(
         twice.is_err(),
-        "{twice:?} series of targets are at /metrics too"
+        "/metrics has {twice:?} series of on-demand targets"
     );
-    let unknown = forbidden.accept();
+    let connection = forbidden.accept();
     ensure!(
-        unknown.is_err(),
-        "a network that is not allowed was connected to"
+        connection.is_err(),
+        "connected to a network that is not allowed"
     );
 
-    // One goes from the service discovery: its probing ends, the other's goes on.
-    fs::write(&listed, list(&[&a_name]).to_string())?;
+    // Removing a target from the service discovery ends its probing and does not affect the other.
+    fs::write(&target_file, list(&[&a_name]).to_string())?;
     let gone = |scrape: &Scrape| scrape.sum("tcp_echo_server_connections", &[]) == 0.0;
-    let (_, took) = b.echo.until("the end of its probing", LIMIT, gone)?;
+    let (_, took) = b
+        .echo
+        .until("the disconnect of the removed target", LIMIT, gone)?;
     context.note(format!(
-        "no longer asked for: ended after {:.1} s",
+        "no longer requested: ended after {:.1} s",
         took.as_secs_f64()
     ));
     ensure!(took > IDLE / 2, "it ended too soon");
     let scrape = Scrape::parse(&echo.metrics.get(&format!("/probe?target={a_name}"))?)?;
     ensure!(
         scrape.get("tcp_echo_connects_total", &[])? == 1.0,
-        "the other one was disturbed"
+        "the other target was reconnected"
     );
     let shown = echo.metrics.get("/api/v1/targets")?;
     ensure!(
@@ -145,15 +147,15 @@ fn prometheus(context: &Context) -> Result<()> {
 const ALLOWED: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const FORBIDDEN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// The name server first gives an address that is allowed, then one that is not.
+/// The nameserver first returns an allowed address, then a forbidden one.
 fn rebinding(context: &Context) -> Result<()> {
     let namespace = Namespace::new()?;
     namespace.nameserver("127.0.0.1")?;
     let inside = namespace.inside();
     let names = Names::start(inside.run(|| UdpSocket::bind("127.0.0.1:53"))??)?;
     let listen = ports::free()?;
-    let elsewhere = SocketAddr::from((FORBIDDEN, listen.port()));
-    let forbidden = inside.run(move || TcpListener::bind(elsewhere))??;
+    let rebound = SocketAddr::from((FORBIDDEN, listen.port()));
+    let forbidden = inside.run(move || TcpListener::bind(rebound))??;
     forbidden.set_nonblocking(true)?;
     let flags = ["-mode=server", &format!("-listen={listen}")];
     let server = Echo::start_in(context, &inside, &flags)?;
@@ -169,42 +171,42 @@ fn rebinding(context: &Context) -> Result<()> {
         ],
     )?;
     let name = format!("mind.test:{}", listen.port());
-    let ask = || Scrape::parse(&echo.metrics.get(&format!("/probe?target={name}"))?);
-    let first = ask()?;
+    let probe = || Scrape::parse(&echo.metrics.get(&format!("/probe?target={name}"))?);
+    let first = probe()?;
     ensure!(
         first.get("tcp_echo_connected", &[])? == 1.0,
-        "the first answer is not connected"
+        "not connected at the first request"
     );
 
-    names.elsewhere.store(true, Ordering::Relaxed);
+    names.is_rebound.store(true, Ordering::Relaxed);
     let refused = status(&echo.metrics, &format!("other.test:{}", listen.port()))?;
     ensure!(
         refused == 403,
-        "{refused} for a name that stands for {FORBIDDEN}"
+        "status {refused} for a name that resolves to {FORBIDDEN}"
     );
-    // Without its peer it has to connect again, by what the name stands for now.
+    // Without its peer it has to connect again, to the new address.
     drop(server);
     let failures = [("reason", "other")];
-    let (scrape, _) = wait::until("attempts that are refused", LIMIT, || {
-        let scrape = ask().ok()?;
+    let (scrape, _) = wait::until("rejected attempts", LIMIT, || {
+        let scrape = probe().ok()?;
         let failed = scrape.sum("tcp_echo_connect_failures_total", &failures);
         (failed >= 5.0).then_some(scrape)
     })?;
     ensure!(
         scrape.get("tcp_echo_connected", &[])? == 0.0,
-        "it is connected"
+        "still connected"
     );
     ensure!(
         scrape.get("tcp_echo_connects_total", &[])? == 1.0,
-        "it was connected again"
+        "connected again"
     );
-    ensure!(forbidden.accept().is_err(), "{elsewhere} was connected to");
+    ensure!(forbidden.accept().is_err(), "connected to {rebound}");
 
-    // When the name comes back, so does the target.
-    names.elsewhere.store(false, Ordering::Relaxed);
+    // When the name resolves to the allowed address again, the target is probed again.
+    names.is_rebound.store(false, Ordering::Relaxed);
     let _server = Echo::start_in(context, &inside, &flags)?;
     wait::until("a connection", LIMIT, || {
-        let scrape = ask().ok()?;
+        let scrape = probe().ok()?;
         (scrape.sum("tcp_echo_connected", &[]) > 0.0).then_some(())
     })?;
     Ok(())
@@ -215,17 +217,17 @@ fn status(exporter: &Endpoint, target: &str) -> Result<u16> {
     Ok(exporter.request("GET", &path, &[])?.status)
 }
 
-/// A name server to which every name is one address.
+/// A nameserver that resolves every name to the same address.
 struct Names {
-    /// Whether that is the one that is not allowed.
-    elsewhere: Arc<AtomicBool>,
+    /// Whether it returns the forbidden address.
+    is_rebound: Arc<AtomicBool>,
 }
 
 impl Names {
-    /// It serves until the process ends, and nobody asks it by then.
+    /// Serves in a thread that is not stopped.
     fn start(socket: UdpSocket) -> Result<Self> {
-        let elsewhere = Arc::new(AtomicBool::new(false));
-        let shared = Arc::clone(&elsewhere);
+        let is_rebound = Arc::new(AtomicBool::new(false));
+        let shared = Arc::clone(&is_rebound);
         thread::Builder::new()
             .name("names".to_owned())
             .spawn(move || {
@@ -237,32 +239,32 @@ impl Names {
                         ALLOWED
                     };
                     if let Ok(answer) = answer(&question[..len], ip) {
-                        // Whoever asked asks again.
+                        // On an error, the resolver repeats its query.
                         let _ = socket.send_to(&answer, from);
                     }
                 }
             })?;
-        Ok(Self { elsewhere })
+        Ok(Self { is_rebound })
     }
 }
 
-/// The answer to a question for an address (RFC 1035, section 4): one of IPv4, none of IPv6.
+/// Builds the response to an address query (RFC 1035, section 4): one address for A, none for AAAA.
 fn answer(question: &[u8], ip: Ipv4Addr) -> Result<Vec<u8>> {
     const HEAD: usize = 12;
-    let name = question.get(HEAD..).context("a short question")?;
+    let name = question.get(HEAD..).context("short query")?;
     let name = name
         .iter()
         .position(|byte| *byte == 0)
-        .context("no end of a name")?
+        .context("unterminated name")?
         + 1;
     let end = HEAD + name + 4;
-    let asked = question.get(..end).context("a short question")?;
-    let is_a = asked[end - 4..end - 2] == [0, 1];
-    let mut answer = asked.to_vec();
-    // An answer, recursion available; one question, one or no answer, nothing else.
+    let query = question.get(..end).context("short query")?;
+    let is_a = query[end - 4..end - 2] == [0, 1];
+    let mut answer = query.to_vec();
+    // A response, recursion available; one question, at most one answer, no other records.
     answer[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0]);
     if is_a {
-        // The name above, A, IN, not to be kept, four bytes.
+        // A pointer to the name, A, IN, TTL 0, four bytes.
         answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
         answer.extend(ip.octets());
     }

@@ -1,15 +1,13 @@
-//! Files run out at the server: it goes on, and accepts again when there are some.
+//! A server without free file descriptors: it keeps serving, and accepts again when some are free.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use testkit::context::Context;
 use testkit::echo::Echo;
-use testkit::netns::Inside;
 use testkit::ports;
 
 use crate::runner::{PLAIN, Scenario};
@@ -20,50 +18,49 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     ..PLAIN
 }];
 
-/// Fewer than the connections that are tried.
+/// The limit of open files, lower than the number of connections.
 const FILES: usize = 40;
 
 fn run(context: &Context) -> Result<()> {
     let listen = ports::free()?;
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", &format!("ulimit -n {FILES} && exec \"$@\""), "sh"])
-        .arg(context.binary())
-        .args(["-mode=server", &format!("-listen={listen}")]);
-    let echo = Echo::start_by(context, &Inside::default(), &mut command)?;
+    let flags = ["-mode=server", &format!("-listen={listen}")];
+    let echo = Echo::start_with_file_limit(context, FILES, &flags)?;
 
-    // The kernel completes all of these; the server can't take the last ones.
+    // The kernel completes all handshakes; the server can't accept the last connections.
     let mut open = Vec::new();
     for _ in 0..FILES + 10 {
         open.push(connect(listen)?);
     }
     ensure!(
         echoes(&mut open[0])?,
-        "the first connection is not served any more"
+        "the first connection is no longer served"
     );
-    ensure!(!echoes(&mut open[FILES + 9])?, "files have not run out");
+    ensure!(
+        !echoes(&mut open[FILES + 9])?,
+        "the server is not out of file descriptors"
+    );
     let before = echo.process.cpu_ticks()?;
     thread::sleep(Duration::from_secs(1));
     let busy = echo.process.cpu_ticks()? - before;
-    context.note(format!("without files: {busy} % of a processor"));
-    ensure!(busy <= 20, "it spins: {busy} % of a processor");
+    context.note(format!("out of file descriptors: {busy} % of a core"));
+    ensure!(busy <= 20, "busy loop: {busy} % of a core");
     ensure!(
         echoes(&mut open[0])?,
-        "the first connection is not served any more"
+        "the first connection is no longer served"
     );
 
     open.drain(1..FILES);
-    let (scrape, _) = echo.until("errors counted", Duration::from_secs(5), |scrape| {
+    let (scrape, _) = echo.until("accept errors", Duration::from_secs(5), |scrape| {
         scrape.sum("tcp_echo_server_accept_errors_total", &[]) > 0.0
     })?;
     let errors = scrape.get("tcp_echo_server_accept_errors_total", &[])?;
-    context.note(format!("{errors} errors of accepting"));
+    context.note(format!("{errors} accept errors"));
     let mut last = open.pop().context("a connection")?;
     last.set_read_timeout(Some(Duration::from_secs(3)))?;
-    // What was asked before comes first.
+    // The reply to the first request comes first.
     let mut bytes = [0; 1];
     last.read_exact(&mut bytes)
-        .context("a connection that waited is not served")?;
+        .context("a queued connection is not served")?;
     let mut new = connect(listen)?;
     ensure!(echoes(&mut new)?, "a new connection is not served");
     Ok(())

@@ -1,9 +1,7 @@
-//! As many targets as a process can't carry: with fewer descriptors than targets, with more
-//! probes than processors, and many that go at once.
+//! Overload: more targets than file descriptors, more probes than the CPUs can send, and many
+//! targets removed at once.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,10 +9,9 @@ use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
 use serde_json::json;
 use testkit::context::Context;
-use testkit::echo::Echo;
+use testkit::echo::{Echo, EchoServer};
 use testkit::exposition::Scrape;
-use testkit::netns::Inside;
-use testkit::{ports, wait};
+use testkit::{files, wait};
 
 use crate::runner::{PLAIN, Scenario};
 
@@ -32,27 +29,27 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         ..PLAIN
     },
     Scenario {
-        name: "signal after many targets went",
+        name: "signal after many targets were removed",
         alone: true,
-        run: many_went,
+        run: many_removed,
         ..PLAIN
     },
 ];
 
 const DESCRIPTORS: usize = 1024;
 const TARGETS: usize = 1100;
-/// What a reload leaves of them: they fit.
+/// The number of targets after a reload, for which the descriptors suffice.
 const FEWER: usize = 700;
-/// Three quarters of the descriptors; the others are the reserve.
+/// The number of sockets: three quarters of the descriptors, the rest is reserved.
 const SOCKETS: usize = 768;
 const SPAN: Duration = Duration::from_secs(10);
 const SLOWEST_SCRAPE: Duration = Duration::from_secs(1);
 
-/// Until what was started or changed is at work.
+/// The time limit for all targets to be probed.
 const SETTLED: Duration = Duration::from_secs(60);
-/// The goal of a change and of an end, whatever the load.
-const TARGET_TIME: Duration = Duration::from_secs(2);
-/// Far above it, so that a failure says by how much the target was missed.
+/// The maximum duration of a reload and of a shutdown, at any load.
+const MAX_TIME: Duration = Duration::from_secs(2);
+/// The time limit, much longer than [`MAX_TIME`], so that a failure shows the actual time.
 const LIMIT: Duration = Duration::from_secs(30);
 
 const WITHOUT_SOCKET: &str = "tcp_echo_targets_without_socket";
@@ -60,21 +57,13 @@ const WITHOUT_SOCKET: &str = "tcp_echo_targets_without_socket";
 fn few_descriptors(context: &Context) -> Result<()> {
     let list = List::new(context)?;
     list.write(TARGETS, 0)?;
-    let mut command = Command::new("sh");
-    command
-        .args([
-            "-c",
-            &format!("ulimit -n {DESCRIPTORS} && exec \"$@\""),
-            "sh",
-        ])
-        .arg(context.binary())
-        .args(["-mode=client", "-interval=200ms", &list.flag()]);
-    let echo = Echo::start_by(context, &Inside::default(), &mut command)?;
+    let flags = ["-mode=client", "-interval=200ms", &list.flag()];
+    let echo = Echo::start_with_file_limit(context, DESCRIPTORS, &flags)?;
     let served = |scrape: &Scrape, connected: usize, without: usize| {
         scrape.sum("tcp_echo_connected", &[]) == connected as f64
             && scrape.sum(WITHOUT_SOCKET, &[]) == without as f64
     };
-    wait::until("as many as may be are connected", SETTLED, || {
+    wait::until("all sockets connected", SETTLED, || {
         let (scrape, _) = scrape(&echo).ok()?;
         served(&scrape, SOCKETS, TARGETS - SOCKETS).then_some(())
     })?;
@@ -96,40 +85,40 @@ fn few_descriptors(context: &Context) -> Result<()> {
     }
     let resources = [("reason", "resources")];
     let unsent = latest.matching("tcp_echo_unsent_total", &resources);
-    // The last scrape was a while before the end of the span.
-    let least = 0.8 * SPAN.as_secs_f64() / 0.2;
-    let unsent = unsent.filter(|(_, slots)| *slots >= least).count();
+    // The last scrape was some time before the end of the span.
+    let min = 0.8 * SPAN.as_secs_f64() / 0.2;
+    let unsent = unsent.filter(|(_, slots)| *slots >= min).count();
     let failures = latest.sum("tcp_echo_connect_failures_total", &[]);
     let open = echo.process.open_files()?;
     context.note(format!(
         "{TARGETS} targets, {DESCRIPTORS} descriptors, {open} of them open: {scrapes} scrapes, the \
-         longest {} ms; {unsent} targets unsent for want of resources, {failures} connect failures",
+         slowest {} ms; {unsent} targets unsent because of resources, {failures} connect failures",
         longest.as_millis()
     ));
     ensure!(unsent == TARGETS - SOCKETS, "{unsent} targets unsent");
     ensure!(failures == 0.0, "{failures} connect failures");
     let logged = |text: &str| echo.process.log().matches(text).count();
-    ensure!(logged("raise the limit") == 1, "it is said once");
-    ensure!(logged(" WARN ") == 1, "there is one warning");
+    ensure!(logged("raise the limit") == 1, "not logged once");
+    ensure!(logged(" WARN ") == 1, "not exactly one warning");
 
     list.write(FEWER, 0)?;
-    reload(&echo)?;
-    wait::until("all that are left are connected", SETTLED, || {
+    echo.metrics.reload()?;
+    wait::until("the remaining targets connected", SETTLED, || {
         let (scrape, _) = scrape(&echo).ok()?;
         served(&scrape, FEWER, 0).then_some(())
     })?;
     ensure!(
         logged("a socket for every target again") == 1,
-        "it is said once that it is over"
+        "the recovery is not logged once"
     );
     list.write(TARGETS, 0)?;
-    reload(&echo)?;
-    wait::until("those that came back wait", SETTLED, || {
+    echo.metrics.reload()?;
+    wait::until("the added targets wait for sockets", SETTLED, || {
         let (scrape, _) = scrape(&echo).ok()?;
         served(&scrape, SOCKETS, TARGETS - SOCKETS).then_some(())
     })?;
     let took = echo.end_by(Signal::TERM)?;
-    context.note(format!("SIGTERM to its end: {} ms", took.as_millis()));
+    context.note(format!("exit after SIGTERM: {} ms", took.as_millis()));
     Ok(())
 }
 
@@ -139,7 +128,7 @@ fn full_load(context: &Context) -> Result<()> {
     let list = List::new(context)?;
     list.write(BUSY_TARGETS, 0)?;
     let mut echo = list.probe(context, "-interval=10ms")?;
-    list.server.until("all are connected", SETTLED, |scrape| {
+    list.server.echo.until("all connected", SETTLED, |scrape| {
         scrape.sum("tcp_echo_server_connections", &[]) >= BUSY_TARGETS as f64
     })?;
     thread::sleep(Duration::from_secs(3));
@@ -149,57 +138,56 @@ fn full_load(context: &Context) -> Result<()> {
     let ticks = (echo.process.cpu_ticks()? - ticks) as f64;
     let cores = ticks / 100.0 / start.elapsed().as_secs_f64();
 
-    // Every target has another label, and so is another one.
+    // With another label, every target is a new one.
     list.write(BUSY_TARGETS, 1)?;
     let start = Instant::now();
-    reload(&echo)?;
+    echo.metrics.reload()?;
     let answered = start.elapsed();
-    // The server says it at once, while a scrape of the targets takes half a second.
+    // From the server, since a scrape of the prober takes half a second.
     let all = 2.0 * BUSY_TARGETS as f64;
-    list.server.until("all connected anew", LIMIT, |scrape| {
+    list.server.echo.until("all reconnected", LIMIT, |scrape| {
         scrape.sum("tcp_echo_server_accepted_total", &[]) >= all
     })?;
     let connected = start.elapsed();
-    // The new ones, and no other: each has sent.
-    wait::until("all of the new list are probed", LIMIT, || {
+    // Only the new targets are left, and each has sent.
+    wait::until("all new targets probed", LIMIT, || {
         thread::sleep(Duration::from_millis(50));
         let (new, all) = sending(&echo.metrics.get("/metrics").ok()?);
         ((new, all) == (BUSY_TARGETS, BUSY_TARGETS)).then_some(())
     })?;
     let probed = start.elapsed();
 
-    let (status, ended) = end(&mut echo)?;
+    let (success, took) = terminate(&mut echo)?;
     context.note(format!(
-        "{BUSY_TARGETS} targets every 10 ms, {cores:.2} cores: reload answered after {} ms, all \
-         of the new list connected after {} ms, a scrape of all probed after {} ms, SIGTERM to its \
-         end {} ms",
+        "{BUSY_TARGETS} targets every 10 ms, {cores:.2} cores: reload response after {} ms, all \
+         new targets connected after {} ms, all probed after {} ms, exit after SIGTERM {} ms",
         answered.as_millis(),
         connected.as_millis(),
         probed.as_millis(),
-        ended.as_millis()
+        took.as_millis()
     ));
-    ensure!(probed <= TARGET_TIME, "the reload took {probed:?}");
-    ensure!(status, "it has failed");
-    ensure!(ended <= TARGET_TIME, "the end took {ended:?}");
+    ensure!(probed <= MAX_TIME, "the reload took {probed:?}");
+    ensure!(success, "the exit status is not 0");
+    ensure!(took <= MAX_TIME, "the exit took {took:?}");
     Ok(())
 }
 
 const MANY: usize = 100_000;
 
-fn many_went(context: &Context) -> Result<()> {
+fn many_removed(context: &Context) -> Result<()> {
     let list = List::new(context)?;
     list.write(MANY, 0)?;
     let mut echo = list.probe(context, "-interval=5s")?;
-    let (_, ready) = wait::until("every target was tried", SETTLED, || {
+    let (_, ready) = wait::until("ready", SETTLED, || {
         let answer = echo.metrics.get("/-/ready").ok();
         if answer.is_none() {
-            // To look at all of them takes a while.
+            // Checking all targets takes a while.
             thread::sleep(Duration::from_millis(500));
         }
         answer
     })?;
     let connections = || -> Result<f64> {
-        let scrape = list.server.scrape()?;
+        let scrape = list.server.echo.scrape()?;
         scrape.get("tcp_echo_server_connections", &[])
     };
     let connected = connections()?;
@@ -207,23 +195,23 @@ fn many_went(context: &Context) -> Result<()> {
 
     list.write(1, 0)?;
     let start = Instant::now();
-    reload(&echo)?;
+    echo.metrics.reload()?;
     let answered = start.elapsed();
-    let (status, ended) = end(&mut echo)?;
+    let (success, took) = terminate(&mut echo)?;
     context.note(format!(
-        "{MANY} targets, {connected} of them connected after {} ms, {memory} MiB; all but one gone \
-         by a reload that took {} ms, then SIGTERM to its end {} ms",
+        "{MANY} targets, {connected} of them connected after {} ms, {memory} MiB; a reload that \
+         removed all but one took {} ms, then exit after SIGTERM {} ms",
         ready.as_millis(),
         answered.as_millis(),
-        ended.as_millis()
+        took.as_millis()
     ));
-    ensure!(status, "it has failed");
-    ensure!(ended <= TARGET_TIME, "the end took {ended:?}");
+    ensure!(success, "the exit status is not 0");
+    ensure!(took <= MAX_TIME, "the exit took {took:?}");
     Ok(())
 }
 
-/// How many targets of the first generation after the start have sent, and how many targets
-/// there are. A scrape of them all takes longer to read as a whole than the change may.
+/// Returns how many targets of generation 1 have sent, and the number of all targets. Parsing a
+/// scrape of all targets would take longer than [`MAX_TIME`].
 fn sending(text: &str) -> (usize, usize) {
     let sent = text
         .lines()
@@ -236,40 +224,28 @@ fn sending(text: &str) -> (usize, usize) {
     (new, all)
 }
 
-/// Tells it to end, and gives whether it has done so with success, and in what time.
-fn end(echo: &mut Echo) -> Result<(bool, Duration)> {
-    ensure!(echo.process.ended().is_none(), "it has ended by itself");
+/// Sends SIGTERM; returns whether the exit status is 0, and the time until the exit.
+fn terminate(echo: &mut Echo) -> Result<(bool, Duration)> {
+    ensure!(echo.process.ended().is_none(), "exited before the signal");
     echo.process.signal(Signal::TERM)?;
     let (status, took) = echo.process.wait(LIMIT)?;
     Ok((status.success(), took))
 }
 
-fn reload(echo: &Echo) -> Result<()> {
-    let answer = echo.metrics.request("POST", "/-/reload", &[])?;
-    ensure!(answer.status == 200, "reload: {}", answer.text()?);
-    Ok(())
-}
-
-/// A list of targets that live, and the server that they all are.
+/// A targets file, and the server at the address of all targets.
 struct List {
-    server: Echo,
-    port: u16,
+    server: EchoServer,
     path: PathBuf,
 }
 
-/// Addresses of the server: of connections from one address to one port there are fewer than
-/// are wanted here, and the kernel is long in finding the last ones.
+/// The number of the server's addresses. Connections to one address would exhaust the ephemeral
+/// ports, and the kernel is slow at finding the last free ones.
 const ADDRESSES: usize = 50;
 
 impl List {
     fn new(context: &Context) -> Result<Self> {
-        let port = ports::free()?.port();
-        let listen = format!("-listen=0.0.0.0:{port}");
-        let lifted = ["-max-connections=0", "-max-connections-per-ip=0"];
-        let flags = [&["-mode=server", &listen], &lifted[..]].concat();
         Ok(Self {
-            server: Echo::start(context, &flags)?,
-            port,
+            server: EchoServer::start_unlimited(context)?,
             path: context.folder().join("targets.json"),
         })
     }
@@ -278,34 +254,27 @@ impl List {
         format!("-targets={}", self.path.display())
     }
 
-    /// Starts a prober of them, with little to write and to read of each.
+    /// Starts a prober of the targets, with few series per target.
     fn probe(&self, context: &Context, interval: &str) -> Result<Echo> {
         let flags = ["-mode=client", interval, &self.flag(), "-buckets=1ms"];
         Echo::start(context, &flags)
     }
 
-    /// It has so many targets from now on.
+    /// Writes a list of this many targets.
     fn write(&self, targets: usize, generation: usize) -> Result<()> {
         let entry = |n| {
             json!({
                 "name": format!("t{n}"),
-                "address": format!("127.0.1.{}:{}", n % ADDRESSES, self.port),
+                "address": format!("127.0.1.{}:{}", n % ADDRESSES, self.server.address.port()),
                 "labels": {"generation": generation.to_string()},
             })
         };
         let entries = (0..targets).map(entry).collect::<Vec<_>>();
-        replace(&self.path, &serde_json::to_string(&entries)?)
+        files::replace(&self.path, &serde_json::to_string(&entries)?)
     }
 }
 
-/// It is looked at by itself too, and must never be half written.
-fn replace(path: &Path, text: &str) -> Result<()> {
-    let new = path.with_extension("new");
-    fs::write(&new, text)?;
-    fs::rename(&new, path).context("targets")
-}
-
-/// What is looked at of a scrape, and how long the whole of it took.
+/// Scrapes; returns the metrics needed here, and the duration of the scrape.
 fn scrape(echo: &Echo) -> Result<(Scrape, Duration)> {
     const WANTED: [&str; 5] = [
         "tcp_echo_connected",

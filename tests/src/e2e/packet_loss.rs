@@ -1,4 +1,4 @@
-//! Packets are lost at random, and every probe is accounted for.
+//! Random packet loss, with every probe accounted for.
 
 use std::thread;
 use std::time::Duration;
@@ -33,9 +33,8 @@ const LOSSY: Scenario = Scenario {
 
 const TIME: Duration = Duration::from_secs(8);
 
-/// TCP loses nothing: a lost packet is a late reply to one or more probes. With
-/// one connection throughout and time enough at the end, all that timed out
-/// were answered late, one for one.
+/// TCP retransmits lost packets, so they cause late replies. With a single connection and enough time
+/// at the end, every probe that timed out is answered late.
 fn lose(context: &Context, percent: u32) -> Result<()> {
     let flags = &["-interval=5ms", "-timeout=4ms", "-window=1000", "-stall=1m"];
     let path = Path::probed(context, flags)?;
@@ -52,9 +51,9 @@ fn lose(context: &Context, percent: u32) -> Result<()> {
     for end in [&pair.client, &pair.server] {
         end.nft("flush chain ip lossy in")?;
     }
-    // Within the longest wait of TCP for one more attempt.
+    // The limit covers the longest retransmission timeout of TCP.
     let (_, quiet) = watch.until(
-        "an answer to all that timed out",
+        "late replies to all timeouts",
         Duration::from_secs(10),
         |scrape| {
             let (late, timeouts) = (
@@ -80,13 +79,13 @@ fn lose(context: &Context, percent: u32) -> Result<()> {
     ensure!(retransmits >= 1.0, "no retransmit");
     ensure!(
         count("unexpected") == 0.0 && count("disconnects") == 0.0,
-        "more than loss"
+        "unexpected frames or disconnects"
     );
     ensure!(count("connects") == 1.0, "more than one connection");
-    // Each drop holds up the probes of a few round trips, and no more.
+    // Each drop delays only the probes of a few round trips.
     let share = timeouts / sent;
-    let most = f64::from(percent) * 0.25;
-    ensure!(share <= most.min(0.95), "{share} of the probes timed out");
+    let max = f64::from(percent) * 0.25;
+    ensure!(share <= max.min(0.95), "{share} of the probes timed out");
     let slots = sent + count("unsent");
     ensure!(slots >= TIME.as_secs_f64() / 0.005, "{slots} slots");
     Ok(())
@@ -101,7 +100,7 @@ fn drop_some(end: &Namespace, percent: u32) -> Result<()> {
     Ok(())
 }
 
-/// How many packets its rule has dropped.
+/// Returns the number of packets dropped by the rule.
 fn dropped(end: &Namespace) -> Result<u64> {
     let rules = end.nft("list chain ip lossy in")?;
     let (_, after) = rules.split_once("counter packets ").context("no counter")?;

@@ -1,4 +1,4 @@
-//! The status page in a real browser, and what it costs.
+//! The status page in a real browser, and its cost.
 
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
@@ -42,15 +42,15 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         ..PLAIN
     },
     Scenario {
-        name: "the status page's upkeep",
+        name: "CPU usage of the status page",
         alone: true,
-        run: upkeep,
+        run: cpu_usage,
         ..PLAIN
     },
     pictures::SCENARIO,
 ];
 
-/// For a change to be seen: one window's time and two updates.
+/// The time limit for a change to appear: the loss window and two updates.
 const SEEN: Duration = Duration::from_secs(8);
 
 const CHROMIUM: &[(&str, &str)] = &[
@@ -58,7 +58,7 @@ const CHROMIUM: &[(&str, &str)] = &[
     ("chromedriver", "chromium-driver"),
 ];
 
-/// A row's state by its target's name.
+/// Returns the expression for the state in the row of a target.
 fn state(name: &str) -> String {
     format!(
         "[...document.querySelectorAll('#targets tbody tr')]\
@@ -95,18 +95,18 @@ fn run(context: &Context) -> Result<()> {
     )?;
     relay.refuse();
     let took = browser.until("down", SEEN, &format!("{flaky} === 'down'"))?;
-    context.note(format!("down is seen after {} ms", took.as_millis()));
+    context.note(format!("down shown after {} ms", took.as_millis()));
     let first = "document.querySelector('#targets tbody a').textContent";
     browser.until(
-        "the worst on top",
+        "the worst target first",
         SEEN,
         &format!("{first} === '<i>flaky</i>'"),
     )?;
     relay.listen()?;
     let took = browser.until("up again", SEEN, &format!("{flaky} === 'up'"))?;
-    context.note(format!("up again is seen after {} ms", took.as_millis()));
+    context.note(format!("up shown after {} ms", took.as_millis()));
     let same = browser.run("return window.sameDocument === true;")?;
-    ensure!(same == true, "the page was loaded anew");
+    ensure!(same == true, "the page was reloaded");
 
     let axe = axe(context)?;
     accessible(context, &browser, axe.as_deref(), "overview")?;
@@ -140,14 +140,17 @@ fn run(context: &Context) -> Result<()> {
     )?;
     accessible(context, &browser, axe.as_deref(), "detail")?;
     let errors = browser.errors()?;
-    ensure!(errors.is_empty(), "the browser complains: {errors:#?}");
+    ensure!(
+        errors.is_empty(),
+        "errors in the browser's console: {errors:#?}"
+    );
     Ok(())
 }
 
-/// The source of axe-core, which checks accessibility; nothing without npm.
+/// Returns the source of axe-core, which checks accessibility; `None` without npm.
 fn axe(context: &Context) -> Result<Option<String>> {
     if !has("npm") {
-        context.note("SKIPPED: accessibility, for which npm is missing");
+        context.note("SKIPPED: accessibility; npm is missing");
         return Ok(None);
     }
     let folder = root().join("target/axe");
@@ -164,7 +167,7 @@ fn axe(context: &Context) -> Result<Option<String>> {
         ];
         if let Err(error) = run_command(&mut program("npm", &install), SHORT) {
             context.note(format!(
-                "SKIPPED: accessibility, axe-core can't be had: {error:#}"
+                "SKIPPED: accessibility; axe-core can't be installed: {error:#}"
             ));
             return Ok(None);
         }
@@ -172,7 +175,7 @@ fn axe(context: &Context) -> Result<Option<String>> {
     Ok(Some(fs::read_to_string(&source)?))
 }
 
-/// Nothing serious by axe-core, in either scheme and at a phone's width.
+/// Checks for serious findings of axe-core, in both color schemes and two widths.
 fn accessible(context: &Context, browser: &Browser, axe: Option<&str>, page: &str) -> Result<()> {
     let Some(axe) = axe else { return Ok(()) };
     browser.run(axe)?;
@@ -209,7 +212,7 @@ fn accessible(context: &Context, browser: &Browser, axe: Option<&str>, page: &st
     browser.size(1280, 900, 1.0)
 }
 
-/// So many targets of one server, by a file.
+/// Starts a server and a prober with a file of this many targets.
 fn many(context: &Context, targets: usize, flags: &[&str]) -> Result<(EchoServer, Echo)> {
     let server = EchoServer::start(context, &["-max-connections-per-ip=0"])?;
     let names: Vec<_> = (0..targets)
@@ -223,7 +226,7 @@ fn many(context: &Context, targets: usize, flags: &[&str]) -> Result<(EchoServer
     let file = format!("-targets={}", file.display());
     let flags = [&["-mode=client", &file], flags].concat();
     let echo = Echo::start(context, &flags)?;
-    echo.until("every target", Duration::from_secs(20), |scrape| {
+    echo.until("all connected", Duration::from_secs(20), |scrape| {
         scrape.sum("tcp_echo_connected", &[]) >= targets as f64
     })?;
     Ok((server, echo))
@@ -232,10 +235,10 @@ fn many(context: &Context, targets: usize, flags: &[&str]) -> Result<(EchoServer
 const FIRST_VIEW: Duration = Duration::from_millis(200);
 const FIRST_BYTES: usize = 100_000;
 
-/// The page, its style and its script, while 1,000 targets are probed.
+/// Measures the time and size of the page, its style sheet and its script with 1,000 targets.
 fn first_view(context: &Context) -> Result<()> {
     let (_server, echo) = many(context, 1000, &[])?;
-    // Whole sparklines take more bytes than those of the first seconds.
+    // Full sparklines are larger than those of the first seconds.
     let minutes = env::var("TCP_ECHO_PAGE_MINUTES").map_or(Ok(0), |text| text.parse::<u64>())?;
     thread::sleep(Duration::from_secs(minutes * 60));
     let mut times = Vec::new();
@@ -245,31 +248,31 @@ fn first_view(context: &Context) -> Result<()> {
         bytes = 0;
         for path in ["/", "/static/page.css", "/static/page.js"] {
             let zip = [("Accept-Encoding", "gzip")];
-            let answer = echo.metrics.request("GET", path, &zip)?;
-            ensure!(answer.status == 200, "{path}: {}", answer.status);
-            bytes += answer.body.len();
+            let response = echo.metrics.request("GET", path, &zip)?;
+            ensure!(response.status == 200, "{path}: {}", response.status);
+            bytes += response.body.len();
         }
         times.push(start.elapsed());
         thread::sleep(Duration::from_millis(100));
     }
     times.sort();
-    let (median, most) = (times[5], times[10]);
+    let (median, max) = (times[5], times[10]);
     let rows = echo.metrics.get("/")?.matches("<tr").count();
     context.note(format!(
-        "first view of {rows} rows: {} ms (most {}), {bytes} bytes with gzip",
+        "first view of {rows} rows: {} ms (max {}), {bytes} bytes with gzip",
         median.as_millis(),
-        most.as_millis()
+        max.as_millis()
     ));
     ensure!(median <= FIRST_VIEW, "{} ms", median.as_millis());
     ensure!(bytes <= FIRST_BYTES, "{bytes} bytes");
     Ok(())
 }
 
-/// What a viewer of 100 targets adds, in hundredths of a core.
-const UPKEEP: f64 = 2.0;
-const WATCHED: Duration = Duration::from_secs(20);
+/// The maximum additional CPU usage of one viewer of 100 targets, in percent of a core.
+const MAX_VIEWER_CPU: f64 = 2.0;
+const SPAN: Duration = Duration::from_secs(20);
 
-fn upkeep(context: &Context) -> Result<()> {
+fn cpu_usage(context: &Context) -> Result<()> {
     let (_server, echo) = many(context, 100, &["-interval=200ms"])?;
     let watch = |time: Duration| -> Result<f64> {
         let before = echo.process.cpu_ticks()?;
@@ -277,20 +280,20 @@ fn upkeep(context: &Context) -> Result<()> {
         thread::sleep(time);
         Ok((echo.process.cpu_ticks()? - before) as f64 / start.elapsed().as_secs_f64())
     };
-    let alone = watch(WATCHED)?;
+    let alone = watch(SPAN)?;
     let viewer = {
         let metrics = echo.metrics.clone();
-        // The answer is read to its end, which comes with the program's.
+        // The response ends when the program exits.
         thread::spawn(move || metrics.request("GET", "/api/v1/events", &[]).map(drop))
     };
     thread::sleep(Duration::from_secs(1));
-    let with_viewer = watch(WATCHED)?;
+    let with_viewer = watch(SPAN)?;
     context.note(format!(
         "{alone:.1} % of a core alone, {with_viewer:.1} % with a viewer"
     ));
-    ensure!(!viewer.is_finished(), "the viewer was sent away");
+    ensure!(!viewer.is_finished(), "the viewer was disconnected");
     ensure!(
-        with_viewer - alone <= UPKEEP,
+        with_viewer - alone <= MAX_VIEWER_CPU,
         "{:.1} % of a core",
         with_viewer - alone
     );

@@ -1,4 +1,4 @@
-//! The peer dies and comes back.
+//! A peer that stops and restarts.
 
 use std::time::{Duration, Instant};
 
@@ -12,17 +12,17 @@ use testkit::watch::Watch;
 use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
-    name: "the peer dies and comes back",
+    name: "the peer stops and restarts",
     alone: true,
     run,
     ..PLAIN
 }];
 
-/// One window's time: 50 slots of 10 ms.
+/// The duration of the loss window: 50 slots of 10 ms.
 const WINDOW: Duration = Duration::from_millis(500);
-/// For the scrape to be made and read.
+/// The time allowed for a scrape.
 const SLACK: Duration = Duration::from_millis(150);
-const BACK: Duration = Duration::from_secs(1);
+const RECOVERY: Duration = Duration::from_secs(1);
 
 fn run(context: &Context) -> Result<()> {
     let server = EchoServer::start(context, &[])?;
@@ -40,7 +40,7 @@ fn run(context: &Context) -> Result<()> {
     let watch = Watch::start(echo.metrics.clone());
     watch.healthy()?;
 
-    for (death, silence) in [Duration::ZERO, Duration::from_secs(3)]
+    for (outage, duration) in [Duration::ZERO, Duration::from_secs(3)]
         .into_iter()
         .enumerate()
     {
@@ -49,10 +49,10 @@ fn run(context: &Context) -> Result<()> {
             scrape.sum("tcp_echo_loss_percent", &[]) >= 100.0
         })?;
         context.note(format!(
-            "death {death}: loss of 100 % after {} ms",
+            "outage {outage}: loss of 100 % after {} ms",
             took.as_millis()
         ));
-        std::thread::sleep(silence);
+        std::thread::sleep(duration);
         let dead = watch.now()?;
         ensure!(
             dead.get("tcp_echo_connected", &[])? == 0.0,
@@ -60,18 +60,21 @@ fn run(context: &Context) -> Result<()> {
         );
         ensure!(
             dead.get("tcp_echo_loss_percent", &[])? == 100.0,
-            "loss fell while dead"
+            "loss decreased during the outage"
         );
         ensure!(unsent(&dead) >= 40.0, "only {} slots unsent", unsent(&dead));
         let refused = dead.sum("tcp_echo_connect_failures_total", &[("reason", "refused")]);
-        ensure!(refused >= 1.0, "no failure to connect was counted");
+        ensure!(refused >= 1.0, "no failed connection attempt was counted");
 
         let received = dead.sum("tcp_echo_received_total", &[]);
         relay.listen()?;
-        let (_, took) = watch.until("replies after the restart", BACK, |scrape| {
+        let (_, took) = watch.until("replies after the restart", RECOVERY, |scrape| {
             scrape.sum("tcp_echo_received_total", &[]) > received
         })?;
-        context.note(format!("death {death}: back after {} ms", took.as_millis()));
+        context.note(format!(
+            "outage {outage}: back after {} ms",
+            took.as_millis()
+        ));
         watch.healthy()?;
     }
 
@@ -79,19 +82,19 @@ fn run(context: &Context) -> Result<()> {
     let slots = last.sum("tcp_echo_sent_total", &[]) + last.sum("tcp_echo_unsent_total", &[]);
     let due = started.elapsed().as_secs_f64() / 0.010;
     context.note(format!(
-        "{slots} slots of {due:.0} due since the start of the process"
+        "{slots} slots, {due:.0} due since the start of the process"
     ));
     ensure!(
         (due - 50.0..=due + 1.0).contains(&slots),
-        "{slots} slots of {due}"
+        "{slots} slots, {due} due"
     );
     let resets = last.sum("tcp_echo_disconnects_total", &[("reason", "reset")]);
-    ensure!(resets == 2.0, "{resets} resets of 2");
+    ensure!(resets == 2.0, "{resets} resets, not 2");
     ensure!(
         last.sum("tcp_echo_unexpected_total", &[]) == 0.0,
         "unexpected frames"
     );
-    context.note(format!("the sum held at {} scrapes", watch.finish()?));
+    context.note(format!("{} scrapes checked", watch.finish()?));
     Ok(())
 }
 

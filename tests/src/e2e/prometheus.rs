@@ -1,4 +1,4 @@
-//! The main job: a real Prometheus scrapes a process that answers and probes.
+//! A real Prometheus scrapes a process in mode both.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -9,7 +9,6 @@ use serde_json::Value;
 use testkit::context::Context;
 use testkit::echo::Echo;
 use testkit::endpoint::Endpoint;
-use testkit::netns::Inside;
 use testkit::process::Process;
 use testkit::{ports, wait};
 
@@ -22,7 +21,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     ..PLAIN
 }];
 
-/// Probes a second.
+/// Probes per second.
 const RATE: f64 = 50.0;
 
 fn run(context: &Context) -> Result<()> {
@@ -32,7 +31,7 @@ fn run(context: &Context) -> Result<()> {
         context,
         &["-mode=both", &listen_at, &target, "-interval=20ms"],
     )?;
-    // By default this one asks for OpenMetrics; for native histograms it asks for protobuf.
+    // By default Prometheus requests OpenMetrics; for native histograms, protobuf.
     let text = Prometheus::start(context, "openmetrics", echo.metrics.address, &[])?;
     let features = ["--enable-feature=native-histograms"];
     let native = Prometheus::start(context, "protobuf", echo.metrics.address, &features)?;
@@ -83,7 +82,7 @@ impl Prometheus {
         Self::start_with(context, name, &config, flags)
     }
 
-    /// The same by a configuration of one's own.
+    /// Starts Prometheus with this configuration.
     pub(super) fn start_with(
         context: &Context,
         name: &'static str,
@@ -103,15 +102,12 @@ impl Prometheus {
             .args(flags);
         Ok(Self {
             name,
-            api: Endpoint {
-                address,
-                inside: Inside::default(),
-            },
+            api: Endpoint::at(address),
             _process: Process::spawn(context, name, &mut command)?,
         })
     }
 
-    /// Long enough for a rate over five seconds.
+    /// Waits for enough scrapes for a rate over five seconds, and checks that all succeeded.
     fn wait_for_scrapes(&self) -> Result<()> {
         let scraped = || {
             self.value("count_over_time(up[30s])")
@@ -128,13 +124,13 @@ impl Prometheus {
     }
 
     fn check_counters(&self, context: &Context) -> Result<()> {
-        let near = (RATE * 0.8, RATE * 1.2);
-        self.within("rate(tcp_echo_sent_total[5s])", near.0, near.1)?;
-        self.within("rate(tcp_echo_received_total[5s])", near.0, near.1)?;
+        let range = (RATE * 0.8, RATE * 1.2);
+        self.within("rate(tcp_echo_sent_total[5s])", range.0, range.1)?;
+        self.within("rate(tcp_echo_received_total[5s])", range.0, range.1)?;
         self.within(
             "rate(tcp_echo_server_echoed_bytes_total[5s])",
-            near.0 * 16.0,
-            near.1 * 16.0,
+            range.0 * 16.0,
+            range.1 * 16.0,
         )?;
         self.within("tcp_echo_connected", 1.0, 1.0)?;
         self.within("tcp_echo_server_connections", 1.0, 1.0)?;
@@ -155,21 +151,21 @@ impl Prometheus {
         Ok(())
     }
 
-    fn within(&self, query: &str, least: f64, most: f64) -> Result<()> {
+    fn within(&self, query: &str, min: f64, max: f64) -> Result<()> {
         let value = self.value(query)?;
         ensure!(
-            (least..=most).contains(&value),
-            "{}: {query} is {value}, not in {least} to {most}",
+            (min..=max).contains(&value),
+            "{}: {query} is {value}, not in {min} to {max}",
             self.name
         );
         Ok(())
     }
 
-    /// The one value that a query gives.
+    /// Returns the value of the first series in a query's result.
     pub(super) fn value(&self, query: &str) -> Result<f64> {
-        let answer = self.json(&format!("/api/v1/query?query={}", encode(query)))?;
-        let value = answer["data"]["result"][0]["value"][1].as_str();
-        let value = value.with_context(|| format!("{}: {query}: {answer}", self.name))?;
+        let response = self.json(&format!("/api/v1/query?query={}", encode(query)))?;
+        let value = response["data"]["result"][0]["value"][1].as_str();
+        let value = value.with_context(|| format!("{}: {query}: {response}", self.name))?;
         Ok(value.parse()?)
     }
 

@@ -1,4 +1,4 @@
-//! Prometheus's own linter has nothing to say.
+//! Checks the metrics with promtool.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -55,13 +55,13 @@ fn check(metrics: &str) -> Result<()> {
     let mut input = promtool.stdin.take().context("no input")?;
     input.write_all(metrics.as_bytes())?;
     drop(input);
-    let output = promtool.wait_with_output()?;
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
+    let result = promtool.wait_with_output()?;
+    let output = [result.stdout, result.stderr].concat();
+    let output = String::from_utf8_lossy(&output);
     ensure!(
-        output.status.success() && said.is_empty(),
-        "{}: {said}",
-        output.status
+        result.status.success() && output.is_empty(),
+        "{}: {output}",
+        result.status
     );
     Ok(())
 }

@@ -1,7 +1,6 @@
-//! One client that takes all it can get, and another that needs little.
+//! One client that exhausts its quota, and another client that must not be affected.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -9,11 +8,10 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use testkit::context::Context;
 use testkit::echo::Echo;
-use testkit::netns::Inside;
-use testkit::process::Process;
 use testkit::{endpoint::Endpoint, ports, wait};
 
-use super::web_config::HASH;
+use super::curl;
+use super::web_config::{self, HASH};
 use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -33,25 +31,17 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The address of the client that needs little. The other is at 127.0.0.1.
+/// The address of the other client. The first client is at 127.0.0.1.
 const OTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// How many guesses are under way at once; as many connections as one address may have.
+/// The number of concurrent guesses, equal to the maximum number of connections from one address.
 const GUESSES: usize = 50;
 
-/// What curl gets from the address [`OTHER`].
-fn curl(address: SocketAddr, path: &str, flags: &[&str]) -> String {
-    let asked = Command::new("curl")
-        .args(["--silent", "--max-time", "20", "--output", "/dev/null"])
-        .args(["--write-out", "%{http_code}", "--interface"])
-        .arg(OTHER.to_string())
-        .args(flags)
-        .arg(format!("http://{address}{path}"))
-        .output();
-    asked.map_or_else(
-        |error| error.to_string(),
-        |asked| String::from_utf8_lossy(&asked.stdout).into_owned(),
-    )
+/// Sends a request from the address [`OTHER`]; returns the status code.
+fn status_for_other(address: SocketAddr, path: &str, flags: &[&str]) -> String {
+    let interface = OTHER.to_string();
+    let flags = [&["--interface", &interface], flags].concat();
+    curl::status(&format!("http://{address}{path}"), &flags)
 }
 
 fn targets(context: &Context) -> Result<()> {
@@ -66,28 +56,32 @@ fn targets(context: &Context) -> Result<()> {
         ],
     )?;
     let path = |port: u16| format!("/probe?target=127.0.0.3:{port}");
-    let mut begun = 0;
+    let mut started = 0;
     for port in 1..=2 * MAX {
-        let answer = echo.metrics.request("GET", &path(port), &[])?;
+        let response = echo.metrics.request("GET", &path(port), &[])?;
         ensure!(
-            [200, 429].contains(&answer.status),
+            [200, 429].contains(&response.status),
             "{} for target {port}",
-            answer.status
+            response.status
         );
-        begun += u16::from(answer.status == 200);
+        started += u16::from(response.status == 200);
     }
-    context.note(format!("{begun} of {MAX} targets for one client alone"));
-    ensure!(begun == MAX / 4 * 3, "{begun} targets are begun");
-    // Another gets a new one, and those that there are, however it asks.
+    context.note(format!("one client started {started} of {MAX} targets"));
+    ensure!(started == MAX / 4 * 3, "{started} targets started");
+    // Another client gets a new target and existing ones, also with parameters.
     for query in [path(1000), path(1), path(1) + "&interval=5s"] {
-        let answer = curl(echo.metrics.address, &query, &[]);
-        ensure!(answer == "200", "{answer} for {query}");
+        let response = status_for_other(echo.metrics.address, &query, &[]);
+        ensure!(response == "200", "{response} for {query}");
     }
-    // How long an answer may take is for the scrape to say.
+    // The scrape timeout in the header is parsed.
     for (seconds, status) in [("10", 200), ("ten", 400)] {
         let header = ("X-Prometheus-Scrape-Timeout-Seconds", seconds);
-        let answer = echo.metrics.request("GET", &path(1), &[header])?;
-        ensure!(answer.status == status, "{} for {seconds}", answer.status);
+        let response = echo.metrics.request("GET", &path(1), &[header])?;
+        ensure!(
+            response.status == status,
+            "{} for {seconds}",
+            response.status
+        );
     }
     Ok(())
 }
@@ -97,35 +91,27 @@ fn passwords(context: &Context) -> Result<()> {
     let entries = users.map(|user| format!("  {user}: {HASH}\n")).concat();
     let config = context.file("web.yml", &format!("basic_auth_users:\n{entries}"))?;
     let address = ports::free()?;
-    let mut command = Command::new(context.binary());
-    command
-        .args(["-mode=server", "-listen=127.0.0.1:0"])
-        .arg(format!("-metrics={address}"))
-        .arg(format!("-web.config.file={}", config.display()));
-    let _echo = Process::spawn(context, "tcp-echo-metrics", &mut command)?;
-    let endpoint = Endpoint {
-        address,
-        inside: Inside::default(),
-    };
-    wait::until("an answer", LIMIT, || {
+    let _echo = web_config::start(context, address, &config)?;
+    let endpoint = Endpoint::at(address);
+    wait::until("a response", LIMIT, || {
         endpoint.request("GET", "/-/healthy", &[]).ok()
     })?;
 
-    let (guessed, ends) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (guessed, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         for task in 0..GUESSES {
-            let (endpoint, guessed, ends) = (&endpoint, &guessed, &ends);
+            let (endpoint, guessed, stop) = (&endpoint, &guessed, &stop);
             scope.spawn(move || {
                 for guess in 0.. {
-                    if ends.load(Ordering::Relaxed) {
+                    if stop.load(Ordering::Relaxed) {
                         return;
                     }
-                    // Another password each time, in Base64 of its own: its last group has
-                    // neither a colon nor anything after it to break.
+                    // Another password each time, encoded in Base64. The Base64 text of the user name has
+                    // no padding, so any digits may follow it.
                     let header = format!("Basic YWxpY2U6{task:0>4}{guess:0>8}");
                     let headers = [("Authorization", &*header)];
-                    let answer = endpoint.request("GET", "/metrics", &headers);
-                    let is_checked = answer.is_ok_and(|answer| answer.status == 401);
+                    let response = endpoint.request("GET", "/metrics", &headers);
+                    let is_checked = response.is_ok_and(|response| response.status == 401);
                     guessed.fetch_add(usize::from(is_checked), Ordering::Relaxed);
                 }
             });
@@ -137,13 +123,13 @@ fn passwords(context: &Context) -> Result<()> {
             })?;
             let before = guessed.load(Ordering::Relaxed);
             let login = format!("{user}:secret");
-            let answer = curl(address, "/metrics", &["--user", &login]);
+            let response = status_for_other(address, "/metrics", &["--user", &login]);
             let meanwhile = guessed.load(Ordering::Relaxed) - before;
-            context.note(format!("{user}: {answer} after {meanwhile} guesses"));
-            ensure!(answer == "200", "{answer} for {user}'s password");
+            context.note(format!("{user}: {response} after {meanwhile} guesses"));
+            ensure!(response == "200", "{response} for {user}'s password");
             Ok(())
         });
-        ends.store(true, Ordering::Relaxed);
+        stop.store(true, Ordering::Relaxed);
         logged_in
     })
 }

@@ -1,7 +1,6 @@
-//! A thousand reloads in a row, each of which changes a tenth of a thousand targets.
+//! A thousand reloads, each of which changes a tenth of a thousand targets.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,57 +8,55 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use testkit::context::Context;
-use testkit::echo::Echo;
+use testkit::echo::{Echo, EchoServer};
 use testkit::exposition::Scrape;
-use testkit::{ports, wait};
+use testkit::{files, wait};
 
 use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "a thousand reloads",
-    // A thousand connections come and go a second: others would have none to spare.
+    // It opens and closes a thousand connections per second.
     alone: true,
     run,
     ..PLAIN
 }];
 
 const RELOADS: usize = 1000;
-/// Further ones before them. Memory that was given back is found again, and so grows
-/// towards what it needs at its most, in these.
+/// The number of reloads before the measurement, in which the allocator reaches its steady
+/// size.
 const WARM_UP: usize = 800;
-/// When the status page's history has had its first step, and with it its memory.
+/// The time until the status page's history has allocated its memory.
 const HISTORY: Duration = Duration::from_secs(13);
 const FIXED: usize = 500;
-/// The others are changed in turn, so many at a time.
+/// The other targets are changed in turn, this many per reload.
 const CHANGED: usize = 100;
 const BLOCKS: usize = 5;
 const TARGETS: usize = FIXED + CHANGED * BLOCKS;
 
 const INTERVAL: Duration = Duration::from_millis(500);
-/// How long connections may take to be made after the last change.
+/// The time limit for connecting after the last change.
 const SETTLED: Duration = Duration::from_secs(10);
-/// All of it; some 40 seconds on an idle machine.
+/// The time limit of the scenario; it takes about 40 seconds on an idle machine.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// What memory may have grown by since the warm-up: 123 bytes for each of the 100,000
-/// targets that came and went since.
+/// The maximum memory growth after the warm-up: 123 bytes for each of the 100,000 targets added and
+/// removed.
 const GROWTH_KIB: u64 = 12 * 1024;
-/// Files besides the connections may be one more or less as requests come and go.
+/// The allowed difference of open files, for connections of requests.
 const FILES: usize = 8;
 
-/// What the process has.
+/// The resources of the process.
 #[derive(Debug)]
-struct Taken {
+struct Usage {
     memory_kib: u64,
     files: usize,
     series: usize,
 }
 
 fn run(context: &Context) -> Result<()> {
-    let port = ports::free()?.port();
-    let listen = format!("-listen=0.0.0.0:{port}");
-    let lifted = ["-max-connections=0", "-max-connections-per-ip=0"];
-    let server = Echo::start(context, &[&["-mode=server", &listen], &lifted[..]].concat())?;
+    let server = EchoServer::start_unlimited(context)?;
+    let port = server.address.port();
     let path = context.folder().join("targets.json");
     let mut generations = [0; BLOCKS];
     write(&path, port, &generations)?;
@@ -73,8 +70,8 @@ fn run(context: &Context) -> Result<()> {
             "-log-level=warn",
         ],
     )?;
-    settled(&server, &echo)?;
-    // A scrape is of some moment between its two ends.
+    settled(&server.echo, &echo)?;
+    // A scrape shows some moment between its start and its end.
     let start = Instant::now();
     let (first, began) = (fixed(&echo.scrape()?)?, Instant::now());
 
@@ -82,27 +79,28 @@ fn run(context: &Context) -> Result<()> {
     for reload in 1..=WARM_UP + RELOADS {
         generations[reload % BLOCKS] = reload;
         write(&path, port, &generations)?;
-        let answer = echo.metrics.request("POST", "/-/reload", &[])?;
-        ensure!(answer.status == 200, "reload {reload}: {}", answer.text()?);
+        echo.metrics
+            .reload()
+            .with_context(|| format!("reload {reload}"))?;
         ensure!(
             start.elapsed() < LIMIT,
             "only {reload} reloads in {LIMIT:?}"
         );
         if reload == WARM_UP {
             thread::sleep(HISTORY.saturating_sub(start.elapsed()));
-            settled(&server, &echo)?;
-            warm = Some(taken(&echo)?);
+            settled(&server.echo, &echo)?;
+            warm = Some(usage(&echo)?);
         }
     }
     let took = start.elapsed();
-    settled(&server, &echo)?;
+    settled(&server.echo, &echo)?;
     let warm = warm.context("no warm-up")?;
     let shortest = began.elapsed();
     let scrape = echo.scrape()?;
     let (last, longest) = (fixed(&scrape)?, start.elapsed());
-    let now = taken(&echo)?;
+    let now = usage(&echo)?;
     context.note(format!(
-        "{WARM_UP} reloads and {RELOADS} more in {:.1} s: {warm:?}, in the end {now:?}",
+        "{WARM_UP} reloads and {RELOADS} more in {:.1} s: {warm:?}, then {now:?}",
         took.as_secs_f64()
     ));
 
@@ -116,14 +114,14 @@ fn run(context: &Context) -> Result<()> {
         "files: {warm:?}, {now:?}"
     );
     ensure!(now.series == warm.series, "series: {warm:?}, {now:?}");
-    let there: BTreeSet<&str> = names(&scrape).collect();
-    let wanted = list(&generations);
-    ensure!(there.len() == TARGETS, "{} targets", there.len());
-    let missing = wanted.iter().find(|(name, _)| !there.contains(&**name));
-    ensure!(missing.is_none(), "{missing:?} is not there");
+    let present: BTreeSet<&str> = names(&scrape).collect();
+    let expected = list(&generations);
+    ensure!(present.len() == TARGETS, "{} targets", present.len());
+    let missing = expected.iter().find(|(name, _)| !present.contains(&**name));
+    ensure!(missing.is_none(), "{missing:?} is missing");
 
     for (name, now) in &last {
-        let before = first.get(name).context("a target that was not there")?;
+        let before = first.get(name).context("no earlier counts")?;
         ensure!(
             now.connects == 1.0,
             "{name} was connected {} times",
@@ -134,7 +132,7 @@ fn run(context: &Context) -> Result<()> {
         let due = [shortest, longest].map(|span| span.as_secs_f64() / INTERVAL.as_secs_f64());
         ensure!(
             slots >= due[0] - 2.0 && slots <= due[1] + 2.0,
-            "{name} has {slots} slots, not {due:?}: its schedule did not go on"
+            "{name} has {slots} slots, not {due:?}: its schedule was interrupted"
         );
         let sent = now.sent - before.sent;
         ensure!(
@@ -142,12 +140,12 @@ fn run(context: &Context) -> Result<()> {
             "{name} sent in {sent} of {slots} slots"
         );
     }
-    ensure!(last.len() == FIXED, "{} targets that stay", last.len());
+    ensure!(last.len() == FIXED, "{} fixed targets", last.len());
     Ok(())
 }
 
-/// Names with a label, in the generation of each block. In a block one half comes
-/// anew by another name, the other half by another label.
+/// Returns the names and label values for these generations of the blocks. In a block, half of the
+/// targets get a new name, the other half a new label value.
 fn list(generations: &[usize; BLOCKS]) -> Vec<(String, usize)> {
     let fixed = (0..FIXED).map(|n| (format!("fixed-{n}"), 0));
     let changed = generations
@@ -170,35 +168,32 @@ fn write(path: &Path, port: u16, generations: &[usize; BLOCKS]) -> Result<()> {
         .into_iter()
         .enumerate()
         .map(|(n, (name, label))| {
-            // Several addresses, or the ports of those that were closed would run out.
+            // Several addresses, since the ephemeral ports for one would run out.
             let address = format!("127.0.1.{}:{port}", n % 50);
             json!({"name": name, "address": address, "labels": {"generation": label.to_string()}})
         });
-    let text = serde_json::to_string(&entries.collect::<Vec<_>>())?;
-    // It is looked at by itself too, and must never be half written.
-    let new = path.with_extension("new");
-    fs::write(&new, text)?;
-    fs::rename(&new, path).context("targets")
+    // The prober also watches the file.
+    files::replace(path, &serde_json::to_string(&entries.collect::<Vec<_>>())?)
 }
 
-/// Waits until there is one connection for each target, on both sides.
+/// Waits until both sides have one connection per target.
 fn settled(server: &Echo, echo: &Echo) -> Result<()> {
     let all = TARGETS as f64;
     echo.until("all connected", SETTLED, |scrape| {
         scrape.sum("tcp_echo_connected", &[]) == all
     })?;
-    server.until("no connection too many", SETTLED, |scrape| {
+    server.until("no other connections", SETTLED, |scrape| {
         scrape.sum("tcp_echo_server_connections", &[]) == all
     })?;
     Ok(())
 }
 
-fn taken(echo: &Echo) -> Result<Taken> {
+fn usage(echo: &Echo) -> Result<Usage> {
     let (files, _) = wait::until("files of requests closed", SETTLED, || {
         let files = echo.process.open_files().ok()?;
         (files < TARGETS + 100).then_some(files)
     })?;
-    Ok(Taken {
+    Ok(Usage {
         memory_kib: echo.process.memory_kib("VmRSS")?,
         files,
         series: echo.scrape()?.all().count(),
@@ -218,7 +213,7 @@ struct Fixed {
     slots: f64,
 }
 
-/// The targets that nothing is done to, by their names.
+/// Returns the counts of the targets that are never changed, by name.
 fn fixed(scrape: &Scrape) -> Result<BTreeMap<String, Fixed>> {
     let mut fixed: BTreeMap<String, Fixed> = BTreeMap::new();
     for (name, labels, value) in scrape.all() {

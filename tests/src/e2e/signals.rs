@@ -1,4 +1,4 @@
-//! A signal ends every mode within a second, whatever it is at.
+//! Every mode exits within a second of a signal.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
@@ -14,13 +14,13 @@ use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
-        name: "signals end every mode",
+        name: "signals in every mode",
         alone: true,
         run: modes,
         ..PLAIN
     },
     Scenario {
-        name: "signals end a connect that hangs",
+        name: "signals during a hanging connect",
         alone: true,
         run: connecting,
         ..PLAIN
@@ -40,7 +40,7 @@ fn modes(context: &Context) -> Result<()> {
             context,
             &["-mode=both", &listen_at, &target, "-interval=10ms"],
         )?;
-        // Connections that say nothing hold nobody up either.
+        // Idle connections must not delay the exit.
         let _silent = TcpStream::connect(server.address)?;
         let _scraper = TcpStream::connect(server.echo.metrics.address)?;
         for echo in [&client, &both] {
@@ -62,8 +62,8 @@ fn modes(context: &Context) -> Result<()> {
 
 fn connecting(context: &Context) -> Result<()> {
     for signal in SIGNALS {
-        let full = Full::new()?;
-        let target = format!("-target={}", full.address);
+        let listener = FullListener::new()?;
+        let target = format!("-target={}", listener.address);
         let echo = Echo::start(context, &["-mode=client", &target, "-interval=10ms"])?;
         let (scrape, _) = echo.until("lost slots", Duration::from_secs(3), |scrape| {
             scrape.sum("tcp_echo_unsent_total", &[("reason", "disconnected")]) >= 10.0
@@ -82,14 +82,14 @@ fn connecting(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// An address at which connecting hangs: the queue of a listener that accepts nobody is full.
-struct Full {
+/// An address at which connecting hangs, because the accept queue of a listener is full.
+struct FullListener {
     address: SocketAddr,
     _listener: TcpListener,
     _queued: Vec<TcpStream>,
 }
 
-impl Full {
+impl FullListener {
     fn new() -> Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         socket.bind(&ports::free()?.into())?;

@@ -1,4 +1,4 @@
-//! A stranger as the peer: anything that echoes will do.
+//! Another echo server as the peer.
 
 use std::process::Command;
 use std::time::Duration;
@@ -25,7 +25,7 @@ fn run(context: &Context) -> Result<()> {
         "TCP-LISTEN:{},bind=127.0.0.1,fork,reuseaddr",
         address.port()
     );
-    // PIPE is an echo within socat: no process of its own that could outlive it.
+    // PIPE echoes within socat, without a child process that could outlive it.
     let _socat = Process::spawn(
         context,
         "socat",

@@ -1,4 +1,4 @@
-//! How soon after its start the program probes.
+//! The time from the start of the program to its first probe.
 
 use std::io::Read as _;
 use std::net::{Ipv4Addr, TcpListener};
@@ -22,8 +22,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
 }];
 
 const STARTS: usize = 20;
-/// What a start may take that nothing delays. Others on the machine can only add to it, so
-/// the quickest of all has to meet it, and the median is noted.
+/// The maximum time of the fastest start. Other load only adds to the time, so the median is
+/// noted but not checked.
 const MAX: Duration = Duration::from_millis(20);
 const PROBE: usize = 16;
 const LIMIT: Duration = Duration::from_secs(5);
@@ -55,7 +55,7 @@ fn first_probe(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// From right before the program is started to its connection, and to its first probe.
+/// Returns the time from right before the start to the connection, and to the first probe.
 fn once(context: &Context) -> Result<(Duration, Duration)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let mut command = Command::new(context.binary());
@@ -70,7 +70,7 @@ fn once(context: &Context) -> Result<(Duration, Duration)> {
         &mut [PollFd::new(&listener.as_fd(), PollFlags::IN)],
         Some(&limit),
     )?;
-    ensure!(ready == 1, "it does not connect");
+    ensure!(ready == 1, "no connection");
     let (mut stream, _) = listener.accept()?;
     let connected = start.elapsed();
     stream.set_read_timeout(Some(LIMIT))?;

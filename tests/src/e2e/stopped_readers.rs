@@ -1,4 +1,4 @@
-//! A reader that stops costs what the program writes to it, and nothing else.
+//! Output that nobody reads must not block the program.
 
 use std::io::{self, PipeReader, PipeWriter, Write as _, pipe};
 use std::os::unix::net::UnixDatagram;
@@ -10,34 +10,32 @@ use rustix::process::{Pid, Signal, kill_process};
 use testkit::context::Context;
 use testkit::echo::EchoServer;
 use testkit::endpoint::Endpoint;
-use testkit::exposition::Scrape;
-use testkit::netns::Inside;
 use testkit::{ports, wait};
 
 use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
-        name: "readers that stop",
-        run: stopped,
+        name: "readers that stop: log and notify socket",
+        run: service,
         ..PLAIN
     },
     Scenario {
-        name: "readers that stop, of a report",
-        run: stopped_in_foreground,
+        name: "readers that stop: report",
+        run: foreground,
         ..PLAIN
     },
 ];
 
-/// A pipe takes as much before somebody has to read.
+/// The capacity of a pipe.
 const PIPE: usize = 64 * 1024;
 const RECEIVED: &str = "tcp_echo_received_total";
 const LIMIT: Duration = Duration::from_secs(20);
-/// How soon a signal ends it, whether or not anything reads.
+/// The time limit from a signal to the exit.
 const END: Duration = Duration::from_secs(2);
 
-/// A program that runs for good: nobody reads its log, nor what it tells its manager.
-fn stopped(context: &Context) -> Result<()> {
+/// Runs as a service whose log and notifications nobody reads.
+fn service(context: &Context) -> Result<()> {
     let server = EchoServer::start(context, &[])?;
     let list = context.file("targets.yml", "[]")?;
     let notify = context.folder().join("notify");
@@ -51,12 +49,12 @@ fn stopped(context: &Context) -> Result<()> {
         .stderr(stderr);
     let mut program = Program::start(&mut command)?;
     program.until_received(50.0)?;
-    // A list that can't be used is worth a line, and one with a long name a long one.
+    // An invalid list is logged, with a long line because of the long name.
     let name = "n".repeat(20_000);
     let entry = format!("- targets: ['127.0.0.1:9']\n  labels: {{target: '{name}'}}\n");
     context.file("targets.yml", &entry.repeat(2))?;
     let metrics = program.metrics.clone();
-    let scrape = program.until("dropped lines", |scrape| {
+    let (scrape, _) = program.metrics.until("dropped lines", LIMIT, |scrape| {
         let _ = metrics.request("POST", "/-/reload", &[]);
         scrape.sum("tcp_echo_log_lines_dropped_total", &[]) >= 1.0
     })?;
@@ -69,15 +67,15 @@ fn stopped(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// A program that a person runs: nobody reads its report, nor a line for each reply.
-fn stopped_in_foreground(context: &Context) -> Result<()> {
+/// Runs in the foreground; nobody reads the report or the line for each reply.
+fn foreground(context: &Context) -> Result<()> {
     let server = EchoServer::start(context, &[])?;
     let (_reader, stderr) = full_pipe()?;
     let (_other, stdout) = full_pipe()?;
     let mut command = probing(context, &server);
     command.arg("-v").stderr(stderr).stdout(stdout);
     let mut program = Program::start(&mut command)?;
-    // More lines than any buffer on their way holds.
+    // More lines than the buffers hold.
     program.until_received(1000.0)?;
     let took = program.terminate()?;
     context.note(format!(
@@ -96,7 +94,7 @@ fn probing(context: &Context, server: &EchoServer) -> Command {
     command
 }
 
-/// The program, with outputs of its own.
+/// The program with its own standard output and standard error.
 struct Program {
     child: Child,
     metrics: Endpoint,
@@ -106,56 +104,46 @@ impl Program {
     fn start(command: &mut Command) -> Result<Self> {
         let address = ports::free()?;
         let child = command.arg(format!("-metrics={address}")).spawn()?;
-        let inside = Inside::default();
         Ok(Self {
             child,
-            metrics: Endpoint { address, inside },
+            metrics: Endpoint::at(address),
         })
     }
 
-    fn until(&mut self, what: &str, look: impl Fn(&Scrape) -> bool) -> Result<Scrape> {
-        let (scrape, _) = wait::until(what, LIMIT, || {
-            let text = self.metrics.get("/metrics").ok()?;
-            Scrape::parse(&text).ok().filter(|scrape| look(scrape))
-        })?;
-        Ok(scrape)
-    }
-}
-
-impl Program {
     fn until_received(&mut self, replies: f64) -> Result<()> {
         let what = format!("{replies} replies");
-        self.until(&what, |scrape| scrape.sum(RECEIVED, &[]) >= replies)
+        self.metrics
+            .until(&what, LIMIT, |scrape| scrape.sum(RECEIVED, &[]) >= replies)
             .map(drop)
     }
 
-    /// Tells it to end, which it does in time; gives how long that takes.
+    /// Sends SIGTERM and waits for the exit; returns the time it took.
     fn terminate(&mut self) -> Result<Duration> {
         kill_process(Pid::from_child(&self.child), Signal::TERM)?;
-        let (_, took) = wait::until("its end", LIMIT, || self.child.try_wait().ok().flatten())?;
-        ensure!(took <= END, "it took {} ms to end", took.as_millis());
+        let (_, took) = wait::until("the exit", LIMIT, || self.child.try_wait().ok().flatten())?;
+        ensure!(took <= END, "the exit took {} ms", took.as_millis());
         Ok(took)
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A pipe that takes nothing more before somebody reads.
+/// Creates a pipe whose buffer is full.
 fn full_pipe() -> Result<(PipeReader, PipeWriter)> {
     let (reader, mut writer) = pipe()?;
     writer.write_all(&vec![b'\n'; PIPE])?;
     Ok((reader, writer))
 }
 
-/// A service manager's socket that takes nothing more.
+/// Creates a service manager's socket whose queue is full.
 fn full_socket(path: &std::path::Path) -> Result<UnixDatagram> {
-    let socket = UnixDatagram::bind(path).context("a socket")?;
+    let socket = UnixDatagram::bind(path).context("notify socket")?;
     let sender = UnixDatagram::unbound()?;
     sender.set_nonblocking(true)?;
     loop {

@@ -1,4 +1,4 @@
-//! The program as a service of a real systemd.
+//! The program as a service under a real systemd.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
-        name: "systemd: a service's life from install to uninstall",
+        name: "systemd: a service from install to uninstall",
         tools: TOOLS,
         root: true,
         alone: true,
-        run: life,
+        run: install_to_uninstall,
     },
     Scenario {
-        name: "systemd: what was refused says what to do",
-        run: refusals,
+        name: "systemd: errors of service actions",
+        run: action_errors,
         ..MACHINE
     },
     Scenario {
-        name: "systemd: a program in a home, low ports, an account, a user's own",
-        run: places,
+        name: "systemd: binary in a home, low ports, an account, a user service",
+        run: variants,
         ..MACHINE
     },
     Scenario {
@@ -44,10 +44,10 @@ const MACHINE: Scenario = Scenario {
 
 const UNIT: &str = "tcp-echo-metrics";
 const LIMIT: Duration = Duration::from_secs(20);
-/// The most that `systemd-analyze security` may find.
-const EXPOSURE: f64 = 2.0;
+/// The maximum exposure level of `systemd-analyze security`.
+const MAX_EXPOSURE: f64 = 2.0;
 
-/// Names of targets that systemd must not touch: quotes, specifiers, variables, escapes.
+/// Target names with quotes, specifiers, variables and escapes, which must reach the program unchanged.
 const NAMES: [&str; 4] = [
     "a b\"c'd",
     "%n %% %h",
@@ -55,7 +55,7 @@ const NAMES: [&str; 4] = [
     "\\ \\n \\x41 ; # é",
 ];
 
-fn life(context: &Context) -> Result<()> {
+fn install_to_uninstall(context: &Context) -> Result<()> {
     let machine = Machine::boot(context)?;
     let before = machine.files()?;
     ensure!(machine.refused(&["-svc=status"], 4)?.is_empty(), "status");
@@ -66,16 +66,16 @@ fn life(context: &Context) -> Result<()> {
         .collect();
     let mut flags = vec!["-svc", "install", "-mode", "both", "-interval=10ms"];
     flags.extend(targets.iter().map(String::as_str));
-    let said = machine.echo(&flags)?;
+    let output = machine.echo(&flags)?;
     ensure!(
-        said.contains("wrote /etc/systemd/system/tcp-echo-metrics.service"),
-        "{said}"
+        output.contains("wrote /etc/systemd/system/tcp-echo-metrics.service"),
+        "{output}"
     );
     ensure!(
         machine.run("systemctl", &["is-enabled", UNIT])? == "enabled\n",
         "not enabled"
     );
-    ensure!(machine.main_pid(UNIT)? == 0, "install has started it");
+    ensure!(machine.main_pid(UNIT)? == 0, "started by install");
     ensure!(machine.refused(&["-svc=status"], 3)?.is_empty(), "status");
 
     machine.echo(&["-svc=start"])?;
@@ -105,29 +105,29 @@ fn life(context: &Context) -> Result<()> {
     ] {
         ensure!(scrape.get(name, &[])? > 0.0, "{name}");
     }
-    exposure(context, &machine, "a service of its own account")?;
+    exposure(context, &machine, "a service with its own account")?;
 
     let first = machine.main_pid(UNIT)?;
     machine.run("systemctl", &["reload", UNIT])?;
     machine.run("sh", &["-c", &format!("kill -HUP {first}")])?;
     machine.run("sh", &["-c", &format!("kill -KILL {first}")])?;
-    let (second, took) = wait::until("the service back after kill -9", LIMIT, || {
+    let (second, took) = wait::until("the restart after kill -9", LIMIT, || {
         let pid = machine.main_pid(UNIT).ok()?;
         (pid != 0 && pid != first).then_some(pid)
     })?;
-    context.note(format!("back {} ms after kill -9", took.as_millis()));
+    context.note(format!("restarted {} ms after kill -9", took.as_millis()));
     probing(&machine, 2112, 10.0)?;
 
-    let said = machine.echo(&["-svc=install", "-mode=server", "-metrics=:2113"])?;
+    let output = machine.echo(&["-svc=install", "-mode=server", "-metrics=:2113"])?;
     ensure!(
-        said.contains("replaced") && said.contains("has been restarted"),
-        "{said}"
+        output.contains("replaced") && output.contains("has been restarted"),
+        "{output}"
     );
     ensure!(machine.main_pid(UNIT)? != second, "it was not restarted");
     let scrape = machine.scrape(2113)?;
     ensure!(
         scrape.matching("tcp_echo_sent_total", &[]).next().is_none(),
-        "old flags are in force"
+        "the old flags are in effect"
     );
     scrape.get("tcp_echo_server_connections", &[])?;
     machine.echo(&["-svc=restart"])?;
@@ -136,7 +136,7 @@ fn life(context: &Context) -> Result<()> {
     ensure!(machine.main_pid(UNIT)? == 0, "not stopped");
     ensure!(
         machine.property(UNIT, "Result")? == "success",
-        "it did not end well"
+        "the result is not success"
     );
     machine.echo(&["-svc=stop"])?;
     machine.echo(&["-svc=start"])?;
@@ -150,14 +150,14 @@ fn life(context: &Context) -> Result<()> {
     ensure!(left.is_empty(), "left behind: {left:?}");
     ensure!(
         machine.property(UNIT, "LoadState")? == "not-found",
-        "the unit is still known"
+        "the unit still exists"
     );
     let users = machine.output("getent", &["passwd", UNIT])?;
-    ensure!(!users.status.success(), "its account is still known");
+    ensure!(!users.status.success(), "its account still exists");
     Ok(())
 }
 
-fn refusals(context: &Context) -> Result<()> {
+fn action_errors(context: &Context) -> Result<()> {
     let machine = Machine::boot(context)?;
     for action in ["start", "stop", "restart", "uninstall"] {
         let error = machine.refused(&["-svc", action], 1)?;
@@ -167,7 +167,7 @@ fn refusals(context: &Context) -> Result<()> {
         );
         ensure!(error.lines().count() == 1, "{error}");
     }
-    // A service of the system's own is neither replaced nor stopped.
+    // A service of the system is neither replaced nor stopped.
     for action in ["install", "uninstall"] {
         let error = machine.refused(&["-svc", action, "-svc-name=dbus"], 1)?;
         ensure!(
@@ -197,7 +197,7 @@ fn refusals(context: &Context) -> Result<()> {
     let error = machine.refused(&["-svc=install", "-svc-user"], 1)?;
     ensure!(error.contains("log in"), "{error}");
 
-    // A port that is taken: the start fails, says so, and goes on trying.
+    // With its port in use, the start fails with an error, and systemd keeps trying.
     machine.echo(&["-svc=install"])?;
     machine.echo(&["-svc=start"])?;
     let second = "-svc-name=second";
@@ -217,16 +217,16 @@ fn refusals(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn places(context: &Context) -> Result<()> {
+fn variants(context: &Context) -> Result<()> {
     let machine = Machine::boot(context)?;
-    // Where people unpack things: in a folder that only root can read.
+    // The binary is in a folder that only root can read.
     let program = "/root/un packed/my echo%n$HOME";
     machine.run("mkdir", &["-m", "700", "/root/un packed"])?;
     machine.run("cp", &[BINARY, program])?;
     machine.run(program, &["-svc=install"])?;
     machine.run(program, &["-svc=start"])?;
     machine.scrape(2112)?;
-    exposure(context, &machine, "a program in a home")?;
+    exposure(context, &machine, "a binary in a home")?;
     targets(&machine, program)?;
     machine.run(program, &["-svc=uninstall"])?;
 
@@ -241,14 +241,14 @@ fn places(context: &Context) -> Result<()> {
     let pid = machine.main_pid(UNIT)?;
     let owner = machine.run("stat", &["--format=%U", &format!("/proc/{pid}")])?;
     ensure!(owner == "echo\n", "it runs as {owner}");
-    exposure(context, &machine, "an account that was given")?;
+    exposure(context, &machine, "a given account")?;
     machine.echo(&["-svc=uninstall"])?;
 
-    user(&machine)
+    user_service(&machine)
 }
 
-/// A file of targets in a home, by a path that is no use to the service, and another in
-/// its place.
+/// Checks a targets file in a home with a relative path, which the service can't use as is, and
+/// its replacement.
 fn targets(machine: &Machine, program: &str) -> Result<()> {
     let script = format!(
         "set -e
@@ -258,7 +258,7 @@ fn targets(machine: &Machine, program: &str) -> Result<()> {
          '{program}' -svc=install -mode=client '-targets=my targets/a.json' -interval=10ms"
     );
     machine.run("sh", &["-c", &script])?;
-    let has = |target: &str| {
+    let wait_for = |target: &str| {
         wait::until(&format!("a target {target}"), LIMIT, || {
             let scrape = machine.scrape(2112).ok()?;
             scrape
@@ -266,18 +266,18 @@ fn targets(machine: &Machine, program: &str) -> Result<()> {
                 .ok()
         })
     };
-    has("127.0.0.1:1")?;
+    wait_for("127.0.0.1:1")?;
     let script = "set -e
          echo '[{\"targets\": [\"127.0.0.1:2\"]}]' > '/root/my targets/b'
          mv '/root/my targets/b' '/root/my targets/a.json'
          systemctl reload tcp-echo-metrics";
     machine.run("sh", &["-c", script])?;
-    has("127.0.0.1:2")?;
+    wait_for("127.0.0.1:2")?;
     Ok(())
 }
 
-/// A service of a user's own, by a manager of that user's own.
-fn user(machine: &Machine) -> Result<()> {
+/// Checks a user service in a user's systemd.
+fn user_service(machine: &Machine) -> Result<()> {
     let script = format!(
         "set -e
          export XDG_RUNTIME_DIR=/run/user/0 HOME=/root
@@ -292,10 +292,10 @@ fn user(machine: &Machine) -> Result<()> {
          find /root/.config /etc -name 'mine*'
          systemctl --user exit"
     );
-    let said = machine.run("sh", &["-c", &script])?;
-    ensure!(said.contains("mine runs"), "{said}");
-    ensure!(said.contains("metrics at [::]:5002"), "{said}");
-    ensure!(said.ends_with("mine is uninstalled\n"), "{said}");
+    let output = machine.run("sh", &["-c", &script])?;
+    ensure!(output.contains("mine runs"), "{output}");
+    ensure!(output.contains("metrics at [::]:5002"), "{output}");
+    ensure!(output.ends_with("mine is uninstalled\n"), "{output}");
     Ok(())
 }
 
@@ -324,12 +324,9 @@ fn packaged(context: &Context) -> Result<()> {
          systemctl start tcp-echo-metrics-echo.socket tcp-echo-metrics-metrics.socket"
     );
     machine.run("sh", &["-c", &setup])?;
-    ensure!(
-        machine.main_pid(UNIT)? == 0,
-        "the sockets alone have started it"
-    );
+    ensure!(machine.main_pid(UNIT)? == 0, "started by the sockets alone");
 
-    // The first scrape starts it, and nobody is refused.
+    // The first scrape starts the service and succeeds.
     let scrape = machine.scrape(2112)?;
     ensure!(
         scrape.get("tcp_echo_server_connections", &[])? >= 0.0,
@@ -345,22 +342,22 @@ fn packaged(context: &Context) -> Result<()> {
     let environment = machine.run("cat", &[&format!("/proc/{second}/environ")])?;
     ensure!(
         environment.contains("LISTEN_FDNAMES="),
-        "it was given no sockets"
+        "no sockets were passed"
     );
 
-    // Alive for longer than the watchdog waits; hung, it is replaced.
+    // A running service outlives the watchdog timeout; a hung service is restarted.
     std::thread::sleep(Duration::from_secs(4));
     ensure!(
         machine.main_pid(UNIT)? == second,
-        "the watchdog bites those who live"
+        "the watchdog restarted a healthy service"
     );
     machine.run("sh", &["-c", &format!("kill -STOP {second}")])?;
-    let ((), took) = wait::until("another process after the watchdog", LIMIT, || {
+    let ((), took) = wait::until("the restart by the watchdog", LIMIT, || {
         let pid = machine.main_pid(UNIT).ok()?;
         (pid != 0 && pid != second).then_some(())
     })?;
     context.note(format!(
-        "replaced {} ms after it hung, watchdog 3 s",
+        "restarted {} ms after it hung, watchdog 3 s",
         took.as_millis()
     ));
     let journal = machine.journal(UNIT)?;
@@ -369,23 +366,22 @@ fn packaged(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Waits for so many replies.
+/// Waits for this many replies.
 fn probing(machine: &Machine, port: u16, replies: f64) -> Result<Scrape> {
-    let (scrape, _) = wait::until("replies", LIMIT, || {
-        let scrape = machine.scrape(port).ok()?;
-        (scrape.sum("tcp_echo_received_total", &[]) >= replies).then_some(scrape)
+    let (scrape, _) = machine.endpoint(port).until("replies", LIMIT, |scrape| {
+        scrape.sum("tcp_echo_received_total", &[]) >= replies
     })?;
     Ok(scrape)
 }
 
-/// What the service could do to the system, as systemd reckons it: 0 to 10.
+/// Checks the exposure level of the service, from 0 to 10.
 fn exposure(context: &Context, machine: &Machine, what: &str) -> Result<()> {
     let analysis = machine.run("systemd-analyze", &["security", "--no-pager", UNIT])?;
     let line = analysis.lines().last().context("no analysis")?;
     let mut words = line.split_whitespace();
-    let figure = words.find_map(|word| word.parse::<f64>().ok());
-    let figure = figure.context("no figure of exposure")?;
-    context.note(format!("systemd-analyze security, {what}: {figure}"));
-    ensure!(figure <= EXPOSURE, "exposed: {analysis}");
+    let exposure = words.find_map(|word| word.parse::<f64>().ok());
+    let exposure = exposure.context("no exposure level")?;
+    context.note(format!("systemd-analyze security, {what}: {exposure}"));
+    ensure!(exposure <= MAX_EXPOSURE, "exposed: {analysis}");
     Ok(())
 }

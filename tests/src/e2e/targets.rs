@@ -1,29 +1,26 @@
-//! What a user lists to be probed: mistakes, patterns of files, link-local addresses.
+//! Target lists: errors, file patterns, link-local addresses.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
 use testkit::context::Context;
-use testkit::echo::{Echo, EchoServer};
+use testkit::echo::{Echo, EchoServer, run_to_exit};
 use testkit::exposition::Scrape;
 use testkit::netns::{LINK, Pair};
-use testkit::process::Process;
-use testkit::wait;
+use testkit::{files, wait};
 
 use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
-        name: "mistakes in targets",
-        run: mistakes,
+        name: "errors in targets",
+        run: errors,
         ..PLAIN
     },
     Scenario {
-        name: "targets files that come and go",
+        name: "targets files added and removed",
         run: patterns,
         ..PLAIN
     },
@@ -38,7 +35,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// What is written in a file or as a target, and what is said of it.
+/// Targets files, and the expected error.
 const FILES: &[(&str, &str)] = &[
     (
         "- targets:\n  - a:4000\n  - 'b:4000 '\n",
@@ -74,6 +71,7 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
+/// Flags, and the expected error.
 const FLAGS: &[(&str, &str)] = &[
     (
         "-target=a:70000",
@@ -97,49 +95,39 @@ const FLAGS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Runs the binary to its end, and gives its status and what it said.
-fn ended(context: &Context, flag: &str) -> Result<(Option<i32>, String)> {
-    let mut command = Command::new(context.binary());
-    command.args(["-mode=client", "-metrics=127.0.0.1:0", flag]);
-    let mut process = Process::spawn(context, "tcp-echo-metrics", &mut command)?;
-    let (status, _) = process.wait(LIMIT)?;
-    Ok((status.code(), process.log()))
+/// Runs a client with `flag` until it exits; returns its exit code and output.
+fn run_client(context: &Context, flag: &str) -> Result<(Option<i32>, String)> {
+    let flags = ["-mode=client", "-metrics=127.0.0.1:0", flag];
+    run_to_exit(context, &flags, LIMIT)
 }
 
-fn mistakes(context: &Context) -> Result<()> {
+fn errors(context: &Context) -> Result<()> {
     for (text, expected) in FILES {
         let file = context.file("targets.yml", text)?;
-        let (code, said) = ended(context, &format!("-targets={}", file.display()))?;
-        ensure!(code == Some(1), "{text:?}: status {code:?}: {said}");
-        let line = said.lines().find(|line| line.contains(expected));
-        let line = line.with_context(|| format!("{text:?}: not {expected:?}: {said}"))?;
+        let (code, output) = run_client(context, &format!("-targets={}", file.display()))?;
+        ensure!(code == Some(1), "{text:?}: status {code:?}: {output}");
+        let line = output.lines().find(|line| line.contains(expected));
+        let line = line.with_context(|| format!("{text:?}: not {expected:?}: {output}"))?;
         ensure!(line.contains("targets.yml: "), "{line}");
     }
     let labels: Vec<_> = (0..100_001).map(|n| format!("l{n}: x")).collect();
     let labels = labels.join(", ");
     let text = format!("- targets: [a:4000]\n  labels: {{{labels}}}\n");
     let file = context.file("targets.yml", &text)?;
-    let (code, said) = ended(context, &format!("-targets={}", file.display()))?;
+    let (code, output) = run_client(context, &format!("-targets={}", file.display()))?;
     let expected = "(entry 1): it has 100001 labels: a target may have 64";
     ensure!(
-        code == Some(1) && said.contains(expected),
-        "{code:?}: {said}"
+        code == Some(1) && output.contains(expected),
+        "{code:?}: {output}"
     );
     for (flag, expected) in FLAGS {
-        let (code, said) = ended(context, flag)?;
+        let (code, output) = run_client(context, flag)?;
         ensure!(
-            code == Some(2) && said.contains(expected),
-            "{flag}: status {code:?}: {said}"
+            code == Some(2) && output.contains(expected),
+            "{flag}: status {code:?}: {output}"
         );
     }
     Ok(())
-}
-
-/// Puts a file there in one step.
-fn put(folder: &Path, name: &str, text: &str) -> Result<()> {
-    let beside = folder.join(".new");
-    fs::write(&beside, text)?;
-    fs::rename(beside, folder.join(name)).context("a file of targets")
 }
 
 fn targets(scrape: &Scrape) -> Vec<(String, String)> {
@@ -176,24 +164,24 @@ fn patterns(context: &Context) -> Result<()> {
     };
     ensure!(
         targets(&echo.scrape()?).is_empty(),
-        "targets out of nothing"
+        "targets without a file"
     );
     fs::create_dir(&folder)?;
     let list = |name: &str| format!(r#"[{{"name": "{name}", "address": "{address}"}}]"#);
-    put(&folder, "a.json", &list("a"))?;
-    // The same address twice, which a label tells apart.
+    files::replace(&folder.join("a.json"), &list("a"))?;
+    // The same address twice, distinguished by a label.
     let teams = format!(
         r#"[{{"targets": ["{address}"], "labels": {{"team": "x"}}}},
             {{"targets": ["{address}"], "labels": {{"team": "y"}}}}]"#
     );
-    put(&folder, "b.json", &teams)?;
+    files::replace(&folder.join("b.json"), &teams)?;
     let written = address.to_string();
     until(
         "three targets",
         &[(&written, "x"), (&written, "y"), ("a", "")],
     )?;
-    put(&folder, "broken.json", "[{]")?;
-    wait::until("the broken file in the log", LIMIT, || {
+    files::replace(&folder.join("broken.json"), "[{]")?;
+    wait::until("the error in the log", LIMIT, || {
         echo.process
             .log()
             .contains("broken.json: line 1")
@@ -201,17 +189,17 @@ fn patterns(context: &Context) -> Result<()> {
     })?;
     let failed = [("tcp_echo_config_last_reload_successful", 0.0)];
     for (name, value) in failed {
-        echo.until("the metric of it", LIMIT, |scrape| {
+        echo.until("the failed reload in the metrics", LIMIT, |scrape| {
             scrape.sum(name, &[]) == value
         })?;
     }
-    put(&folder, "a.json", &list("c"))?;
+    files::replace(&folder.join("a.json"), &list("c"))?;
     until(
-        "a change beside a broken file",
+        "a change in another file",
         &[(&written, "x"), (&written, "y"), ("c", "")],
     )?;
     fs::remove_file(folder.join("b.json"))?;
-    let (scrape, _) = until("targets that went with their file", &[("c", "")])?;
+    let (scrape, _) = until("no targets of the removed file", &[("c", "")])?;
     ensure!(
         scrape.sum("tcp_echo_connects_total", &[]) >= 1.0,
         "no connection"
@@ -222,7 +210,7 @@ fn patterns(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Two hosts that know each other by link-local addresses alone.
+/// Probes a link-local address.
 fn link_local(context: &Context) -> Result<()> {
     let pair = Pair::new()?;
     for (end, address) in [(&pair.client, "fe80::c"), (&pair.server, "fe80::5")] {
@@ -242,16 +230,20 @@ fn link_local(context: &Context) -> Result<()> {
         ],
     )?;
     let nowhere = [("target", "nowhere"), ("reason", "unreachable")];
-    echo.until("replies, and failures of the other", LIMIT, |scrape| {
-        scrape.sum("tcp_echo_received_total", &[("target", "there")]) >= 10.0
-            && scrape.sum("tcp_echo_connect_failures_total", &nowhere) >= 1.0
-    })?;
-    let said = echo.process.log();
+    echo.until(
+        "replies, and failures without an interface",
+        LIMIT,
+        |scrape| {
+            scrape.sum("tcp_echo_received_total", &[("target", "there")]) >= 10.0
+                && scrape.sum("tcp_echo_connect_failures_total", &nowhere) >= 1.0
+        },
+    )?;
+    let output = echo.process.log();
     ensure!(
-        said.contains("there is no network interface \\\"none0\\\""),
-        "{said}"
+        output.contains("there is no network interface \\\"none0\\\""),
+        "{output}"
     );
-    // The interface comes later.
+    // The interface appears later.
     pair.client.ip(&["link", "set", LINK, "down"])?;
     pair.client.ip(&["link", "set", LINK, "name", "none0"])?;
     pair.client.ip(&["link", "set", "none0", "up"])?;
@@ -265,7 +257,7 @@ fn link_local(context: &Context) -> Result<()> {
         "nodad",
     ];
     pair.client.ip(&address)?;
-    echo.until("replies by the interface that came", LIMIT, |scrape| {
+    echo.until("replies over the new interface", LIMIT, |scrape| {
         scrape.sum("tcp_echo_received_total", &[("target", "nowhere")]) >= 10.0
     })?;
     echo.end_by(Signal::TERM)?;

@@ -1,8 +1,8 @@
-//! Endpoints behind TLS and passwords: for curl, and for a real Prometheus.
+//! Endpoints with TLS and passwords, with curl and a real Prometheus as clients.
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -12,11 +12,12 @@ use testkit::process::Process;
 use testkit::shell::output;
 use testkit::{ports, wait};
 
+use super::curl;
 use super::prometheus::Prometheus;
 use crate::runner::{PLAIN, Scenario};
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
-    name: "Prometheus scrapes by https with a password",
+    name: "Prometheus scrapes over https with a password",
     tools: &[
         ("prometheus", "prometheus"),
         ("curl", "curl"),
@@ -28,19 +29,19 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The password `secret`, at a cost that a busy machine bears.
+/// The hash of the password `secret`, with a low cost.
 pub(super) const HASH: &str = "$2b$08$abcdefghijklmnopqrstuuKxCcvB7KZ7.BpDoK0bh6qM7Dl1/xiJa";
 const LOGIN: &[&str] = &["--user", "alice:secret"];
 
-/// What the log says of a file that can't be used.
-const COMPLAINT: &str = "web configuration can't be read again";
+/// The log message for an invalid file.
+const ERROR: &str = "web configuration can't be read again";
 
 fn run(context: &Context) -> Result<()> {
     let address = ports::free()?;
-    let made = |name, by| certificate(context, name, address, by);
-    let (first, second) = (made("first", None)?, made("second", None)?);
-    let ca = made("ca", None)?;
-    let client = made("client", Some(&ca))?;
+    let create = |name, issuer| certificate(context, name, address, issuer);
+    let (first, second) = (create("first", None)?, create("second", None)?);
+    let ca = create("ca", None)?;
+    let client = create("client", Some(&ca))?;
     fs::copy(&first.cert, context.folder().join("server.crt"))?;
     fs::copy(&first.key, context.folder().join("server.key"))?;
     let tls = "tls_server_config: {cert_file: server.crt, key_file: server.key";
@@ -49,12 +50,7 @@ fn run(context: &Context) -> Result<()> {
          http_server_config: {{headers: {{X-Frame-Options: deny}}}}\n"
     );
     let config = context.file("web.yml", &format!("{tls}}}\n{rest}"))?;
-    let mut command = Command::new(context.binary());
-    command
-        .args(["-mode=server", "-listen=127.0.0.1:0"])
-        .arg(format!("-metrics={address}"))
-        .arg(format!("-web.config.file={}", config.display()));
-    let echo = Process::spawn(context, "tcp-echo-metrics", &mut command)?;
+    let echo = start(context, address, &config)?;
 
     let curl = Curl { address };
     let trust_first = ["--cacert", path(&first.cert)?];
@@ -65,8 +61,8 @@ fn run(context: &Context) -> Result<()> {
         (&["--user", "alice:wrong"], "401"),
         (&["--user", "bob:secret"], "401"),
     ] {
-        let answer = curl.ask(&[&trust_first[..], login].concat());
-        ensure!(answer == status, "{answer} for {login:?}");
+        let response = curl.status(&[&trust_first[..], login].concat());
+        ensure!(response == status, "{response} for {login:?}");
     }
     let headers = output(
         Command::new("curl")
@@ -102,7 +98,7 @@ fn run(context: &Context) -> Result<()> {
     is("tcp_echo_server_connections{job=\"known\"}", 0.0)?;
     is("up{job=\"unknown\"}", 0.0)?;
 
-    // A renewed certificate is taken over, without a scrape that fails meanwhile.
+    // A renewed certificate is loaded without a failed scrape.
     fs::copy(&second.key, context.folder().join("server.key"))?;
     fs::copy(&second.cert, context.folder().join("server.crt"))?;
     let trust_second = ["--cacert", path(&second.cert)?];
@@ -112,42 +108,55 @@ fn run(context: &Context) -> Result<()> {
         "a new certificate is served after {} ms",
         took.as_millis()
     ));
-    let answer = curl.ask(&[&trust_first[..], LOGIN].concat());
+    let response = curl.status(&[&trust_first[..], LOGIN].concat());
     ensure!(
-        answer == "000",
-        "{answer} from a client that trusts the old one"
+        response == "000",
+        "{response} from a client that trusts the old one"
     );
     is("count_over_time(up{job=\"known\"}[1m]) > bool 6", 1.0)?;
     is("min_over_time(up{job=\"known\"}[1m])", 1.0)?;
 
-    // A mistake leaves everything as it was, and is said once.
+    // An invalid file changes nothing, and is logged once.
     fs::write(&config, format!("{tls}, min_version: TLS11}}\n{rest}"))?;
-    wait::until("a complaint in the log", LIMIT, || {
-        let answer = curl.ask(&good);
-        (answer != "200" || echo.log().contains(COMPLAINT)).then_some(())
+    wait::until("the error in the log", LIMIT, || {
+        let response = curl.status(&good);
+        (response != "200" || echo.log().contains(ERROR)).then_some(())
     })?;
-    let answer = curl.ask(&good);
-    ensure!(answer == "200", "{answer} after a mistake in the file");
+    let response = curl.status(&good);
+    ensure!(response == "200", "{response} with an invalid file");
 
-    // From now on a certificate is wanted.
+    // From now on, clients need a certificate.
     let client_auth = "client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.crt";
     fs::write(&config, format!("{tls}, {client_auth}}}\n{rest}"))?;
     curl.until(&good, "000")?;
-    let shown = ["--cert", path(&client.cert)?, "--key", path(&client.key)?];
-    curl.until(&[&good[..], &shown].concat(), "200")?;
+    let identity = ["--cert", path(&client.cert)?, "--key", path(&client.key)?];
+    curl.until(&[&good[..], &identity].concat(), "200")?;
     let stranger = ["--cert", path(&second.cert)?, "--key", path(&second.key)?];
-    let answer = curl.ask(&[&good[..], &stranger].concat());
-    ensure!(answer == "000", "{answer} with a certificate of nobody's");
+    let response = curl.status(&[&good[..], &stranger].concat());
+    ensure!(
+        response == "000",
+        "{response} with an untrusted certificate"
+    );
 
     let log = echo.log();
-    let complaints = log.matches(COMPLAINT).count();
-    ensure!(complaints == 1, "{complaints} complaints");
-    ensure!(log.contains("TLS11"), "the complaint doesn't say why");
+    let errors = log.matches(ERROR).count();
+    ensure!(errors == 1, "{errors} errors logged");
+    ensure!(log.contains("TLS11"), "the error has no reason");
     ensure!(!log.contains(HASH), "a hash is in the log");
     Ok(())
 }
 
-/// A scrape with the password, and one without it.
+/// Starts a server with its endpoints at `address` and this web configuration.
+pub(super) fn start(context: &Context, address: SocketAddr, config: &Path) -> Result<Process> {
+    let mut command = Command::new(context.binary());
+    command
+        .args(["-mode=server", "-listen=127.0.0.1:0"])
+        .arg(format!("-metrics={address}"))
+        .arg(format!("-web.config.file={}", config.display()));
+    Process::spawn(context, "tcp-echo-metrics", &mut command)
+}
+
+/// Returns a configuration with two jobs: with the password, and with a wrong one.
 fn prometheus_config(
     context: &Context,
     address: SocketAddr,
@@ -182,12 +191,12 @@ pub(super) struct Identity {
     pub(super) key: PathBuf,
 }
 
-/// One that `by` vouches for, or else it itself.
+/// Creates a certificate signed by `issuer`, or else self-signed.
 pub(super) fn certificate(
     context: &Context,
     name: &str,
     address: SocketAddr,
-    by: Option<&Identity>,
+    issuer: Option<&Identity>,
 ) -> Result<Identity> {
     let [cert, key] = ["crt", "key"].map(|end| context.folder().join(format!("{name}.{end}")));
     let mut command = Command::new("openssl");
@@ -196,17 +205,17 @@ pub(super) fn certificate(
         .args(["-pkeyopt", "ec_paramgen_curve:prime256v1"])
         .args(["-subj", &format!("/CN={name}")])
         .args(["-addext", &format!("subjectAltName=IP:{}", address.ip())]);
-    if let Some(by) = by {
+    if let Some(issuer) = issuer {
         command
-            .args(["-CA", path(&by.cert)?, "-CAkey", path(&by.key)?])
+            .args(["-CA", path(&issuer.cert)?, "-CAkey", path(&issuer.key)?])
             .args(["-addext", "basicConstraints=critical,CA:FALSE"]);
     }
     output(command.arg("-keyout").arg(&key).arg("-out").arg(&cert))?;
     Ok(Identity { cert, key })
 }
 
-pub(super) fn path(path: &std::path::Path) -> Result<&str> {
-    path.to_str().context("a path that is no UTF-8")
+pub(super) fn path(path: &Path) -> Result<&str> {
+    path.to_str().context("the path is not UTF-8")
 }
 
 struct Curl {
@@ -218,23 +227,14 @@ impl Curl {
         format!("{scheme}://{}/metrics", self.address)
     }
 
-    /// The status of an answer, 000 where there is none.
-    fn ask(&self, flags: &[&str]) -> String {
-        let asked = Command::new("curl")
-            .args(["--silent", "--max-time", "10", "--output", "/dev/null"])
-            .args(["--write-out", "%{http_code}"])
-            .args(flags)
-            .arg(self.url("https"))
-            .output();
-        asked.map_or_else(
-            |error| error.to_string(),
-            |asked| String::from_utf8_lossy(&asked.stdout).into_owned(),
-        )
+    /// Sends a request; returns the status code, or 000 without a response.
+    fn status(&self, flags: &[&str]) -> String {
+        curl::status(&self.url("https"), flags)
     }
 
     fn until(&self, flags: &[&str], status: &str) -> Result<Duration> {
-        let ((), took) = wait::until(&format!("status {status} by curl"), LIMIT, || {
-            (self.ask(flags) == status).then_some(())
+        let ((), took) = wait::until(&format!("status {status}"), LIMIT, || {
+            (self.status(flags) == status).then_some(())
         })?;
         Ok(took)
     }

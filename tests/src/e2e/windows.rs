@@ -1,4 +1,4 @@
-//! The binary for Windows, as a program and as a service, under wine.
+//! The Windows binary under Wine, as a program and as a service.
 
 use std::env;
 use std::path::Path;
@@ -23,27 +23,28 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     ..PLAIN
 }];
 
-/// Names the binary for Windows.
+/// The environment variable with the path of the Windows binary.
 const BINARY: &str = "TCP_ECHO_E2E_WINDOWS_BINARY";
-/// wine is slow to start, most of all the first time.
+/// The time limit; Wine starts slowly, especially the first time.
 const SLOW: Duration = Duration::from_secs(60);
 const SERVICE: &str = "tcp-echo-metrics";
 
 fn run(context: &Context) -> Result<()> {
     let Some(binary) = env::var_os(BINARY) else {
-        return skip("no binary for Windows: cargo xtask windows");
+        return skip("no Windows binary; run cargo xtask windows");
     };
     let wine = Wine::new(context.folder().join("wine"), Path::new(&binary))?;
-    let outcome = across(context, &wine).and_then(|()| service(context, &wine));
+    let outcome = cross_platform(context, &wine).and_then(|()| service(context, &wine));
     if outcome.is_err() {
         context.note(format!("log of the service:\n{}", wine.service_log()));
     }
     outcome
 }
 
-/// The program on either system probes that on the other.
-fn across(context: &Context, wine: &Wine) -> Result<()> {
-    let [here, there, metrics] = [ports::free()?, ports::free()?, ports::free()?];
+/// The Linux and the Windows program probe each other.
+fn cross_platform(context: &Context, wine: &Wine) -> Result<()> {
+    let [linux_address, windows_address, metrics] =
+        [ports::free()?, ports::free()?, ports::free()?];
     let flags = |listen, target| {
         [
             "-mode=both".to_owned(),
@@ -54,10 +55,10 @@ fn across(context: &Context, wine: &Wine) -> Result<()> {
     };
     let mut command = wine.program();
     command
-        .args(flags(there, here))
+        .args(flags(windows_address, linux_address))
         .arg(format!("-metrics={metrics}"));
     let _windows = Process::spawn(context, "windows", &mut command)?;
-    let flags = flags(here, there);
+    let flags = flags(linux_address, windows_address);
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let linux = Echo::start(context, &flags)?;
     for (name, endpoint) in [
@@ -72,16 +73,16 @@ fn across(context: &Context, wine: &Wine) -> Result<()> {
     Ok(())
 }
 
-/// Installed, started, asked, changed, stopped and deleted.
+/// Installs, starts, queries, reconfigures, stops and removes the service.
 fn service(context: &Context, wine: &Wine) -> Result<()> {
     let [listen, metrics, other] = [ports::free()?, ports::free()?, ports::free()?];
     let listen_at = format!("-listen={listen}");
     let target = format!(r#"-target=a b"c\={listen}"#);
     wine.echo(&["-svc=status"], 4)?;
-    let refused = wine.echo(&["-svc=start"], 1)?;
-    ensure!(refused.contains("-svc=install"), "{refused}");
+    let error = wine.echo(&["-svc=start"], 1)?;
+    ensure!(error.contains("-svc=install"), "{error}");
     let metrics_at = format!("-metrics={metrics}");
-    let said = wine.echo(
+    let output = wine.echo(
         &[
             "-svc=install",
             "-mode=both",
@@ -92,7 +93,7 @@ fn service(context: &Context, wine: &Wine) -> Result<()> {
         ],
         0,
     )?;
-    context.note(said.trim().replace('\n', "; "));
+    context.note(output.trim().replace('\n', "; "));
     wine.echo(&["-svc=status"], 3)?;
     wine.echo(&["-svc=start"], 0)?;
     let state = wine.sc(&["query", SERVICE])?;
@@ -102,21 +103,21 @@ fn service(context: &Context, wine: &Wine) -> Result<()> {
     scrape.get("tcp_echo_sent_total", &[("target", r#"a b"c\"#)])?;
 
     let metrics_at = format!("-metrics={other}");
-    let said = wine.echo(&["-svc=install", &listen_at, &metrics_at], 0)?;
-    ensure!(said.contains("has been restarted"), "{said}");
-    let scrape = Scrape::parse(&Endpoint::at(other).get("/metrics")?)?;
+    let output = wine.echo(&["-svc=install", &listen_at, &metrics_at], 0)?;
+    ensure!(output.contains("has been restarted"), "{output}");
+    let scrape = Endpoint::at(other).scrape()?;
     ensure!(
         scrape.matching("tcp_echo_sent_total", &[]).next().is_none(),
         "old flags"
     );
 
-    // By the system's own tool.
+    // With the Windows service tool.
     wine.sc(&["stop", SERVICE])?;
     wait::until("a stopped service", SLOW, || {
         wine.echo(&["-svc=status"], 3).ok()
     })?;
     wine.sc(&["start", SERVICE])?;
-    wait::until("a service that answers", SLOW, || {
+    wait::until("a response from the service", SLOW, || {
         Endpoint::at(other).get("/-/ready").ok()
     })?;
     let log = wine.service_log();
@@ -127,15 +128,14 @@ fn service(context: &Context, wine: &Wine) -> Result<()> {
     wine.echo(&["-svc=uninstall"], 0)?;
     ensure!(
         Endpoint::at(other).get("/-/ready").is_err(),
-        "it runs after its removal"
+        "it still runs after its removal"
     );
     wine.echo(&["-svc=status"], 4)?;
     Ok(())
 }
 
 fn replies(endpoint: &Endpoint) -> Result<(Scrape, Duration)> {
-    wait::until("replies", SLOW, || {
-        let scrape = Scrape::parse(&endpoint.get("/metrics").ok()?).ok()?;
-        (scrape.sum("tcp_echo_received_total", &[]) >= 10.0).then_some(scrape)
+    endpoint.until("replies", SLOW, |scrape| {
+        scrape.sum("tcp_echo_received_total", &[]) >= 10.0
     })
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Result;
 use socket2::SockRef;
 
-/// It waits for a probe on so many connections at once.
+/// The number of connections served at the same time.
 const THREADS: usize = 16;
 const LIMIT: Duration = Duration::from_millis(500);
 
@@ -22,7 +22,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// On all addresses of loopback: the ports of one would run out.
+    /// Listens on all loopback addresses, since the ephemeral ports for one would run out.
     pub(super) fn start() -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
         let port = listener.local_addr()?.port();
@@ -39,7 +39,7 @@ impl Peer {
                         return;
                     }
                     let number = ended.fetch_add(1, Ordering::Relaxed);
-                    // A prober that is gone needs no answer.
+                    // The prober may have closed the connection.
                     let _ = answer(stream, number.is_multiple_of(2));
                 }
             }));
@@ -52,7 +52,7 @@ impl Peer {
         })
     }
 
-    /// Connections that it has ended, or is about to.
+    /// Returns the number of connections that it has ended or is about to end.
     pub(super) fn ended(&self) -> u64 {
         self.ended.load(Ordering::Relaxed)
     }
@@ -64,7 +64,7 @@ fn answer(mut stream: TcpStream, reset: bool) -> Result<()> {
     stream.read_exact(&mut frame)?;
     stream.write_all(&frame)?;
     if reset {
-        // The reset must not overtake the reply at its reader.
+        // A reset right after the reply could discard it.
         thread::sleep(Duration::from_millis(1));
         SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
     }
@@ -75,7 +75,7 @@ impl Drop for Peer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         for _ in 0..THREADS {
-            // Each waits for one more, and this is it.
+            // Wake up one accept call.
             let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
         }
         for thread in self.threads.drain(..) {

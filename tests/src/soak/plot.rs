@@ -1,19 +1,19 @@
-//! Memory, files and processor time over the run, one above the other.
+//! Plots memory, open files and CPU time over the run.
 
 use std::fmt::Write as _;
 
-use super::growth::{Sample, each};
+use super::growth::{Sample, cpu_per_probe};
 
 const WIDTH: f64 = 640.0;
 const PANEL: f64 = 130.0;
 const LEFT: f64 = 60.0;
 const RIGHT: f64 = 15.0;
 const TOP: f64 = 30.0;
-/// Readable on light and on dark ground.
+/// Readable on light and dark backgrounds.
 const GREY: &str = "#808080";
 const COLOURS: [&str; 2] = ["#2f81c7", "#d9822b"];
 
-/// One process's samples.
+/// The samples of one process.
 pub(super) struct Line<'a> {
     pub(super) name: &'static str,
     pub(super) samples: &'a [Sample],
@@ -30,14 +30,14 @@ const PANELS: [(&str, Value); 3] = [
         let of = |one: &Sample| (one.seconds, one.files as f64);
         samples.iter().map(of).collect()
     }),
-    ("processor time a probe, µs", |samples| {
-        // Over ten samples: hundredths of a second are coarse.
-        let of = |ten: &[Sample]| (ten[9].seconds, each(&ten[0], &ten[9]));
+    ("CPU time per probe, µs", |samples| {
+        // Over ten samples, since the resolution is only a hundredth of a second.
+        let of = |ten: &[Sample]| (ten[9].seconds, cpu_per_probe(&ten[0], &ten[9]));
         samples.windows(10).map(of).collect()
     }),
 ];
 
-/// An SVG; each vertical axis begins at 0.
+/// Draws an SVG; each vertical axis begins at 0.
 pub(super) fn draw(title: &str, lines: &[Line<'_>]) -> String {
     let height = PANEL * PANELS.len() as f64 + TOP + 15.0;
     let mut svg = format!(
@@ -65,17 +65,17 @@ pub(super) fn draw(title: &str, lines: &[Line<'_>]) -> String {
 
 fn panel(svg: &mut String, name: &str, top: f64, lines: &[Vec<(f64, f64)>]) {
     let all = || lines.iter().flatten();
-    let most = round_up(all().map(|point| point.1).fold(0.0, f64::max));
+    let max = round_up(all().map(|point| point.1).fold(0.0, f64::max));
     let end = all().map(|point| point.0).fold(1.0, f64::max);
     let bottom = top + PANEL - 40.0;
     let x = |value: f64| LEFT + value / end * (WIDTH - LEFT - RIGHT);
-    let y = |value: f64| bottom - value / most * (bottom - top);
+    let y = |value: f64| bottom - value / max * (bottom - top);
     let _ = writeln!(
         svg,
         "<text x=\"{LEFT}\" y=\"{:.1}\">{name}</text>",
         top - 6.0
     );
-    for tick in [0.0, most / 2.0, most] {
+    for tick in [0.0, max / 2.0, max] {
         let _ = writeln!(
             svg,
             "<path d=\"M{LEFT} {at:.1}H{}\" stroke=\"{GREY}\" stroke-opacity=\"0.3\"/>\
@@ -105,7 +105,7 @@ fn panel(svg: &mut String, name: &str, top: f64, lines: &[Vec<(f64, f64)>]) {
     }
 }
 
-/// To 1, 2, 4 or 10 times a power of ten.
+/// Rounds up to 1, 2, 4, 6, 8 or 10 times a power of ten.
 fn round_up(value: f64) -> f64 {
     let power = 10_f64.powf(value.max(1e-3).log10().floor());
     let steps = [1.0, 2.0, 4.0, 6.0, 8.0];
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_is_where_its_value_is() {
+    fn a_sample_is_drawn_at_its_value() {
         let sample = |seconds| Sample {
             seconds,
             memory_kib: 10 * 1024,

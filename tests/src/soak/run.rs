@@ -1,4 +1,4 @@
-//! The run itself.
+//! Runs the load and takes the samples.
 
 use std::fs;
 use std::path::Path;
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use testkit::context::Context;
-use testkit::echo::Echo;
+use testkit::echo::{Echo, EchoServer};
 use testkit::exposition::Scrape;
 use testkit::shell::root;
-use testkit::{ports, wait};
+use testkit::{files, wait};
 
 use super::growth::{self, Sample, Slack};
 use super::peer::Peer;
@@ -19,15 +19,15 @@ use super::plot::{self, Line};
 use super::{Amounts, SHORT};
 use crate::runner::{PLAIN, Scenario};
 
-const PICTURE: &str = "docs/images/soak.svg";
+const PLOT: &str = "docs/images/soak.svg";
 
-const STEADY: usize = 100;
-const BRIEF: usize = 30;
-const CHANGED: usize = 20;
+const STEADY_TARGETS: usize = 100;
+const BRIEF_TARGETS: usize = 30;
+const CHANGED_TARGETS: usize = 20;
 const INTERVAL: u64 = 40;
 
-/// What comes of these in a second; a run is as long as the slowest of them takes.
-const PROBES: u64 = STEADY as u64 * 1000 / INTERVAL;
+/// Operations per second. The slowest determines the duration of a run.
+const PROBES: u64 = STEADY_TARGETS as u64 * 1000 / INTERVAL;
 const RECONNECTS: u64 = 250;
 const SCRAPES: u64 = 25;
 const RELOADS: u64 = 25;
@@ -35,8 +35,7 @@ const RELOADS: u64 = 25;
 const SAMPLES: u32 = 300;
 const SETTLED: Duration = Duration::from_secs(15);
 
-/// Memory may grow by this much: in the short form much is made once, and a third of it is
-/// seconds.
+/// The allowed memory growth. In the short form, one-time allocations fall into the second third.
 const SHORT_SLACK_KIB: u64 = 4096;
 const LONG_SLACK_KIB: u64 = 512;
 
@@ -51,15 +50,15 @@ fn run(context: &Context) -> Result<()> {
     match Amounts::from_env()? {
         None => soak(context, SHORT, SHORT_SLACK_KIB).map(drop),
         Some(amounts) => {
-            let picture = soak(context, amounts, LONG_SLACK_KIB)?;
-            fs::write(root().join(PICTURE), picture)?;
-            context.note(PICTURE);
+            let plot = soak(context, amounts, LONG_SLACK_KIB)?;
+            fs::write(root().join(PLOT), plot)?;
+            context.note(PLOT);
             Ok(())
         }
     }
 }
 
-/// What is done besides probing, evenly spread.
+/// The operations besides probing.
 struct Work<'a> {
     echo: &'a Echo,
     server: &'a Echo,
@@ -71,14 +70,11 @@ struct Work<'a> {
 }
 
 fn soak(context: &Context, amounts: Amounts, slack: u64) -> Result<String> {
-    let port = ports::free()?.port();
-    let listen = format!("-listen=0.0.0.0:{port}");
-    let lifted = ["-max-connections=0", "-max-connections-per-ip=0"];
-    let server = Echo::start(context, &[&["-mode=server", &listen], &lifted[..]].concat())?;
+    let server = EchoServer::start_unlimited(context)?;
     let peer = Peer::start()?;
     let targets = context.folder().join("targets.json");
-    let ports = [port, peer.port];
-    write(&targets, ports, 0, BRIEF)?;
+    let ports = [server.address.port(), peer.port];
+    write(&targets, ports, 0, BRIEF_TARGETS)?;
     let list = format!("-targets={}", targets.display());
     let flags = ["-mode=client", &list, "-timeout=1s", "-log-level=warn"];
     let interval = format!("-interval={INTERVAL}ms");
@@ -93,7 +89,7 @@ fn soak(context: &Context, amounts: Amounts, slack: u64) -> Result<String> {
     let length = Duration::from_secs(seconds.into_iter().max().unwrap_or(0).max(10));
     let mut work = Work {
         echo: &echo,
-        server: &server,
+        server: &server.echo,
         targets: &targets,
         ports,
         scraped: 0,
@@ -105,15 +101,15 @@ fn soak(context: &Context, amounts: Amounts, slack: u64) -> Result<String> {
     let (mut client, mut echoing) = (Vec::new(), Vec::new());
     for number in 1..=SAMPLES {
         let share = f64::from(number) / f64::from(SAMPLES);
-        work.on(&amounts, share)?;
-        // What is behind, is behind; the next is not the sooner for it.
+        work.catch_up(&amounts, share)?;
+        // If this is late, the next sample is not earlier.
         thread::sleep((length.mul_f64(share)).saturating_sub(start.elapsed()));
         let (one, two) = work.sample(start)?;
         client.push(one);
         echoing.push(two);
     }
-    // A machine that is busy may need a little longer.
-    wait::until("the rest of probes and reconnects", length, || {
+    // A busy machine may need a little longer.
+    wait::until("the remaining probes and reconnects", length, || {
         let probes = sent(&echo).ok()?;
         let reconnects = peer.ended() - ended;
         (probes >= amounts.probes && reconnects >= amounts.reconnects).then_some(())
@@ -123,7 +119,7 @@ fn soak(context: &Context, amounts: Amounts, slack: u64) -> Result<String> {
     let ended = peer.ended() - ended;
     let after = work.at_rest()?;
     context.note(format!(
-        "{} probes of those that stay, {} reconnects, {} scrapes and {} reloads in {:.0} s",
+        "{} probes to permanent targets, {} reconnects, {} scrapes and {} reloads in {:.0} s",
         probes,
         ended,
         work.scraped,
@@ -134,7 +130,7 @@ fn soak(context: &Context, amounts: Amounts, slack: u64) -> Result<String> {
     let lines = [("prober", &client), ("server", &echoing)];
     let slack = Slack {
         memory_kib: slack,
-        files: BRIEF + CHANGED + 8,
+        files: BRIEF_TARGETS + CHANGED_TARGETS + 8,
     };
     let mut failed = Vec::new();
     for (name, samples) in lines {
@@ -154,8 +150,8 @@ fn soak(context: &Context, amounts: Amounts, slack: u64) -> Result<String> {
 }
 
 impl Work<'_> {
-    /// Scrapes and reloads in turn until so much of them is done.
-    fn on(&mut self, amounts: &Amounts, share: f64) -> Result<()> {
+    /// Scrapes and reloads alternately until this share of the amounts is done.
+    fn catch_up(&mut self, amounts: &Amounts, share: f64) -> Result<()> {
         let due = |all: u64, done: u64| (done as f64) < (all as f64 * share).round();
         loop {
             let scrape = due(amounts.scrapes, self.scraped);
@@ -165,7 +161,7 @@ impl Work<'_> {
                 self.scraped += 1;
             }
             if reload {
-                self.reload(BRIEF)?;
+                self.reload(BRIEF_TARGETS)?;
                 self.reloaded += 1;
             }
             if !scrape && !reload {
@@ -174,36 +170,34 @@ impl Work<'_> {
         }
     }
 
-    /// The files of both when only connections that stay are open, and no other targets.
+    /// Returns the open files of both processes with only permanent connections.
     fn at_rest(&mut self) -> Result<(usize, usize)> {
         self.reload(0)?;
-        let all = (STEADY + CHANGED) as f64;
-        let there = |scrape: &Scrape, name: &str| (scrape.sum(name, &[]) - all).abs() < 0.5;
+        let all = (STEADY_TARGETS + CHANGED_TARGETS) as f64;
+        let is_equal = |scrape: &Scrape, name: &str| (scrape.sum(name, &[]) - all).abs() < 0.5;
         self.echo.until("all connected", SETTLED, |scrape| {
-            there(scrape, "tcp_echo_connected")
+            is_equal(scrape, "tcp_echo_connected")
         })?;
         self.server
-            .until("no one else connected", SETTLED, |scrape| {
-                there(scrape, "tcp_echo_server_connections")
+            .until("no other connections", SETTLED, |scrape| {
+                is_equal(scrape, "tcp_echo_server_connections")
             })?;
-        let mut least = (usize::MAX, usize::MAX);
-        // A request's connection is open for a moment longer than it.
+        let mut min = (usize::MAX, usize::MAX);
+        // The connection of a request is closed shortly after the response.
         for _ in 0..100 {
             thread::sleep(Duration::from_millis(5));
-            least.0 = least.0.min(self.echo.process.open_files()?);
-            least.1 = least.1.min(self.server.process.open_files()?);
+            min.0 = min.0.min(self.echo.process.open_files()?);
+            min.1 = min.1.min(self.server.process.open_files()?);
         }
-        self.reload(BRIEF)?;
-        Ok(least)
+        self.reload(BRIEF_TARGETS)?;
+        Ok(min)
     }
 
-    /// With other targets in place of those that change, and so many that are brief.
+    /// Reloads with new changed targets and this number of brief targets.
     fn reload(&mut self, brief: usize) -> Result<()> {
         self.generation += 1;
         write(self.targets, self.ports, self.generation, brief)?;
-        let answer = self.echo.metrics.request("POST", "/-/reload", &[])?;
-        ensure!(answer.status == 200, "reload: {}", answer.text()?);
-        Ok(())
+        self.echo.metrics.reload()
     }
 
     fn sample(&self, start: Instant) -> Result<(Sample, Sample)> {
@@ -221,7 +215,7 @@ impl Work<'_> {
     }
 }
 
-/// Probes of the targets that stay.
+/// Returns the number of probes sent to the permanent targets.
 fn sent(echo: &Echo) -> Result<u64> {
     let text = echo.metrics.get("/metrics")?;
     let mut sum = 0;
@@ -234,20 +228,18 @@ fn sent(echo: &Echo) -> Result<u64> {
     Ok(sum)
 }
 
-/// Those that change have other names each time.
+/// Writes the targets file. Changed targets have new names in each generation.
 fn write(path: &Path, ports: [u16; 2], generation: u64, brief: usize) -> Result<()> {
     let [server, peer] = ports;
     let of = |kind: &str, number: usize, port: u16| {
-        // Several addresses, or the ports of those that were closed would run out.
+        // Several addresses, since the ephemeral ports for one would run out.
         let address = format!("127.0.1.{}:{port}", number % 50 + 1);
         json!({"name": format!("{kind}-{number}"), "address": address})
     };
-    let steady = (0..STEADY).map(|number| of("steady", number, server));
+    let steady = (0..STEADY_TARGETS).map(|number| of("steady", number, server));
     let brief = (0..brief).map(|number| of("brief", number, peer));
     let changed = format!("changed-{generation}");
-    let changed = (0..CHANGED).map(|number| of(&changed, number, server));
+    let changed = (0..CHANGED_TARGETS).map(|number| of(&changed, number, server));
     let list: Vec<_> = steady.chain(brief).chain(changed).collect();
-    let new = path.with_extension("new");
-    fs::write(&new, serde_json::to_string(&list)?)?;
-    fs::rename(new, path).context("targets")
+    files::replace(path, &serde_json::to_string(&list)?)
 }

@@ -1,5 +1,4 @@
-//! The crates that need no operating system, on a machine that has its bytes the other way
-//! round: s390x, which qemu plays.
+//! Tests the crates without I/O on a big-endian machine: s390x, emulated by qemu.
 
 use std::path::Path;
 
@@ -12,7 +11,7 @@ use testkit::skip::skip;
 const TARGET: &str = "s390x-unknown-linux-gnu";
 const LINKER: &str = "s390x-linux-gnu-gcc";
 const MACHINE: &str = "qemu-s390x-static";
-/// Where its C library is.
+/// The folder of the C library for s390x.
 const LIBRARY: &str = "/usr/s390x-linux-gnu";
 const CRATES: [&str; 4] = [
     "tcp-echo-net",
@@ -24,9 +23,9 @@ const PACKAGES: &str = "gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-stat
 
 pub(super) fn tests() -> Result<()> {
     if !has(LINKER) || !has(MACHINE) || !Path::new(LIBRARY).exists() {
-        return skip(format!("Debian's packages {PACKAGES} are missing"));
+        return skip(format!("missing Debian packages: {PACKAGES}"));
     }
-    // The compilers of two makers would undo each other's work.
+    // A separate folder, since two compilers would rebuild each other's output.
     let folder = root().join("target/big-endian");
     let toolchain = Toolchain::of(TARGET)?;
     let mut command = toolchain.cargo();
@@ -41,7 +40,7 @@ pub(super) fn tests() -> Result<()> {
             "CARGO_TARGET_S390X_UNKNOWN_LINUX_GNU_RUNNER",
             format!("{MACHINE} -L {LIBRARY}"),
         )
-        // It is slow to play: a tenth of the cases.
+        // A tenth of the cases, since emulation is slow.
         .env("PROPTEST_CASES", "25");
     run(&mut command, LONG)
 }

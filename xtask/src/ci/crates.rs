@@ -1,4 +1,4 @@
-//! How every crate is laid out.
+//! Checks the layout of every crate.
 
 use std::fs;
 
@@ -6,8 +6,8 @@ use anyhow::{Result, bail};
 
 use super::metadata::packages;
 
-/// A folder is named as its crate, and every crate takes the lints of the workspace. Among these
-/// are `missing_docs` and `unsafe_code`.
+/// Checks that a folder is named like its crate and that every crate uses the lints of the workspace,
+/// which include `missing_docs` and `unsafe_code`.
 pub(super) fn laid_out() -> Result<()> {
     let mut wrong = Vec::new();
     for package in packages()?.iter().filter(|package| package.is_crate()) {
@@ -17,7 +17,7 @@ pub(super) fn laid_out() -> Result<()> {
         }
         let manifest = fs::read_to_string(package.folder.join("Cargo.toml"))?;
         if !manifest.contains("[lints]\nworkspace = true") {
-            wrong.push(format!("{name} does not take the workspace's lints"));
+            wrong.push(format!("{name} does not use the workspace's lints"));
         }
     }
     if !wrong.is_empty() {

@@ -1,4 +1,4 @@
-//! Every example runs, and ends by itself.
+//! Checks that every example runs and exits.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::metadata::packages;
 use crate::shell::{LONG, cargo, run};
 use testkit::skip::skip;
 
-/// Each is done within seconds; this is for a busy machine.
+/// The time limit on a busy machine; each takes seconds.
 const LIMIT: Duration = Duration::from_secs(60);
 
 pub(super) fn run_all() -> Result<()> {

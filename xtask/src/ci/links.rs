@@ -1,4 +1,4 @@
-//! Links in Markdown.
+//! Checks links in Markdown.
 
 use anyhow::Result;
 
@@ -6,7 +6,7 @@ use super::tools;
 use crate::shell::{SHORT, root, run};
 
 /// Checks links to files of the repository and to their headings. Links to other hosts are not
-/// followed: no check may depend on them.
+/// checked, so that the check does not depend on the network.
 pub(super) fn resolve() -> Result<()> {
     let packages = ["remark-cli@12.0.1", "remark-validate-links@13.1.0"];
     let mut command = tools::of_npm("remark", &packages)?;

@@ -1,4 +1,4 @@
-//! What `cargo metadata` says of the workspace.
+//! Parses `cargo metadata` of the workspace.
 
 use std::path::PathBuf;
 
@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use crate::shell::{cargo, output};
 
-/// One package of the workspace.
+/// A package of the workspace.
 pub(super) struct Package {
     pub(super) name: String,
     /// The folder of its Cargo.toml.
     pub(super) folder: PathBuf,
-    /// Names of its normal dependencies, on every platform.
+    /// The names of its normal dependencies on all platforms.
     pub(super) dependencies: Vec<String>,
     pub(super) targets: Vec<Target>,
 }
@@ -24,7 +24,7 @@ pub(super) struct Target {
 }
 
 impl Package {
-    /// Whether it is one of those that the project is about, not a tool or a set of samples.
+    /// Returns whether it is one of the project's crates, not a tool, benchmark or example.
     pub(super) fn is_crate(&self) -> bool {
         self.folder
             .parent()
@@ -38,7 +38,7 @@ impl Package {
     }
 }
 
-/// All packages of the workspace.
+/// Returns all packages of the workspace.
 pub(super) fn packages() -> Result<Vec<Package>> {
     let text = output(&mut cargo(&[
         "metadata",
@@ -80,9 +80,7 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn string(value: &Value) -> Result<String> {
-    let text = value
-        .as_str()
-        .context("cargo metadata: a text is missing")?;
+    let text = value.as_str().context("cargo metadata: missing string")?;
     Ok(text.to_owned())
 }
 
@@ -91,7 +89,7 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn normal_dependencies_only() {
+    fn only_normal_dependencies_are_listed() {
         let packages = parse(
             r#"{"packages": [{
                 "name": "a", "manifest_path": "/w/crates/a/Cargo.toml",

@@ -1,4 +1,4 @@
-//! The oldest dependencies that Cargo.toml promises.
+//! Checks the crates with the oldest dependencies that Cargo.toml allows.
 
 use std::fs;
 use std::path::Path;
@@ -7,8 +7,8 @@ use anyhow::Result;
 
 use crate::shell::{LONG, SHORT, cargo, output, program, root, run};
 
-/// Checks the published crates with the oldest version of each of their own dependencies.
-/// It is a copy that is checked, for Cargo.lock is another then.
+/// Checks the published crates with the oldest version of each direct dependency. It uses a copy of
+/// the workspace, since Cargo.lock changes.
 pub(super) fn check() -> Result<()> {
     let folder = root().join("target/minimal-versions");
     let copy = folder.join("source");
@@ -25,7 +25,7 @@ pub(super) fn check() -> Result<()> {
     }
     published_only(&copy.join("Cargo.toml"))?;
     let mut oldest = cargo(&["-Zdirect-minimal-versions", "update", "--quiet"]);
-    // The resolver that does this is not in the stable cargo; nothing is built by it.
+    // An unstable feature of the resolver; it does not affect the build.
     oldest.current_dir(&copy).env("RUSTC_BOOTSTRAP", "1");
     run(&mut oldest, SHORT)?;
     let mut check = cargo(&["check", "--locked", "--workspace", "--lib", "--bins"]);
@@ -33,7 +33,7 @@ pub(super) fn check() -> Result<()> {
     run(&mut check, LONG)
 }
 
-/// Leaves tools and samples out of a workspace.
+/// Removes tools and examples from a workspace.
 fn published_only(manifest: &Path) -> Result<()> {
     let text = fs::read_to_string(manifest)?;
     let lines = text.lines().map(|line| {

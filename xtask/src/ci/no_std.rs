@@ -1,4 +1,4 @@
-//! The crates that need no operating system.
+//! Checks that the `no_std` crates build without the standard library.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use testkit::skip::skip;
 
 const CRATES: [&str; 2] = ["tcp-echo-wire", "tcp-echo-loss"];
 
-/// They say so, and build for a target that has no standard library.
+/// Checks that the crates declare `no_std` and build for a target without the standard library.
 pub(super) fn builds() -> Result<()> {
     for name in CRATES {
         let file = root().join("crates").join(name).join("src/lib.rs");

@@ -1,17 +1,17 @@
-//! What is left undone.
+//! Checks for notes of unfinished work.
 
 use anyhow::{Result, bail};
 
 use crate::shell::program;
 
-/// Split, so that this file does not have them.
+/// The words, split so that this file does not match.
 const NOTES: [&str; 3] = [
     concat!("TO", "DO"),
     concat!("FIX", "ME"),
     concat!("XX", "X"),
 ];
 
-/// Finds notes of work to be done in files that git knows; clippy finds the macros.
+/// Checks the files tracked by git; clippy finds the macros.
 pub(super) fn none() -> Result<()> {
     let pattern = NOTES.join("|");
     let mut grep = program("git", &["grep", "--line-number", "--word-regexp", "-E"]);

@@ -1,5 +1,4 @@
-//! Clippy as it is on Windows and on macOS: what is left out there, or is there alone, can't
-//! be seen on Linux.
+//! Clippy for Windows and macOS, whose conditional code is not checked on Linux.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! Prometheus's own checks of the rules.
+//! Checks the Prometheus rules with promtool.
 
 use anyhow::Result;
 use tcp_echo_dashboards::{rule_files, rule_tests};

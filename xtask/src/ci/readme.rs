@@ -1,4 +1,4 @@
-//! The README shows how to start.
+//! Checks that the README shows how to start.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::shell::root;
 
-/// One runs the program, the other its checks.
+/// The commands that run the program and its checks.
 const COMMANDS: [&str; 2] = ["cargo run --release -- -mode=both", "cargo xtask ci"];
 
 pub(super) fn commands() -> Result<()> {

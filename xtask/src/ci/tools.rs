@@ -1,4 +1,4 @@
-//! Other people's linters, installed below `target/tools` where they are missing.
+//! External linters, installed in `target/tools` if missing.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,9 +12,9 @@ fn folder() -> PathBuf {
     root().join("target/tools")
 }
 
-/// Returns a tool of cargo's, from crates.io where it is not installed.
+/// Returns a cargo tool, which is installed from crates.io if missing.
 ///
-/// It is built without optimization: it runs once or twice.
+/// It is built without optimization, since it runs only once or twice.
 pub(crate) fn of_cargo(name: &str) -> Result<Command> {
     if has(name) {
         return Ok(program(name, &[]));
@@ -23,19 +23,19 @@ pub(crate) fn of_cargo(name: &str) -> Result<Command> {
     if !installed.exists() {
         let mut install = cargo(&["install", "--locked", "--quiet", "--debug", name]);
         if run(install.arg("--root").arg(folder()), LONG).is_err() {
-            return skip(format!("{name} is not installed and cannot be built here"));
+            return skip(format!("{name} is not installed and can't be built"));
         }
     }
     Ok(at(installed))
 }
 
-/// Returns a program of npm packages, each with its version.
+/// Returns a program from npm packages, given with their versions.
 pub(crate) fn of_npm(name: &str, packages: &[&str]) -> Result<Command> {
     let folder = folder().join(name);
     let installed = folder.join("node_modules/.bin").join(name);
     if !installed.exists() {
         if !has("npm") {
-            return skip(format!("{name} is not installed, and there is no npm"));
+            return skip(format!("{name} is not installed, and npm is missing"));
         }
         let mut install = program("npm", &["install", "--no-audit", "--no-fund", "--silent"]);
         install.args(["--ignore-scripts", "--prefix"]).arg(&folder);

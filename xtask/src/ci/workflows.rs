@@ -1,11 +1,11 @@
-//! The workflows of hosted CI, checked before they run.
+//! Checks the GitHub workflows.
 
 use anyhow::Result;
 
 use super::tools;
 use crate::shell::{SHORT, has, output, program, run};
 
-/// Finds what GitHub would refuse: syntax, expressions, the scripts of steps.
+/// Checks the syntax, the expressions and the scripts of steps.
 pub(super) fn actionlint() -> Result<()> {
     let mut command = if has("actionlint") {
         program("actionlint", &[])
@@ -16,11 +16,11 @@ pub(super) fn actionlint() -> Result<()> {
     run(command.args(files.lines()), SHORT)
 }
 
-/// Finds what is unsafe: actions that are not pinned to a commit, permissions that a job does not
-/// need, expressions in scripts.
+/// Checks the security: actions that are not pinned to a commit, unneeded permissions of a job,
+/// expressions in scripts.
 pub(super) fn zizmor() -> Result<()> {
     let mut command = tools::of_python("zizmor==1.32.0")?;
-    // What it merely informs of is a matter of taste.
+    // Findings below medium severity are ignored.
     command.args(["--offline", "--quiet", "--min-severity=medium"]);
     run(command.arg(".github/workflows"), SHORT)
 }

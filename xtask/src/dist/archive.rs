@@ -1,5 +1,4 @@
-//! Archives that are the same byte for byte whenever and wherever they are made: sorted,
-//! with one time, no owners, and two modes.
+//! Reproducible archives: sorted, with a single modification time, no owners, and two modes.
 
 use std::collections::BTreeSet;
 use std::io::{Cursor, Write as _};
@@ -15,7 +14,7 @@ use zip::{CompressionMethod, DateTime, System, ZipWriter};
 /// A file in an archive.
 #[derive(Clone)]
 pub(crate) struct Entry {
-    /// Its path in there, with slashes.
+    /// The path in the archive, with slashes.
     pub(crate) path: String,
     pub(crate) bytes: Vec<u8>,
     pub(crate) executable: bool,
@@ -42,7 +41,7 @@ impl Entry {
     }
 }
 
-/// An archive with its folders named, all of them of root.
+/// Creates a tar archive with entries for the folders; everything is owned by root.
 pub(crate) fn tar(entries: &[Entry], time: OffsetDateTime) -> Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     let mut header = Header::new_ustar();
@@ -68,7 +67,7 @@ pub(crate) fn tar(entries: &[Entry], time: OffsetDateTime) -> Result<Vec<u8>> {
     Ok(archive.into_inner()?)
 }
 
-/// Without a name and a time, which the format could hold.
+/// Compresses without a name and a time in the header.
 pub(crate) fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut stream = GzBuilder::new().write(Vec::new(), Compression::best());
     stream.write_all(bytes)?;
@@ -79,7 +78,7 @@ pub(crate) fn zip(entries: &[Entry], time: OffsetDateTime) -> Result<Vec<u8>> {
     let year = time
         .year()
         .try_into()
-        .context("a year that zip can't say")?;
+        .context("a year that zip can't represent")?;
     let time = DateTime::from_date_and_time(
         year,
         time.month().into(),
@@ -94,7 +93,7 @@ pub(crate) fn zip(entries: &[Entry], time: OffsetDateTime) -> Result<Vec<u8>> {
             .compression_method(CompressionMethod::Deflated)
             .compression_level(Some(9))
             .last_modified_time(time)
-            // On Windows it would say that it comes from there.
+            // Otherwise, on Windows, the archive would name that system.
             .system(System::Unix)
             .unix_permissions(entry.mode());
         archive.start_file(entry.path.as_str(), options)?;
@@ -109,14 +108,14 @@ fn sorted(entries: &[Entry]) -> Result<Vec<&Entry>> {
     for pair in sorted.windows(2) {
         ensure!(
             pair[0].path != pair[1].path,
-            "{} is there twice",
+            "duplicate entry {}",
             pair[0].path
         );
     }
     Ok(sorted)
 }
 
-/// The folders above the files, each before what is in it, with a slash at the end.
+/// Returns the parent folders of the files, each before its contents, with a trailing slash.
 fn folders(entries: &[Entry]) -> BTreeSet<String> {
     entries
         .iter()
@@ -173,14 +172,14 @@ mod tests {
     }
 
     #[test]
-    fn a_zip_is_read_back() {
+    fn a_zip_can_be_read() {
         let bytes = zip(&entries(), time()).unwrap();
         let mut archive = zip::ZipArchive::new(Cursor::new(&bytes)).unwrap();
         let names: Vec<_> = archive.file_names().map(Result::unwrap).collect();
         assert_eq!(names, ["x/a", "x/b/text"]);
         let mut file = archive.by_name("x/b/text").unwrap();
         assert_eq!(file.unix_mode().map(|mode| mode & 0o777), Some(0o644));
-        // Of two seconds each, as the format has it.
+        // The format has a resolution of two seconds.
         let time = file.last_modified().unwrap().to_string();
         assert_eq!(time, "2023-11-14 22:13:20");
         let mut text = String::new();
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_files_makes_no_difference() {
+    fn the_order_of_files_does_not_matter() {
         let (there, mut back) = (entries(), entries());
         back.reverse();
         assert_eq!(tar(&there, time()).unwrap(), tar(&back, time()).unwrap());
@@ -197,14 +196,14 @@ mod tests {
     }
 
     #[test]
-    fn two_files_of_one_path_are_refused() {
+    fn duplicate_paths_are_rejected() {
         let twice = [Entry::new("a", "1"), Entry::new("a", "2")];
         assert!(tar(&twice, time()).is_err());
         assert!(zip(&twice, time()).is_err());
     }
 
     #[test]
-    fn gzip_names_no_time() {
+    fn gzip_has_no_time() {
         let bytes = gzip(b"text").unwrap();
         assert_eq!(bytes[4..8], [0; 4]);
         let mut text = String::new();

@@ -1,21 +1,21 @@
-//! What a release consists of.
+//! The artifacts of a release.
 
 use super::release::{PACKAGE, Release};
 use super::target::{self, Machine, System, Target};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Artifact {
-    /// The binary and what goes with it.
+    /// The binary with documents, manual page and completions.
     Archive(Target),
     Deb(Machine),
     Rpm(Machine),
-    /// A container image for both machines.
+    /// A container image for both architectures.
     Image,
-    /// What the binaries are made of.
+    /// The software bill of materials of the binaries.
     Bill,
 }
 
-/// All of them.
+/// Returns all artifacts.
 pub(super) fn all() -> Vec<Artifact> {
     let machines = [Machine::X86, Machine::Arm];
     let mut all: Vec<_> = target::ALL.map(Artifact::Archive).into();
@@ -25,8 +25,7 @@ pub(super) fn all() -> Vec<Artifact> {
     all
 }
 
-/// Those that end-to-end scenarios run on the machine that most have: the others take as
-/// long again.
+/// Returns the artifacts for end-to-end scenarios on `x86_64`. The others would take as long again.
 pub(super) const BRIEF: [Artifact; 3] = [
     Artifact::Archive(target::LINUX[0]),
     Artifact::Deb(Machine::X86),
@@ -34,7 +33,7 @@ pub(super) const BRIEF: [Artifact; 3] = [
 ];
 
 impl Artifact {
-    /// What it is asked for by.
+    /// Returns the name on the command line.
     pub(super) fn name(self) -> String {
         match self {
             Self::Archive(target) => target.name(),
@@ -45,18 +44,18 @@ impl Artifact {
         }
     }
 
-    /// Whether `word` asks for it: its name, or what comes before the machine in that.
-    pub(super) fn is_meant_by(self, word: &str) -> bool {
+    /// Returns whether `word` selects it: the name, or its part before the architecture.
+    pub(super) fn matches(self, word: &str) -> bool {
         let name = self.name();
         name == word || name.split_once('-').is_some_and(|(kind, _)| kind == word)
     }
 
-    /// What its file is called.
+    /// Returns the file name.
     pub(super) fn file(self, release: &Release) -> String {
         let version = &release.version;
         match self {
             Self::Archive(target) => format!("{}.{}", self.folder(release), extension(target)),
-            // As the two systems name packages: with the package's own revision, 1.
+            // In the naming schemes of the two systems, with package revision 1.
             Self::Deb(machine) => format!("{PACKAGE}_{version}-1_{}.deb", machine.short()),
             Self::Rpm(machine) => format!("{PACKAGE}-{version}-1.{}.rpm", machine.name()),
             Self::Image => format!("{PACKAGE}-{version}-image.tar"),
@@ -64,7 +63,7 @@ impl Artifact {
         }
     }
 
-    /// The one folder in an archive.
+    /// Returns the top-level folder of an archive.
     pub(super) fn folder(self, release: &Release) -> String {
         format!("{PACKAGE}-{}-{}", release.version, self.name())
     }
@@ -86,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    /// What people read before they choose one.
+    /// The document on installing.
     const INSTALLING: &str = include_str!("../../../docs/install.md");
 
     fn of_version(version: &str) -> Release {
@@ -100,11 +99,11 @@ mod tests {
     }
 
     #[test]
-    fn every_one_is_in_the_document_on_installing() {
+    fn every_artifact_is_documented() {
         let release = of_version("VERSION");
         for artifact in all() {
             let file = artifact.file(&release);
-            // The second of two machines is named by the end of its file's name.
+            // For the second architecture, the document has only the end of the file name.
             let named = (0..file.len())
                 .filter_map(|start| file.get(start..))
                 .filter(|end| end.starts_with(['_', '-', '.']) && end.contains('6'))
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_that_document_names_is_made() {
+    fn every_documented_artifact_is_built() {
         let release = of_version("VERSION");
         let made: BTreeSet<String> = all()
             .into_iter()
@@ -131,18 +130,18 @@ mod tests {
         }
     }
 
-    fn meant_by(word: &str) -> Vec<String> {
-        let meant = all().into_iter().filter(|one| one.is_meant_by(word));
+    fn selected_by(word: &str) -> Vec<String> {
+        let meant = all().into_iter().filter(|one| one.matches(word));
         meant.map(Artifact::name).collect()
     }
 
     #[test]
-    fn names_and_kinds_are_words() {
-        assert_eq!(meant_by("linux"), ["linux-x86_64", "linux-aarch64"]);
-        assert_eq!(meant_by("deb-aarch64"), ["deb-aarch64"]);
-        assert_eq!(meant_by("sbom"), ["sbom"]);
-        assert!(meant_by("x86_64").is_empty());
-        assert!(meant_by("").is_empty());
+    fn names_and_kinds_select_artifacts() {
+        assert_eq!(selected_by("linux"), ["linux-x86_64", "linux-aarch64"]);
+        assert_eq!(selected_by("deb-aarch64"), ["deb-aarch64"]);
+        assert_eq!(selected_by("sbom"), ["sbom"]);
+        assert!(selected_by("x86_64").is_empty());
+        assert!(selected_by("").is_empty());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The binary for one target, small, and the same wherever it is built.
+//! Builds the binary for a target: small and reproducible.
 
 use std::env;
 use std::fs;
@@ -15,25 +15,25 @@ use crate::shell::{LONG, has, root, run};
 use crate::toolchain::{MINGW, Toolchain};
 use testkit::skip::skip;
 
-/// Cargo's profile of what is released: the fastest code, however long it takes to build.
+/// Cargo's profile of the release: the fastest code, however long it takes to build.
 pub(super) const PROFILE: &str = "dist";
 
-/// The most that a binary may have: 8 MB.
-pub(super) const MOST_BYTES: u64 = 8_000_000;
+/// The maximum size of a binary: 8 MB.
+pub(super) const MAX_BYTES: u64 = 8_000_000;
 const LINTS: [&str; 2] = [
     "-Dwarnings",
-    // With mingw, what is const already is taken for what could be.
+    // A false positive with MinGW: the value is const already.
     "-Aclippy::missing_const_for_thread_local",
 ];
 
-/// Builds it and gives its path.
+/// Builds the binary; returns its path.
 pub(super) fn build(release: &Release, target: Target) -> Result<PathBuf> {
     let triple = target.triple();
     let toolchain = Toolchain::of(triple)?;
     let mut command = cargo_for(target, toolchain, "build")?;
     if is_foreign_mac(target) {
         frameworks::write(&frameworks_of(release))?;
-        // The linker signs the binary: it can't be changed afterwards.
+        // The linker signs the binary, which must not be changed afterwards.
         command.env("CARGO_PROFILE_DIST_STRIP", "none");
     }
     command
@@ -55,22 +55,24 @@ pub(super) fn build(release: &Release, target: Target) -> Result<PathBuf> {
     let binary = path(release, target);
     let bytes = fs::metadata(&binary)?.len();
     ensure!(
-        bytes <= MOST_BYTES,
-        "the binary for {} has {bytes} bytes, more than the {MOST_BYTES} that it may have",
+        bytes <= MAX_BYTES,
+        "the binary for {} has {bytes} bytes, the maximum is {MAX_BYTES}",
         target.name()
     );
     Ok(binary)
 }
 
-/// Clippy for the target, to which a warning is an error, to be told of what.
+/// Returns a clippy command for the target that treats warnings as errors.
 pub(super) fn clippy(target: Target) -> Result<Command> {
     let triple = target.triple();
     let toolchain = Toolchain::of(triple)?;
     let Some(driver) = toolchain.clippy() else {
-        return skip("no clippy: rustup component add clippy, or Debian's package rust-web-clippy");
+        return skip(
+            "no clippy; run rustup component add clippy, or install the Debian package rust-web-clippy",
+        );
     };
     let mut command = cargo_for(target, toolchain, "check")?;
-    // As `cargo clippy` does it; that one takes whichever clippy it finds first.
+    // As in `cargo clippy`, which would use the first clippy in PATH.
     command
         .args(["--target", triple])
         .args(toolchain.test_arguments())
@@ -80,19 +82,18 @@ pub(super) fn clippy(target: Target) -> Result<Command> {
     Ok(command)
 }
 
-/// Where cargo puts what it builds for the target.
+/// Returns cargo's output folder for the target.
 pub(super) fn folder(release: &Release, target: Target) -> PathBuf {
     release.work.join(target.triple()).join(PROFILE)
 }
 
-/// Where it is when it has been built.
+/// Returns the path of the built binary.
 pub(super) fn path(release: &Release, target: Target) -> PathBuf {
     let name = format!("{PACKAGE}{}", target.exe());
     folder(release, target).join(name)
 }
 
-/// Cargo with compilers and a linker for the target, and what it is to do: `build` or
-/// `check`.
+/// Returns a cargo command with compilers and a linker for the target; `verb` is `build` or `check`.
 pub(super) fn cargo_for(target: Target, toolchain: Toolchain, verb: &str) -> Result<Command> {
     let usual = || {
         let mut command = toolchain.cargo();
@@ -102,7 +103,7 @@ pub(super) fn cargo_for(target: Target, toolchain: Toolchain, verb: &str) -> Res
     let mut command = match target.system {
         System::Windows if !has(MINGW) => {
             return skip(format!(
-                "no {MINGW}, the linker; Debian's package: gcc-mingw-w64-x86-64-win32"
+                "the linker {MINGW} is missing (Debian package gcc-mingw-w64-x86-64-win32)"
             ));
         }
         System::Windows => {
@@ -110,12 +111,12 @@ pub(super) fn cargo_for(target: Target, toolchain: Toolchain, verb: &str) -> Res
             command.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", MINGW);
             command
         }
-        // On a Mac, its own tools.
+        // On a Mac, its native tools.
         System::MacOs if !is_foreign_mac(target) => usual(),
         System::Linux | System::MacOs => {
             let mut command = zigbuild()?;
             command.arg(if verb == "build" { "zigbuild" } else { verb });
-            toolchain.equip(&mut command);
+            toolchain.set_environment(&mut command);
             command
         }
     };
@@ -123,34 +124,34 @@ pub(super) fn cargo_for(target: Target, toolchain: Toolchain, verb: &str) -> Res
     Ok(command)
 }
 
-/// No path of this machine is to get into the binary, by a panic's message for example.
+/// Returns flags for a reproducible binary, without paths of this machine, for example in panic messages.
 fn flags(release: &Release, target: Target, toolchain: Toolchain) -> Vec<String> {
     let mut flags = Vec::new();
     let mut remap = |from: &Path, to: &str| {
         flags.push(format!("--remap-path-prefix={}={to}", from.display()));
     };
-    // Where several match, the last one is taken.
+    // If several match, the last one applies.
     remap(&root(), ".");
     remap(&release.work, "target");
     remap(&cargo_home().join("registry/src"), "registry");
     remap(&toolchain.source(), "rust");
     if target.system == System::Linux {
         if toolchain == Toolchain::Debian {
-            // rustup's library comes with a C library; here it is zig's.
+            // rustup's library includes a C library; zig's is used instead.
             flags.push("-Clink-self-contained=no".to_owned());
         }
-        // At another address each time it is run. zig overlooks -static-pie, which the
-        // compiler says; with this C library -pie is as static.
+        // Position-independent. zig ignores -static-pie, which rustc passes; with this C
+        // library, -pie is also static.
         flags.push("-Clink-arg=-pie".to_owned());
     }
     if target.system == System::Windows {
-        // The linker would write down when it was called.
+        // Without this, the linker writes a timestamp.
         flags.push("-Clink-arg=-Wl,--no-insert-timestamp".to_owned());
     }
     if is_foreign_mac(target) {
         let folder = frameworks_of(release);
         flags.push(format!("-Lframework={}", folder.display()));
-        // Neither what debuggers read nor the names of what is not exported.
+        // Neither debug information nor the names of local symbols.
         flags.push("-Clink-arg=-Wl,-s".to_owned());
         flags.push("-Clink-arg=-Wl,-x".to_owned());
     }

@@ -1,4 +1,4 @@
-//! SHA-256, and the file of checksums.
+//! SHA-256 digests and the checksum file.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,22 +9,21 @@ use sha2::{Digest as _, Sha256};
 
 use testkit::skip::skip;
 
-/// What the file is called, as `sha256sum --check` takes it.
+/// The name of the checksum file, in the format of `sha256sum --check`.
 pub(super) const SUMS: &str = "SHA256SUMS";
 
-/// In hexadecimal digits.
+/// Returns the SHA-256 digest in hexadecimal digits.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(64);
     for byte in Sha256::digest(bytes) {
-        // A string takes all that is written to it.
+        // Writing to a string can't fail.
         let _ = write!(text, "{byte:02x}");
     }
     text
 }
 
-/// Writes the checksums of the files in `folder` whose names begin with `prefix`, also
-/// of those that an earlier run or another machine has made. Without any there is nothing
-/// to check: that is a reason to skip.
+/// Writes the checksums of the files in `folder` whose names begin with `prefix`, including those of
+/// earlier runs and other machines. A skip if there are none.
 pub(super) fn write_sums(folder: &Path, prefix: &str) -> Result<()> {
     let mut names = Vec::new();
     for file in fs::read_dir(folder)? {
@@ -35,7 +34,7 @@ pub(super) fn write_sums(folder: &Path, prefix: &str) -> Result<()> {
         }
     }
     if names.is_empty() {
-        return skip("no artifact was made");
+        return skip("no artifact was built");
     }
     names.sort();
     let mut text = String::new();
@@ -51,18 +50,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digests_are_those_of_the_standard() {
+    fn digests_match_the_standard() {
         // FIPS 180-2, appendix B.1.
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(sha256(b"abc"), expected);
     }
 
     #[test]
-    fn sums_are_sorted_and_of_our_files_only() {
+    fn sums_are_sorted_and_only_of_matching_files() {
         let folder = std::env::temp_dir().join(format!("sums-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         write_sums(&folder, "x-").unwrap_err();
-        assert!(!folder.join(SUMS).exists(), "sums of nothing");
+        assert!(!folder.join(SUMS).exists(), "checksums without files");
         for (name, text) in [("x-2", "abc"), ("x-1", ""), ("y", "")] {
             fs::write(folder.join(name), text).unwrap();
         }

@@ -1,4 +1,4 @@
-//! What goes with the binary: what there is to read, the man page and the completions.
+//! The files distributed with the binary: documents, manual page and completions.
 
 use std::env;
 use std::fs::{self, File};
@@ -14,11 +14,11 @@ use super::release::{PACKAGE, Release, folder, read};
 use super::target::Target;
 use crate::shell::{LONG, cargo, output, run};
 
-/// As in Cargo.toml.
+/// The maintainer, as in Cargo.toml.
 const MAINTAINER: &str = "The tcp-echo-metrics authors <authors@tcp-echo-metrics.invalid>";
 const DOCUMENTS: [&str; 4] = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "README.md"];
 
-/// What packages have besides, of `deploy/`.
+/// Additional files of packages, from `deploy/`.
 const DEPLOYED: [&str; 4] = [
     "deploy/default/tcp-echo-metrics",
     "deploy/systemd/tcp-echo-metrics-echo.socket",
@@ -26,8 +26,8 @@ const DEPLOYED: [&str; 4] = [
     "deploy/systemd/tcp-echo-metrics.service",
 ];
 
-/// What the binary generates: by which word, and where that goes in an archive. The
-/// names of files are those that each shell looks for.
+/// The files that the binary generates: the argument of `--generate`, and the path in an archive. The
+/// file names are those that each shell expects.
 const GENERATED: [(&str, &str); 5] = [
     ("man", "man/tcp-echo-metrics.1"),
     ("complete-bash", "completions/tcp-echo-metrics.bash"),
@@ -36,8 +36,8 @@ const GENERATED: [(&str, &str); 5] = [
     ("complete-zsh", "completions/_tcp-echo-metrics"),
 ];
 
-/// All of it, with paths from the top of an archive. `binary` is one that runs here.
-pub(super) fn beside_the_binary(binary: &Path) -> Result<Vec<Entry>> {
+/// Returns all files with their paths in an archive. `binary` must run on this machine.
+pub(super) fn extra_files(binary: &Path) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for name in DOCUMENTS {
         entries.push(Entry::new(name, read(name)?));
@@ -52,24 +52,24 @@ pub(super) fn beside_the_binary(binary: &Path) -> Result<Vec<Entry>> {
         let text = output(command.arg(format!("--generate={word}")))?;
         ensure!(
             text.contains(PACKAGE),
-            "--generate={word} says nothing of {PACKAGE}"
+            "--generate={word} does not mention {PACKAGE}"
         );
         entries.push(Entry::new(path, text));
     }
     Ok(entries)
 }
 
-/// A binary for this machine, whatever the others are for.
-pub(super) fn binary_for_here() -> Result<PathBuf> {
+/// Builds a binary for this machine.
+pub(super) fn binary_for_host() -> Result<PathBuf> {
     run(&mut cargo(&["build", "--locked", "-p", PACKAGE]), LONG)?;
     let name = format!("{PACKAGE}{}", env::consts::EXE_SUFFIX);
     Ok(folder("debug").join(name))
 }
 
-/// Puts them, and all else that a package has, where the tools that make packages find
-/// them, beside the binary for the target, as Cargo.toml names them. One of the tools puts
-/// down when a file was written: all were when the commit was made.
-pub(super) fn lay_out(
+/// Writes these and all other files of a package to the paths named in Cargo.toml, next to the target's
+/// binary, for the packaging tools. One of the tools records the modification time, which is set to
+/// that of the commit.
+pub(super) fn stage_package(
     release: &Release,
     target: Target,
     binary: &Path,
@@ -85,7 +85,7 @@ pub(super) fn lay_out(
     }
     for entry in packaged {
         let path = folder.join(&entry.path);
-        let parent = path.parent().context("an entry without a folder")?;
+        let parent = path.parent().context("entry without a folder")?;
         fs::create_dir_all(parent)?;
         fs::write(&path, &entry.bytes)?;
         let written = File::options().write(true).open(&path)?;
@@ -94,7 +94,7 @@ pub(super) fn lay_out(
     Ok(())
 }
 
-/// Both systems want manual pages compressed.
+/// Compresses manual pages, as both systems require.
 fn as_packaged(mut entry: Entry) -> Result<Entry> {
     if entry.path.starts_with("man/") {
         entry.path.push_str(".gz");
@@ -103,8 +103,7 @@ fn as_packaged(mut entry: Entry) -> Result<Entry> {
     Ok(entry)
 }
 
-/// What Debian's tools read of a package's history: this release of it. The project's
-/// own is in another file.
+/// Returns a Debian changelog with only this release. The project's changelog is a separate file.
 fn changelog(release: &Release) -> Result<Entry> {
     let text = format!(
         "{PACKAGE} ({}-1) stable; urgency=medium\n\n  \
@@ -123,7 +122,7 @@ mod tests {
     const MANIFEST: &str = include_str!("../../../crates/tcp-echo-metrics/Cargo.toml");
 
     #[test]
-    fn an_rpm_has_nothing_of_another_time() {
+    fn an_rpm_has_only_prepared_files() {
         let (_, rpm) = MANIFEST
             .split_once("[package.metadata.generate-rpm]")
             .unwrap();
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn one_maintainer() {
+    fn the_maintainer_matches_the_manifest() {
         assert!(MANIFEST.contains(&format!("maintainer = \"{MAINTAINER}\"")));
     }
 }

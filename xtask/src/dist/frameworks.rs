@@ -1,8 +1,7 @@
-//! What a linker must know of macOS beyond its C library, which zig knows: the names in
-//! two frameworks. So a Mac's development kit is not needed.
+//! Linker stubs of two macOS frameworks, which zig does not include, so that no macOS SDK is needed.
 //!
-//! The names are those that the look-up of names uses, to learn the system's name
-//! servers. Should it use another, the linker says which: it belongs in here.
+//! The symbols are those used by DNS lookups to read the system's nameservers. If another one is used,
+//! the linker reports it as undefined, and it must be added here.
 
 use std::fs;
 use std::path::Path;
@@ -55,7 +54,7 @@ const FRAMEWORKS: [(&str, &[&str]); 2] = [
     ),
 ];
 
-/// Writes them down in `folder`, as linkers read them.
+/// Writes the stubs to `folder`.
 pub(super) fn write(folder: &Path) -> Result<()> {
     for (name, symbols) in FRAMEWORKS {
         let framework = folder.join(format!("{name}.framework"));
@@ -65,7 +64,7 @@ pub(super) fn write(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A text-based stub, as `tapi` of LLVM defines it, of version 4.
+/// Returns a text-based stub (LLVM's TBD format, version 4).
 fn stub(name: &str, symbols: &[&str]) -> String {
     let symbols: Vec<_> = symbols.iter().map(|symbol| format!("_{symbol}")).collect();
     format!(
@@ -86,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stub_has_the_names_as_a_linker_sees_them() {
+    fn a_stub_has_the_linker_names_of_symbols() {
         let stub = stub("Kit", &["one", "two"]);
         assert!(
             stub.contains("Frameworks/Kit.framework/Versions/A/Kit'"),

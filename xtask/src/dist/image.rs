@@ -1,5 +1,5 @@
-//! A container image, as an archive of the OCI's image layout: made of a static binary
-//! alone, without a daemon.
+//! A container image in an archive of the OCI image layout, built from a static binary without a
+//! daemon.
 //!
 //! <https://github.com/opencontainers/image-spec/blob/v1.1.1/spec.md>
 
@@ -15,10 +15,10 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
-/// The user that images without any users run as by custom.
+/// The conventional unprivileged user of images without a passwd file.
 const NOBODY: &str = "65532:65532";
 
-/// What an image says of itself.
+/// The metadata of an image.
 pub(super) struct About<'a> {
     pub(super) name: &'a str,
     pub(super) description: &'a str,
@@ -30,12 +30,12 @@ pub(super) struct About<'a> {
 
 /// The image for one architecture.
 pub(super) struct Platform {
-    /// In Go's words: `amd64`, `arm64`.
+    /// The architecture in Go's spelling: `amd64`, `arm64`.
     pub(super) architecture: &'static str,
     pub(super) files: Vec<Entry>,
 }
 
-/// One archive for all platforms, behind one index.
+/// Builds an archive with an index of all platforms.
 pub(super) fn archive(about: &About<'_>, platforms: &[Platform]) -> Result<Vec<u8>> {
     let mut blobs = Vec::new();
     let mut manifests = Vec::new();
@@ -94,7 +94,7 @@ fn manifest(about: &About<'_>, platform: &Platform, blobs: &mut Vec<Entry>) -> R
     Ok(store(blobs, MANIFEST, serde_json::to_vec(&manifest)?))
 }
 
-/// The names are those of the specification's annotations.
+/// Returns the labels, named as the annotations of the specification.
 fn labels(about: &About<'_>) -> Result<Value> {
     Ok(json!({
         "org.opencontainers.image.title": about.name,
@@ -106,7 +106,7 @@ fn labels(about: &About<'_>) -> Result<Value> {
     }))
 }
 
-/// Puts a blob among the others, and gives what others know it by.
+/// Stores a blob; returns its descriptor.
 fn store(blobs: &mut Vec<Entry>, kind: &str, bytes: Vec<u8>) -> Value {
     let digest = sha256(&bytes);
     let descriptor = json!({
@@ -160,7 +160,7 @@ mod tests {
         .unwrap()
     }
 
-    /// The blob that a descriptor names, whose size and digest are as it says.
+    /// Returns the blob of a descriptor, after checking its size and digest.
     #[track_caller]
     fn follow<'a>(files: &'a BTreeMap<String, Vec<u8>>, descriptor: &Value) -> &'a [u8] {
         let digest = descriptor["digest"].as_str().unwrap();
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn every_platform_is_found_from_the_index() {
+    fn the_index_has_every_platform() {
         let files = read(&sample());
         assert_eq!(files["oci-layout"], br#"{"imageLayoutVersion":"1.0.0"}"#);
         let index: Value = serde_json::from_slice(&files["index.json"]).unwrap();
@@ -199,15 +199,15 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_it_is_left_over() {
+    fn there_are_no_unused_blobs() {
         let files = read(&sample());
         let blobs = files.keys().filter(|name| name.contains("sha256/"));
-        // A layer, a configuration and a manifest each, and the index; and the folder.
+        // A layer, a configuration and a manifest each, the index, and the folder.
         assert_eq!(blobs.count(), 3 * 2 + 1 + 1);
     }
 
     #[test]
-    fn it_is_the_same_again() {
+    fn the_archive_is_reproducible() {
         assert_eq!(sample(), sample());
     }
 }

@@ -1,5 +1,5 @@
-//! Packages of Debian's kind and of Red Hat's, made by cargo-deb and cargo-generate-rpm
-//! of what the binary's Cargo.toml says.
+//! Debian and RPM packages, built with cargo-deb and cargo-generate-rpm from the metadata in the
+//! binary's Cargo.toml.
 
 use std::path::Path;
 use std::process::Command;
@@ -29,7 +29,7 @@ pub(super) fn rpm(release: &Release, target: Target, file: &Path) -> Result<()> 
         .args(["--package", "crates/tcp-echo-metrics"])
         .args(["--profile", PROFILE])
         .args(["--target", target.triple(), "--arch", target.machine.name()])
-        // It would ask the libraries of this machine what the binary needs: nothing.
+        // The binary is static and has no dependencies to detect.
         .args(["--auto-req", "disabled"])
         .arg("--target-dir")
         .arg(&release.work)

@@ -1,4 +1,4 @@
-//! What is released, and where to.
+//! The release and its output folders.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -8,24 +8,24 @@ use time::OffsetDateTime;
 
 use crate::shell::{cargo, output, program, root, target_dir};
 
-/// The package of the binary, and the binary.
+/// The name of the package and of the binary.
 pub(super) const PACKAGE: &str = "tcp-echo-metrics";
 
-/// Where a release goes, below cargo's folder.
+/// The output folder of a release, in cargo's target folder.
 pub(crate) const WHOLE: &str = "dist";
-/// Where the artifacts go that continuous integration makes.
+/// The output folder in continuous integration.
 pub(crate) const BRIEF: &str = "dist-brief";
 
 pub(super) struct Release {
     pub(super) version: String,
     /// The full hash of the commit.
     pub(super) revision: String,
-    /// When the commit was made: the one time in all artifacts.
+    /// The time of the commit, used for all timestamps in artifacts.
     pub(super) time: OffsetDateTime,
-    /// Where the artifacts go.
+    /// The output folder.
     pub(super) out: PathBuf,
-    /// Where binaries are built: the compilers of two makers would undo each other's
-    /// work elsewhere.
+    /// Cargo's target folder for the release. It is separate, since two compilers would rebuild each
+    /// other's output.
     pub(super) work: PathBuf,
 }
 
@@ -37,7 +37,7 @@ impl Release {
         let seconds = match env::var("SOURCE_DATE_EPOCH") {
             Ok(seconds) => seconds,
             Err(_) => git(&["log", "-1", "--format=%ct"])
-                .context("this is no clone: set SOURCE_DATE_EPOCH")?,
+                .context("not a git clone; set SOURCE_DATE_EPOCH")?,
         };
         let seconds = seconds.parse().with_context(|| {
             format!("SOURCE_DATE_EPOCH is {seconds:?}, not a number of seconds")
@@ -46,7 +46,7 @@ impl Release {
             version: version.to_owned(),
             revision,
             time: OffsetDateTime::from_unix_timestamp(seconds)?,
-            // Of the shell that called, not of the workspace.
+            // Relative to the current directory, not to the workspace.
             out: match out {
                 Some(out) => env::current_dir()?.join(out),
                 None => folder(WHOLE),
@@ -55,7 +55,7 @@ impl Release {
         })
     }
 
-    /// What is not in the commit, in git's words.
+    /// Returns git's list of uncommitted changes.
     pub(super) fn uncommitted() -> Option<String> {
         git(&["status", "--porcelain"])
             .ok()
@@ -67,12 +67,12 @@ impl Release {
     }
 }
 
-/// One of the folders for artifacts and of what they are made of.
+/// Returns a folder in cargo's target folder.
 pub(crate) fn folder(name: &str) -> PathBuf {
     target_dir().join(name)
 }
 
-/// A file of the repository.
+/// Reads a file of the repository.
 pub(super) fn read(path: &str) -> Result<Vec<u8>> {
     let path = root().join(path);
     std::fs::read(&path).with_context(|| display(&path))

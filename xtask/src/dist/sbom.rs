@@ -1,7 +1,7 @@
-//! What the binaries are made of, as a `CycloneDX` document.
+//! A software bill of materials of the binaries, as a `CycloneDX` document.
 //!
-//! From `cargo tree`, which knows the features that are really on: `cargo metadata` has
-//! them as the whole workspace needs them, tests included.
+//! It uses `cargo tree`, which resolves the enabled features; `cargo metadata` resolves those of the
+//! whole workspace, including tests.
 //!
 //! <https://cyclonedx.org/docs/1.6/json/>
 
@@ -14,7 +14,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::shell::{cargo, output};
 
-/// One crate of one version.
+/// A version of a crate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Crate {
     name: String,
@@ -22,9 +22,9 @@ struct Crate {
 }
 
 impl Crate {
-    /// Its package URL, which also names it within the document.
+    /// Returns the package URL, which is also the identifier in the document.
     fn url(&self) -> String {
-        // A plus begins the build metadata of a version, and means a blank in a URL.
+        // A plus sign begins the build metadata of a version, but is a space in a URL.
         let version = self.version.replace('+', "%2B");
         format!("pkg:cargo/{}@{version}", self.name)
     }
@@ -37,7 +37,7 @@ struct Found {
     dependencies: BTreeSet<Crate>,
 }
 
-/// The crates in the binaries for some targets, and who uses whom.
+/// The crates in the binaries for some targets, and their dependencies.
 #[derive(Default)]
 pub(super) struct Bill {
     root: Option<Crate>,
@@ -46,7 +46,7 @@ pub(super) struct Bill {
 }
 
 impl Bill {
-    /// Asks cargo.
+    /// Runs `cargo tree`.
     pub(super) fn of(package: &str, targets: &[&str], lock: &str) -> Result<Self> {
         let mut bill = Self {
             checksums: checksums(lock),
@@ -69,15 +69,15 @@ impl Bill {
         Ok(bill)
     }
 
-    /// Adds a tree, each line with its depth before it. What a crate uses is shown at
-    /// one of its places only.
+    /// Adds a tree, in which each line begins with its depth. The dependencies of a crate are listed only
+    /// at its first occurrence.
     fn add(&mut self, tree: &str) -> Result<()> {
         let mut above: Vec<Crate> = Vec::new();
         for line in tree.lines().filter(|line| !line.is_empty()) {
             let (depth, id, licence, repository) =
-                parse(line).with_context(|| format!("cargo tree says {line:?}"))?;
+                parse(line).with_context(|| format!("unexpected line of cargo tree: {line:?}"))?;
             if depth > above.len() {
-                bail!("cargo tree leaves a level out before {line:?}");
+                bail!("cargo tree skips a level before {line:?}");
             }
             above.truncate(depth);
             if let Some(parent) = above.last() {
@@ -94,9 +94,9 @@ impl Bill {
         Ok(())
     }
 
-    /// The document.
+    /// Returns the document.
     pub(super) fn document(&self, time: OffsetDateTime) -> Result<String> {
-        let root = self.root.as_ref().context("cargo tree shows nothing")?;
+        let root = self.root.as_ref().context("cargo tree has no output")?;
         let (mut components, mut dependencies) = (Vec::new(), Vec::new());
         for (id, found) in &self.crates {
             let uses: Vec<_> = found.dependencies.iter().map(Crate::url).collect();
@@ -132,7 +132,7 @@ impl Bill {
         let found = self.crates.get(id);
         let text = |text: fn(&Found) -> &String| found.map(text).filter(|text| !text.is_empty());
         if let Some(licence) = text(|found| &found.licence) {
-            // What SPDX has come to write OR was a slash before.
+            // The old form of an SPDX expression has a slash instead of OR.
             let expression = licence.replace('/', " OR ");
             component["licenses"] = json!([{"expression": expression}]);
         }
@@ -146,12 +146,12 @@ impl Bill {
     }
 }
 
-/// `2clap v4.6.9 (proc-macro) (*)|MIT OR Apache-2.0|https://…`
+/// Parses a line such as `2clap v4.6.9 (proc-macro) (*)|MIT OR Apache-2.0|https://…`.
 fn parse(line: &str) -> Option<(usize, Crate, &str, &str)> {
     let mut fields = line.split('|');
     let package = fields.next()?;
     let licence = fields.next()?;
-    // The sign for what has been shown before stands at the very end.
+    // The mark of a repeated crate is at the end of the line.
     let repository = fields.next()?.trim_end_matches(" (*)");
     let digits = package.bytes().take_while(u8::is_ascii_digit).count();
     let depth = package[..digits].parse().ok()?;
@@ -161,7 +161,7 @@ fn parse(line: &str) -> Option<(usize, Crate, &str, &str)> {
     Some((depth, Crate { name, version }, licence, repository))
 }
 
-/// The digests of the packages that `Cargo.lock` has from a registry.
+/// Returns the checksums of the registry packages in `Cargo.lock`.
 fn checksums(lock: &str) -> BTreeMap<Crate, String> {
     let mut found = BTreeMap::new();
     for package in lock.split("[[package]]") {
@@ -226,7 +226,7 @@ version = \"1.0.0\"
     }
 
     #[test]
-    fn crates_and_arrows() {
+    fn crates_and_dependencies() {
         let document = document(&[TREE]);
         assert_eq!(document["metadata"]["component"]["name"], "app");
         let components = document["components"].as_array().unwrap();
@@ -258,7 +258,7 @@ version = \"1.0.0\"
     }
 
     #[test]
-    fn targets_add_up() {
+    fn targets_are_merged() {
         let other = "0app v1.0.0 (/somewhere/app)|MIT|\n1windows v0.5.0|MIT|\n";
         let document = document(&[TREE, other]);
         assert_eq!(document["components"].as_array().unwrap().len(), 4);
@@ -268,7 +268,7 @@ version = \"1.0.0\"
     }
 
     #[test]
-    fn what_is_no_tree_is_refused() {
+    fn invalid_trees_are_rejected() {
         for tree in ["0app|MIT|", "app v1|MIT|", "0app v1", "1app v1|MIT|"] {
             assert!(Bill::default().add(tree).is_err(), "{tree}");
         }

@@ -1,8 +1,8 @@
-//! The systems that there is a binary for.
+//! The targets of release binaries.
 
 use std::env;
 
-/// One of them.
+/// A target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Target {
     pub(super) system: System,
@@ -41,10 +41,10 @@ impl Target {
         Self { system, machine }
     }
 
-    /// What compilers call it.
+    /// Returns the target triple.
     pub(super) fn triple(self) -> &'static str {
         match (self.system, self.machine) {
-            // Static: it runs on every Linux, and in an image with nothing else in it.
+            // Static: it runs on every Linux, and in an otherwise empty image.
             (System::Linux, Machine::X86) => "x86_64-unknown-linux-musl",
             (System::Linux, Machine::Arm) => "aarch64-unknown-linux-musl",
             (System::Windows, Machine::X86) => "x86_64-pc-windows-gnu",
@@ -54,7 +54,7 @@ impl Target {
         }
     }
 
-    /// What people call it.
+    /// Returns the name in artifacts.
     pub(super) fn name(self) -> String {
         let system = match self.system {
             System::Linux => "linux",
@@ -64,8 +64,8 @@ impl Target {
         format!("{system}-{}", self.machine.name())
     }
 
-    /// Whether its binary runs on the machine that made it.
-    pub(super) fn is_here(self) -> bool {
+    /// Returns whether the binary runs on this machine.
+    pub(super) fn is_host(self) -> bool {
         self.name() == format!("{}-{}", env::consts::OS, env::consts::ARCH)
     }
 
@@ -78,7 +78,7 @@ impl Target {
 }
 
 impl Machine {
-    /// As Linux and rpm say it.
+    /// Returns the architecture in the spelling of Linux and RPM.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::X86 => "x86_64",
@@ -86,7 +86,7 @@ impl Machine {
         }
     }
 
-    /// As Debian and Go say it.
+    /// Returns the architecture in the spelling of Debian and Go.
     pub(super) fn short(self) -> &'static str {
         match self {
             Self::X86 => "amd64",

@@ -1,4 +1,4 @@
-//! Programs of others that make artifacts, each of one version, below `target/tools`.
+//! External programs that build artifacts, with pinned versions, in `target/tools`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use crate::shell::{LONG, cargo, has, output, program, root, run};
 use testkit::skip::skip;
 
-/// A program of crates.io.
+/// A program from crates.io.
 pub(super) struct Tool {
     pub(super) name: &'static str,
     pub(super) version: &'static str,
@@ -19,7 +19,7 @@ pub(super) struct Tool {
 pub(super) const CARGO_DEB: Tool = Tool {
     name: "cargo-deb",
     version: "3.8.0",
-    // The compressor of its own, which is the same everywhere, not the system's.
+    // The bundled compressor, which is reproducible, instead of the system's.
     features: "static-lzma",
 };
 pub(super) const CARGO_GENERATE_RPM: Tool = Tool {
@@ -28,11 +28,11 @@ pub(super) const CARGO_GENERATE_RPM: Tool = Tool {
     features: "",
 };
 
-/// What links for other systems: packages of `PyPI`, which has them built.
+/// The linker for other systems: `PyPI` packages with prebuilt binaries.
 const ZIG: [&str; 2] = ["ziglang==0.15.2", "cargo-zigbuild==0.24.1"];
 
 impl Tool {
-    /// The program, built if it has not been yet.
+    /// Returns a command for the program, which is installed if missing.
     pub(super) fn command(&self) -> Result<Command> {
         let mut name = format!("{}-{}", self.name, self.version);
         if !self.features.is_empty() {
@@ -58,7 +58,7 @@ impl Tool {
     }
 }
 
-/// `cargo-zigbuild`, to be told what to do, with a zig and a cache of its own.
+/// Returns a `cargo-zigbuild` command with a separate zig and cache.
 pub(super) fn zigbuild() -> Result<Command> {
     let folder = tools().join("zig");
     let note = folder.join("versions");
@@ -69,7 +69,7 @@ pub(super) fn zigbuild() -> Result<Command> {
     }
     let script = "import os, ziglang; print(os.path.dirname(ziglang.__file__))";
     let zig = output(Command::new(folder.join("bin/python")).args(["-c", script]))
-        .context("the zig below target/tools")?;
+        .context("zig in target/tools")?;
     let mut command = Command::new(folder.join("bin/cargo-zigbuild"));
     command
         .current_dir(root())
@@ -88,7 +88,7 @@ pub(super) fn zigbuild() -> Result<Command> {
 
 fn install(folder: &PathBuf) -> Result<()> {
     if !has("python3") {
-        return skip("no python3, whose packages include zig, the linker");
+        return skip("python3 is missing, which installs the linker zig");
     }
     if folder.exists() {
         fs::remove_dir_all(folder)?;
@@ -100,7 +100,7 @@ fn install(folder: &PathBuf) -> Result<()> {
     });
     match made {
         Ok(()) => Ok(()),
-        Err(error) => skip(format!("zig, the linker, can't be installed: {error:#}")),
+        Err(error) => skip(format!("the linker zig can't be installed: {error:#}")),
     }
 }
 

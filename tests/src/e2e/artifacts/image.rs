@@ -1,4 +1,4 @@
-//! The container image, without a container's engine.
+//! Runs the container image with chroot, without a container engine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,16 +9,16 @@ use serde_json::Value;
 use testkit::context::Context;
 use testkit::shell::{output, program, target_dir};
 
-use super::{BRIEF, made, probes_itself};
+use super::{CI_DIST, artifact, probes_itself};
 
-/// The user that it runs as, whom no host knows.
+/// The user of the image, which has no entry in the host's passwd.
 const USER: &str = "65532:65532";
 
-/// With nothing in its file system but the image's own, as nobody.
-pub(super) fn as_a_container_runs_it(context: &Context) -> Result<()> {
-    let archive = made("-image.tar")?;
-    let whole = !archive.starts_with(target_dir().join(BRIEF));
-    let architectures: &[&str] = if whole {
+/// Runs the image's entry point in its unpacked file system, as an unprivileged user.
+pub(super) fn run_in_chroot(context: &Context) -> Result<()> {
+    let archive = artifact("-image.tar")?;
+    let all_architectures = !archive.starts_with(target_dir().join(CI_DIST));
+    let architectures: &[&str] = if all_architectures {
         &["amd64", "arm64"]
     } else {
         &["amd64"]
@@ -56,7 +56,7 @@ pub(super) fn as_a_container_runs_it(context: &Context) -> Result<()> {
             .arg(format!("--userspec={USER}"))
             .arg(&system)
             .arg(entry.context("no entry point")?);
-        // Others than root have to come to the folder.
+        // The unprivileged user must be able to enter the folder.
         output(program("chmod", &["a+rx"]).arg(context.folder()))?;
         probes_itself(context, command, "the image")?;
     }

@@ -1,4 +1,4 @@
-//! Whether the packages hold the binaries that the archives beside them do.
+//! Compares the binaries in packages with those in archives.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,9 @@ use testkit::context::Context;
 use testkit::shell::{output, program};
 use testkit::skip::skip;
 
-use super::{folders, newest, open};
+use super::{folders, newest, unpack_archive};
 
-/// How the files of packages end, and those of the archives for the same machine.
+/// The suffixes of packages, and of the archives for the same architecture.
 const PACKAGES: [(&str, &str); 4] = [
     ("_amd64.deb", "-linux-x86_64.tar.gz"),
     ("_arm64.deb", "-linux-aarch64.tar.gz"),
@@ -26,12 +26,12 @@ pub(super) fn same_binaries(context: &Context) -> Result<()> {
             let (Some(package), Some(archive)) = (find(package), find(archive)) else {
                 continue;
             };
-            let unpacked = open(context, &archive)?;
+            let unpacked = unpack_archive(context, &archive)?;
             let packaged = contents(context, &package, compared)?;
             ensure!(
                 read(&packaged.join("usr/bin/tcp-echo-metrics"))?
                     == read(&unpacked.join("tcp-echo-metrics"))?,
-                "{} has another binary than {}: make both of one commit",
+                "the binaries in {} and {} differ: build both from the same commit",
                 package.display(),
                 archive.display()
             );
@@ -39,13 +39,15 @@ pub(super) fn same_binaries(context: &Context) -> Result<()> {
         }
     }
     if compared == 0 {
-        return skip("no package and its archive have been made: cargo xtask dist");
+        return skip("no package with a matching archive; run cargo xtask dist");
     }
-    context.note(format!("{compared} packages hold their archives' binaries"));
+    context.note(format!(
+        "{compared} packages have the same binaries as their archives"
+    ));
     Ok(())
 }
 
-/// A folder with the files of a package.
+/// Extracts the files of a package; returns the folder.
 fn contents(context: &Context, package: &Path, number: usize) -> Result<PathBuf> {
     let folder = context.folder().join(format!("package-{number}"));
     fs::create_dir(&folder)?;

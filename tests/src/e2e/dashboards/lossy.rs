@@ -1,4 +1,4 @@
-//! A peer that is not well.
+//! An echo peer that loses and delays replies and disconnects.
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
@@ -11,16 +11,16 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 const TICK: Duration = Duration::from_millis(5);
-/// Of so many probes it answers all but one.
-const DROPPED: usize = 10;
-/// Of so many probes it answers one late.
-const LATE: usize = 7;
-/// How late.
+/// One in this many probes is not answered.
+const DROP_EVERY: usize = 10;
+/// One in this many probes is answered late.
+const DELAY_EVERY: usize = 7;
+/// The delay of late replies.
 const DELAY: Duration = Duration::from_millis(300);
-/// After so many probes it closes the connection.
-const LAST: usize = 150;
+/// The connection is closed after this many probes.
+const PROBES_PER_CONNECTION: usize = 150;
 
-/// Echoes until dropped, and loses, delays and disconnects.
+/// A peer that runs until it is dropped.
 pub(super) struct LossyPeer {
     pub(super) address: SocketAddr,
     stop: Arc<AtomicBool>,
@@ -37,7 +37,7 @@ impl LossyPeer {
         let listener = thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
                 match listener.accept() {
-                    // It serves until the prober is gone, which is before this is dropped.
+                    // It serves until the prober exits, which is before this is dropped.
                     Ok((stream, _)) => drop(thread::spawn(move || serve(stream))),
                     Err(_) => thread::sleep(TICK),
                 }
@@ -55,28 +55,28 @@ impl Drop for LossyPeer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(listener) = self.listener.take() {
-            // It only ends early by a panic, which its own message tells of.
+            // A panic has already printed its message.
             let _ = listener.join();
         }
     }
 }
 
-/// Held replies go out with the next probe that comes: at the rates of a test that
-/// is soon enough.
+/// Delayed replies are sent when the next probe arrives, which is soon enough at the rates of
+/// this test.
 fn serve(mut stream: TcpStream) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_nodelay(true)?;
-    let mut held: VecDeque<(Instant, [u8; 16])> = VecDeque::new();
-    for count in 1..=LAST {
+    let mut delayed: VecDeque<(Instant, [u8; 16])> = VecDeque::new();
+    for count in 1..=PROBES_PER_CONNECTION {
         let mut probe = [0; 16];
         stream.read_exact(&mut probe)?;
-        while let Some((_, reply)) = held.front().filter(|(due, _)| *due <= Instant::now()) {
+        while let Some((_, reply)) = delayed.front().filter(|(due, _)| *due <= Instant::now()) {
             stream.write_all(reply)?;
-            held.pop_front();
+            delayed.pop_front();
         }
-        if count % LATE == 0 {
-            held.push_back((Instant::now() + DELAY, probe));
-        } else if count % DROPPED != 0 {
+        if count % DELAY_EVERY == 0 {
+            delayed.push_back((Instant::now() + DELAY, probe));
+        } else if count % DROP_EVERY != 0 {
             stream.write_all(&probe)?;
         }
     }

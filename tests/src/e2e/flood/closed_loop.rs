@@ -1,4 +1,4 @@
-//! Many connections of one address, each of which sends a probe as soon as its last one is back.
+//! Many connections from one address, each of which sends a probe when the previous one is echoed.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::mem::MaybeUninit;
@@ -20,7 +20,7 @@ const LIMIT: Timespec = Timespec {
     tv_nsec: 10_000_000,
 };
 
-/// Connections in a closed loop, until this is dropped.
+/// Connections in a closed loop that runs until this is dropped.
 pub(super) struct ClosedLoop {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -29,7 +29,7 @@ pub(super) struct ClosedLoop {
 #[derive(Default)]
 struct Shared {
     echoes: AtomicU64,
-    is_ending: AtomicBool,
+    stop: AtomicBool,
 }
 
 struct Load {
@@ -44,9 +44,9 @@ impl ClosedLoop {
         let thread = thread::spawn({
             let shared = Arc::clone(&shared);
             move || {
-                // They stand for another host, as in the flood.
+                // The load stands for another host, as in the flood.
                 let _ = setpriority_process(None, 19);
-                // It ends early only with the server, and then the scenario fails.
+                // It returns an error only if the server exits, and then the scenario fails.
                 let _ = load.run(&shared);
             }
         });
@@ -56,7 +56,7 @@ impl ClosedLoop {
         })
     }
 
-    /// How many frames have come back.
+    /// Returns the number of frames echoed.
     pub(super) fn echoes(&self) -> u64 {
         self.shared.echoes.load(Ordering::Relaxed)
     }
@@ -64,7 +64,7 @@ impl ClosedLoop {
 
 impl Drop for ClosedLoop {
     fn drop(&mut self) {
-        self.shared.is_ending.store(true, Ordering::Relaxed);
+        self.shared.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -94,13 +94,13 @@ impl Load {
             stream.write_all(&FRAME)?;
         }
         let mut events = [MaybeUninit::<Event>::uninit(); 1024];
-        while !shared.is_ending.load(Ordering::Relaxed) {
+        while !shared.stop.load(Ordering::Relaxed) {
             let (events, _) = epoll::wait(&self.poll, &mut events, Some(&LIMIT))?;
             for event in events {
                 let n = usize::try_from(event.data.u64()).map_err(io::Error::other)?;
                 let stream = &mut self.streams[n];
                 match stream.read(&mut FRAME.clone()) {
-                    // Sixteen bytes of loopback come in one piece.
+                    // Sixteen bytes over loopback arrive in one piece.
                     Ok(16) => {}
                     Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
                     Ok(_) => return Err(ErrorKind::UnexpectedEof.into()),

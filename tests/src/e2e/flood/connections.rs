@@ -11,22 +11,22 @@ use anyhow::{Context as _, Result, anyhow};
 use rustix::process::setpriority_process;
 use socket2::SockRef;
 
-/// How much a client that floods tries to send at once.
+/// The size of each write of a flooding client.
 const PIECE: usize = 16 * 1024;
-/// What each of their sockets may hold, or ten thousand take gigabytes of the kernel.
-const SOCKET: usize = 16 * 1024;
-/// Bytes a second of all together: half of a gigabit link. They share this host's processors
-/// with those who are measured; with more, it is the kernel's own work for both ends that shows.
+/// The size of the socket buffers; with the default, ten thousand sockets would take gigabytes.
+const SOCKET_BUFFER: usize = 16 * 1024;
+/// The total rate in bytes per second: half of a gigabit link. The clients share the CPUs with the
+/// prober; a higher rate would measure the kernel's work for both ends.
 const RATE: f64 = 62.5e6;
-/// How often it is looked whether there is room for more.
+/// The pause before checking the rate again.
 const PAUSE: Duration = Duration::from_micros(100);
 
-/// Connections that carry nothing yet.
+/// Idle connections.
 pub(super) struct Connections(Vec<TcpStream>);
 
-/// Connections that send all that the link takes, until this is dropped.
+/// Connections that send at full rate until this is dropped.
 pub(super) struct Flood {
-    ending: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -42,14 +42,14 @@ impl Connections {
                 .with_context(|| format!("connection {n}"))?;
             stream.set_nonblocking(true)?;
             let socket = SockRef::from(&stream);
-            socket.set_send_buffer_size(SOCKET)?;
-            socket.set_recv_buffer_size(SOCKET)?;
+            socket.set_send_buffer_size(SOCKET_BUFFER)?;
+            socket.set_recv_buffer_size(SOCKET_BUFFER)?;
             Ok(stream)
         };
         Ok(Self((0..number).map(connect).collect::<Result<_>>()?))
     }
 
-    /// Half of them read what comes back; the others never do.
+    /// Starts sending. Half of the clients read the echoes, the others never do.
     pub(super) fn flood(self) -> Result<Flood> {
         let clients = self.0.into_iter().zip(0_usize..);
         let clients = clients.map(|(stream, n)| Client {
@@ -57,27 +57,27 @@ impl Connections {
             reads: n.is_multiple_of(2),
         });
         let clients = clients.collect();
-        let ending = Arc::new(AtomicBool::new(false));
-        let until = Arc::clone(&ending);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
         let (ready, is_ready) = std::sync::mpsc::channel();
         let thread = thread::spawn(move || {
-            // They stand for other hosts: what they do should not take this one's processors from
-            // those who are measured. On Linux this is of the thread alone.
+            // The clients stand for other hosts, so they must not take CPU time from the prober and the
+            // server. On Linux, the priority is that of the thread.
             let _ = ready.send(setpriority_process(None, 19));
-            flood(clients, &until);
+            flood(clients, &stopped);
         });
         is_ready
             .recv()
-            .map_err(|_| anyhow!("the flood has ended"))?
+            .map_err(|_| anyhow!("the flooding thread ended"))?
             .context("lower the flood's priority")?;
         Ok(Flood {
-            ending,
+            stop,
             thread: Some(thread),
         })
     }
 }
 
-fn flood(mut clients: Vec<Client>, ending: &AtomicBool) {
+fn flood(mut clients: Vec<Client>, stop: &AtomicBool) {
     let piece = [0x5a; PIECE];
     let mut back = [0; PIECE];
     let start = Instant::now();
@@ -90,9 +90,9 @@ fn flood(mut clients: Vec<Client>, ending: &AtomicBool) {
         written += wrote.as_ref().copied().unwrap_or_default();
         is_open(wrote)
     };
-    while !ending.load(Ordering::Relaxed) {
+    while !stop.load(Ordering::Relaxed) {
         clients.retain_mut(|Client { stream, reads }| {
-            ending.load(Ordering::Relaxed)
+            stop.load(Ordering::Relaxed)
                 || send(stream) && (!*reads || is_open(stream.read(&mut back)))
         });
     }
@@ -107,7 +107,7 @@ fn is_open(result: std::io::Result<usize>) -> bool {
 
 impl Drop for Flood {
     fn drop(&mut self) {
-        self.ending.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -1,5 +1,4 @@
-//! The package of Debian's kind: installed, configured, upgraded, removed and purged, with
-//! nothing left.
+//! The Debian package: install, configure, upgrade, remove and purge.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,16 +9,16 @@ use testkit::machine::Machine;
 use testkit::shell::{output, program};
 
 use super::{
-    CONFIG, UNIT, configure, is_enabled, nothing_changed, package, probing, removed, running,
+    CONFIG, UNIT, configure, is_enabled, nothing_changed, package, probing, removed, running_pid,
 };
 
-/// Where the packages are in the machine.
+/// The paths of the packages in the container.
 const FIRST: &str = "/root/first.deb";
 const SECOND: &str = "/root/second.deb";
-/// A version above that of any package made here.
+/// A version higher than that of the package under test.
 const NEXT: &str = "999.0.0-1";
 
-pub(super) fn life(context: &Context) -> Result<()> {
+pub(super) fn run(context: &Context) -> Result<()> {
     let package = package(context, "_amd64.deb")?;
     let second = with_version(context, &package, NEXT)?;
     let machine = Machine::boot(context)?;
@@ -33,7 +32,7 @@ pub(super) fn life(context: &Context) -> Result<()> {
         "files are not as packaged"
     );
     ensure!(is_enabled(&machine)? == "enabled", "not enabled");
-    let first = running(&machine)?;
+    let first = running_pid(&machine)?;
     machine
         .scrape(2112)?
         .get("tcp_echo_server_connections", &[])?;
@@ -41,19 +40,19 @@ pub(super) fn life(context: &Context) -> Result<()> {
     configure(&machine)?;
     machine.run("systemctl", &["restart", UNIT])?;
     probing(&machine)?;
-    let configured = running(&machine)?;
+    let configured = running_pid(&machine)?;
     ensure!(configured != first, "not restarted");
 
     machine.run("dpkg", &["--install", SECOND])?;
     let version = machine.run("dpkg-query", &["--show", "--showformat=${Version}", UNIT])?;
     ensure!(version == NEXT, "the version is {version}");
     ensure!(
-        running(&machine)? != configured,
+        running_pid(&machine)? != configured,
         "not restarted by the upgrade"
     );
     probing(&machine)?;
 
-    // What the administrator has switched off stays so.
+    // An upgrade does not enable a disabled service.
     machine.run("systemctl", &["disable", "--now", UNIT])?;
     machine.run("dpkg", &["--install", FIRST])?;
     ensure!(is_enabled(&machine)? == "disabled", "enabled by an upgrade");
@@ -64,15 +63,15 @@ pub(super) fn life(context: &Context) -> Result<()> {
     machine.run("dpkg", &["--remove", UNIT])?;
     removed(&machine, CONFIG)?;
 
-    // Installed again it is configured as it was.
+    // After a new installation, the old configuration is in effect.
     machine.run("dpkg", &["--install", FIRST])?;
     ensure!(is_enabled(&machine)? == "enabled", "not enabled again");
     probing(&machine)?;
     machine.run("dpkg", &["--purge", UNIT])?;
-    nothing_changed(&machine, &before, is_dpkgs_own)
+    nothing_changed(&machine, &before, is_kept_by_dpkg)
 }
 
-/// The same package as one of another version.
+/// Creates a copy of the package with another version.
 fn with_version(context: &Context, package: &Path, version: &str) -> Result<PathBuf> {
     let folder = context.folder().join("second");
     output(
@@ -83,7 +82,7 @@ fn with_version(context: &Context, package: &Path, version: &str) -> Result<Path
     let control = folder.join("DEBIAN/control");
     let text = fs::read_to_string(&control)?;
     let old = text.lines().find(|line| line.starts_with("Version:"));
-    let old = old.context("a package without a version")?;
+    let old = old.context("no version in the package")?;
     fs::write(&control, text.replace(old, &format!("Version: {version}")))?;
     let second = context.folder().join("second.deb");
     output(
@@ -94,8 +93,8 @@ fn with_version(context: &Context, package: &Path, version: &str) -> Result<Path
     Ok(second)
 }
 
-/// What dpkg and its helpers keep once any package has come and gone.
-fn is_dpkgs_own(path: &str) -> bool {
+/// Returns whether dpkg or its helpers keep the file after removing any package.
+fn is_kept_by_dpkg(path: &str) -> bool {
     path.starts_with("/var/lib/dpkg/") && path.ends_with("-old")
         || path == "/var/lib/systemd/deb-systemd-helper-enabled"
 }

@@ -1,86 +1,89 @@
-//! The package of Fedora's kind: installed, configured, installed over itself and erased,
-//! with nothing left but the changed configuration.
+//! The RPM package: install, configure, reinstall and erase. Only the changed configuration is
+//! left.
 //!
-//! On Debian's systemd, by Debian's rpm, with the presets of Fedora's kind.
+//! It runs on Debian, with Debian's rpm and presets like those of Fedora.
 
 use anyhow::{Result, ensure};
 use testkit::context::Context;
 use testkit::machine::Machine;
 
 use super::{
-    CONFIG, UNIT, configure, is_enabled, nothing_changed, package, probing, removed, running,
+    CONFIG, UNIT, configure, is_enabled, nothing_changed, package, probing, removed, running_pid,
 };
 
-/// Where the package is in the machine.
+/// The path of the package in the container.
 const PACKAGE: &str = "/root/package.rpm";
-/// Where a changed configuration is kept.
+/// The file in which rpm keeps a changed configuration.
 const SAVED: &str = "/etc/default/tcp-echo-metrics.rpmsave";
 const DATABASE: &str = "/var/lib/rpm";
-/// Folders that other packages have made before where such packages are at home.
-const THEIRS: [&str; 3] = [
+/// Folders that exist on RPM-based systems because other packages created them.
+const EXISTING_FOLDERS: [&str; 3] = [
     "/usr/share/fish/vendor_completions.d",
     "/usr/share/licenses",
     "/usr/share/zsh/site-functions",
 ];
 
-pub(super) fn life(context: &Context) -> Result<()> {
+pub(super) fn run(context: &Context) -> Result<()> {
     let package = package(context, ".x86_64.rpm")?;
     let machine = Machine::boot_with(context, &["rpm"])?;
     machine.put(&package, PACKAGE)?;
-    // As the systems have it that such packages are for: nothing is enabled by itself.
+    // As on RPM-based systems, the preset enables no services.
     let preset = "mkdir -p /etc/systemd/system-preset
                   echo 'disable *' > /etc/systemd/system-preset/99-default.preset";
     machine.run("sh", &["-c", preset])?;
-    machine.run("mkdir", &[&["--parents"], &THEIRS[..]].concat())?;
+    machine.run("mkdir", &[&["--parents"], &EXISTING_FOLDERS[..]].concat())?;
     let before = machine.files()?;
 
-    change(&machine, &["--install", PACKAGE])?;
+    modify(&machine, &["--install", PACKAGE])?;
     ensure!(
         rpm(&machine, &["--verify", "--nodeps", UNIT])?.is_empty(),
         "files are not as packaged"
     );
-    ensure!(is_enabled(&machine)? == "disabled", "enabled by itself");
-    ensure!(machine.main_pid(UNIT)? == 0, "started by itself");
+    ensure!(
+        is_enabled(&machine)? == "disabled",
+        "enabled by the installation"
+    );
+    ensure!(machine.main_pid(UNIT)? == 0, "started by the installation");
 
     configure(&machine)?;
     machine.run("systemctl", &["enable", "--now", UNIT])?;
     probing(&machine)?;
-    let configured = running(&machine)?;
+    let configured = running_pid(&machine)?;
 
-    install_over_itself(&machine)?;
+    reinstall(&machine)?;
     ensure!(
-        running(&machine)? != configured,
+        running_pid(&machine)? != configured,
         "not restarted by the upgrade"
     );
     ensure!(is_enabled(&machine)? == "enabled", "disabled by an upgrade");
     probing(&machine)?;
 
-    // What the administrator has stopped stays so.
+    // An upgrade does not start a stopped service.
     machine.run("systemctl", &["stop", UNIT])?;
-    install_over_itself(&machine)?;
+    reinstall(&machine)?;
     ensure!(machine.main_pid(UNIT)? == 0, "started by an upgrade");
     machine.run("systemctl", &["start", UNIT])?;
     probing(&machine)?;
 
-    change(&machine, &["--erase", UNIT])?;
+    modify(&machine, &["--erase", UNIT])?;
     removed(&machine, SAVED)?;
     ensure!(
         !machine.output("test", &["-e", CONFIG])?.status.success(),
-        "the configuration is in its place still"
+        "the configuration was not renamed"
     );
     nothing_changed(&machine, &before, |path| {
         path == SAVED || path.starts_with(DATABASE)
     })
 }
 
-/// As an upgrade does: the new files come, then the scripts for the old ones run.
-fn install_over_itself(machine: &Machine) -> Result<()> {
-    change(machine, &["--upgrade", "--replacepkgs", PACKAGE])
+/// Reinstalls the package, which runs the same scripts as an upgrade.
+fn reinstall(machine: &Machine) -> Result<()> {
+    modify(machine, &["--upgrade", "--replacepkgs", PACKAGE])
 }
 
-/// Has rpm change what is installed. Debian's wants to hear that this is meant, and knows
-/// nothing of what packages that are not rpm's provide.
-fn change(machine: &Machine, arguments: &[&str]) -> Result<()> {
+/// Runs rpm to modify the installed packages. Debian's rpm requires a flag for that, and does not
+/// know the dependencies provided by Debian packages.
+fn modify(machine: &Machine, arguments: &[&str]) -> Result<()> {
     rpm(
         machine,
         &[&["--nodeps", "--force-debian"], arguments].concat(),

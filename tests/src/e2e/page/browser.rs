@@ -1,4 +1,4 @@
-//! A browser without a window, driven by `WebDriver`.
+//! A headless browser, driven by `WebDriver`.
 //!
 //! See <https://www.w3.org/TR/webdriver2/>.
 
@@ -14,7 +14,7 @@ use testkit::context::Context;
 use testkit::process::Process;
 use testkit::{ports, wait};
 
-/// For a command to be done; the start of a browser is the longest.
+/// The time limit for a command; starting the browser takes longest.
 const LIMIT: Duration = Duration::from_secs(60);
 
 pub(super) struct Browser {
@@ -50,8 +50,8 @@ impl Browser {
             "goog:chromeOptions": {"args": arguments},
             "goog:loggingPrefs": {"browser": "ALL"},
         }}});
-        let answer = command_to(address, "POST", "/session", &wanted)?;
-        let session = answer["sessionId"].as_str().context("no session")?;
+        let response = command_to(address, "POST", "/session", &wanted)?;
+        let session = response["sessionId"].as_str().context("no session")?;
         Ok(Self {
             address,
             session: format!("/session/{session}"),
@@ -72,12 +72,12 @@ impl Browser {
         self.post("/url", &json!({"url": url})).map(drop)
     }
 
-    /// The value of a function's body in the page.
+    /// Runs a function body in the page; returns its value.
     pub(super) fn run(&self, body: &str) -> Result<Value> {
         self.post("/execute/sync", &json!({"script": body, "args": []}))
     }
 
-    /// The value of a promise in the page.
+    /// Runs a promise in the page; returns its value.
     pub(super) fn run_async(&self, promise: &str) -> Result<Value> {
         let body = format!(
             "const done = arguments[0]; ({promise}).then(done, (error) => done(String(error)));"
@@ -85,7 +85,7 @@ impl Browser {
         self.post("/execute/async", &json!({"script": body, "args": []}))
     }
 
-    /// Waits until an expression is true in the page.
+    /// Waits until an expression is true in the page; returns the time.
     pub(super) fn until(&self, what: &str, limit: Duration, expression: &str) -> Result<Duration> {
         let body = format!("return Boolean({expression});");
         let ((), took) = wait::until(what, limit, || {
@@ -102,7 +102,7 @@ impl Browser {
         Ok(took)
     }
 
-    /// Types into what a selector finds, key by key.
+    /// Types into the element that matches a selector.
     pub(super) fn type_into(&self, selector: &str, text: &str) -> Result<()> {
         let found = self.post(
             "/element",
@@ -124,7 +124,7 @@ impl Browser {
         )
     }
 
-    /// As if the user's system were dark or light.
+    /// Emulates the color scheme `light` or `dark`.
     pub(super) fn scheme(&self, scheme: &str) -> Result<()> {
         let feature = json!({"name": "prefers-color-scheme", "value": scheme});
         self.devtools(
@@ -142,32 +142,32 @@ impl Browser {
             .map(drop)
     }
 
-    /// Writes what is to be seen as a PNG file.
+    /// Writes a screenshot to a PNG file.
     pub(super) fn screenshot(&self, path: &Path) -> Result<()> {
         let picture = self.devtools("Page.captureScreenshot", &json!({"format": "png"}))?;
-        let picture = picture["data"].as_str().context("no picture")?;
+        let picture = picture["data"].as_str().context("no screenshot")?;
         std::fs::write(path, base64(picture)?).with_context(|| path.display().to_string())
     }
 
-    /// What went wrong in the page, by its console.
+    /// Returns the warnings and errors in the page's console.
     pub(super) fn errors(&self) -> Result<Vec<String>> {
         let log = self.post("/se/log", &json!({"type": "browser"}))?;
         let entries = log.as_array().context("no log")?;
-        let bad = entries
+        let entries = entries
             .iter()
             .filter(|entry| entry["level"] == "SEVERE" || entry["level"] == "WARNING");
-        Ok(bad.map(|entry| entry["message"].to_string()).collect())
+        Ok(entries.map(|entry| entry["message"].to_string()).collect())
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Else the browser would outlive its driver, which is killed next.
+        // Otherwise the browser would outlive its driver, which is killed next.
         let _ = command_to(self.address, "DELETE", &self.session, &json!({}));
     }
 }
 
-/// One command; its value, or the error that the driver gives.
+/// Sends a command; returns its value.
 fn command_to(address: SocketAddr, method: &str, path: &str, body: &Value) -> Result<Value> {
     let body = body.to_string();
     let mut stream = TcpStream::connect(address)?;
@@ -182,24 +182,24 @@ fn command_to(address: SocketAddr, method: &str, path: &str, body: &Value) -> Re
     let mut part = vec![0; 65536];
     let (head, length) = loop {
         let read = stream.read(&mut part).with_context(|| path.to_owned())?;
-        ensure!(read > 0, "{path}: no whole answer");
+        ensure!(read > 0, "{path}: incomplete response");
         bytes.extend_from_slice(&part[..read]);
         if let Some(head) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             let text = str::from_utf8(&bytes[..head])?.to_ascii_lowercase();
             let length = text
                 .lines()
                 .find_map(|line| line.strip_prefix("content-length:"))
-                .context("no length")?;
+                .context("no content length")?;
             break (head + 4, length.trim().parse::<usize>()?);
         }
     };
     while bytes.len() < head + length {
         let read = stream.read(&mut part).with_context(|| path.to_owned())?;
-        ensure!(read > 0, "{path}: no whole answer");
+        ensure!(read > 0, "{path}: incomplete response");
         bytes.extend_from_slice(&part[..read]);
     }
-    let mut answer: Value = serde_json::from_slice(&bytes[head..])?;
-    let value = answer["value"].take();
+    let mut response: Value = serde_json::from_slice(&bytes[head..])?;
+    let value = response["value"].take();
     if let Some(error) = value.get("error").and_then(Value::as_str) {
         bail!("{path}: {error}: {}", value["message"]);
     }

@@ -1,4 +1,4 @@
-//! Pictures of the page for the documentation: `cargo xtask pictures`.
+//! Takes the screenshots of the page for the documentation: `cargo xtask pictures`.
 
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
@@ -23,15 +23,14 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 /// Set by `cargo xtask pictures`.
-const ASKED: &str = "TCP_ECHO_E2E_PICTURES";
+const VARIABLE: &str = "TCP_ECHO_E2E_PICTURES";
 
-/// A little longer than a sparkline.
+/// The duration of the run: a little longer than a sparkline.
 const TIME: Duration = Duration::from_secs(640);
-/// How long a path's delay stays the same.
+/// The interval at which delays change.
 const STEP: Duration = Duration::from_millis(250);
 
-/// A path of a made-up network: its name, its site, and the delay of its replies in
-/// milliseconds at best.
+/// The paths of the simulated network: name, site, and minimum delay of replies in milliseconds.
 const PATHS: [(&str, &str, f64); 7] = [
     ("fra-db-1", "fra", 0.0),
     ("fra-db-2", "fra", 0.0),
@@ -42,14 +41,14 @@ const PATHS: [(&str, &str, f64); 7] = [
     ("syd-edge-1", "syd", 231.0),
 ];
 
-/// The one whose own view is shown: it has a busy hour and loses its connection once.
+/// The path in the detail view: it has a busy time and loses its connection once.
 const SHOWN: usize = 4;
-/// The one that has losses at the end, and the one that is gone then.
+/// The path that has losses at the end, and the path that is down then.
 const LOSSY: usize = 5;
-const GONE: usize = 6;
+const DOWN: usize = 6;
 
 fn run(context: &Context) -> Result<()> {
-    if env::var_os(ASKED).is_none() {
+    if env::var_os(VARIABLE).is_none() {
         return skip("it takes 11 minutes: cargo xtask pictures");
     }
     let server = EchoServer::start(context, &[])?;
@@ -59,7 +58,7 @@ fn run(context: &Context) -> Result<()> {
         .iter()
         .zip(&relays)
         .map(|((name, site, delay), relay)| {
-            // What has no delay needs no relay, which adds one.
+            // Without a delay, no relay is used, since a relay adds one.
             let address = if *delay > 0.0 {
                 relay.address()
             } else {
@@ -73,51 +72,51 @@ fn run(context: &Context) -> Result<()> {
     let echo = Echo::start(context, &["-mode=client", &file])?;
 
     let begin = Instant::now();
-    let (mut cut, mut gone) = (false, false);
+    let (mut cut, mut down) = (false, false);
     for step in 0_u32.. {
         let passed = begin.elapsed().as_secs_f64() / TIME.as_secs_f64();
         if passed >= 1.0 {
             break;
         }
-        for (index, (relay, (_, _, least))) in relays.iter().zip(PATHS).enumerate() {
-            let delay = delay(index, least, passed, step);
+        for (index, (relay, (_, _, min))) in relays.iter().zip(PATHS).enumerate() {
+            let delay = delay(index, min, passed, step);
             relay.set(Mode::Pass(Duration::from_secs_f64(delay / 1e3)));
         }
         if passed > 0.35 && !cut {
             relays[SHOWN].reset();
             cut = true;
         }
-        if passed > 0.9 && !gone {
-            relays[GONE].refuse();
-            gone = true;
+        if passed > 0.9 && !down {
+            relays[DOWN].refuse();
+            down = true;
         }
         thread::sleep((begin + STEP * (step + 1)).saturating_duration_since(Instant::now()));
     }
-    take(context, &format!("http://{}", echo.metrics.address))
+    take_screenshots(context, &format!("http://{}", echo.metrics.address))
 }
 
-/// In milliseconds: noise with a long tail, a busy time, and at one path replies that
-/// come too late.
-fn delay(index: usize, least: f64, passed: f64, step: u32) -> f64 {
+/// Returns a delay in milliseconds: noise with a long tail, a busy time, and on one path replies
+/// after the timeout.
+fn delay(index: usize, min: f64, passed: f64, step: u32) -> f64 {
     let noise = noise(index, step);
-    let tail = 0.04 * least * noise.powi(6) * 8.0;
+    let tail = 0.04 * min * noise.powi(6) * 8.0;
     let busy = if index == SHOWN {
         25.0 * (-((passed - 0.65) / 0.12).powi(2)).exp() * noise
     } else {
         0.0
     };
     let late = index == LOSSY && passed > 0.7 && noise > 0.93;
-    least * (1.0 + 0.02 * noise) + tail + busy + if late { 900.0 } else { 0.0 }
+    min * (1.0 + 0.02 * noise) + tail + busy + if late { 900.0 } else { 0.0 }
 }
 
-/// From 0 to 1, the same in every run.
+/// Returns noise from 0 to 1, the same in every run.
 fn noise(index: usize, step: u32) -> f64 {
     let mixed = (index as u64 + 1) * 0x9E37_79B9 + u64::from(step) * 0x85EB_CA6B;
     let mixed = (mixed ^ mixed >> 13).wrapping_mul(0xC2B2_AE35_27D4_EB4F);
     (mixed >> 32) as f64 / f64::from(u32::MAX)
 }
 
-fn take(context: &Context, base: &str) -> Result<()> {
+fn take_screenshots(context: &Context, base: &str) -> Result<()> {
     let folder = root().join("docs/images");
     fs::create_dir_all(&folder)?;
     let browser = Browser::start(context)?;

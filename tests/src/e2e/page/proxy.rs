@@ -1,4 +1,4 @@
-//! The status page below a path of a proxy's.
+//! The status page behind a proxy that adds a path prefix.
 
 use std::net::TcpStream;
 use std::process::Command;
@@ -13,7 +13,7 @@ use testkit::{ports, wait};
 use super::SEEN;
 use super::browser::Browser;
 
-/// The status of each reference of a document, as the browser resolves it.
+/// A script that fetches each reference of the document; returns URLs and status codes.
 const REFERENCES: &str = "Promise.all(
     [...document.querySelectorAll('[href], [src], [action]')]
         .map((node) => node.href || node.src || node.action)
@@ -55,11 +55,11 @@ pub(super) fn run(context: &Context) -> Result<()> {
     })?;
 
     let browser = Browser::start(context)?;
-    // Without the slash at its end: nginx adds it.
+    // Without the trailing slash: nginx adds it.
     browser.open(&format!("http://{listen}/probe-eu"))?;
     let live = "document.documentElement.dataset.live === 'yes'";
     browser.until("live", SEEN, live)?;
-    resolve(context, &browser, "overview")?;
+    check_references(context, &browser, "overview")?;
     browser.type_into("#search", "a b")?;
     browser.until(
         "the search in the address",
@@ -70,7 +70,7 @@ pub(super) fn run(context: &Context) -> Result<()> {
     let loaded = "document.querySelector('#plot img')?.naturalWidth > 300";
     browser.until("the picture", SEEN, loaded)?;
     browser.until("the detail live", SEEN, live)?;
-    resolve(context, &browser, "detail")?;
+    check_references(context, &browser, "detail")?;
     browser.run("document.querySelector('.brand a').click();")?;
     browser.until(
         "all targets",
@@ -78,15 +78,18 @@ pub(super) fn run(context: &Context) -> Result<()> {
         &format!("location.pathname === '/probe-eu/' && {live}"),
     )?;
     let errors = browser.errors()?;
-    ensure!(errors.is_empty(), "the browser complains: {errors:#?}");
+    ensure!(
+        errors.is_empty(),
+        "errors in the browser's console: {errors:#?}"
+    );
     Ok(())
 }
 
-/// Fetches all that a page refers to.
-fn resolve(context: &Context, browser: &Browser, page: &str) -> Result<()> {
+/// Checks that all references of the page resolve to URLs below the prefix.
+fn check_references(context: &Context, browser: &Browser, page: &str) -> Result<()> {
     let found = browser.run_async(REFERENCES)?;
     let found: Vec<(String, u16)> = serde_json::from_value(found)?;
-    ensure!(found.len() >= 5, "{page}: few references: {found:?}");
+    ensure!(found.len() >= 5, "{page}: too few references: {found:?}");
     for (url, status) in &found {
         ensure!(*status == 200, "{page}: {url}: {status}");
         ensure!(url.contains("/probe-eu/"), "{page}: {url}");
