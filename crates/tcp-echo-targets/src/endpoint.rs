@@ -13,10 +13,12 @@ use tcp_echo_prober::{Host, HostName};
 ///
 /// let one: Endpoint = "web.example.com:4000".parse()?;
 /// assert!(matches!(one, Endpoint::Address(_)));
+/// # #[cfg(feature = "discovery")] {
 /// let all: Endpoint = "dns+web.example.com:4000".parse()?;
 /// assert!(matches!(&all, Endpoint::Dns { host, port: 4000 } if host.ascii() == "web.example.com"));
 /// let service: Endpoint = "srv+_echo._tcp.example.com".parse()?;
 /// assert_eq!(service.to_string(), "srv+_echo._tcp.example.com");
+/// # }
 /// # Ok::<(), tcp_echo_targets::EndpointError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -54,7 +54,7 @@ impl Format {
 /// - targets: ["db.example.com:4000"]
 ///   labels: { dc: fra, __probe_interval__: 2s }
 /// - name: web
-///   address: dns+web.example.com:4000
+///   address: web.example.com:4000
 /// "#;
 /// let specs = parse(text, Format::Yaml, &defaults)?;
 /// assert_eq!(&**specs[0].name(), "db.example.com:4000");
