@@ -108,7 +108,7 @@ fn few_descriptors(context: &Context) -> Result<()> {
         served(&scrape, FEWER, 0).then_some(())
     })?;
     ensure!(
-        logged("a socket for every target again") == 1,
+        logged("every target has a socket again") == 1,
         "the recovery is not logged once"
     );
     list.write(TARGETS, 0)?;
