@@ -45,7 +45,7 @@ depend() {{
 }}
 
 start_pre() {{
-	# As many files as may be: rc_ulimit would rather not start at all.
+	# The maximum number of open files. With rc_ulimit, the service would not start if it is too high.
 	# shellcheck disable=SC3045
 	ulimit -n {MAX_FILES} 2>/dev/null || ulimit -n "$(ulimit -H -n)"
 	checkpath --file --owner "{account}" --mode 0640 "${{error_log}}"

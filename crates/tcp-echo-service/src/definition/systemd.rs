@@ -62,7 +62,7 @@ pub fn packaged_unit() -> String {
         user: false,
         low_port: false,
     };
-    let comment = "# Flags are set in /etc/default/tcp-echo-metrics, each as its variable:\n\
+    let comment = "# Flags are set in /etc/default/tcp-echo-metrics as variables, for example\n\
                    # TCP_ECHO_MODE=both. For a port below 1024, allow it in a drop-in:\n\
                    #   AmbientCapabilities=CAP_NET_BIND_SERVICE\n\
                    #   CapabilityBoundingSet=CAP_NET_BIND_SERVICE\n\
@@ -92,7 +92,7 @@ fn render(spec: &Spec, comment: &str, environment: &str) -> String {
             Some(account) => format!("User={account}\n"),
             None => "DynamicUser=yes\n".to_owned(),
         };
-        let comment = "\n# The service sees no more of the system than it needs.\n";
+        let comment = "\n# Sandboxing: the service can access only what it needs.\n";
         let (privileges, hidden) = (privileges(spec), hidden(spec));
         format!("{account}{comment}{privileges}{hidden}{SYSTEM}")
     };
