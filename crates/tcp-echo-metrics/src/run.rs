@@ -232,8 +232,7 @@ async fn exit(supervisor: Supervisor, exporter: Option<endpoints::Running>) -> !
     if let Some(mut exporter) = exporter {
         exporter.stop().await;
     }
-    // Waits until the manager has read the last notification.
-    drop(supervisor);
+    supervisor.close();
     tcp_echo_log::flush();
     std::process::exit(0);
 }

@@ -54,6 +54,10 @@ impl Supervisor {
         }
     }
 
+    /// Waits, for a moment at most, until the manager has read the last notification, as dropping
+    /// does.
+    pub fn close(self) {}
+
     /// The timeout of the manager's watchdog, if it has one.
     pub fn watchdog(&self) -> Option<Duration> {
         watchdog()

@@ -20,11 +20,6 @@ impl Sockets {
 #[derive(Debug, Default)]
 pub(in crate::run) struct Supervisor(());
 
-impl Drop for Supervisor {
-    /// A manager would be waited for.
-    fn drop(&mut self) {}
-}
-
 #[expect(clippy::unused_self, reason = "a supervisor has a state")]
 impl Supervisor {
     pub(in crate::run) fn ready(&self, status: &str) {
@@ -32,6 +27,8 @@ impl Supervisor {
     }
 
     pub(in crate::run) fn stopping(&self) {}
+
+    pub(in crate::run) fn close(self) {}
 
     pub(in crate::run) fn watchdog(&self) -> Option<Duration> {
         None
