@@ -98,7 +98,7 @@ fn few_descriptors(context: &Context) -> Result<()> {
     ensure!(unsent == TARGETS - SOCKETS, "{unsent} targets unsent");
     ensure!(failures == 0.0, "{failures} connect failures");
     let logged = |text: &str| echo.process.log().matches(text).count();
-    ensure!(logged("raise the limit") == 1, "not logged once");
+    ensure!(logged("ulimit -n") == 1, "the shortage is not logged once");
     ensure!(logged(" WARN ") == 1, "not exactly one warning");
 
     list.write(FEWER, 0)?;
