@@ -25,6 +25,11 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
 /// Writes the checksums of the files in `folder` whose names begin with `prefix`, including those of
 /// earlier runs and other machines. A skip if there are none.
 pub(super) fn write_sums(folder: &Path, prefix: &str) -> Result<()> {
+    let sums = folder.join(SUMS);
+    // Those of an earlier run must not remain if its artifacts are gone.
+    if sums.exists() {
+        fs::remove_file(&sums)?;
+    }
     let mut names = Vec::new();
     for file in fs::read_dir(folder)? {
         let file = file?;
@@ -42,7 +47,7 @@ pub(super) fn write_sums(folder: &Path, prefix: &str) -> Result<()> {
         let bytes = fs::read(folder.join(&name)).with_context(|| name.clone())?;
         writeln!(text, "{}  {name}", sha256(&bytes))?;
     }
-    Ok(fs::write(folder.join(SUMS), text)?)
+    Ok(fs::write(sums, text)?)
 }
 
 #[cfg(test)]
@@ -67,6 +72,11 @@ mod tests {
         }
         write_sums(&folder, "x-").unwrap();
         let sums = fs::read_to_string(folder.join(SUMS)).unwrap();
+        for name in ["x-1", "x-2"] {
+            fs::remove_file(folder.join(name)).unwrap();
+        }
+        write_sums(&folder, "x-").unwrap_err();
+        assert!(!folder.join(SUMS).exists(), "checksums of an earlier run");
         fs::remove_dir_all(&folder).unwrap();
         let expected = format!("{}  x-1\n{}  x-2\n", sha256(b""), sha256(b"abc"));
         assert_eq!(sums, expected);
