@@ -2,25 +2,18 @@
 
 mod common;
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
-use common::{BUILD, Driven, get, request, serve, target};
+use common::{BUILD, Driven, assert_head_returns_only_the_head, bare, get, request, serve, target};
 use tcp_echo_exporter::{AllowedHosts, Endpoints, Exporter, Lifecycle, Readiness, TargetMetrics};
 use tcp_echo_prober::{ConnectFailure, Event, Observer as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-
-async fn bare() -> (SocketAddr, tokio::task::JoinSet<()>) {
-    serve(Endpoints::new(BUILD).with_targets(TargetMetrics::new())).await
-}
 
 #[tokio::test]
 async fn paths_and_methods_have_their_status() {
@@ -58,16 +51,7 @@ async fn paths_and_methods_have_their_status() {
 
 #[tokio::test]
 async fn head_returns_only_the_head() {
-    let (address, _tasks) = bare().await;
-    for path in ["/metrics", "/-/healthy", "/-/ready"] {
-        let head = request(address, "HEAD", path, &[]).await;
-        let whole = get(address, path).await;
-        assert_eq!(head.status, 200, "{path}");
-        assert!(head.body.is_empty(), "{path}");
-        assert_eq!(head.header("content-type"), whole.header("content-type"));
-        let len: usize = head.header("content-length").unwrap().parse().unwrap();
-        assert!(len > 0, "{path}");
-    }
+    assert_head_returns_only_the_head(&["/metrics", "/-/healthy", "/-/ready"]).await;
 }
 
 #[tokio::test]

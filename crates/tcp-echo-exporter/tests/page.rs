@@ -3,19 +3,15 @@
 
 mod common;
 
-use std::{io::Read as _, net::SocketAddr, time::Duration};
+use std::{io::Read as _, time::Duration};
 
-use common::{BUILD, Driven, get, request, serve, target};
+use common::{BUILD, Driven, assert_head_returns_only_the_head, bare, get, request, serve, target};
 use tcp_echo_exporter::{Endpoints, TargetMetrics};
 use tcp_echo_prober::{ConnectFailure, Event, Observer as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-
-async fn bare() -> (SocketAddr, tokio::task::JoinSet<()>) {
-    serve(Endpoints::new(BUILD).with_targets(TargetMetrics::new())).await
-}
 
 #[tokio::test]
 async fn paths_and_methods_have_their_status() {
@@ -45,16 +41,7 @@ async fn paths_and_methods_have_their_status() {
 
 #[tokio::test]
 async fn head_returns_only_the_head() {
-    let (address, _tasks) = bare().await;
-    for path in ["/", "/api/v1/targets"] {
-        let head = request(address, "HEAD", path, &[]).await;
-        let whole = get(address, path).await;
-        assert_eq!(head.status, 200, "{path}");
-        assert!(head.body.is_empty(), "{path}");
-        assert_eq!(head.header("content-type"), whole.header("content-type"));
-        let len: usize = head.header("content-length").unwrap().parse().unwrap();
-        assert!(len > 0, "{path}");
-    }
+    assert_head_returns_only_the_head(&["/", "/api/v1/targets"]).await;
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::{
 
 use axum::{
     Router,
-    extract::{Query, State, rejection::QueryRejection},
+    extract::{Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -81,17 +81,11 @@ fn routes_with(state: Arc<AppState>) -> Router {
         .with_state(state)
 }
 
-type QueryResult<T> = Result<Query<T>, QueryRejection>;
-
 async fn page(
     State(state): State<Arc<AppState>>,
-    query_result: QueryResult<TargetsQuery>,
+    Query(query): Query<TargetsQuery>,
     client: Client,
 ) -> Response {
-    let Query(query) = match query_result {
-        Ok(query) => query,
-        Err(rejection) => return rejection.into_response(),
-    };
     let mut status = StatusCode::OK;
     let page_state = Arc::clone(&state);
     let found = match (&state.history, &query.target) {
@@ -139,13 +133,9 @@ async fn file(
 
 async fn targets(
     State(state): State<Arc<AppState>>,
-    query_result: QueryResult<TargetsQuery>,
+    Query(query): Query<TargetsQuery>,
     client: Client,
 ) -> Response {
-    let Query(query) = match query_result {
-        Ok(query) => query,
-        Err(rejection) => return rejection.into_response(),
-    };
     let history = state.history.clone();
     let render = move |out: &mut dyn Write| {
         let Some(history) = history else {
@@ -188,13 +178,9 @@ fn write_targets(history: &History, query: &TargetsQuery, out: &mut dyn Write) -
 
 async fn plot(
     State(state): State<Arc<AppState>>,
-    query_result: QueryResult<PlotQuery>,
+    Query(plot_query): Query<PlotQuery>,
     client: Client,
 ) -> Response {
-    let Query(plot_query) = match query_result {
-        Ok(plot_query) => plot_query,
-        Err(rejection) => return rejection.into_response(),
-    };
     let history = state.history.clone();
     let Some(history) = history.filter(|history| history.contains(&plot_query.target)) else {
         return (StatusCode::NOT_FOUND, "no such target\n").into_response();
@@ -214,13 +200,9 @@ async fn plot(
 
 async fn events(
     State(state): State<Arc<AppState>>,
-    query_result: QueryResult<TargetsQuery>,
+    Query(query): Query<TargetsQuery>,
     client: Client,
 ) -> Response {
-    let Query(query) = match query_result {
-        Ok(query) => query,
-        Err(rejection) => return rejection.into_response(),
-    };
     let Some(events) = &state.events else {
         return (StatusCode::NOT_FOUND, "nothing is probed here\n").into_response();
     };

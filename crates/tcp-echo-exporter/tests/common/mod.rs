@@ -187,3 +187,22 @@ pub(crate) async fn request_on(
 pub(crate) async fn get(address: SocketAddr, path: &str) -> Response {
     request(address, "GET", path, &[]).await
 }
+
+/// Serves endpoints without a target.
+pub(crate) async fn bare() -> (SocketAddr, JoinSet<()>) {
+    serve(Endpoints::new(BUILD).with_targets(TargetMetrics::new())).await
+}
+
+/// Asserts that `HEAD` returns the head of `GET`, and no body.
+pub(crate) async fn assert_head_returns_only_the_head(paths: &[&str]) {
+    let (address, _tasks) = bare().await;
+    for path in paths {
+        let head = request(address, "HEAD", path, &[]).await;
+        let whole = get(address, path).await;
+        assert_eq!(head.status, 200, "{path}");
+        assert!(head.body.is_empty(), "{path}");
+        assert_eq!(head.header("content-type"), whole.header("content-type"));
+        let len: usize = head.header("content-length").unwrap().parse().unwrap();
+        assert!(len > 0, "{path}");
+    }
+}
