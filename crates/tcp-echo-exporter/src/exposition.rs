@@ -1,19 +1,22 @@
-//! The exposition formats, and responses in them.
+//! Responses in the exposition formats.
 
 pub(crate) mod collect;
-pub(crate) mod format;
 pub(crate) mod negotiate;
 
 use std::io::Write;
 
 use axum::{http::header, response::Response};
-use prometheus_client::collector::Collector;
 
-use crate::http::{
-    client::Client,
-    renderer::{Renderer, set_header},
+use crate::{
+    encoding::{
+        encoder::{Collector, Encoder},
+        format::Format,
+    },
+    http::{
+        client::Client,
+        renderer::{Renderer, set_header},
+    },
 };
-use format::Format;
 
 /// Renders `collectors` in the format that the client prefers.
 pub(crate) async fn respond<C>(
@@ -25,7 +28,13 @@ where
     C: IntoIterator<Item = Box<dyn Collector>>,
 {
     let format = negotiate::format(&client.headers);
-    let render = move |out: &mut dyn Write| format.encode(collectors(format), out);
+    let render = move |out: &mut dyn Write| {
+        let mut encoder = Encoder::new(format, out);
+        for collector in collectors(format) {
+            collector.encode(&mut encoder)?;
+        }
+        encoder.finish()
+    };
     let mut response = renderer.render(client, render).await;
     set_header(&mut response, header::CONTENT_TYPE, format.content_type());
     set_header(&mut response, header::VARY, "Accept, Accept-Encoding");

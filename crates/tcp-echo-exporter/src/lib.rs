@@ -102,6 +102,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod encoding;
 mod endpoints;
 mod exposition;
 mod http;

@@ -17,7 +17,8 @@ use tcp_echo_prober::{AskError, OnDemand, SessionConfig};
 use tokio::time::timeout;
 
 use crate::{
-    exposition::{self, collect::target_collectors, format::Format},
+    encoding::{encoder::Collector, format::Format},
+    exposition::{self, collect::TargetCollector},
     http::{client::Client, renderer::Renderer},
     metrics::targets::TargetMetrics,
 };
@@ -123,7 +124,7 @@ async fn handle(
     }
     exposition::respond(&state.renderer, &client, move |format| {
         let snapshots = targets.snapshot_of(&name, format == Format::Protobuf);
-        snapshots.into_iter().flat_map(target_collectors)
+        snapshots.map(|snapshots| Box::new(TargetCollector(snapshots)) as Box<dyn Collector>)
     })
     .await
 }

@@ -1,6 +1,8 @@
 //! The contents of `/metrics`.
 
 mod common;
+#[path = "common/messages.rs"]
+mod messages;
 
 use std::{sync::Arc, time::Duration};
 
@@ -108,19 +110,12 @@ async fn openmetrics() {
 
 #[tokio::test]
 async fn protobuf_carries_a_native_histogram_too() {
-    use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model::MetricFamily;
-    use prost::Message as _;
-
     const TYPE: &str = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
     let metrics = TargetMetrics::new();
     let _driven = known_state(&metrics);
     let answer = scrape(TYPE, &metrics).await;
     assert_eq!(answer.header("content-type"), Some(TYPE));
-    let mut body = answer.body.as_slice();
-    let mut families = Vec::new();
-    while !body.is_empty() {
-        families.push(MetricFamily::decode_length_delimited(&mut body).unwrap());
-    }
+    let families = messages::decode(&answer.body).unwrap();
     let named = |name: &str| families.iter().find(|family| family.name == name).unwrap();
     let rtt = &named("tcp_echo_rtt_seconds").metric[0];
     let rtt = rtt.histogram.as_ref().unwrap();

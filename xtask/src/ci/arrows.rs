@@ -54,14 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What whoever embeds the prober must not get with it.
-const NOT_UNDER_PROBER: &[&str] = &[
-    "prometheus-client",
-    "axum",
-    "hyper",
-    "clap",
-    "rustls",
-    "hickory-resolver",
-];
+const NOT_UNDER_PROBER: &[&str] = &["axum", "hyper", "clap", "rustls", "hickory-resolver"];
 
 /// Every arrow between crates is in the table.
 pub(super) fn allowed() -> Result<()> {

@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::SystemTime};
 
 use axum::{Router, extract::State, response::Response, routing::get};
-use prometheus_client::collector::Collector;
 use tcp_echo_prober::SocketStats;
 use tcp_echo_resolve::LookupStats;
 use tcp_echo_server::ServerStats;
 
 use crate::{
-    exposition::{self, collect::target_collectors, format::Format},
+    encoding::{encoder::Collector, format::Format},
+    exposition::{self, collect::TargetCollector},
     http::{client::Client, renderer::Renderer},
     metrics::{
         build_info::{BuildInfo, BuildInfoCollector},
@@ -64,7 +64,7 @@ impl Scrape {
         })];
         if let Some(targets) = &self.targets {
             let native = format == Format::Protobuf;
-            collectors.extend(target_collectors(targets.snapshot_listed(native)));
+            collectors.push(Box::new(TargetCollector(targets.snapshot_listed(native))));
         }
         if let Some(stats) = &self.sockets {
             collectors.push(Box::new(SocketCollector(stats.clone())));

@@ -1,74 +1,85 @@
-//! Collectors of the metrics that every target has.
+//! The metrics that every target has.
 
-use std::{fmt, sync::Arc};
+use std::io;
 
-use prometheus_client::{
-    collector::Collector,
+use crate::{
     encoding::{
-        DescriptorEncoder, MetricEncoder, NativeHistogram, NativeHistogramBuckets, NoLabelSet,
+        encoder::{Collector, Encoder, FamilyEncoder},
+        format::Format,
+        histogram::{Bounds, HistogramValue, NativeValue},
+        labels::{EncodedLabels, LabelTable},
+    },
+    metrics::{
+        families::{FAMILIES, Kind},
+        layout::Histogram,
+        native::{self, SparseHistogram},
+        snapshot::{Snapshot, Snapshots},
     },
 };
 
-use crate::metrics::{
-    families::{FAMILIES, Family, Kind},
-    labels::LabelsWith,
-    layout::Histogram,
-    native::{self, SparseHistogram},
-    snapshot::Snapshots,
-};
-
-/// Returns the collectors of all metrics of these targets.
-pub(crate) fn target_collectors(snapshots: Snapshots) -> impl Iterator<Item = Box<dyn Collector>> {
-    let snapshots = Arc::new(snapshots);
-    FAMILIES.iter().map(move |family| {
-        let snapshots = Arc::clone(&snapshots);
-        Box::new(FamilyCollector { family, snapshots }) as Box<dyn Collector>
-    })
-}
-
-/// Writes one metric of all targets.
+/// Writes all metrics of these targets.
 #[derive(Debug)]
-pub(crate) struct FamilyCollector {
-    pub(crate) family: &'static Family,
-    pub(crate) snapshots: Arc<Snapshots>,
-}
+pub(crate) struct TargetCollector(pub(crate) Snapshots);
 
-impl Collector for FamilyCollector {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let Family {
-            name,
-            unit,
-            kind,
-            help,
-        } = self.family;
-        let mut encoder = encoder.encode_descriptor(name, help, *unit, kind.metric_type())?;
-        match kind {
-            Kind::CounterByReason(base, reasons) => {
-                self.encode_by_reason(&mut encoder, *base, &reasons())
-            }
-            Kind::Histogram(histogram) => self.encode_histogram(&mut encoder, *histogram),
-            _ => self.encode_value(&mut encoder),
+impl Collector for TargetCollector {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> io::Result<()> {
+        let format = encoder.format();
+        let labels = self.0.iter().map(|target| target.labels().iter());
+        let targets = Targets {
+            snapshots: &self.0,
+            labels: LabelTable::new(format, labels),
+            format,
+        };
+        for family in FAMILIES {
+            encoder.family(&family.descriptor(), |encoder| {
+                targets.encode(encoder, &family.kind)
+            })?;
         }
+        Ok(())
     }
 }
 
-impl FamilyCollector {
-    fn encode_value(&self, encoder: &mut MetricEncoder<'_>) -> fmt::Result {
-        for target in self.snapshots.iter() {
-            let mut encoder = encoder.encode_family(target.labels())?;
-            match self.family.kind {
-                Kind::Counter(cell) => {
-                    encoder.encode_counter::<NoLabelSet, _, u64>(&target.get(cell), None)?;
+/// The targets, and their labels in one format.
+struct Targets<'a> {
+    snapshots: &'a Snapshots,
+    labels: LabelTable,
+    format: Format,
+}
+
+impl Targets<'_> {
+    /// Returns each target with its labels.
+    fn iter(&self) -> impl Iterator<Item = (Snapshot<'_>, &[u8])> {
+        self.snapshots.iter().zip(self.labels.iter())
+    }
+
+    fn encode(&self, encoder: &mut FamilyEncoder<'_, '_>, kind: &Kind) -> io::Result<()> {
+        match kind {
+            Kind::Counter(cell) | Kind::IntGauge(cell) => {
+                for (target, labels) in self.iter() {
+                    encoder.sample([labels, &[]], target.get(*cell))?;
                 }
-                Kind::IntGauge(cell) => encoder.encode_gauge(&target.get(cell))?,
-                Kind::SecondsGauge(cell) => encoder.encode_gauge(&target.seconds(cell))?,
-                Kind::Gauge(value) => encoder.encode_gauge(&value(&target))?,
-                Kind::Info => {
+            }
+            Kind::SecondsGauge(cell) => {
+                for (target, labels) in self.iter() {
+                    encoder.sample([labels, &[]], target.seconds(*cell))?;
+                }
+            }
+            Kind::Gauge(value) => {
+                for (target, labels) in self.iter() {
+                    encoder.sample([labels, &[]], value(&target))?;
+                }
+            }
+            Kind::CounterByReason(base, reasons) => {
+                self.encode_by_reason(encoder, *base, &reasons())?;
+            }
+            Kind::Histogram(histogram) => self.encode_histogram(encoder, *histogram)?,
+            Kind::Info => {
+                for (target, labels) in self.iter() {
                     let peer = target.peer().map(|peer| peer.to_string());
                     let address = peer.as_deref().unwrap_or(target.address());
-                    encoder.encode_info(&[("address", address)])?;
+                    let told = EncodedLabels::new(self.format, [("address", address)]);
+                    encoder.info(labels, told.as_bytes())?;
                 }
-                Kind::CounterByReason(..) | Kind::Histogram(_) => {}
             }
         }
         Ok(())
@@ -76,16 +87,16 @@ impl FamilyCollector {
 
     fn encode_by_reason(
         &self,
-        encoder: &mut MetricEncoder<'_>,
+        encoder: &mut FamilyEncoder<'_, '_>,
         base: usize,
         reasons: &[&'static str],
-    ) -> fmt::Result {
-        for target in self.snapshots.iter() {
+    ) -> io::Result<()> {
+        let label = |reason: &&'static str| EncodedLabels::new(self.format, [("reason", *reason)]);
+        let reasons: Vec<EncodedLabels> = reasons.iter().map(label).collect();
+        for (target, labels) in self.iter() {
             let counts = target.counts_by_reason(base, reasons.len());
             for (reason, count) in reasons.iter().zip(counts) {
-                encoder
-                    .encode_family(&LabelsWith(target.labels(), "reason", reason))?
-                    .encode_counter::<NoLabelSet, _, u64>(count, None)?;
+                encoder.sample([labels, reason.as_bytes()], *count)?;
             }
         }
         Ok(())
@@ -93,41 +104,34 @@ impl FamilyCollector {
 
     fn encode_histogram(
         &self,
-        encoder: &mut MetricEncoder<'_>,
+        encoder: &mut FamilyEncoder<'_, '_>,
         histogram: Histogram,
-    ) -> fmt::Result {
+    ) -> io::Result<()> {
         let slot = self.snapshots.layout.slot(histogram);
-        let bounds: Vec<f64> = slot.buckets.seconds().collect();
-        let mut buckets = Vec::with_capacity(bounds.len());
+        let bounds = Bounds::new(self.format, slot.buckets.seconds());
         let mut sparse = SparseHistogram::default();
-        for target in self.snapshots.iter() {
+        for (target, labels) in self.iter() {
             let counted = target.histogram(histogram);
-            buckets.clear();
-            buckets.extend(bounds.iter().copied().zip(counted.buckets.iter().copied()));
-            let mut encoder = encoder.encode_family(target.labels())?;
-            let (sum, count) = (counted.sum, counted.count);
-            if let (Histogram::Rtt, [zero_count, others @ ..]) = (histogram, target.native()) {
-                sparse.fill(others);
-                let native = NativeHistogram {
-                    schema: native::SCHEMA,
-                    zero_threshold: native::ZERO_THRESHOLD,
-                    zero_count: *zero_count,
-                    negative: NativeHistogramBuckets {
-                        spans: &[],
-                        deltas: &[],
-                    },
-                    positive: NativeHistogramBuckets {
+            let native = match (histogram, target.native()) {
+                (Histogram::Rtt, [zero_count, others @ ..]) => {
+                    sparse.fill(others);
+                    Some(NativeValue {
+                        schema: native::SCHEMA,
+                        zero_threshold: native::ZERO_THRESHOLD,
+                        zero_count: *zero_count,
                         spans: &sparse.spans,
                         deltas: &sparse.deltas,
-                    },
-                    created: None,
-                };
-                encoder.encode_histogram_with_native::<NoLabelSet>(
-                    sum, count, &buckets, None, native,
-                )?;
-            } else {
-                encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
-            }
+                    })
+                }
+                _ => None,
+            };
+            let value = HistogramValue {
+                sum: counted.sum,
+                count: counted.count,
+                buckets: counted.buckets,
+                native,
+            };
+            encoder.histogram(labels, &bounds, &value)?;
         }
         Ok(())
     }

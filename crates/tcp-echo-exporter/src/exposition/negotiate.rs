@@ -2,8 +2,10 @@
 
 use axum::http::{HeaderMap, header::ACCEPT};
 
-use super::format::Format;
-use crate::http::accept::{Entry, entries};
+use crate::{
+    encoding::format::Format,
+    http::accept::{Entry, entries},
+};
 
 /// Ranks how specifically an entry names the format; `None` if it names another.
 fn closeness(entry: &Entry<'_>, format: Format) -> Option<u8> {

@@ -1,13 +1,12 @@
 //! The metrics of the program itself: its build, its log, its certificate, its reloads.
 
-use std::{fmt, time::SystemTime};
-
-use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, registry::Unit};
+use std::{io, time::SystemTime};
 
 use super::{
     reload_status::ReloadStatus,
     scalar::{ScalarEncoder, unix_seconds},
 };
+use crate::encoding::encoder::{Collector, Encoder, Unit};
 
 /// The build of the program, for `tcp_echo_build_info`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +29,8 @@ pub(crate) struct BuildInfoCollector {
 }
 
 impl Collector for BuildInfoCollector {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut scalars = ScalarEncoder(&mut encoder);
+    fn encode(&self, encoder: &mut Encoder<'_>) -> io::Result<()> {
+        let mut scalars = ScalarEncoder(encoder);
         scalars.gauge(("tcp_echo_up", None, "Whether the exporter is up: 1."), 1)?;
         let build = &self.build;
         scalars.info(
@@ -56,7 +55,7 @@ impl Collector for BuildInfoCollector {
             scalars.float_gauge(
                 (
                     "tcp_echo_tls_cert_expiry_timestamp",
-                    Some(&Unit::Seconds),
+                    Some(Unit::Seconds),
                     "End of validity of the certificate that the endpoints serve, in Unix seconds.",
                 ),
                 unix_seconds(expiry),
@@ -76,7 +75,7 @@ impl Collector for BuildInfoCollector {
         scalars.float_gauge(
             (
                 "tcp_echo_config_last_reload_success_timestamp",
-                Some(&Unit::Seconds),
+                Some(Unit::Seconds),
                 "When the configuration was last loaded, in Unix seconds.",
             ),
             reload.last_success(),

@@ -1,16 +1,14 @@
 //! The metrics of look-ups and of the sources of targets.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{io, sync::Arc, time::SystemTime};
 
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, NoLabelSet},
-    metrics::MetricType,
-    registry::Unit,
-};
 use tcp_echo_resolve::{LookupStats, LookupType, Outcome};
 
-use super::scalar::unix_seconds;
+use super::scalar::{ScalarEncoder, descriptor, unix_seconds};
+use crate::encoding::{
+    encoder::{Collector, Encoder, Kind, Number, Unit},
+    histogram::{Bounds, HistogramValue},
+};
 
 /// The status of a source of targets, such as a file or a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,31 +26,38 @@ pub struct SourceStatus {
 pub(crate) struct LookupCollector(pub(crate) Arc<LookupStats>);
 
 impl Collector for LookupCollector {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut lookups = encoder.encode_descriptor(
-            "tcp_echo_dns_lookups",
-            "Look-ups of names that have ended, by what was asked for and how they ended.",
-            None,
-            MetricType::Counter,
-        )?;
-        for of in LookupType::ALL {
-            for outcome in Outcome::ALL {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> io::Result<()> {
+        let kinds = LookupType::ALL.iter();
+        let lookups = kinds.flat_map(|of| Outcome::ALL.iter().map(move |outcome| (*of, *outcome)));
+        ScalarEncoder(encoder).by_labels(
+            (
+                "tcp_echo_dns_lookups",
+                None,
+                "Look-ups of names that have ended, by what was asked for and how they ended.",
+            ),
+            Kind::Counter,
+            lookups.map(|(of, outcome)| {
                 let labels = [("type", of.as_str()), ("outcome", outcome.as_str())];
-                lookups
-                    .encode_family(&labels)?
-                    .encode_counter::<NoLabelSet, _, u64>(&self.0.lookups(of, outcome), None)?;
-            }
-        }
+                (labels, Number::Int(self.0.lookups(of, outcome)))
+            }),
+        )?;
         let times = self.0.times();
-        let count = times.buckets.iter().map(|(_, count)| count).sum();
-        encoder
-            .encode_descriptor(
-                "tcp_echo_dns_lookup",
-                "How long look-ups of names took.",
-                Some(&Unit::Seconds),
-                MetricType::Histogram,
-            )?
-            .encode_histogram::<NoLabelSet>(times.sum, count, &times.buckets, None)
+        let (bounds, buckets): (Vec<f64>, Vec<u64>) = times.buckets.into_iter().unzip();
+        let bounds = Bounds::new(encoder.format(), bounds);
+        let name = (
+            "tcp_echo_dns_lookup",
+            Some(Unit::Seconds),
+            "How long look-ups of names took.",
+        );
+        let value = HistogramValue {
+            sum: times.sum,
+            count: buckets.iter().sum(),
+            buckets: &buckets,
+            native: None,
+        };
+        encoder.family(&descriptor(name, Kind::Histogram), |family| {
+            family.histogram(&[], &bounds, &value)
+        })
     }
 }
 
@@ -61,31 +66,30 @@ impl Collector for LookupCollector {
 pub(crate) struct SourceCollector(pub(crate) Vec<SourceStatus>);
 
 impl Collector for SourceCollector {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut targets = encoder.encode_descriptor(
-            "tcp_echo_discovery_targets",
-            "Targets that a file lists or a name stands for.",
-            None,
-            MetricType::Gauge,
+    fn encode(&self, encoder: &mut Encoder<'_>) -> io::Result<()> {
+        let by_source = |value: fn(&SourceStatus) -> Number| {
+            let statuses = self.0.iter();
+            statuses.map(move |status| ([("source", &*status.source)], value(status)))
+        };
+        let mut scalars = ScalarEncoder(encoder);
+        scalars.by_labels(
+            (
+                "tcp_echo_discovery_targets",
+                None,
+                "Targets that a file lists or a name stands for.",
+            ),
+            Kind::Gauge,
+            by_source(|status| Number::Int(status.targets.try_into().unwrap_or(u64::MAX))),
         )?;
-        for status in &self.0 {
-            targets
-                .encode_family(&[("source", &*status.source)])?
-                .encode_gauge(&u64::try_from(status.targets).unwrap_or(u64::MAX))?;
-        }
-        let mut successes = encoder.encode_descriptor(
-            "tcp_echo_discovery_last_success_timestamp",
-            "When a file was last read, or a name looked up, with success, in Unix seconds; \
-             0 before the first time.",
-            Some(&Unit::Seconds),
-            MetricType::Gauge,
-        )?;
-        for status in &self.0 {
-            let at = status.last_success.map_or(0.0, unix_seconds);
-            successes
-                .encode_family(&[("source", &*status.source)])?
-                .encode_gauge(&at)?;
-        }
-        Ok(())
+        scalars.by_labels(
+            (
+                "tcp_echo_discovery_last_success_timestamp",
+                Some(Unit::Seconds),
+                "When a file was last read, or a name looked up, with success, in Unix seconds; \
+                 0 before the first time.",
+            ),
+            Kind::Gauge,
+            by_source(|status| Number::Float(status.last_success.map_or(0.0, unix_seconds))),
+        )
     }
 }

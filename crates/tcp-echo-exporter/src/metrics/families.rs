@@ -1,18 +1,18 @@
 //! The metrics that every target has.
 
-use prometheus_client::{metrics::MetricType, registry::Unit};
 use tcp_echo_prober::{ConnectFailure, DisconnectReason, UnsentReason};
 
 use super::{
     layout::{self, Cell, Histogram},
     snapshot::Snapshot,
 };
+use crate::encoding::encoder::{self, Descriptor, Unit};
 
 /// One metric of every target. The encoder appends `_total` and the unit to its name.
 #[derive(Debug)]
 pub(crate) struct Family {
     pub(crate) name: &'static str,
-    pub(crate) unit: Option<&'static Unit>,
+    pub(crate) unit: Option<Unit>,
     pub(crate) kind: Kind,
     pub(crate) help: &'static str,
 }
@@ -185,18 +185,13 @@ pub(crate) const FAMILIES: &[Family] = &[
     ),
 ];
 
-const SECONDS: Option<&Unit> = Some(&Unit::Seconds);
+const SECONDS: Option<Unit> = Some(Unit::Seconds);
 
 fn jitter(target: &Snapshot<'_>) -> f64 {
     target.jitter_seconds()
 }
 
-const fn family(
-    name: &'static str,
-    unit: Option<&'static Unit>,
-    kind: Kind,
-    help: &'static str,
-) -> Family {
+const fn family(name: &'static str, unit: Option<Unit>, kind: Kind, help: &'static str) -> Family {
     Family {
         name,
         unit,
@@ -209,13 +204,18 @@ fn reason_names<R: Copy>(reasons: &[R], word: fn(R) -> &'static str) -> Vec<&'st
     reasons.iter().map(|reason| word(*reason)).collect()
 }
 
-impl Kind {
-    pub(crate) fn metric_type(&self) -> MetricType {
-        match self {
-            Self::Counter(_) | Self::CounterByReason(..) => MetricType::Counter,
-            Self::IntGauge(_) | Self::SecondsGauge(_) | Self::Gauge(_) => MetricType::Gauge,
-            Self::Histogram(_) => MetricType::Histogram,
-            Self::Info => MetricType::Info,
+impl Family {
+    pub(crate) const fn descriptor(&self) -> Descriptor<'static> {
+        Descriptor {
+            name: self.name,
+            unit: self.unit,
+            kind: match self.kind {
+                Kind::Counter(_) | Kind::CounterByReason(..) => encoder::Kind::Counter,
+                Kind::IntGauge(_) | Kind::SecondsGauge(_) | Kind::Gauge(_) => encoder::Kind::Gauge,
+                Kind::Histogram(_) => encoder::Kind::Histogram,
+                Kind::Info => encoder::Kind::Info,
+            },
+            help: self.help,
         }
     }
 }

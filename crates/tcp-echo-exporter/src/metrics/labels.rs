@@ -1,11 +1,6 @@
 //! The labels of a target's series.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    fmt,
-};
-
-use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
+use std::collections::{BTreeMap, HashSet};
 
 /// Labels that the exporter sets itself.
 const RESERVED: [&str; 4] = ["target", "reason", "le", "address"];
@@ -39,6 +34,11 @@ impl Labels {
         Self(labels)
     }
 
+    /// Returns the names and values, `target` first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
     /// Returns the target's own labels, without `target`.
     #[cfg(any(test, feature = "page"))]
     pub(crate) fn custom(&self) -> &[(String, String)] {
@@ -61,29 +61,6 @@ fn sanitize(name: &str) -> String {
         format!("label{name}")
     } else {
         name
-    }
-}
-
-impl EncodeLabelSet for Labels {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        for (name, value) in &self.0 {
-            (name.as_str(), value.as_str()).encode(encoder.encode_label())?;
-        }
-        Ok(())
-    }
-}
-
-/// A target's labels and one more.
-pub(crate) struct LabelsWith<'a>(
-    pub(crate) &'a Labels,
-    pub(crate) &'static str,
-    pub(crate) &'a str,
-);
-
-impl EncodeLabelSet for LabelsWith<'_> {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        EncodeLabelSet::encode(self.0, encoder)?;
-        (self.1, self.2).encode(encoder.encode_label())
     }
 }
 

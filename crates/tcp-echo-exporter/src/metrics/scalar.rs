@@ -1,87 +1,89 @@
 //! Metrics that have no target.
 
 use std::{
-    fmt,
+    io,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use prometheus_client::{
-    encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet},
-    metrics::MetricType,
-    registry::Unit,
+use crate::encoding::{
+    encoder::{Descriptor, Encoder, Kind, Number, Unit},
+    labels::EncodedLabels,
 };
 
 /// Writes metrics of one or few series.
-pub(crate) struct ScalarEncoder<'e, 'd>(pub(crate) &'e mut DescriptorEncoder<'d>);
+pub(crate) struct ScalarEncoder<'e, 'w>(pub(crate) &'e mut Encoder<'w>);
 
 /// The name without `_total` and unit, the unit, and the help.
-pub(crate) type Descriptor<'a> = (&'a str, Option<&'a Unit>, &'a str);
+pub(crate) type Name<'a> = (&'a str, Option<Unit>, &'a str);
 
 impl ScalarEncoder<'_, '_> {
-    pub(crate) fn gauge(&mut self, (name, unit, help): Descriptor<'_>, value: u64) -> fmt::Result {
-        self.0
-            .encode_descriptor(name, help, unit, MetricType::Gauge)?
-            .encode_gauge(&value)
+    pub(crate) fn gauge(&mut self, name: Name<'_>, value: u64) -> io::Result<()> {
+        self.sample(name, Kind::Gauge, Number::Int(value))
     }
 
-    pub(crate) fn float_gauge(
-        &mut self,
-        (name, unit, help): Descriptor<'_>,
-        value: f64,
-    ) -> fmt::Result {
-        self.0
-            .encode_descriptor(name, help, unit, MetricType::Gauge)?
-            .encode_gauge(&value)
+    pub(crate) fn float_gauge(&mut self, name: Name<'_>, value: f64) -> io::Result<()> {
+        self.sample(name, Kind::Gauge, Number::Float(value))
     }
 
-    pub(crate) fn counter(
-        &mut self,
-        (name, unit, help): Descriptor<'_>,
-        value: u64,
-    ) -> fmt::Result {
-        self.0
-            .encode_descriptor(name, help, unit, MetricType::Counter)?
-            .encode_counter::<NoLabelSet, _, u64>(&value, None)
+    pub(crate) fn counter(&mut self, name: Name<'_>, value: u64) -> io::Result<()> {
+        self.sample(name, Kind::Counter, Number::Int(value))
     }
 
     // Only the metrics of the process use it, which exist on Linux alone.
     #[cfg(target_os = "linux")]
-    pub(crate) fn float_counter(
-        &mut self,
-        (name, unit, help): Descriptor<'_>,
-        value: f64,
-    ) -> fmt::Result {
+    pub(crate) fn float_counter(&mut self, name: Name<'_>, value: f64) -> io::Result<()> {
+        self.sample(name, Kind::Counter, Number::Float(value))
+    }
+
+    fn sample(&mut self, name: Name<'_>, kind: Kind, value: Number) -> io::Result<()> {
+        let descriptor = descriptor(name, kind);
         self.0
-            .encode_descriptor(name, help, unit, MetricType::Counter)?
-            .encode_counter::<NoLabelSet, _, u64>(&value, None)
+            .family(&descriptor, |family| family.sample([&[], &[]], value))
+    }
+
+    /// Writes a series for each set of labels.
+    pub(crate) fn by_labels<'a, const N: usize>(
+        &mut self,
+        name: Name<'_>,
+        kind: Kind,
+        values: impl IntoIterator<Item = ([(&'static str, &'a str); N], Number)>,
+    ) -> io::Result<()> {
+        let format = self.0.format();
+        self.0.family(&descriptor(name, kind), |family| {
+            for (labels, value) in values {
+                let labels = EncodedLabels::new(format, labels);
+                family.sample([labels.as_bytes(), &[]], value)?;
+            }
+            Ok(())
+        })
     }
 
     /// Writes a counter for each reason.
     pub(crate) fn counter_by_reason(
         &mut self,
-        (name, unit, help): Descriptor<'_>,
+        name: Name<'_>,
         values: impl IntoIterator<Item = (&'static str, u64)>,
-    ) -> fmt::Result {
-        let mut encoder = self
-            .0
-            .encode_descriptor(name, help, unit, MetricType::Counter)?;
-        for (reason, value) in values {
-            encoder
-                .encode_family(&[("reason", reason)])?
-                .encode_counter::<NoLabelSet, _, u64>(&value, None)?;
-        }
-        Ok(())
+    ) -> io::Result<()> {
+        let values = values.into_iter();
+        let values = values.map(|(reason, value)| ([("reason", reason)], Number::Int(value)));
+        self.by_labels(name, Kind::Counter, values)
     }
 
-    /// Writes a gauge of 1 with labels. The encoder appends `_info` to its name.
-    pub(crate) fn info(
-        &mut self,
-        (name, unit, help): Descriptor<'_>,
-        labels: &impl EncodeLabelSet,
-    ) -> fmt::Result {
+    /// Writes a gauge of 1 with labels, whose name ends in `_info`.
+    pub(crate) fn info(&mut self, name: Name<'_>, labels: &[(&str, &str)]) -> io::Result<()> {
+        let labels = EncodedLabels::new(self.0.format(), labels.iter().copied());
+        let descriptor = descriptor(name, Kind::Info);
         self.0
-            .encode_descriptor(name, help, unit, MetricType::Info)?
-            .encode_info(labels)
+            .family(&descriptor, |family| family.info(&[], labels.as_bytes()))
+    }
+}
+
+pub(crate) fn descriptor((name, unit, help): Name<'_>, kind: Kind) -> Descriptor<'_> {
+    Descriptor {
+        name,
+        unit,
+        kind,
+        help,
     }
 }
 

@@ -1,20 +1,20 @@
 //! The metrics of the echo server.
 
-use std::{fmt, sync::Arc};
+use std::{io, sync::Arc};
 
-use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, registry::Unit};
 use tcp_echo_server::{CloseReason, RejectReason, ServerStats};
 
 use super::scalar::ScalarEncoder;
+use crate::encoding::encoder::{Collector, Encoder, Unit};
 
 /// Writes the counts of an echo server.
 #[derive(Debug)]
 pub(crate) struct ServerCollector(pub(crate) Arc<ServerStats>);
 
 impl Collector for ServerCollector {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> io::Result<()> {
         let stats = &self.0;
-        let mut scalars = ScalarEncoder(&mut encoder);
+        let mut scalars = ScalarEncoder(encoder);
         scalars.gauge(
             ("tcp_echo_server_connections", None, "Connections open now."),
             stats.connections(),
@@ -46,7 +46,7 @@ impl Collector for ServerCollector {
         scalars.counter(
             (
                 "tcp_echo_server_echoed",
-                Some(&Unit::Bytes),
+                Some(Unit::Bytes),
                 "Bytes sent back.",
             ),
             stats.echoed_bytes(),

@@ -1,20 +1,20 @@
 //! The metrics of the prober's sockets.
 
-use std::fmt;
+use std::io;
 
-use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 use tcp_echo_prober::SocketStats;
 
 use super::scalar::ScalarEncoder;
+use crate::encoding::encoder::{Collector, Encoder};
 
 /// Writes how many targets have no socket.
 #[derive(Debug)]
 pub(crate) struct SocketCollector(pub(crate) SocketStats);
 
 impl Collector for SocketCollector {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> io::Result<()> {
         let without = self.0.targets_without_socket();
-        ScalarEncoder(&mut encoder).gauge(
+        ScalarEncoder(encoder).gauge(
             (
                 "tcp_echo_targets_without_socket",
                 None,

@@ -1,13 +1,15 @@
 //! Reading the `process_*` metrics from /proc.
 
-use std::{fmt, sync::Arc};
+use std::{io, sync::Arc};
 
 use procfs::process::Stat;
-use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, registry::Unit};
 use rustix::process::{Resource, getrlimit};
 
 use super::proc_files::ProcFiles;
-use crate::metrics::scalar::ScalarEncoder;
+use crate::{
+    encoding::encoder::{Collector, Encoder, Unit},
+    metrics::scalar::ScalarEncoder,
+};
 
 /// Writes the metrics; leaves out what can't be read. Clones share the open files.
 #[derive(Clone, Debug)]
@@ -20,8 +22,8 @@ impl ProcessCollector {
 }
 
 impl Collector for ProcessCollector {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut scalars = ScalarEncoder(&mut encoder);
+    fn encode(&self, encoder: &mut Encoder<'_>) -> io::Result<()> {
+        let mut scalars = ScalarEncoder(encoder);
         if let Some(stat) = self.0.stat() {
             encode_stat(&stat, self.0.boot_time(), &mut scalars)?;
         }
@@ -43,9 +45,9 @@ fn encode_stat(
     stat: &Stat,
     boot_time: Option<u64>,
     scalars: &mut ScalarEncoder<'_, '_>,
-) -> fmt::Result {
-    const SECONDS: Option<&Unit> = Some(&Unit::Seconds);
-    const BYTES: Option<&Unit> = Some(&Unit::Bytes);
+) -> io::Result<()> {
+    const SECONDS: Option<Unit> = Some(Unit::Seconds);
+    const BYTES: Option<Unit> = Some(Unit::Bytes);
     let seconds = |ticks: u64| ticks as f64 / procfs::ticks_per_second() as f64;
     scalars.float_counter(
         ("process_cpu", SECONDS, "CPU time spent, user and system."),

@@ -1,8 +1,8 @@
 //! Systems without /proc have no `process_*` metrics.
 
-use std::fmt;
+use std::io;
 
-use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
+use crate::encoding::encoder::{Collector, Encoder};
 
 /// Writes nothing.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ impl ProcessCollector {
 }
 
 impl Collector for ProcessCollector {
-    fn encode(&self, _encoder: DescriptorEncoder<'_>) -> fmt::Result {
+    fn encode(&self, _encoder: &mut Encoder<'_>) -> io::Result<()> {
         Ok(())
     }
 }
