@@ -50,12 +50,34 @@
 //! before version 3 treats `le` as text, and the text formats write bounds below 100 µs
 //! differently (`1e-06`, `0.000001`).
 //!
+//! # Sets of series
+//!
+//! Each target has 82 series with the default buckets, unless the metrics have a smaller
+//! [`SeriesSet`], at `/metrics` and at `/probe`:
+//!
+//! - `Standard` has 30: `tcp_echo_sent_total`, `tcp_echo_received_total`,
+//!   `tcp_echo_timeouts_total`, `tcp_echo_unsent_total` by `reason`, `tcp_echo_loss_ratio`,
+//!   `tcp_echo_rtt_seconds`, `tcp_echo_jitter_seconds`, `tcp_echo_connected`,
+//!   `tcp_echo_disconnects_total` without `reason`, and `tcp_echo_tcp_retransmits_total`.
+//! - `Minimal` has 10: `tcp_echo_sent_total`, `tcp_echo_received_total`,
+//!   `tcp_echo_timeouts_total`, `tcp_echo_unsent_total` without `reason`,
+//!   `tcp_echo_loss_ratio` and `tcp_echo_connected`; in protobuf `tcp_echo_rtt_seconds`
+//!   as a native histogram without classic buckets; in text
+//!   `tcp_echo_rtt_sum_seconds_total`, and `tcp_echo_rtt_quantile_seconds` with the
+//!   quantiles 0.5, 0.9 and 0.99 of the RTTs in the loss window. Without a reply in it they
+//!   are NaN, as those of a summary in other exporters. Of a loss window longer than 10,000
+//!   slots they take the last 10,000. They are interpolated in buckets 9 % wide.
+//!
+//! In both, `/metrics` has `tcp_echo_send_lateness_seconds` and `tcp_echo_host_delay_seconds`
+//! once, without `target`: over all targets since the start. The page is the same with any
+//! set.
+//!
 //! # Labels
 //!
 //! Every series of a target has the label `target`, its name, followed by the target's own
 //! labels. In their names every character but ASCII letters, digits and `_` becomes `_`, and
-//! a leading digit is prefixed with `_`; `target`, `reason`, `le` and `address` become
-//! `exported_target` and so on. Names that begin with `__`, empty values, and names that
+//! a leading digit is prefixed with `_`; `target`, `reason`, `le`, `address` and `quantile`
+//! become `exported_target` and so on. Names that begin with `__`, empty values, and names that
 //! became equal to an earlier one are left out.
 //!
 //! # `/probe`
@@ -121,6 +143,7 @@ pub use metrics::{
     build_info::BuildInfo,
     discovery::SourceStatus,
     reload_status::ReloadStatus,
+    series_set::{SeriesSet, UnknownSeriesSet},
     targets::{TargetMetrics, TargetSensor},
 };
 pub use probe::Probe;

@@ -6,7 +6,7 @@ use std::{alloc::System, time::Duration};
 
 use common::{Driven, TIMEOUT, target};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use tcp_echo_exporter::TargetMetrics;
+use tcp_echo_exporter::{Buckets, SeriesSet, TargetMetrics};
 use tcp_echo_prober::{
     ConnectFailure, DisconnectReason, Event, Sensor as _, Seq, TcpInfo, UnsentReason,
 };
@@ -47,17 +47,19 @@ fn no_event_allocates() {
             reason: DisconnectReason::Eof,
         },
     ];
-    let metrics = TargetMetrics::new();
-    let mut driven = Driven::attach(&metrics, &target(":4000"));
-    let Driven {
-        session, sensor, ..
-    } = &mut driven;
-    let region = Region::new(ALLOCATOR);
-    for event in &events {
-        sensor.on_event(event, session);
+    for series in [SeriesSet::All, SeriesSet::Standard, SeriesSet::Minimal] {
+        let metrics = TargetMetrics::with_series(Buckets::default(), series);
+        let mut driven = Driven::attach(&metrics, &target(":4000"));
+        let Driven {
+            session, sensor, ..
+        } = &mut driven;
+        let region = Region::new(ALLOCATOR);
+        for event in &events {
+            sensor.on_event(event, session);
+        }
+        let change = region.change();
+        assert_eq!((change.allocations, change.reallocations), (0, 0));
     }
-    let change = region.change();
-    assert_eq!((change.allocations, change.reallocations), (0, 0));
     // The counter works.
     let region = Region::new(ALLOCATOR);
     drop(std::hint::black_box(Box::new(1)));

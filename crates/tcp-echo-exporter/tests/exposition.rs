@@ -4,16 +4,20 @@ mod common;
 #[path = "common/messages.rs"]
 mod messages;
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-use common::{BUILD, Driven, Response, TIMEOUT, get, request, serve, target};
+use common::{BUILD, Driven, INTERVAL, Response, TIMEOUT, get, request, serve, target};
 use tcp_echo_exporter::{
-    Buckets, Endpoints, LookupStats, ReloadStatus, SourceStatus, TargetMetrics,
+    Buckets, Endpoints, LookupStats, ReloadStatus, SeriesSet, SourceStatus, TargetMetrics,
 };
 use tcp_echo_prober::{
-    ConnectFailure, DisconnectReason, Event, Observer as _, SocketStats, TcpInfo, UnsentReason,
+    ConnectFailure, DisconnectReason, Event, Observer as _, SessionConfig, SocketStats, Target,
+    TcpInfo, UnsentReason,
 };
 use tcp_echo_server::ServerStats;
+
+const PROTOBUF: &str =
+    "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
 
 /// A target to which every event has happened once.
 fn known_state(metrics: &TargetMetrics) -> Driven {
@@ -110,11 +114,10 @@ async fn openmetrics() {
 
 #[tokio::test]
 async fn protobuf_carries_a_native_histogram_too() {
-    const TYPE: &str = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
     let metrics = TargetMetrics::new();
     let _driven = known_state(&metrics);
-    let answer = scrape(TYPE, &metrics).await;
-    assert_eq!(answer.header("content-type"), Some(TYPE));
+    let answer = scrape(PROTOBUF, &metrics).await;
+    assert_eq!(answer.header("content-type"), Some(PROTOBUF));
     let families = messages::decode(&answer.body).unwrap();
     let named = |name: &str| families.iter().find(|family| family.name == name).unwrap();
     let rtt = &named("tcp_echo_rtt_seconds").metric[0];
@@ -135,6 +138,130 @@ async fn protobuf_carries_a_native_histogram_too() {
         .iter()
         .filter(|family| !family.name.starts_with("process_"));
     assert_eq!(ours.count(), 40);
+}
+
+fn with_series(series: SeriesSet) -> TargetMetrics {
+    TargetMetrics::with_series(Buckets::default(), series)
+}
+
+/// The series of targets and of the prober's own host.
+fn of_targets(text: &str) -> String {
+    let other = [" tcp_echo_server", " tcp_echo_dns", " tcp_echo_discovery"];
+    let ours = |line: &&str| {
+        let name = format!(
+            " {}",
+            line.trim_start_matches("# HELP ")
+                .trim_start_matches("# TYPE ")
+        );
+        !other.iter().any(|other| name.starts_with(other))
+    };
+    text.lines()
+        .skip_while(|line| !line.contains("tcp_echo_sent"))
+        .filter(ours)
+        .map(|line| line.to_owned() + "\n")
+        .collect()
+}
+
+#[tokio::test]
+async fn the_standard_set() {
+    let metrics = with_series(SeriesSet::Standard);
+    let _driven = known_state(&metrics);
+    let answer = scrape("*/*", &metrics).await;
+    let text = of_targets(&without_process(answer.text()));
+    let series = text.lines().filter(|line| line.contains("{target="));
+    assert_eq!(series.count(), 30);
+    insta::assert_snapshot!(text);
+}
+
+#[tokio::test]
+async fn the_minimal_set() {
+    let metrics = with_series(SeriesSet::Minimal);
+    let _driven = known_state(&metrics);
+    let answer = scrape("*/*", &metrics).await;
+    let text = of_targets(&without_process(answer.text()));
+    let series = text.lines().filter(|line| line.contains("{target="));
+    assert_eq!(series.count(), 10);
+    insta::assert_snapshot!(text);
+
+    let openmetrics = scrape("application/openmetrics-text", &metrics).await;
+    let samples = |text: &str| {
+        let sample = |line: &&str| line.contains("target=");
+        let lines = text.lines().filter(sample).map(str::to_owned);
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(samples(openmetrics.text()), samples(answer.text()));
+    assert!(openmetrics.text().ends_with("# EOF\n"));
+}
+
+#[tokio::test]
+async fn the_minimal_set_has_a_native_histogram_in_protobuf() {
+    let metrics = with_series(SeriesSet::Minimal);
+    let _driven = known_state(&metrics);
+    let answer = scrape(PROTOBUF, &metrics).await;
+    let families = messages::decode(&answer.body).unwrap();
+    let of_target = |family: &&messages::MetricFamily| {
+        let mut labels = family.metric.iter().flat_map(|metric| &metric.label);
+        labels.any(|label| label.name == "target")
+    };
+    let names: Vec<_> = families
+        .iter()
+        .filter(of_target)
+        .map(|f| &*f.name)
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "tcp_echo_sent_total",
+            "tcp_echo_received_total",
+            "tcp_echo_timeouts_total",
+            "tcp_echo_unsent_total",
+            "tcp_echo_loss_ratio",
+            "tcp_echo_rtt_seconds",
+            "tcp_echo_connected",
+        ]
+    );
+    let rtt = families.iter().find(|f| f.name == "tcp_echo_rtt_seconds");
+    let rtt = rtt.unwrap().metric[0].histogram.as_ref().unwrap();
+    assert!(rtt.bucket.is_empty());
+    assert_eq!((rtt.sample_count, rtt.schema), (3, 3));
+    assert!((rtt.sample_sum - 0.00127).abs() < 1e-12);
+    assert_eq!(rtt.positive_delta, [1, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_window_without_a_reply_has_no_quantile() {
+    let metrics = with_series(SeriesSet::Minimal);
+    let window = NonZeroU32::new(2).unwrap();
+    let session = SessionConfig::new(INTERVAL, TIMEOUT).unwrap();
+    let session = session.with_window(window);
+    let target = Target::new(":4000".parse().unwrap(), session);
+    let mut driven = Driven::attach(&metrics, &target);
+    let quantiles = async || {
+        let answer = scrape("*/*", &metrics).await;
+        let name = "tcp_echo_rtt_quantile_seconds{target=\":4000\",quantile=";
+        let lines = answer.text().lines();
+        let values = lines.filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
+        let values = values.map(|(_, value)| value.parse().unwrap());
+        values.collect::<Vec<f64>>()
+    };
+    let is_absent = |quantiles: Vec<f64>| {
+        assert_eq!(quantiles.len(), 3);
+        quantiles.iter().all(|quantile| quantile.is_nan())
+    };
+    assert!(is_absent(quantiles().await));
+    driven.connect("192.0.2.1:4000");
+    driven.send();
+    driven.reply(Duration::from_millis(10));
+    for quantile in quantiles().await {
+        assert!((quantile / 0.01 - 1.0).abs() < 0.1, "{quantile}");
+    }
+    // Two slots later the reply is no longer in the window.
+    let unsent = Event::Unsent {
+        reason: UnsentReason::Overrun,
+        slots: 2,
+    };
+    driven.observe(&unsent);
+    assert!(is_absent(quantiles().await));
 }
 
 #[tokio::test]

@@ -9,7 +9,10 @@ use tcp_echo_server::ServerStats;
 
 use crate::{
     encoding::{encoder::Collector, format::Format},
-    exposition::{self, collect::TargetCollector},
+    exposition::{
+        self,
+        collect::{OwnHostCollector, TargetCollector},
+    },
     http::{client::Client, renderer::Renderer},
     metrics::{
         build_info::{BuildInfo, BuildInfoCollector},
@@ -65,6 +68,7 @@ impl Scrape {
         if let Some(targets) = &self.targets {
             let native = format == Format::Protobuf;
             collectors.push(Box::new(TargetCollector(targets.snapshot_listed(native))));
+            collectors.push(Box::new(OwnHostCollector(targets.clone())));
         }
         if let Some(stats) = &self.sockets {
             collectors.push(Box::new(SocketCollector(stats.clone())));

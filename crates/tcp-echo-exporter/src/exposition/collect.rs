@@ -10,10 +10,14 @@ use crate::{
         labels::{EncodedLabels, LabelTable},
     },
     metrics::{
-        families::{FAMILIES, Kind},
+        families::{self, Kind, families},
         layout::Histogram,
         native::{self, SparseHistogram},
+        own_host::SharedHistogram,
+        rtt_window::QUANTILES,
+        series_set::SeriesSet,
         snapshot::{Snapshot, Snapshots},
+        targets::TargetMetrics,
     },
 };
 
@@ -30,7 +34,7 @@ impl Collector for TargetCollector {
             labels: LabelTable::new(format, labels),
             format,
         };
-        for family in FAMILIES {
+        for family in families(self.0.layout.series, format) {
             encoder.family(&family.descriptor(), |encoder| {
                 targets.encode(encoder, &family.kind)
             })?;
@@ -69,9 +73,23 @@ impl Targets<'_> {
                     encoder.sample([labels, &[]], value(&target))?;
                 }
             }
-            Kind::CounterByReason(base, reasons) => {
-                self.encode_by_reason(encoder, *base, &reasons())?;
+            Kind::CounterByReason(base, reasons, from) => {
+                if self.snapshots.layout.series >= *from {
+                    self.encode_by_reason(encoder, *base, &reasons())?;
+                } else {
+                    let reasons = reasons().len();
+                    for (target, labels) in self.iter() {
+                        let sum: u64 = target.counts_by_reason(*base, reasons).iter().sum();
+                        encoder.sample([labels, &[]], sum)?;
+                    }
+                }
             }
+            Kind::RttSum => {
+                for (target, labels) in self.iter() {
+                    encoder.sample([labels, &[]], target.histogram(Histogram::Rtt).sum)?;
+                }
+            }
+            Kind::RttQuantiles => self.encode_quantiles(encoder)?,
             Kind::Histogram(histogram) => self.encode_histogram(encoder, *histogram)?,
             Kind::Info => {
                 for (target, labels) in self.iter() {
@@ -102,12 +120,23 @@ impl Targets<'_> {
         Ok(())
     }
 
+    fn encode_quantiles(&self, encoder: &mut FamilyEncoder<'_, '_>) -> io::Result<()> {
+        let own = QUANTILES.map(|(_, name)| EncodedLabels::new(self.format, [("quantile", name)]));
+        for (target, labels) in self.iter() {
+            for (own, value) in own.iter().zip(target.rtt_quantiles()) {
+                encoder.sample([labels, own.as_bytes()], value)?;
+            }
+        }
+        Ok(())
+    }
+
     fn encode_histogram(
         &self,
         encoder: &mut FamilyEncoder<'_, '_>,
         histogram: Histogram,
     ) -> io::Result<()> {
         let slot = self.snapshots.layout.slot(histogram);
+        let is_native_alone = self.snapshots.layout.series == SeriesSet::Minimal;
         let bounds = Bounds::new(self.format, slot.buckets.seconds());
         let mut sparse = SparseHistogram::default();
         for (target, labels) in self.iter() {
@@ -128,11 +157,50 @@ impl Targets<'_> {
             let value = HistogramValue {
                 sum: counted.sum,
                 count: counted.count,
-                buckets: counted.buckets,
+                buckets: if is_native_alone {
+                    &[]
+                } else {
+                    counted.buckets
+                },
                 native,
             };
             encoder.histogram(labels, &bounds, &value)?;
         }
         Ok(())
     }
+}
+
+/// Writes what the prober's own host adds to all targets together.
+#[derive(Debug)]
+pub(crate) struct OwnHostCollector(pub(crate) TargetMetrics);
+
+impl Collector for OwnHostCollector {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> io::Result<()> {
+        let Some(host) = self.0.own_host() else {
+            return Ok(());
+        };
+        encode_shared(encoder, Histogram::SendLateness, &host.send_lateness)?;
+        encode_shared(encoder, Histogram::HostDelay, &host.host_delay)
+    }
+}
+
+fn encode_shared(
+    encoder: &mut Encoder<'_>,
+    histogram: Histogram,
+    shared: &SharedHistogram,
+) -> io::Result<()> {
+    let Some(descriptor) = families::histogram(histogram) else {
+        return Ok(());
+    };
+    let bounds = Bounds::new(encoder.format(), shared.buckets.seconds());
+    let (sum, buckets) = shared.read();
+    let value = HistogramValue {
+        sum,
+        count: buckets.iter().sum(),
+        buckets: &buckets,
+        native: None,
+    };
+    encoder.family(&descriptor, |encoder| {
+        encoder.histogram(&[], &bounds, &value)
+    })
 }

@@ -4,9 +4,13 @@ use tcp_echo_prober::{ConnectFailure, DisconnectReason, UnsentReason};
 
 use super::{
     layout::{self, Cell, Histogram},
+    series_set::SeriesSet::{self, All, Minimal, Standard},
     snapshot::Snapshot,
 };
-use crate::encoding::encoder::{self, Descriptor, Unit};
+use crate::encoding::{
+    encoder::{self, Descriptor, Unit},
+    format::Format,
+};
 
 /// One metric of every target. The encoder appends `_total` and the unit to its name.
 #[derive(Debug)]
@@ -15,169 +19,221 @@ pub(crate) struct Family {
     pub(crate) unit: Option<Unit>,
     pub(crate) kind: Kind,
     pub(crate) help: &'static str,
+    /// The smallest set of series that has it.
+    from: SeriesSet,
 }
 
 /// The type of a metric, and where its value is stored.
 #[derive(Debug)]
 pub(crate) enum Kind {
     Counter(Cell),
-    /// A counter for each reason: the index of the first, and the reasons.
-    CounterByReason(usize, fn() -> Vec<&'static str>),
+    /// A counter for each reason: the index of the first, and the reasons. Smaller sets than this
+    /// have their sum.
+    CounterByReason(usize, fn() -> Vec<&'static str>, SeriesSet),
     IntGauge(Cell),
     SecondsGauge(Cell),
     Gauge(fn(&Snapshot<'_>) -> f64),
+    /// In the minimal set that of the RTT is a native histogram alone, in protobuf alone.
     Histogram(Histogram),
+    /// The sum of all RTTs, for the minimal set in text.
+    RttSum,
+    /// Quantiles over the loss window, for the minimal set in text.
+    RttQuantiles,
     /// The address in use, as a label.
     Info,
 }
 
 /// All metrics, in the order of the exposition.
-pub(crate) const FAMILIES: &[Family] = &[
+const FAMILIES: &[Family] = &[
     family(
+        Minimal,
         "tcp_echo_sent",
         None,
         Kind::Counter(Cell::Sent),
         "Probes handed to the kernel whole.",
     ),
     family(
+        Minimal,
         "tcp_echo_received",
         None,
         Kind::Counter(Cell::Received),
         "Replies that came within the timeout.",
     ),
     family(
+        Minimal,
         "tcp_echo_timeouts",
         None,
         Kind::Counter(Cell::Timeouts),
         "Probes whose reply did not come within the timeout.",
     ),
     family(
+        All,
         "tcp_echo_in_flight",
         None,
         Kind::IntGauge(Cell::InFlight),
         "Probes awaiting a reply: sent = received + timeouts + in flight.",
     ),
     family(
+        All,
         "tcp_echo_late",
         None,
         Kind::Counter(Cell::Late),
         "Replies that came after their timeout.",
     ),
     family(
+        All,
         "tcp_echo_unexpected",
         None,
         Kind::Counter(Cell::Unexpected),
         "Frames that answer nothing in flight and nothing timed out.",
     ),
     family(
+        Minimal,
         "tcp_echo_unsent",
         None,
-        Kind::CounterByReason(layout::UNSENT, || {
-            reason_names(UnsentReason::ALL, UnsentReason::as_str)
-        }),
+        Kind::CounterByReason(
+            layout::UNSENT,
+            || reason_names(UnsentReason::ALL, UnsentReason::as_str),
+            Standard,
+        ),
         "Slots of the schedule without a probe.",
     ),
     family(
+        Minimal,
         "tcp_echo_loss_ratio",
         None,
         Kind::Gauge(|t| t.loss(1.0)),
         "Lost slots in the loss window, 0 to 1.",
     ),
     family(
+        All,
         "tcp_echo_loss_percent",
         None,
         Kind::Gauge(|t| t.loss(100.0)),
         "Lost slots in the loss window, 0 to 100.",
     ),
     family(
+        Minimal,
         "tcp_echo_rtt",
         SECONDS,
         Kind::Histogram(Histogram::Rtt),
         "Round-trip time of the replies that came within the timeout.",
     ),
     family(
+        Minimal,
+        "tcp_echo_rtt_quantile",
+        SECONDS,
+        Kind::RttQuantiles,
+        "Quantiles of the round-trip time in the loss window; NaN without a reply in it.",
+    ),
+    family(
+        Minimal,
+        "tcp_echo_rtt_sum",
+        SECONDS,
+        Kind::RttSum,
+        "Sum of the round-trip times of the replies that came within the timeout.",
+    ),
+    family(
+        All,
         "tcp_echo_last_rtt",
         SECONDS,
         Kind::SecondsGauge(Cell::LastRtt),
         "Round-trip time of the last reply; 0 before the first.",
     ),
     family(
+        Standard,
         "tcp_echo_jitter",
         SECONDS,
         Kind::Gauge(jitter),
         "Interarrival jitter of the round-trip time (RFC 3550).",
     ),
     family(
+        All,
         "tcp_echo_send_lateness",
         SECONDS,
         Kind::Histogram(Histogram::SendLateness),
         "How long after its slot a probe was sent.",
     ),
     family(
+        All,
         "tcp_echo_host_delay",
         SECONDS,
         Kind::Histogram(Histogram::HostDelay),
         "What the prober's own host added to the round-trip time as the process saw it.",
     ),
     family(
+        Minimal,
         "tcp_echo_connected",
         None,
         Kind::IntGauge(Cell::Connected),
         "Whether there is a connection.",
     ),
     family(
+        All,
         "tcp_echo_connects",
         None,
         Kind::Counter(Cell::Connects),
         "Connections made.",
     ),
     family(
+        All,
         "tcp_echo_connect_failures",
         None,
-        Kind::CounterByReason(layout::CONNECT_FAILURES, || {
-            reason_names(ConnectFailure::ALL, ConnectFailure::as_str)
-        }),
+        Kind::CounterByReason(
+            layout::CONNECT_FAILURES,
+            || reason_names(ConnectFailure::ALL, ConnectFailure::as_str),
+            All,
+        ),
         "Attempts to connect that failed.",
     ),
     family(
+        Standard,
         "tcp_echo_disconnects",
         None,
-        Kind::CounterByReason(layout::DISCONNECTS, || {
-            reason_names(DisconnectReason::ALL, DisconnectReason::as_str)
-        }),
+        Kind::CounterByReason(
+            layout::DISCONNECTS,
+            || reason_names(DisconnectReason::ALL, DisconnectReason::as_str),
+            All,
+        ),
         "Connections that ended.",
     ),
     family(
+        All,
         "tcp_echo_connect_duration",
         SECONDS,
         Kind::Histogram(Histogram::ConnectDuration),
         "TCP handshake time.",
     ),
     family(
+        All,
         "tcp_echo_tcp_srtt",
         SECONDS,
         Kind::SecondsGauge(Cell::Srtt),
         "The kernel's smoothed RTT of the connection; 0 while unknown.",
     ),
     family(
+        All,
         "tcp_echo_tcp_rttvar",
         SECONDS,
         Kind::SecondsGauge(Cell::Rttvar),
         "The kernel's RTT variation of the connection; 0 while unknown.",
     ),
     family(
+        All,
         "tcp_echo_tcp_min_rtt",
         SECONDS,
         Kind::SecondsGauge(Cell::MinRtt),
         "The kernel's least RTT of the connection in the recent past; 0 while unknown.",
     ),
     family(
+        Standard,
         "tcp_echo_tcp_retransmits",
         None,
         Kind::Counter(Cell::Retransmits),
         "Segments that the kernel retransmitted, over all connections.",
     ),
     family(
+        All,
         "tcp_echo_target",
         None,
         Kind::Info,
@@ -191,12 +247,19 @@ fn jitter(target: &Snapshot<'_>) -> f64 {
     target.jitter_seconds()
 }
 
-const fn family(name: &'static str, unit: Option<Unit>, kind: Kind, help: &'static str) -> Family {
+const fn family(
+    from: SeriesSet,
+    name: &'static str,
+    unit: Option<Unit>,
+    kind: Kind,
+    help: &'static str,
+) -> Family {
     Family {
         name,
         unit,
         kind,
         help,
+        from,
     }
 }
 
@@ -204,14 +267,40 @@ fn reason_names<R: Copy>(reasons: &[R], word: fn(R) -> &'static str) -> Vec<&'st
     reasons.iter().map(|reason| word(*reason)).collect()
 }
 
+/// Returns the metrics that targets have in this set and format.
+pub(crate) fn families(series: SeriesSet, format: Format) -> impl Iterator<Item = &'static Family> {
+    FAMILIES
+        .iter()
+        .filter(move |family| family.is_in(series, format))
+}
+
+/// Returns how the histogram of a target is described.
+pub(crate) fn histogram(histogram: Histogram) -> Option<Descriptor<'static>> {
+    let of = |family: &&Family| matches!(family.kind, Kind::Histogram(own) if own == histogram);
+    FAMILIES.iter().find(of).map(Family::descriptor)
+}
+
 impl Family {
+    fn is_in(&self, series: SeriesSet, format: Format) -> bool {
+        let has_kind = match self.kind {
+            Kind::RttSum | Kind::RttQuantiles => series == Minimal && format != Format::Protobuf,
+            Kind::Histogram(_) if series == Minimal => format == Format::Protobuf,
+            _ => true,
+        };
+        self.from <= series && has_kind
+    }
+
     pub(crate) const fn descriptor(&self) -> Descriptor<'static> {
         Descriptor {
             name: self.name,
             unit: self.unit,
             kind: match self.kind {
-                Kind::Counter(_) | Kind::CounterByReason(..) => encoder::Kind::Counter,
-                Kind::IntGauge(_) | Kind::SecondsGauge(_) | Kind::Gauge(_) => encoder::Kind::Gauge,
+                Kind::Counter(_) | Kind::CounterByReason(..) | Kind::RttSum => {
+                    encoder::Kind::Counter
+                }
+                Kind::IntGauge(_) | Kind::SecondsGauge(_) | Kind::Gauge(_) | Kind::RttQuantiles => {
+                    encoder::Kind::Gauge
+                }
                 Kind::Histogram(_) => encoder::Kind::Histogram,
                 Kind::Info => encoder::Kind::Info,
             },

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 /// Labels that the exporter sets itself.
-const RESERVED: [&str; 4] = ["target", "reason", "le", "address"];
+const RESERVED: [&str; 5] = ["target", "reason", "le", "address", "quantile"];
 
 /// The names and values of a target's labels, `target` first, valid in every exposition format.
 ///
@@ -12,7 +12,7 @@ const RESERVED: [&str; 4] = ["target", "reason", "le", "address"];
 ///   digit is prefixed with `_`;
 /// - names that begin with `__` are internal to Prometheus and are left out, and so are empty
 ///   values, which to Prometheus are no label;
-/// - names that the exporter uses itself (`target`, `reason`, `le`, `address`) are prefixed
+/// - names that the exporter uses itself (`target`, `reason`, `le`, `address`, `quantile`) are prefixed
 ///   with `exported_`, as Prometheus does it;
 /// - of names that became equal, the first in the order of the original names is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +86,7 @@ mod tests {
             ("reason", "exported_reason"),
             ("le", "exported_le"),
             ("address", "exported_address"),
+            ("quantile", "exported_quantile"),
             ("a\"b\n", "a_b_"),
         ] {
             assert_eq!(names(&[(name, "v")]), [(expected.into(), "v".into())]);

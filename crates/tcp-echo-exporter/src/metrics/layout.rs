@@ -1,10 +1,13 @@
 //! The layout of a target's numbers in one array of words.
 
-use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::{
+    net::{Ipv6Addr, SocketAddr, SocketAddrV6},
+    ops::Range,
+};
 
 use tcp_echo_prober::{ConnectFailure, DisconnectReason, UnsentReason};
 
-use super::{buckets::Buckets, native, seqlock::Change};
+use super::{buckets::Buckets, native, rtt_window, seqlock::Change, series_set::SeriesSet};
 
 /// A number that every target has once. Durations are in nanoseconds.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +46,7 @@ pub(crate) const DISCONNECTS: usize = CONNECT_FAILURES + ConnectFailure::ALL.len
 const HISTOGRAMS: usize = DISCONNECTS + DisconnectReason::ALL.len();
 
 /// The classic histograms that every target has.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Histogram {
     Rtt,
     ConnectDuration,
@@ -77,27 +80,37 @@ impl HistogramSlot {
 /// native histogram at the end differs.
 #[derive(Debug)]
 pub(crate) struct Layout {
+    pub(crate) series: SeriesSet,
+    /// The RTTs in the loss window, if quantiles of them are exported; else empty.
+    pub(crate) rtt_window: Range<usize>,
     slots: [HistogramSlot; 4],
     native: usize,
 }
 
 impl Layout {
-    pub(crate) fn new(rtt: Buckets) -> Self {
-        let mut end = HISTOGRAMS;
+    pub(crate) fn new(rtt: Buckets, series: SeriesSet) -> Self {
+        let has_window = series == SeriesSet::Minimal;
+        let window_words = if has_window { rtt_window::WORDS } else { 0 };
+        let rtt_window = HISTOGRAMS..HISTOGRAMS + window_words;
+        let mut end = rtt_window.end;
         let mut slot = |buckets: Buckets| {
             let start = end;
             end += 1 + buckets.len();
             HistogramSlot { start, buckets }
         };
-        // Eight bounds each, with a factor of four: 100 µs to 1.6 s for handshakes, 4 µs to 66
-        // ms for lateness, 1 µs to 16 ms for the host's delay.
+        // Eight bounds each, with a factor of four: 100 µs to 1.6 s for handshakes.
         let slots = [
             slot(rtt),
             slot(Buckets::exponential(100_000, 4, 8)),
-            slot(Buckets::exponential(4_000, 4, 8)),
-            slot(Buckets::exponential(1_000, 4, 8)),
+            slot(send_lateness_buckets()),
+            slot(host_delay_buckets()),
         ];
-        Self { slots, native: end }
+        Self {
+            series,
+            rtt_window,
+            slots,
+            native: end,
+        }
     }
 
     #[inline]
@@ -117,6 +130,16 @@ impl Layout {
         let index = self.native + native::bucket(seconds);
         change.add(index.min(len - 1), 1);
     }
+}
+
+/// 4 µs to 66 ms.
+pub(crate) fn send_lateness_buckets() -> Buckets {
+    Buckets::exponential(4_000, 4, 8)
+}
+
+/// 1 µs to 16 ms.
+pub(crate) fn host_delay_buckets() -> Buckets {
+    Buckets::exponential(1_000, 4, 8)
 }
 
 const IS_V4: u64 = 1 << 16;
@@ -185,12 +208,15 @@ mod tests {
 
     #[test]
     fn histograms_do_not_overlap() {
-        let layout = Layout::new(Buckets::default());
-        let mut next = HISTOGRAMS;
-        for slot in &layout.slots {
-            assert_eq!(slot.start, next);
-            next += 1 + slot.buckets.len();
+        for series in [SeriesSet::All, SeriesSet::Minimal] {
+            let layout = Layout::new(Buckets::default(), series);
+            assert_eq!(layout.rtt_window.start, HISTOGRAMS);
+            let mut next = layout.rtt_window.end;
+            for slot in &layout.slots {
+                assert_eq!(slot.start, next);
+                next += 1 + slot.buckets.len();
+            }
+            assert_eq!(layout.native(), next);
         }
-        assert_eq!(layout.native(), next);
     }
 }

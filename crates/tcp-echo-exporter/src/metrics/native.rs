@@ -60,9 +60,24 @@ pub(crate) fn bucket(seconds: f64) -> usize {
     usize::try_from(index(seconds) - FIRST + 1).unwrap_or(0)
 }
 
+/// Returns a quantile in seconds, given buckets in increasing order and the count of each; `None`
+/// if all are empty. Interpolates on a logarithmic scale within a bucket.
+pub(crate) fn quantile(counts: impl Iterator<Item = (usize, u64)> + Clone, q: f64) -> Option<f64> {
+    let all: u64 = counts.clone().map(|(_, count)| count).sum();
+    let rank = q * all as f64;
+    let mut below = 0.0;
+    for (bucket, count) in counts {
+        let count = count as f64;
+        if count > 0.0 && below + count >= rank {
+            return Some(rtt_in(bucket, (rank - below) / count));
+        }
+        below += count;
+    }
+    None
+}
+
 /// Interpolates in a bucket, on a logarithmic scale: the RTT at this fraction (0 to 1) of it.
-#[cfg(feature = "page")]
-pub(crate) fn rtt_in(bucket: usize, fraction: f64) -> f64 {
+fn rtt_in(bucket: usize, fraction: f64) -> f64 {
     match bucket {
         0 => ZERO_THRESHOLD,
         _ => ZERO_THRESHOLD * ((bucket as f64 - 1.0 + fraction) / 8.0).exp2(),

@@ -10,6 +10,7 @@ use super::{
     buffer_pool::PooledBuffer,
     labels::Labels,
     layout::{self, Cell, Histogram, Layout},
+    rtt_window::{self, QUANTILES},
     series::Series,
 };
 
@@ -117,6 +118,13 @@ impl<'a> Snapshot<'a> {
             count: buckets.iter().sum(),
             buckets,
         }
+    }
+
+    /// Returns the quantiles of the RTT over the loss window, in seconds; NaN without a reply in it,
+    /// or if they are not in the set of series.
+    pub(crate) fn rtt_quantiles(&self) -> [f64; QUANTILES.len()] {
+        let words = self.words.get(self.layout.rtt_window.clone());
+        rtt_window::quantiles(words.unwrap_or_default())
     }
 
     /// Returns the native histogram of the RTT, zero bucket first; empty if the snapshot was

@@ -18,8 +18,11 @@ use super::{
     labels::Labels,
     layout::{self, Cell, Histogram, Layout},
     native,
+    own_host::{OwnHost, PartIndex},
+    rtt_window::RttWindow,
     seqlock::{Change, SeqLock, Writer},
     series::Series,
+    series_set::SeriesSet,
     snapshot::Snapshots,
 };
 
@@ -40,24 +43,44 @@ struct Shared {
     /// Notified when a target was tried for the first time.
     tried: Notify,
     buffer_pool: Arc<BufferPool>,
+    /// What is counted for all targets together, if not for each.
+    own_host: Option<OwnHost>,
 }
 
 impl TargetMetrics {
-    /// Creates metrics with the default buckets of `tcp_echo_rtt_seconds`.
+    /// Creates metrics of all series, with the default buckets of `tcp_echo_rtt_seconds`.
     pub fn new() -> Self {
         Self::with_buckets(Buckets::default())
     }
 
-    /// Creates metrics with other buckets of `tcp_echo_rtt_seconds`.
+    /// Creates metrics of all series, with other buckets of `tcp_echo_rtt_seconds`.
     pub fn with_buckets(rtt: Buckets) -> Self {
+        Self::with_series(rtt, SeriesSet::All)
+    }
+
+    /// Creates metrics of these series, with these buckets of `tcp_echo_rtt_seconds`.
+    pub fn with_series(rtt: Buckets, series: SeriesSet) -> Self {
+        let own_host = || {
+            OwnHost::new(
+                layout::send_lateness_buckets(),
+                layout::host_delay_buckets(),
+            )
+        };
         Self {
             shared: Arc::new(Shared {
-                layout: Arc::new(Layout::new(rtt)),
+                layout: Arc::new(Layout::new(rtt, series)),
                 targets: Mutex::default(),
                 tried: Notify::new(),
                 buffer_pool: Arc::default(),
+                own_host: (series < SeriesSet::All).then(own_host),
             }),
         }
+    }
+
+    /// Returns what the prober's own host adds to all targets together; `None` if each target
+    /// has it.
+    pub(crate) fn own_host(&self) -> Option<&OwnHost> {
+        self.shared.own_host.as_ref()
     }
 
     /// Takes snapshots of the listed targets, without those requested at `/probe`.
@@ -199,11 +222,15 @@ impl Observer for TargetMetrics {
         });
         let name = Arc::clone(target.name());
         self.shared.lock().insert(name, Arc::clone(&series));
+        let window = layout.rtt_window.clone();
+        let slots = target.session().window().get();
         TargetSensor {
             writer,
             len,
+            rtt_window: (!window.is_empty()).then(|| RttWindow::new(slots, window.start)),
             layout,
             series,
+            part: PartIndex::of_this_thread(),
             tried: false,
             shared: Arc::clone(&self.shared),
         }
@@ -216,8 +243,11 @@ pub struct TargetSensor {
     writer: Writer,
     /// The number of words.
     len: usize,
+    rtt_window: Option<RttWindow>,
     layout: Arc<Layout>,
     series: Arc<Series>,
+    /// Where this thread counts for all targets together.
+    part: PartIndex,
     /// Whether the target was tried and waiters were notified.
     tried: bool,
     shared: Arc<Shared>,
@@ -260,25 +290,45 @@ impl Sensor for TargetSensor {
         set(Cell::Timeouts, counts.timeouts);
         set(Cell::InFlight, session.in_flight() as u64);
         match event {
-            Event::Sent { lateness, .. } => {
-                observe(Histogram::SendLateness, *lateness);
-            }
+            Event::Sent { lateness, .. } => match &self.shared.own_host {
+                Some(host) => host.send_lateness.observe(self.part, nanos(*lateness)),
+                None => {
+                    observe(Histogram::SendLateness, *lateness);
+                }
+            },
             Event::Received {
                 rtt, host_delay, ..
             } => {
-                let nanos = observe(Histogram::Rtt, *rtt);
-                let rtt = seconds(nanos);
+                let rtt_nanos = observe(Histogram::Rtt, *rtt);
+                let rtt = seconds(rtt_nanos);
                 self.layout.observe_native(&change, self.len, rtt);
-                set(Cell::LastRtt, nanos);
+                if let Some(window) = &mut self.rtt_window {
+                    window.on_received(&change, native::bucket(rtt));
+                }
+                set(Cell::LastRtt, rtt_nanos);
                 set(Cell::Jitter, session.jitter_seconds().to_bits());
-                if let Some(host_delay) = host_delay {
-                    observe(Histogram::HostDelay, *host_delay);
+                match (host_delay, &self.shared.own_host) {
+                    (Some(delay), Some(host)) => {
+                        host.host_delay.observe(self.part, nanos(*delay));
+                    }
+                    (Some(delay), None) => {
+                        observe(Histogram::HostDelay, *delay);
+                    }
+                    (None, _) => {}
                 }
                 set_window(&change, session);
             }
-            Event::TimedOut { .. } => set_window(&change, session),
-            Event::Unsent { reason, .. } => {
+            Event::TimedOut { .. } => {
+                if let Some(window) = &mut self.rtt_window {
+                    window.on_lost(&change, 1);
+                }
+                set_window(&change, session);
+            }
+            Event::Unsent { reason, slots } => {
                 change.set(layout::UNSENT + *reason as usize, counts.unsent(*reason));
+                if let Some(window) = &mut self.rtt_window {
+                    window.on_lost(&change, *slots);
+                }
                 set_window(&change, session);
             }
             Event::Late { .. } => set(Cell::Late, counts.late),

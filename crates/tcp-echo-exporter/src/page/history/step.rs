@@ -127,20 +127,10 @@ pub(crate) fn heatmap_bound(bucket: usize) -> f64 {
     (bucket as f64 / 2.0 - 17.5).exp2()
 }
 
-/// Returns a quantile of a native histogram, in seconds. Interpolates logarithmically within a
-/// bucket.
+/// Returns a quantile of a native histogram, in seconds.
 pub(crate) fn quantile(native: &[u32], q: f64) -> Option<f64> {
-    let count: u64 = native.iter().map(|count| u64::from(*count)).sum();
-    let rank = q * count as f64;
-    let mut below = 0.0;
-    for (position, own) in native.iter().enumerate() {
-        let own = f64::from(*own);
-        if own > 0.0 && below + own >= rank {
-            return Some(native::rtt_in(position, (rank - below) / own));
-        }
-        below += own;
-    }
-    None
+    let counts = native.iter().map(|count| u64::from(*count));
+    native::quantile(counts.enumerate(), q)
 }
 
 #[cfg(test)]
