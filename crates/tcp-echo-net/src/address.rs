@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::{Host, HostName, HostNameError, LinkLocal};
 
@@ -23,7 +24,7 @@ use crate::{Host, HostName, HostNameError, LinkLocal};
 pub struct Address {
     host: Option<Host>,
     port: u16,
-    written: String,
+    written: Arc<str>,
 }
 
 /// Why a text is no address.
@@ -78,13 +79,18 @@ impl Address {
         Self {
             host: None,
             port,
-            written: format!(":{port}"),
+            written: format!(":{port}").into(),
         }
     }
 
     /// The host; `None` is every address of this host to listen on, or this host as a target.
     pub fn host(&self) -> Option<&Host> {
         self.host.as_ref()
+    }
+
+    /// The text as written. Clones of the address share it.
+    pub fn written(&self) -> &Arc<str> {
+        &self.written
     }
 
     /// The port. To listen on, 0 is any free port.
@@ -104,12 +110,12 @@ impl From<SocketAddr> for Address {
                     zone: v6.scope_id().to_string(),
                 })),
                 port,
-                written: address.to_string(),
+                written: address.to_string().into(),
             },
             _ => Self {
                 host: Some(Host::Ip(ip)),
                 port,
-                written: SocketAddr::new(ip, port).to_string(),
+                written: SocketAddr::new(ip, port).to_string().into(),
             },
         }
     }
@@ -131,7 +137,7 @@ impl FromStr for Address {
         Ok(Self {
             host,
             port,
-            written: text.to_owned(),
+            written: text.into(),
         })
     }
 }

@@ -4,6 +4,7 @@ use std::{
     fmt,
     net::{IpAddr, Ipv6Addr},
     str::FromStr,
+    sync::Arc,
 };
 
 use idna::AsciiDenyList;
@@ -62,9 +63,9 @@ impl fmt::Display for LinkLocal {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostName {
-    written: String,
+    written: Arc<str>,
     /// Set if it differs.
-    ascii: Option<String>,
+    ascii: Option<Arc<str>>,
 }
 
 /// Why a text is no [`HostName`].
@@ -124,8 +125,8 @@ impl FromStr for HostName {
         };
         check_lengths(ascii.as_deref().unwrap_or(text))?;
         Ok(Self {
-            written: text.to_owned(),
-            ascii,
+            written: text.into(),
+            ascii: ascii.map(Into::into),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! One attempt to connect: race the addresses, set the options.
 
 use std::{
+    future::Future,
     io,
     net::SocketAddr,
     pin::pin,
@@ -10,7 +11,7 @@ use std::{
 
 use tcp_echo_net::{LogDecision, LogLimiter};
 use tcp_echo_resolve::{Failure, Limits, Resolver};
-use tcp_echo_session::ConnectFailure;
+use tcp_echo_session::{ConnectFailure, SessionConfig};
 use tcp_echo_socket::OpenError;
 use tokio::{
     net::{TcpSocket, TcpStream},
@@ -166,7 +167,7 @@ impl Dialer {
         Some(Name::new(resolver, name.ascii().to_owned(), ip, every))
     }
 
-    const fn resolver_of(&self, target: &Target) -> &Resolver {
+    fn resolver_of(&self, target: &Target) -> &Resolver {
         if target.is_on_demand() {
             &self.resolver_on_demand
         } else {
@@ -215,16 +216,15 @@ impl Dialer {
         self.usable(target, found)
     }
 
-    /// Connects to one of the addresses of `target`, to one at a time if no other permit is
-    /// free.
-    pub(crate) async fn dial(
+    /// Connects to one of these addresses, to one at a time if no other permit is free.
+    pub(crate) fn dial(
         self: Arc<Self>,
-        target: Arc<Target>,
+        session: &SessionConfig,
         addresses: Vec<SocketAddr>,
         permit: Permit,
-    ) -> Result<Connected, DialError> {
-        let limit = target.session().timeout().max(MIN_HANDSHAKE_TIMEOUT);
-        self.race_with_timeout(limit, addresses, permit).await
+    ) -> impl Future<Output = Result<Connected, DialError>> + Send + use<> {
+        let limit = session.timeout().max(MIN_HANDSHAKE_TIMEOUT);
+        self.race_with_timeout(limit, addresses, permit)
     }
 
     async fn race_with_timeout(
@@ -345,8 +345,6 @@ fn refuse_self(stream: &TcpStream) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use tcp_echo_session::SessionConfig;
-
     use super::*;
 
     /// As it is after a name was looked up once and allowed: the answer has changed.

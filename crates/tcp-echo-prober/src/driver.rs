@@ -34,7 +34,7 @@ const REFRESH_WAIT: Duration = Duration::from_millis(100);
 
 /// Drives one target until it is stopped.
 pub(crate) struct Driver<S> {
-    target: Arc<Target>,
+    target: Target,
     session: Session,
     sensor: S,
     dialer: Arc<Dialer>,
@@ -89,7 +89,7 @@ impl<S: Sensor> Driver<S> {
             backoff: Backoff::new(dialer.options.reconnect_max),
             link: Link::Down(Box::pin(sleep(Duration::ZERO))),
             name: dialer.name(&target),
-            target: Arc::new(target),
+            target,
             sensor,
             dialer,
             sleeper,
@@ -192,8 +192,8 @@ impl<S: Sensor> Driver<S> {
     }
 
     fn connect_with(&mut self, started: Instant, permit: Permit) {
-        let (target, addresses) = (self.target.clone(), self.addresses.clone());
-        let attempt = self.dialer.clone().dial(target, addresses, permit);
+        let (session, addresses) = (self.target.session(), self.addresses.clone());
+        let attempt = self.dialer.clone().dial(session, addresses, permit);
         self.link = Link::Dialing {
             started,
             attempt: Box::pin(attempt),

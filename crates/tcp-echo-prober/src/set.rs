@@ -1,13 +1,14 @@
 //! Sets of targets, and the difference between two of them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use crate::Target;
 
-/// Targets with unique names.
+/// Targets with unique names. Clones share them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TargetSet {
-    targets: BTreeMap<Arc<str>, Target>,
+    /// Sorted by name.
+    targets: Arc<[Target]>,
 }
 
 /// Two targets have the same name.
@@ -34,20 +35,25 @@ impl TargetSet {
     /// # Errors
     /// [`DuplicateName`] if two have the same name.
     pub fn new(targets: impl IntoIterator<Item = Target>) -> Result<Self, DuplicateName> {
-        let mut set = Self::default();
-        for target in targets {
-            let name = target.name().clone();
-            if set.targets.insert(name.clone(), target).is_some() {
-                return Err(DuplicateName { name });
-            }
+        let mut targets: Vec<Target> = targets.into_iter().collect();
+        targets.sort_by(|one, other| one.name().cmp(other.name()));
+        let mut pairs = targets.windows(2);
+        let duplicate = pairs.find_map(|pair| match pair {
+            [one, other] if one.name() == other.name() => Some(one.name().clone()),
+            _ => None,
+        });
+        match duplicate {
+            Some(name) => Err(DuplicateName { name }),
+            None => Ok(Self {
+                targets: targets.into(),
+            }),
         }
-        Ok(set)
     }
 
     /// Replaces this set by `new`, and returns the difference.
     pub fn apply(&mut self, new: Self) -> Changes {
         let old = std::mem::replace(self, new);
-        let same = |set: &Self, target: &Target| set.targets.get(target.name()) == Some(target);
+        let same = |set: &Self, target: &Target| set.get(target.name()) == Some(target);
         let removed = old.iter().filter(|target| !same(self, target));
         let added = self.iter().filter(|target| !same(&old, target));
         Changes {
@@ -58,12 +64,18 @@ impl TargetSet {
 
     /// Whether a target has this name.
     pub fn contains(&self, name: &str) -> bool {
-        self.targets.contains_key(name)
+        self.get(name).is_some()
+    }
+
+    fn get(&self, name: &str) -> Option<&Target> {
+        let targets = &self.targets;
+        let found = targets.binary_search_by(|target| target.name().as_ref().cmp(name));
+        found.ok().and_then(|index| targets.get(index))
     }
 
     /// The targets, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = &Target> {
-        self.targets.values()
+        self.targets.iter()
     }
 
     /// The number of targets.

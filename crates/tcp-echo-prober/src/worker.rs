@@ -80,7 +80,7 @@ struct Running {
     stop: Option<oneshot::Sender<()>>,
     /// The next target of the name. It starts when this one has ended, so that its sensor is
     /// attached after this one's was dropped.
-    next: Option<Box<Target>>,
+    next: Option<Target>,
 }
 
 impl<O: Observer> Targets<O> {
@@ -120,7 +120,7 @@ impl<O: Observer> Targets<O> {
         match (self.running.get_mut(&name), target) {
             (Some(running), next) => {
                 running.stop();
-                running.next = next.map(Box::new);
+                running.next = next;
             }
             (None, Some(target)) => self.start(target),
             (None, None) => {}
@@ -159,7 +159,7 @@ impl<O: Observer> Targets<O> {
             Ok((_, name)) => {
                 let next = self.running.remove(&name).and_then(|ended| ended.next);
                 if let Some(next) = next {
-                    self.start(*next);
+                    self.start(next);
                 }
                 return Ok(());
             }

@@ -1,6 +1,6 @@
 //! Labels of an entry: kept, or settings for probing.
 
-use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use tcp_echo_duration::DurationError;
 
@@ -59,7 +59,8 @@ pub enum LabelError {
 #[derive(Debug, Default)]
 pub(crate) struct Sorted {
     pub(crate) name: Option<String>,
-    pub(crate) kept: BTreeMap<String, String>,
+    /// Shared by all targets of the entry.
+    pub(crate) kept: Arc<BTreeMap<String, String>>,
     pub(crate) overrides: Overrides,
 }
 
@@ -107,7 +108,7 @@ impl Sorted {
             // Prometheus drops meta labels of its discovery, too.
             meta if meta.starts_with("__") => {}
             _ => {
-                self.kept.insert(label, value);
+                Arc::make_mut(&mut self.kept).insert(label, value);
             }
         }
         Ok(())

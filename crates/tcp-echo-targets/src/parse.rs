@@ -129,7 +129,7 @@ fn spec(
         Err(error) => return Err(EntryError::Endpoint { written, error }),
     };
     let session = defaults.session_but(labels.overrides)?;
-    let spec = Spec::new(endpoint, session).with_labels(labels.kept.clone());
+    let spec = Spec::new(endpoint, session).sharing_labels(labels.kept.clone());
     Ok(match name.or(labels.name.as_deref()) {
         Some(name) => spec.named(name),
         None => spec,

@@ -13,12 +13,15 @@ use crate::Endpoint;
 pub struct Spec {
     name: Arc<str>,
     endpoint: Endpoint,
-    labels: BTreeMap<String, String>,
+    /// `None` without any.
+    labels: Option<Arc<BTreeMap<String, String>>>,
     session: SessionConfig,
     networks: Option<Networks>,
     /// Set if it is not the name.
     identity: Option<Arc<str>>,
 }
+
+static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
 
 impl Spec {
     /// An entry whose name is its endpoint as written.
@@ -26,7 +29,7 @@ impl Spec {
         Self {
             name: endpoint.to_string().into(),
             endpoint,
-            labels: BTreeMap::new(),
+            labels: None,
             session,
             networks: None,
             identity: None,
@@ -41,10 +44,15 @@ impl Spec {
         self
     }
 
-    /// Sets the labels, for metrics and reports.
+    /// Sets the labels, for metrics and reports. All of its targets share them.
     #[must_use]
-    pub fn with_labels(mut self, labels: BTreeMap<String, String>) -> Self {
-        self.labels = labels;
+    pub fn with_labels(self, labels: BTreeMap<String, String>) -> Self {
+        self.sharing_labels(Arc::new(labels))
+    }
+
+    /// Sets the labels, shared with other entries.
+    pub(crate) fn sharing_labels(mut self, labels: Arc<BTreeMap<String, String>>) -> Self {
+        self.labels = (!labels.is_empty()).then_some(labels);
         self
     }
 
@@ -78,8 +86,8 @@ impl Spec {
     }
 
     /// The labels, without the name.
-    pub const fn labels(&self) -> &BTreeMap<String, String> {
-        &self.labels
+    pub fn labels(&self) -> &BTreeMap<String, String> {
+        self.labels.as_deref().unwrap_or(&NO_LABELS)
     }
 
     /// How its targets are probed.
@@ -106,9 +114,10 @@ impl Spec {
         if let Some(networks) = &self.networks {
             target = target.within(networks.clone());
         }
-        self.labels.iter().fold(target, |target, (label, value)| {
-            target.with_label(label, value)
-        })
+        match &self.labels {
+            Some(labels) => target.with_labels(labels.clone()),
+            None => target,
+        }
     }
 }
 
