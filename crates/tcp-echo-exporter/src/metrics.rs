@@ -3,6 +3,7 @@
 pub(crate) mod buckets;
 pub(crate) mod buffer_pool;
 pub(crate) mod build_info;
+pub(crate) mod counts;
 pub(crate) mod discovery;
 pub(crate) mod families;
 pub(crate) mod labels;

@@ -142,12 +142,12 @@ impl Targets<'_> {
         for (target, labels) in self.iter() {
             let counted = target.histogram(histogram);
             let native = match (histogram, target.native()) {
-                (Histogram::Rtt, [zero_count, others @ ..]) => {
-                    sparse.fill(others);
+                (Histogram::Rtt, Some(counts)) => {
+                    let zero_count = sparse.fill(counts);
                     Some(NativeValue {
                         schema: native::SCHEMA,
                         zero_threshold: native::ZERO_THRESHOLD,
-                        zero_count: *zero_count,
+                        zero_count,
                         spans: &sparse.spans,
                         deltas: &sparse.deltas,
                     })

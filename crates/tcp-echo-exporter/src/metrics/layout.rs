@@ -1,13 +1,25 @@
-//! The layout of a target's numbers in one array of words.
+//! The layout of a target's numbers.
+//!
+//! The sequence lock has the cells, the RTTs in the loss window and the sums of the classic
+//! histograms as words, and the counts of all buckets in a compact form ([`Counts`]). A snapshot has
+//! the cells and the RTTs, then the sum and the counts of each classic histogram in a word each, and
+//! then those counts of the native histogram that are not 0.
 
 use std::{
     net::{Ipv6Addr, SocketAddr, SocketAddrV6},
     ops::Range,
+    time::Duration,
 };
 
 use tcp_echo_prober::{ConnectFailure, DisconnectReason, UnsentReason};
 
-use super::{buckets::Buckets, native, rtt_window, seqlock::Change, series_set::SeriesSet};
+use super::{
+    buckets::Buckets,
+    counts::{self, Counts},
+    native, rtt_window,
+    seqlock::{Change, SeqLock},
+    series_set::SeriesSet,
+};
 
 /// A number that every target has once. Durations are in nanoseconds.
 #[derive(Clone, Copy, Debug)]
@@ -54,9 +66,18 @@ pub(crate) enum Histogram {
     HostDelay,
 }
 
-/// The position of one histogram: its sum in nanoseconds, then the count of each bucket.
+impl Histogram {
+    const NUMBER: usize = 4;
+}
+
+/// The positions of one classic histogram.
 #[derive(Debug)]
 pub(crate) struct HistogramSlot {
+    /// The index of its sum, in nanoseconds.
+    sum: usize,
+    /// The number of its first bucket among those of all histograms.
+    first: usize,
+    /// The index of its sum in a snapshot; the count of each bucket follows.
     start: usize,
     pub(crate) buckets: Buckets,
 }
@@ -64,26 +85,27 @@ pub(crate) struct HistogramSlot {
 impl HistogramSlot {
     /// Observes a duration.
     #[inline]
-    pub(crate) fn observe(&self, change: &Change<'_>, nanos: u64) {
-        change.add(self.start, nanos);
-        change.add(self.start + 1 + self.buckets.index(nanos), 1);
+    pub(crate) fn observe(&self, change: &Change<'_>, counts: Counts, nanos: u64) {
+        change.add(self.sum, nanos);
+        counts.add(change, self.first + self.buckets.index(nanos));
     }
 
-    /// Returns the sum and the count of each bucket.
+    /// Returns the sum and the count of each bucket, given the words of a snapshot.
     pub(crate) fn of<'w>(&self, words: &'w [u64]) -> (u64, &'w [u64]) {
         let end = self.start + 1 + self.buckets.len();
         (words[self.start], &words[self.start + 1..end])
     }
 }
 
-/// The positions of all histograms. They are the same for all targets; only the length of the
-/// native histogram at the end differs.
+/// The positions of all histograms. They are the same for all targets; only the number of buckets
+/// of the native histogram, whose counts come last, differs.
 #[derive(Debug)]
 pub(crate) struct Layout {
     pub(crate) series: SeriesSet,
     /// The RTTs in the loss window, if quantiles of them are exported; else empty.
     pub(crate) rtt_window: Range<usize>,
-    slots: [HistogramSlot; 4],
+    slots: [HistogramSlot; Histogram::NUMBER],
+    /// The number of the native histogram's first bucket among those of all histograms.
     native: usize,
 }
 
@@ -92,11 +114,17 @@ impl Layout {
         let has_window = series == SeriesSet::Minimal;
         let window_words = if has_window { rtt_window::WORDS } else { 0 };
         let rtt_window = HISTOGRAMS..HISTOGRAMS + window_words;
-        let mut end = rtt_window.end;
+        let (mut sum, mut first) = (rtt_window.end, 0);
         let mut slot = |buckets: Buckets| {
-            let start = end;
-            end += 1 + buckets.len();
-            HistogramSlot { start, buckets }
+            let slot = HistogramSlot {
+                sum,
+                first,
+                start: sum + first,
+                buckets,
+            };
+            sum += 1;
+            first += slot.buckets.len();
+            slot
         };
         // Eight bounds each, with a factor of four: 100 µs to 1.6 s for handshakes.
         let slots = [
@@ -109,7 +137,7 @@ impl Layout {
             series,
             rtt_window,
             slots,
-            native: end,
+            native: first,
         }
     }
 
@@ -118,17 +146,61 @@ impl Layout {
         &self.slots[histogram as usize]
     }
 
-    /// Returns the index of the native histogram, which is the number of words before it.
+    /// Returns the counts of a target whose RTTs are at most `max_rtt`.
+    pub(crate) fn counts(&self, max_rtt: Duration) -> Counts {
+        Counts {
+            len: self.native + native::len(max_rtt),
+        }
+    }
+
+    /// Returns the number of words: cells, RTTs in the loss window, and a sum for each classic
+    /// histogram.
+    pub(crate) const fn words(&self) -> usize {
+        self.rtt_window.end + Histogram::NUMBER
+    }
+
+    /// Returns the number of words of a snapshot before the native histogram.
     pub(crate) fn native(&self) -> usize {
-        self.native
+        self.words() + self.native
     }
 
     /// Observes an RTT in the native histogram. An RTT beyond the last bucket, which a session
     /// never reports, is counted in that.
     #[inline]
-    pub(crate) fn observe_native(&self, change: &Change<'_>, len: usize, seconds: f64) {
-        let index = self.native + native::bucket(seconds);
-        change.add(index.min(len - 1), 1);
+    pub(crate) fn observe_native(&self, change: &Change<'_>, counts: Counts, seconds: f64) {
+        let bucket = self.native + native::bucket(seconds);
+        counts.add(change, bucket.min(counts.len - 1));
+    }
+
+    /// Appends the words of a snapshot to `words`, with the native histogram or without.
+    pub(crate) fn expand(&self, read: &Scratch, native: bool, words: &mut Vec<u64>) {
+        words.extend(read.words.iter().take(self.rtt_window.end));
+        let (classic, counts) = read.counts.split_at(self.native);
+        for slot in &self.slots {
+            words.push(read.words[slot.sum]);
+            words.extend(classic.iter().skip(slot.first).take(slot.buckets.len()));
+        }
+        if native {
+            let counts = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+            words.extend(counts.map(|(bucket, count)| counts::entry(bucket, *count)));
+        }
+    }
+}
+
+/// One target's words as they were read, and the counts in them, before they are a snapshot.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    words: Vec<u64>,
+    bytes: Vec<u8>,
+    counts: Vec<u64>,
+}
+
+impl Scratch {
+    /// Reads a target consistently.
+    pub(crate) fn read(&mut self, seqlock: &SeqLock, layout: &Layout) {
+        seqlock.read(&mut self.words, &mut self.bytes);
+        let carries = self.words.get(layout.words()..).unwrap_or_default();
+        counts::read(&self.bytes, carries, &mut self.counts);
     }
 }
 
@@ -182,14 +254,13 @@ fn halves(ip: Ipv6Addr) -> [u64; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::seqlock::SeqLock;
 
     #[test]
     fn a_peer_address_round_trips() {
-        let (mut writer, seqlock) = SeqLock::new(HISTOGRAMS);
+        let (mut writer, seqlock) = SeqLock::new(HISTOGRAMS, 0);
         let read = || {
             let mut words = Vec::new();
-            seqlock.read(HISTOGRAMS, &mut words);
+            seqlock.read(&mut words, &mut Vec::new());
             peer(&words)
         };
         assert_eq!(read(), None);
@@ -209,14 +280,55 @@ mod tests {
     #[test]
     fn histograms_do_not_overlap() {
         for series in [SeriesSet::All, SeriesSet::Minimal] {
-            let layout = Layout::new(Buckets::default(), series);
-            assert_eq!(layout.rtt_window.start, HISTOGRAMS);
-            let mut next = layout.rtt_window.end;
-            for slot in &layout.slots {
-                assert_eq!(slot.start, next);
-                next += 1 + slot.buckets.len();
-            }
-            assert_eq!(layout.native(), next);
+            check_histograms(&Layout::new(Buckets::default(), series));
         }
+    }
+
+    fn check_histograms(layout: &Layout) {
+        assert_eq!(layout.rtt_window.start, HISTOGRAMS);
+        let counts = layout.counts(Duration::from_millis(800));
+        let (mut writer, seqlock) = SeqLock::new(layout.words(), counts.len);
+        // Each number is another one.
+        let mut next = 0;
+        for slot in &layout.slots {
+            let change = writer.change();
+            for bucket in 0..slot.buckets.len() {
+                next += 1;
+                change.add(slot.sum, next);
+                for _ in 0..next {
+                    counts.add(&change, slot.first + bucket);
+                }
+            }
+        }
+        layout.observe_native(&writer.change(), counts, 0.0);
+        for _ in 0..300 {
+            layout.observe_native(&writer.change(), counts, 0.001);
+        }
+        layout.observe_native(&writer.change(), counts, 1e6);
+        let mut read = Scratch::default();
+        read.read(&seqlock, layout);
+        let mut words = vec![7];
+        layout.expand(&read, true, &mut words);
+        let words = &words[1..];
+        let mut next = 0;
+        for slot in &layout.slots {
+            let (sum, buckets) = slot.of(words);
+            let expected: Vec<u64> = (0..slot.buckets.len())
+                .map(|_| {
+                    next += 1;
+                    next
+                })
+                .collect();
+            assert_eq!((sum, buckets), (expected.iter().sum(), &*expected));
+        }
+        let native: Vec<_> = words[layout.native()..]
+            .iter()
+            .map(|entry| counts::bucket_and_count(*entry))
+            .collect();
+        let last = native::len(Duration::from_millis(800)) - 1;
+        assert_eq!(native, [(0, 1), (native::bucket(0.001), 300), (last, 1)]);
+        let mut without = Vec::new();
+        layout.expand(&read, false, &mut without);
+        assert_eq!(without, words[..layout.native()]);
     }
 }

@@ -95,13 +95,15 @@ pub(crate) struct SparseHistogram {
 }
 
 /// The longest run of empty buckets that is cheaper to encode than a new span.
-const MAX_GAP: usize = 2;
+const MAX_GAP: i32 = 2;
 
 impl SparseHistogram {
-    /// Encodes the counts of the buckets after the zero bucket.
-    pub(crate) fn fill(&mut self, counts: &[u64]) {
+    /// Encodes the buckets that are not empty, in increasing order, with their counts. Returns
+    /// the count of the zero bucket, which is not part of the sparse form.
+    pub(crate) fn fill(&mut self, counts: impl IntoIterator<Item = (usize, u64)>) -> u64 {
         self.spans.clear();
         self.deltas.clear();
+        let mut zero = 0;
         // The index after the last bucket of the last run.
         let mut end = 0;
         let mut last = 0;
@@ -110,15 +112,15 @@ impl SparseHistogram {
             deltas.push(count - last);
             last = count;
         };
-        let mut empty = 0;
-        for (index, count) in (FIRST..).zip(counts) {
-            if *count == 0 {
-                empty += 1;
+        for (bucket, count) in counts {
+            if bucket == 0 {
+                zero = count;
                 continue;
             }
+            let index = FIRST + i32::try_from(bucket - 1).unwrap_or(0);
             match self.spans.last_mut() {
-                Some((_, length)) if empty <= MAX_GAP => {
-                    for _ in 0..empty {
+                Some((_, length)) if index - end <= MAX_GAP => {
+                    for _ in end..index {
                         push(&mut self.deltas, 0);
                         *length += 1;
                     }
@@ -126,10 +128,10 @@ impl SparseHistogram {
                 }
                 _ => self.spans.push((index - end, 1)),
             }
-            push(&mut self.deltas, *count);
+            push(&mut self.deltas, count);
             end = index + 1;
-            empty = 0;
         }
+        zero
     }
 }
 
@@ -196,7 +198,10 @@ mod tests {
             vec![5],
             vec![0, 1, 0, 0, 7, 3, 0, 0, 0, 2, 0],
         ] {
-            sparse.fill(&counts);
+            let filled = counts.iter().copied().enumerate();
+            let filled = filled.filter(|(_, count)| *count > 0);
+            let zero = sparse.fill(filled.map(|(n, count)| (n + 1, count)));
+            assert_eq!(zero, 0);
             let back: Vec<_> = dense(&sparse).into_iter().filter(|(_, n)| *n > 0).collect();
             let expected: Vec<_> = (FIRST..)
                 .zip(&counts)

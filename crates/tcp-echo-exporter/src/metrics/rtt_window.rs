@@ -154,11 +154,11 @@ mod tests {
 
     #[test]
     fn an_rtt_beyond_the_last_bucket_is_in_it() {
-        let (mut writer, seqlock) = SeqLock::new(WORDS + 1);
+        let (mut writer, seqlock) = SeqLock::new(WORDS + 1, 0);
         let mut window = RttWindow::new(2, 0);
         window.on_received(&writer.change(), native::bucket(86_400.0));
         let mut read = Vec::new();
-        seqlock.read(WORDS + 1, &mut read);
+        seqlock.read(&mut read, &mut Vec::new());
         assert_eq!(read[WORDS], 0);
         let [median, ..] = quantiles(&read[..WORDS]);
         assert!((60.0..90.0).contains(&median), "{median}");
@@ -166,14 +166,14 @@ mod tests {
 
     #[test]
     fn quantiles_are_those_of_the_rtts() {
-        let (mut writer, seqlock) = SeqLock::new(WORDS);
+        let (mut writer, seqlock) = SeqLock::new(WORDS, 0);
         let mut window = RttWindow::new(1000, 0);
         for n in (1..=1000).rev() {
             let bucket = native::bucket(f64::from(n) / 1e4);
             window.on_received(&writer.change(), bucket);
         }
         let mut read = Vec::new();
-        seqlock.read(WORDS, &mut read);
+        seqlock.read(&mut read, &mut Vec::new());
         for (found, (q, _)) in quantiles(&read).iter().zip(QUANTILES) {
             assert!((found / (q / 10.0) - 1.0).abs() < 0.05, "{q}: {found}");
         }
@@ -190,7 +190,7 @@ mod tests {
             ),
         ) {
             let len = START + WORDS + 1;
-            let (mut writer, seqlock) = SeqLock::new(len);
+            let (mut writer, seqlock) = SeqLock::new(len, 0);
             let mut window = RttWindow::new(slots, START);
             let mut last = VecDeque::new();
             for outcome in outcomes {
@@ -209,7 +209,7 @@ mod tests {
                 }
             }
             let mut read = Vec::new();
-            seqlock.read(len, &mut read);
+            seqlock.read(&mut read, &mut Vec::new());
             prop_assert_eq!((read[0], read[1], read[len - 1]), (0, 0, 0));
             for bucket in 0..BUCKETS {
                 let word = read[START + bucket / IN_WORD];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     labels::Labels,
-    layout::{self, Cell, Layout},
+    layout::{self, Cell},
     seqlock::SeqLock,
 };
 
@@ -21,15 +21,6 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    /// Returns the number of words, with those of the native histogram or without.
-    pub(crate) fn len(&self, layout: &Layout, native: bool) -> usize {
-        if native {
-            self.seqlock.len()
-        } else {
-            layout.native()
-        }
-    }
-
     /// Returns whether a connection attempt succeeded or failed at least once, or was
     /// impossible for lack of resources.
     pub(crate) fn is_tried(&self) -> bool {

@@ -8,6 +8,7 @@ use tcp_echo_prober::{DisconnectReason, UnsentReason};
 use super::{
     buckets::seconds,
     buffer_pool::PooledBuffer,
+    counts,
     labels::Labels,
     layout::{self, Cell, Histogram, Layout},
     rtt_window::{self, QUANTILES},
@@ -24,6 +25,8 @@ pub(crate) struct Snapshots {
     pub(crate) words: PooledBuffer,
     /// The end of each target's words.
     pub(crate) ends: Vec<usize>,
+    /// Whether they have the native histogram.
+    pub(crate) native: bool,
 }
 
 impl Snapshots {
@@ -35,7 +38,7 @@ impl Snapshots {
             .map(move |(series, end)| {
                 let words = &self.words[start..*end];
                 start = *end;
-                Snapshot::new(series, &self.layout, words)
+                Snapshot::new(series, &self.layout, words, self.native)
             })
     }
 }
@@ -46,6 +49,7 @@ pub(crate) struct Snapshot<'a> {
     series: &'a Arc<Series>,
     layout: &'a Layout,
     words: &'a [u64],
+    native: bool,
 }
 
 /// One histogram at that moment.
@@ -59,11 +63,17 @@ pub(crate) struct HistogramSnapshot<'a> {
 }
 
 impl<'a> Snapshot<'a> {
-    pub(crate) fn new(series: &'a Arc<Series>, layout: &'a Layout, words: &'a [u64]) -> Self {
+    pub(crate) fn new(
+        series: &'a Arc<Series>,
+        layout: &'a Layout,
+        words: &'a [u64],
+        native: bool,
+    ) -> Self {
         Self {
             series,
             layout,
             words,
+            native,
         }
     }
 
@@ -127,10 +137,12 @@ impl<'a> Snapshot<'a> {
         rtt_window::quantiles(words.unwrap_or_default())
     }
 
-    /// Returns the native histogram of the RTT, zero bucket first; empty if the snapshot was
-    /// taken without.
-    pub(crate) fn native(&self) -> &'a [u64] {
-        self.words.get(self.layout.native()..).unwrap_or_default()
+    /// Returns the native histogram of the RTT: its buckets that are not empty, in increasing
+    /// order, and the count of each. `None` if the snapshot was taken without.
+    pub(crate) fn native(&self) -> Option<impl Iterator<Item = (usize, u64)> + use<'a>> {
+        let entries = self.words.iter().skip(self.layout.native());
+        let counts = entries.map(|entry| counts::bucket_and_count(*entry));
+        self.native.then_some(counts)
     }
 }
 

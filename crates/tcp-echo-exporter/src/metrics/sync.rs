@@ -1,6 +1,9 @@
 //! The primitives of the sequence lock. The model checker replaces this module by its own.
 
-pub(crate) use std::sync::atomic::{AtomicU64, Ordering, fence};
+pub(crate) use std::sync::{
+    OnceLock,
+    atomic::{AtomicU8, AtomicU64, Ordering, fence},
+};
 
 /// The number of retries without yielding: a change takes nanoseconds.
 const MAX_SPINS: u32 = 64;

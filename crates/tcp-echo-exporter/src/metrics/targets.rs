@@ -15,8 +15,9 @@ use super::snapshot::Snapshot;
 use super::{
     buckets::{Buckets, seconds},
     buffer_pool::BufferPool,
+    counts::Counts,
     labels::Labels,
-    layout::{self, Cell, Histogram, Layout},
+    layout::{self, Cell, Histogram, Layout, Scratch},
     native,
     own_host::{OwnHost, PartIndex},
     rtt_window::RttWindow,
@@ -46,6 +47,10 @@ struct Shared {
     /// What is counted for all targets together, if not for each.
     own_host: Option<OwnHost>,
 }
+
+/// The number of buckets that most native histograms have at most: room for as many is allocated
+/// at once.
+const NATIVE_ENTRIES: usize = 40;
 
 impl TargetMetrics {
     /// Creates metrics of all series, with the default buckets of `tcp_echo_rtt_seconds`.
@@ -100,14 +105,13 @@ impl TargetMetrics {
 
     fn take_snapshots(&self, targets: Vec<Arc<Series>>, native: bool) -> Snapshots {
         let layout = Arc::clone(&self.shared.layout);
-        // Targets have about the same length, the first one's or less.
-        let words_each = targets
-            .first()
-            .map_or(0, |series| series.len(&layout, native));
+        let words_each = layout.native() + if native { NATIVE_ENTRIES } else { 0 };
         let mut words = self.shared.buffer_pool.take(targets.len() * words_each);
         let mut ends = Vec::with_capacity(targets.len());
+        let mut read = Scratch::default();
         for series in &targets {
-            series.seqlock.read(series.len(&layout, native), &mut words);
+            read.read(&series.seqlock, &layout);
+            layout.expand(&read, native, &mut words);
             ends.push(words.len());
         }
         Snapshots {
@@ -115,6 +119,7 @@ impl TargetMetrics {
             targets,
             words,
             ends,
+            native,
         }
     }
 
@@ -169,11 +174,13 @@ impl TargetMetrics {
     /// itself, and only one is in memory at a time.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(Snapshot<'_>)) {
         let targets: Vec<_> = self.shared.lock().values().cloned().collect();
-        let mut words = Vec::new();
+        let layout = &self.shared.layout;
+        let (mut read, mut words) = (Scratch::default(), Vec::new());
         for series in &targets {
+            read.read(&series.seqlock, layout);
             words.clear();
-            series.seqlock.read(series.seqlock.len(), &mut words);
-            visit(Snapshot::new(series, &self.shared.layout, &words));
+            layout.expand(&read, true, &mut words);
+            visit(Snapshot::new(series, layout, &words, true));
         }
     }
 
@@ -211,8 +218,8 @@ impl Observer for TargetMetrics {
     /// attached.
     fn attach(&self, target: &Target) -> TargetSensor {
         let layout = Arc::clone(&self.shared.layout);
-        let len = layout.native() + native::len(target.session().timeout());
-        let (writer, seqlock) = SeqLock::new(len);
+        let counts = layout.counts(target.session().timeout());
+        let (writer, seqlock) = SeqLock::new(layout.words(), counts.len);
         let series = Arc::new(Series {
             name: Arc::clone(target.name()),
             labels: Labels::new(target.series_name(), target.labels()),
@@ -226,7 +233,7 @@ impl Observer for TargetMetrics {
         let slots = target.session().window().get();
         TargetSensor {
             writer,
-            len,
+            counts,
             rtt_window: (!window.is_empty()).then(|| RttWindow::new(slots, window.start)),
             layout,
             series,
@@ -241,8 +248,7 @@ impl Observer for TargetMetrics {
 #[derive(Debug)]
 pub struct TargetSensor {
     writer: Writer,
-    /// The number of words.
-    len: usize,
+    counts: Counts,
     rtt_window: Option<RttWindow>,
     layout: Arc<Layout>,
     series: Arc<Series>,
@@ -280,7 +286,9 @@ impl Sensor for TargetSensor {
         let set = |cell: Cell, value: u64| change.set(cell as usize, value);
         let observe = |histogram: Histogram, duration: Duration| {
             let nanos = nanos(duration);
-            self.layout.slot(histogram).observe(&change, nanos);
+            self.layout
+                .slot(histogram)
+                .observe(&change, self.counts, nanos);
             nanos
         };
         // The invariant `sent = received + timeouts + in_flight` holds only if all four are set
@@ -301,7 +309,7 @@ impl Sensor for TargetSensor {
             } => {
                 let rtt_nanos = observe(Histogram::Rtt, *rtt);
                 let rtt = seconds(rtt_nanos);
-                self.layout.observe_native(&change, self.len, rtt);
+                self.layout.observe_native(&change, self.counts, rtt);
                 if let Some(window) = &mut self.rtt_window {
                     window.on_received(&change, native::bucket(rtt));
                 }

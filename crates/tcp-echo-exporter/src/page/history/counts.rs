@@ -15,7 +15,7 @@ pub(super) struct BucketCounts {
 
 impl BucketCounts {
     pub(super) fn of(target: &Snapshot<'_>) -> Self {
-        Self::trimmed(native(target).collect())
+        Self::trimmed(native(target))
     }
 
     fn trimmed(mut counts: Vec<u32>) -> Self {
@@ -30,7 +30,7 @@ impl BucketCounts {
 
     /// Returns the counts since then, by native bucket.
     pub(super) fn delta_to(&self, now: &Snapshot<'_>) -> Vec<u32> {
-        self.subtracted(native(now).collect())
+        self.subtracted(native(now))
     }
 
     fn subtracted(&self, mut from: Vec<u32>) -> Vec<u32> {
@@ -50,16 +50,15 @@ impl BucketCounts {
 
 /// Returns the native histogram. The last bucket includes all beyond it. Counts wrap, which
 /// does not affect their differences.
-fn native(target: &Snapshot<'_>) -> impl ExactSizeIterator<Item = u32> {
-    let counts = target.native();
-    let (kept, beyond) = counts.split_at(counts.len().min(MAX_BUCKETS));
-    let beyond: u64 = beyond.iter().sum();
-    let last = kept.len().saturating_sub(1);
-    #[expect(clippy::cast_possible_truncation, reason = "counts wrap")]
-    kept.iter().enumerate().map(move |(index, count)| {
-        let beyond = if index == last { beyond } else { 0 };
-        count.wrapping_add(beyond) as u32
-    })
+fn native(target: &Snapshot<'_>) -> Vec<u32> {
+    let mut counts = vec![0_u32; MAX_BUCKETS];
+    for (bucket, count) in target.native().into_iter().flatten() {
+        #[expect(clippy::cast_possible_truncation, reason = "counts wrap")]
+        let count = count as u32;
+        let kept = &mut counts[bucket.min(MAX_BUCKETS - 1)];
+        *kept = kept.wrapping_add(count);
+    }
+    counts
 }
 
 #[cfg(test)]
