@@ -4,6 +4,8 @@
 mod linux;
 #[cfg(target_os = "linux")]
 mod proc_files;
+#[cfg(target_os = "linux")]
+mod stat;
 #[cfg(not(target_os = "linux"))]
 mod unsupported;
 

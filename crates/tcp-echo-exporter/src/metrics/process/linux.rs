@@ -2,10 +2,12 @@
 
 use std::{io, sync::Arc};
 
-use procfs::process::Stat;
-use rustix::process::{Resource, getrlimit};
+use rustix::{
+    param::{clock_ticks_per_second, page_size},
+    process::{Resource, getrlimit},
+};
 
-use super::proc_files::ProcFiles;
+use super::{proc_files::ProcFiles, stat::Stat};
 use crate::{
     encoding::encoder::{Collector, Encoder, Unit},
     metrics::scalar::ScalarEncoder,
@@ -48,18 +50,18 @@ fn encode_stat(
 ) -> io::Result<()> {
     const SECONDS: Option<Unit> = Some(Unit::Seconds);
     const BYTES: Option<Unit> = Some(Unit::Bytes);
-    let seconds = |ticks: u64| ticks as f64 / procfs::ticks_per_second() as f64;
+    let seconds = |ticks: u64| ticks as f64 / clock_ticks_per_second() as f64;
     scalars.float_counter(
         ("process_cpu", SECONDS, "CPU time spent, user and system."),
-        seconds(stat.utime + stat.stime),
+        seconds(stat.cpu),
     )?;
     scalars.gauge(
         ("process_resident_memory", BYTES, "Memory in RAM."),
-        stat.rss * procfs::page_size(),
+        stat.resident_pages * page_size() as u64,
     )?;
     scalars.gauge(
         ("process_virtual_memory", BYTES, "Address space in use."),
-        stat.vsize,
+        stat.virtual_bytes,
     )?;
     if let Some(boot_time) = boot_time {
         scalars.float_gauge(
@@ -68,9 +70,8 @@ fn encode_stat(
                 SECONDS,
                 "When it started, in Unix seconds.",
             ),
-            boot_time as f64 + seconds(stat.starttime),
+            boot_time as f64 + seconds(stat.start),
         )?;
     }
-    let threads = u64::try_from(stat.num_threads).unwrap_or(0);
-    scalars.gauge(("process_threads", None, "Threads."), threads)
+    scalars.gauge(("process_threads", None, "Threads."), stat.threads)
 }

@@ -2,13 +2,14 @@
 //! process has no file descriptor left.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     os::unix::fs::FileExt as _,
     sync::{Mutex, PoisonError},
 };
 
-use procfs::{FromRead as _, process::Stat};
 use rustix::fs::Dir;
+
+use super::stat::{self, Stat};
 
 /// More than the one line of /proc/self/stat.
 const MAX_STAT_LEN: usize = 4096;
@@ -27,7 +28,9 @@ impl Default for ProcFiles {
         Self {
             stat: File::open("/proc/self/stat").ok(),
             fds: fds.and_then(|fds| Dir::new(fds).ok()).map(Mutex::new),
-            boot_time: procfs::boot_time_secs().ok(),
+            boot_time: fs::read_to_string("/proc/stat")
+                .ok()
+                .and_then(|text| stat::boot_time(&text)),
         }
     }
 }
@@ -38,7 +41,7 @@ impl ProcFiles {
         let mut line = [0; MAX_STAT_LEN];
         // A read at offset 0 has the kernel generate the contents again.
         let len = self.stat.as_ref()?.read_at(&mut line, 0).ok()?;
-        Stat::from_read(&line[..len]).ok()
+        Stat::parse(&line[..len])
     }
 
     /// Returns when the system booted, in Unix seconds.
@@ -78,7 +81,7 @@ mod tests {
     #[test]
     fn every_read_is_up_to_date() {
         let files = ProcFiles::default();
-        let ticks = || files.stat().map(|stat| stat.utime + stat.stime).unwrap();
+        let ticks = || files.stat().map(|stat| stat.cpu).unwrap();
         let (before, start) = (ticks(), Instant::now());
         while ticks() == before {
             assert!(
@@ -91,14 +94,14 @@ mod tests {
     #[test]
     fn entries_are_counted_each_time() {
         let folder = std::env::temp_dir().join(format!("entries-{}", std::process::id()));
-        std::fs::create_dir(&folder).unwrap();
+        fs::create_dir(&folder).unwrap();
         let mut directory = Dir::new(File::open(&folder).unwrap()).unwrap();
         let counts = [0, 1, 2].map(|name| {
             let counts = count_entries(&mut directory);
-            std::fs::write(folder.join(name.to_string()), "").unwrap();
+            fs::write(folder.join(name.to_string()), "").unwrap();
             counts
         });
-        std::fs::remove_dir_all(&folder).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
         assert_eq!(counts, [Some(0), Some(1), Some(2)]);
     }
 }
