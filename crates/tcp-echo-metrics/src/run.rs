@@ -5,7 +5,6 @@ mod discovery;
 mod endpoints;
 mod error;
 mod files;
-mod heartbeats;
 mod reload;
 mod server;
 mod service;
@@ -23,7 +22,7 @@ use tcp_echo_exporter::{BuildInfo, Endpoints, Readiness};
 use tcp_echo_metrics::cli::ServiceAction;
 use tcp_echo_metrics::cli::{BAD_USAGE, Config};
 use tcp_echo_metrics::version;
-use tcp_echo_prober::{OnDemand, Resolver, TargetSet};
+use tcp_echo_prober::{Heartbeats, OnDemand, Resolver, TargetSet};
 use tcp_echo_report::ReportRun;
 use tcp_echo_targets::Source;
 use tokio::task::JoinSet;
@@ -32,7 +31,6 @@ use tracing::{info, warn};
 use client::Client;
 use error::RunError;
 use files::Budget;
-use heartbeats::Heartbeats;
 use reload::Reload;
 use server::EchoServer;
 use service::{Sockets, Supervisor};
@@ -183,7 +181,9 @@ async fn run_until_end(
         Some(exporter) => format!("metrics at {}", exporter.local_addr()),
         None => "probing".to_owned(),
     });
-    let watchdog = watchdog::start(&supervisor, server.as_ref(), heartbeats);
+    let pinged = server.as_ref().map(EchoServer::handle);
+    let watchdog =
+        supervisor.watch(move |limit| watchdog::hung(pinged.clone(), heartbeats.clone(), limit));
 
     let ended = loop {
         tokio::select! {

@@ -8,6 +8,7 @@
 //! - [`ClientCounts`] counts what each client holds, by [`client_network`], and
 //!   [`ClientQuotas`] leaves something for other clients.
 //! - [`RateLimiter`] is a token bucket, and [`LogLimiter`] one for lines of a log.
+//! - [`WantedFiles`] shares the limit of open files between two kinds of connections.
 //! - `listen` opens listeners for an address (feature `tokio`, which looks names up), and
 //!   `adopt` takes listeners into a tokio runtime.
 //! - [`AcceptPause`] is the pause after an error of `accept`, for accept loops of any kind.
@@ -22,6 +23,7 @@ mod accept;
 mod address;
 mod client_counts;
 mod client_quotas;
+mod files;
 mod host;
 #[cfg(feature = "tokio")]
 mod listen;
@@ -33,6 +35,7 @@ pub use accept::AcceptPause;
 pub use address::{Address, AddressError};
 pub use client_counts::ClientCounts;
 pub use client_quotas::{ClientQuotas, Eviction, QuotaError};
+pub use files::{FileShares, WantedFiles, raise_file_limit};
 pub use host::{Host, HostName, HostNameError, LinkLocal};
 #[cfg(feature = "tokio")]
 pub use listen::{BindError, adopt, listen};

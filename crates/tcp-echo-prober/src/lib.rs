@@ -13,6 +13,7 @@
 //!   counts, probes in flight, loss window and jitter.
 //! - [`Handle`] replaces the targets of a running prober, stops it, and reports when it
 //!   has ended by itself. Clones control the same prober.
+//! - [`Heartbeats`] detects a prober that hangs, for a watchdog.
 //! - [`OnDemand`] probes targets for as long as clients ask for them.
 //!
 //! ```
@@ -85,6 +86,7 @@ mod dial;
 mod driver;
 mod error;
 mod handle;
+mod heartbeats;
 mod link_local;
 mod names;
 mod observer;
@@ -99,6 +101,7 @@ mod worker;
 
 pub use error::{ApplyError, ProberError, StopError};
 pub use handle::Handle;
+pub use heartbeats::{Heartbeat, Heartbeats};
 pub use observer::{Observer, Sensor};
 pub use on_demand::{AskError, OnDemand, OnDemandLimits};
 pub use options::{Dscp, Options, ParseDscpError, SocketOptions, Timestamps};

@@ -41,6 +41,7 @@ mod sockets;
 mod spec;
 mod state;
 mod supervisor;
+mod watchdog;
 
 #[cfg(unix)]
 mod definition;
@@ -69,3 +70,4 @@ pub use sockets::{Sockets, SocketsError};
 pub use spec::{CommandLine, Spec};
 pub use state::State;
 pub use supervisor::Supervisor;
+pub use watchdog::Watchdog;

@@ -2,10 +2,11 @@
 
 #[cfg(target_os = "linux")]
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 #[cfg(target_os = "linux")]
 use crate::notify::{Notification, Notifier};
+use crate::watchdog::Watchdog;
 
 /// The manager that started this program, if it expects notifications.
 ///
@@ -58,13 +59,26 @@ impl Supervisor {
     /// does.
     pub fn close(self) {}
 
-    /// The timeout of the manager's watchdog, if it has one.
-    pub fn watchdog(&self) -> Option<Duration> {
-        watchdog()
+    /// Sends heartbeats to the manager's watchdog, if it has one, until the returned value is
+    /// dropped. A part that hangs gets the program restarted: `hung` is asked before each
+    /// heartbeat, which is not sent if it returns the name of one. Its argument is the time that
+    /// it may take.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with a timer, which sends the heartbeats, so it is watched as well.
+    pub fn watch<F>(&self, hung: impl FnMut(Duration) -> F + Send + 'static) -> Watchdog
+    where
+        F: Future<Output = Option<String>> + Send + 'static,
+    {
+        match watchdog() {
+            Some(timeout) => Watchdog::start(timeout, self.heartbeat(), hung),
+            None => Watchdog::none(),
+        }
     }
 
     /// A function that sends a heartbeat to the watchdog.
-    pub fn heartbeat(&self) -> impl Fn() + Send + use<> {
+    fn heartbeat(&self) -> impl Fn() + Send + use<> {
         #[cfg(target_os = "linux")]
         let queue = self.notifier().map(Notifier::queue);
         move || {

@@ -3,12 +3,12 @@
 use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism};
 
 use tcp_echo_exporter::{Buckets, Probe, Readiness, TargetMetrics};
-use tcp_echo_metrics::cli::{ClientConfig, Config, IpFamily, TargetSpec, Timestamps};
+use tcp_echo_metrics::cli::{ClientConfig, Config, IpFamily, Timestamps};
 use tcp_echo_prober::{
     Builder, Handle, IpVersion, Observer, OnDemand, Options, Prober, Resolver, SessionConfig,
     SocketOptions, TargetSet,
 };
-use tcp_echo_targets::{Defaults, Source, Spec};
+use tcp_echo_targets::{Defaults, NamedEndpoint, Source, Spec};
 
 use super::{discovery, error::RunError, files::Budget};
 
@@ -72,7 +72,7 @@ fn session(config: &ClientConfig) -> Result<SessionConfig, RunError> {
 
 fn source(config: &ClientConfig, resolver: &Resolver) -> Result<Source, RunError> {
     let session = session(config)?;
-    let spec = |target: &TargetSpec| {
+    let spec = |target: &NamedEndpoint| {
         Spec::new(target.endpoint.clone(), session.clone()).named(target.name.as_str())
     };
     let mut list = tcp_echo_targets::Config::new(defaults(config));
@@ -91,7 +91,7 @@ pub(super) fn prober(
     on_demand: Option<&OnDemand>,
 ) -> Builder {
     let mut options = options(config);
-    options.max_sockets = budget.probing;
+    options.max_sockets = budget.shares.targets;
     let prober = Prober::builder()
         .options(options)
         .socket_stats(budget.socket_stats)

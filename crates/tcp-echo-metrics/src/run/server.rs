@@ -35,7 +35,7 @@ impl EchoServer {
         listeners: Vec<TcpListener>,
     ) -> Result<Self, RunError> {
         let mut limits = ServerConfig::default();
-        limits.max_connections = lower(config.max_connections, budget.serving);
+        limits.max_connections = lower(config.max_connections, budget.shares.served);
         limits.max_connections_per_ip = config.max_connections_per_ip;
         limits.idle_timeout = config.idle_timeout;
         limits.slow_reader_timeout = config.slow_reader_timeout;

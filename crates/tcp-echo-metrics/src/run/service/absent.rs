@@ -16,6 +16,10 @@ impl Sockets {
     }
 }
 
+/// Nothing watches.
+#[derive(Debug)]
+pub(in crate::run) struct Watchdog(());
+
 /// Nobody is notified.
 #[derive(Debug, Default)]
 pub(in crate::run) struct Supervisor(());
@@ -30,12 +34,8 @@ impl Supervisor {
 
     pub(in crate::run) fn close(self) {}
 
-    pub(in crate::run) fn watchdog(&self) -> Option<Duration> {
-        None
-    }
-
-    pub(in crate::run) fn heartbeat(&self) -> impl Fn() + Send + use<> {
-        || {}
+    pub(in crate::run) fn watch<F>(&self, _hung: impl FnMut(Duration) -> F) -> Watchdog {
+        Watchdog(())
     }
 
     #[expect(clippy::needless_pass_by_ref_mut, reason = "a supervisor has a state")]

@@ -1,4 +1,4 @@
-//! Checks that the slots of every target advance, which those of a prober that hangs don't.
+//! Checks that the slots of every target advance.
 
 use std::{
     sync::{
@@ -8,16 +8,31 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tcp_echo_prober::{Event, Observer, Sensor, Session, Target};
+use tcp_echo_session::{Event, Session};
+
+use crate::{Observer, Sensor, Target};
 
 /// The maximum delay of a slot in intervals of its target …
 const MAX_INTERVALS: u32 = 3;
 /// … but at least this.
 const MIN_LIMIT: Duration = Duration::from_secs(5);
 
-/// Detects targets whose schedule has stopped. Clones share the targets.
+/// Detects targets whose schedule has stopped, as that of a prober that hangs does: an
+/// [`Observer`], for a watchdog to ask. The slots of a dead peer advance. Clones share the
+/// targets.
+///
+/// ```
+/// use std::time::Instant;
+/// use tcp_echo_prober::{Heartbeats, Prober};
+///
+/// let heartbeats = Heartbeats::default();
+/// let prober = Prober::builder().observer(heartbeats.clone()).start()?;
+/// assert_eq!(heartbeats.stuck(Instant::now()), None);
+/// prober.stop()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
-pub(super) struct Heartbeats(Arc<Mutex<Vec<Watched>>>);
+pub struct Heartbeats(Arc<Mutex<Vec<Watched>>>);
 
 #[derive(Debug)]
 struct Watched {
@@ -28,9 +43,9 @@ struct Watched {
     seen: (u64, Instant),
 }
 
-/// Counts the slots of one target.
+/// Counts the slots of one target for [`Heartbeats`].
 #[derive(Debug)]
-pub(super) struct Heartbeat(Arc<AtomicU64>);
+pub struct Heartbeat(Arc<AtomicU64>);
 
 impl Observer for Heartbeats {
     type Sensor = Heartbeat;
@@ -76,8 +91,10 @@ impl Watched {
 }
 
 impl Heartbeats {
-    /// The name of a target whose slots don't advance, if there is one.
-    pub(super) fn stuck(&self, now: Instant) -> Option<Arc<str>> {
+    /// The name of a target without a new slot for 5 seconds, or for three intervals and a
+    /// timeout if that is longer; `None` if all advance. It compares with what earlier calls
+    /// found, so call it repeatedly.
+    pub fn stuck(&self, now: Instant) -> Option<Arc<str>> {
         let mut targets = self.lock();
         // Removed targets have dropped their sensors.
         targets.retain(Watched::exists);
@@ -101,7 +118,7 @@ impl Heartbeats {
 
 #[cfg(test)]
 mod tests {
-    use tcp_echo_prober::SessionConfig;
+    use tcp_echo_session::SessionConfig;
 
     use super::*;
 
