@@ -7,9 +7,8 @@ use std::{
     str::FromStr,
 };
 
-use tcp_echo_metrics::cli::TargetSpec;
 use tcp_echo_net::{Address, AddressError, Host, Networks};
-use tcp_echo_targets::{Endpoint, Shard};
+use tcp_echo_targets::{Endpoint, NamedEndpoint, Shard};
 
 use crate::text::is_clean_line;
 
@@ -52,7 +51,7 @@ pub fn run(data: &[u8]) {
     }
     round_trip::<Endpoint>(text);
     round_trip::<Shard>(text);
-    match text.parse::<TargetSpec>() {
+    match text.parse::<NamedEndpoint>() {
         Ok(target) => assert!(!target.name.is_empty()),
         Err(error) => assert!(is_clean_line(&error.to_string())),
     }

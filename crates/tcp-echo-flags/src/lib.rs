@@ -5,6 +5,9 @@
 //!
 //! - [`rewrite`] makes the last spelling of all of them, for clap to parse.
 //! - [`completions`] has shells complete both spellings.
+//! - [`Variables`] reads flags from the environment.
+//! - [`FlagError`] explains in one line what is wrong with a flag.
+//! - [`ManPage`] is the manual page.
 //!
 //! ```
 //! use clap::{Arg, Command};
@@ -26,7 +29,13 @@
 #![deny(missing_docs)]
 
 mod completions;
+mod error;
+mod man;
 mod rewrite;
+mod variables;
 
 pub use completions::{Shell, completions, value_name};
+pub use error::FlagError;
+pub use man::ManPage;
 pub use rewrite::{is_given, join, names, rewrite};
+pub use variables::{Variables, utf8, value};

@@ -6,10 +6,9 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
-use tcp_echo_flags::is_given;
+use tcp_echo_flags::{FlagError, Variables, is_given, utf8};
 
 mod config;
-mod environment;
 mod error;
 mod features;
 mod flags;
@@ -18,7 +17,6 @@ mod man;
 #[cfg(feature = "service")]
 mod service;
 mod short_help;
-mod target;
 mod validate;
 mod values;
 
@@ -26,9 +24,13 @@ mod values;
 pub use config::ServiceAction;
 pub use config::{ClientConfig, Config, IpFamily, Mode, ServerConfig, Timestamps};
 pub use error::UsageError;
-pub use target::{TargetError, TargetSpec};
 
 use flags::Flags;
+
+const VARIABLES: Variables = Variables {
+    prefix: "TCP_ECHO_",
+    without: &["generate"],
+};
 
 /// The exit status of bad usage.
 pub const BAD_USAGE: u8 = 2;
@@ -42,6 +44,12 @@ pub enum Stop {
     /// The command line or the environment is wrong.
     #[error(transparent)]
     Usage(#[from] UsageError),
+}
+
+impl From<FlagError> for Stop {
+    fn from(error: FlagError) -> Self {
+        Self::Usage(error.into())
+    }
 }
 
 impl Stop {
@@ -77,7 +85,7 @@ pub fn parse<T: Into<OsString>>(
     let mut command = Flags::command();
     let args = (1..)
         .zip(args)
-        .map(|(position, arg)| environment::utf8(arg.into(), || format!("argument {position}")));
+        .map(|(position, arg)| utf8(arg.into(), || format!("argument {position}")));
     let args = args.collect::<Result<Vec<_>, _>>()?;
     let is_short = short_help::is_wanted(&args);
     let args = tcp_echo_flags::rewrite(&command, args);
@@ -86,11 +94,11 @@ pub fn parse<T: Into<OsString>>(
         return Err(UsageError::Unexpected(argument.clone()).into());
     }
     features::refuse_missing(&args, &variable)?;
-    let variables = environment::flags(&command, &args, variable)?;
+    let variables = VARIABLES.flags(&command, &args, variable)?;
 
     let origin = |name: &str| {
         if is_given(&variables, name) {
-            environment::variable_of(name)
+            VARIABLES.of(name)
         } else {
             format!("-{name}")
         }
@@ -102,8 +110,8 @@ pub fn parse<T: Into<OsString>>(
         .map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp if is_short => Stop::Print(short_help::text(Flags::command())),
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Print(error.to_string()),
-            _ => match UsageError::from_clap(&error, origin) {
-                UsageError::Unexpected(argument) if is_given(&args, "targets") => {
+            _ => match FlagError::from_clap(&error, origin) {
+                FlagError::Unexpected(argument) if is_given(&args, "targets") => {
                     UsageError::UnexpectedFile(argument).into()
                 }
                 error => error.into(),

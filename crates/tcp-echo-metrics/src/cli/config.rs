@@ -14,9 +14,7 @@ use tcp_echo_prober::{Dscp, Networks, OnDemandLimits};
 use tcp_echo_report::WatchConfig;
 #[cfg(feature = "service")]
 use tcp_echo_service::ServiceOptions;
-use tcp_echo_targets::{FilePattern, Shard};
-
-use super::target::TargetSpec;
+use tcp_echo_targets::{FilePattern, NamedEndpoint, Shard};
 
 /// The validated configuration of the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +90,7 @@ pub struct ServerConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientConfig {
     /// The targets to probe besides those of `files`, with unique names.
-    pub targets: Vec<TargetSpec>,
+    pub targets: Vec<NamedEndpoint>,
     /// Files that list targets.
     pub files: Vec<FilePattern>,
     /// The shard of all these targets to probe.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::environment;
+use super::VARIABLES;
 use super::error::UsageError;
 
 /// Each feature with flags, whether it is built in, and its flags.
@@ -39,10 +39,10 @@ fn refuse(
     let flags =
         missing.flat_map(|(feature, _, flags)| flags.iter().map(move |flag| (feature, flag)));
     for (feature, flag) in flags {
-        let name = environment::variable_of(flag);
+        let name = VARIABLES.of(flag);
         let origin = if tcp_echo_flags::is_given(args, flag) {
             format!("-{flag}")
-        } else if environment::value(&name, &variable)?.is_some() {
+        } else if tcp_echo_flags::value(&name, &variable)?.is_some() {
             name
         } else {
             continue;

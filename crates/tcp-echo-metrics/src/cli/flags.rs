@@ -23,11 +23,10 @@ use tcp_echo_log::{LogFormat, LogLevel};
 use tcp_echo_net::Address;
 use tcp_echo_prober::{Dscp, Networks};
 use tcp_echo_report::{Output, Percent};
-use tcp_echo_targets::{FilePattern, Shard};
+use tcp_echo_targets::{FilePattern, NamedEndpoint, Shard};
 
 use super::config::{IpFamily, Mode, Timestamps};
 use super::generate::Generate;
-use super::target::TargetSpec;
 use super::values::{self, Buckets};
 use crate::version;
 
@@ -148,7 +147,7 @@ pub(super) struct Flags {
         default_value = ":4000"
     )]
     #[arg(help_heading = "Client")]
-    pub(super) target: Vec<TargetSpec>,
+    pub(super) target: Vec<NamedEndpoint>,
 
     /// Probe the targets in this file, and follow its changes; repeatable.
     #[arg(long, value_name = "FILE", help = TARGETS, help_heading = "Client")]

@@ -3,17 +3,17 @@
 use std::collections::HashSet;
 
 use tcp_echo_exporter::Lifecycle;
-use tcp_echo_flags::is_given;
+use tcp_echo_flags::{FlagError, is_given};
 use tcp_echo_log::{LogConfig, LogLevel};
 use tcp_echo_prober::{ConfigError, Networks, OnDemandLimits, SessionConfig};
 use tcp_echo_report::{ReportConfig, WatchConfig};
 #[cfg(feature = "service")]
 use tcp_echo_service::ServiceOptions;
+use tcp_echo_targets::NamedEndpoint;
 
 use super::config::{ClientConfig, Config, IpFamily, ServerConfig};
 use super::error::UsageError;
 use super::flags::Flags;
-use super::target::TargetSpec;
 
 /// Validates flags and converts them. `origin` returns the name of a flag as the user gave it;
 /// `given` becomes a part of the configuration.
@@ -112,14 +112,15 @@ fn refuse_contradictions(flags: &Flags, origin: impl Fn(&str) -> String) -> Resu
     if flags.service.svc_user
         && let Some(account) = &flags.service.svc_account
     {
-        return Err(UsageError::InvalidValue {
+        return Err(FlagError::InvalidValue {
             value: account.clone(),
             origin: origin("svc-account"),
             reason: format!(
                 "with {} the service runs as the user who installs it",
                 origin("svc-user")
             ),
-        });
+        }
+        .into());
     }
     if let Some(source) = flags.source {
         let excluded = if source.is_ipv4() {
@@ -128,11 +129,12 @@ fn refuse_contradictions(flags: &Flags, origin: impl Fn(&str) -> String) -> Resu
             IpFamily::V4
         };
         if flags.ip == excluded {
-            return Err(UsageError::InvalidValue {
+            return Err(FlagError::InvalidValue {
                 value: source.to_string(),
                 origin: origin("source"),
                 reason: format!("{} selects the other family", origin("ip")),
-            });
+            }
+            .into());
         }
     }
     Ok(())
@@ -161,13 +163,14 @@ fn refuse_session(flags: &Flags, origin: impl Fn(&str) -> String) -> Result<(), 
             );
             (timeout, "timeout", reason)
         }
-        other => return Err(UsageError::Other(other.to_string())),
+        other => return Err(FlagError::Other(other.to_string()).into()),
     };
-    Err(UsageError::InvalidValue {
+    Err(FlagError::InvalidValue {
         value: format!("{value:?}"),
         origin: origin(name),
         reason,
-    })
+    }
+    .into())
 }
 
 /// The limits of targets on demand, if that is enabled.
@@ -196,11 +199,12 @@ fn on_demand(
             max: flags.web.probe_max.get(),
         }));
     };
-    Err(UsageError::InvalidValue {
+    Err(FlagError::InvalidValue {
         value: "true".to_owned(),
         origin: origin("web.enable-probe"),
         reason,
-    })
+    }
+    .into())
 }
 
 /// The run in the foreground, if it is one.
@@ -239,11 +243,12 @@ fn watch(
         return refused(format!("{} is server, not client or both", origin("mode")));
     }
     if flags.verbose && live {
-        return Err(UsageError::InvalidValue {
+        return Err(FlagError::InvalidValue {
             value: "true".to_owned(),
             origin: origin("verbose"),
             reason: format!("{} uses the terminal", origin("live")),
-        });
+        }
+        .into());
     }
     Ok(Some(WatchConfig {
         count: flags.count,
@@ -259,7 +264,7 @@ fn watch(
 
 /// Refuses two targets with one name, which would share their series.
 fn refuse_duplicates(
-    targets: &[TargetSpec],
+    targets: &[NamedEndpoint],
     origin: impl Fn(&str) -> String,
 ) -> Result<(), UsageError> {
     let mut seen = HashSet::new();
