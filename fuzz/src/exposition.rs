@@ -53,7 +53,7 @@ fn check(text: &str, name: &str, labels: &BTreeMap<&str, &str>) {
         };
         assert_eq!(target, name, "{line}");
         of_target += 1;
-        let own = ["target", "reason", "le", "address"];
+        let own = ["target", "reason", "le", "address", "quantile"];
         for (label, value) in found.iter().filter(|(label, _)| !own.contains(&&***label)) {
             assert!(
                 labels.values().any(|given| given == value),

@@ -96,6 +96,7 @@ fn errors_name_flag_value_and_what_is_accepted() {
         &["-window=10000001"],
         &["-buckets", "5ms,1ms"],
         &["-buckets", "0s,1ms"],
+        &["-series", "few"],
         &["-max-connections", "-1"],
         &["-mode", "proxy"],
         &["-mode"],

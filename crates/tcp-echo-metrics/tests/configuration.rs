@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tcp_echo_exporter::{AllowedHosts, Lifecycle};
+use tcp_echo_exporter::{AllowedHosts, Lifecycle, SeriesSet};
 use tcp_echo_log::{LogFormat, LogLevel};
 use tcp_echo_metrics::cli::{
     self, Config, IpFamily, Mode, ServiceAction, Stop, Timestamps, UsageError,
@@ -59,6 +59,7 @@ fn defaults_are_those_of_the_original_and_of_the_manual() {
     assert_eq!(client.interval, Duration::from_millis(200));
     assert_eq!(client.timeout, Duration::from_millis(800));
     assert_eq!(client.window.get(), 100);
+    assert_eq!(client.series, SeriesSet::All);
     assert_eq!(client.stall, None);
     assert_eq!(client.reconnect_max, Duration::from_secs(1));
     assert_eq!(client.dns_refresh, Duration::from_secs(30));
@@ -99,6 +100,8 @@ fn every_flag_arrives() {
         "7",
         "-buckets",
         "1ms,2ms",
+        "-series",
+        "minimal",
         "-stall",
         "3s",
         "-reconnect-max",
@@ -150,6 +153,7 @@ fn every_flag_arrives() {
     assert_eq!(config.client.timeout, Duration::from_secs(60));
     assert_eq!(config.client.window.get(), 7);
     assert_eq!(config.client.buckets, [1, 2].map(Duration::from_millis));
+    assert_eq!(config.client.series, SeriesSet::Minimal);
     assert_eq!(config.client.stall, Some(Duration::from_secs(3)));
     assert_eq!(config.client.reconnect_max, Duration::from_secs(5));
     assert_eq!(config.client.dns_refresh, Duration::from_secs(3600));

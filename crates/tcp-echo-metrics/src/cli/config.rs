@@ -6,7 +6,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tcp_echo_exporter::{AllowedHosts, Lifecycle};
+use tcp_echo_exporter::{AllowedHosts, Lifecycle, SeriesSet};
 use tcp_echo_flags::is_given;
 use tcp_echo_log::LogConfig;
 use tcp_echo_net::Address;
@@ -105,6 +105,8 @@ pub struct ClientConfig {
     pub window: NonZeroU32,
     /// Upper bounds of the RTT histogram's buckets, above zero, ascending.
     pub buckets: Vec<Duration>,
+    /// The series of each target.
+    pub series: SeriesSet,
     /// The timeout of a connection without replies, which is replaced then; `None` is automatic.
     pub stall: Option<Duration>,
     /// The maximum of the delay between attempts to connect, above zero.

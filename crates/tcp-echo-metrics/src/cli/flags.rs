@@ -19,6 +19,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use clap::{ArgAction, Parser};
+use tcp_echo_exporter::SeriesSet;
 use tcp_echo_log::{LogFormat, LogLevel};
 use tcp_echo_net::Address;
 use tcp_echo_prober::{Dscp, Networks};
@@ -191,6 +192,14 @@ pub(super) struct Flags {
     #[arg(long, value_name = "DURATIONS", default_value = BUCKETS, hide_default_value = true)]
     #[arg(value_parser = values::buckets, help_heading = "Client")]
     pub(super) buckets: Buckets,
+
+    /// The series of each target. standard has 30 of 82: what the alerts and most of the
+    /// overview dashboard need. minimal has 10: counts, loss, and the RTT, in protobuf as
+    /// a native histogram, else as quantiles over the loss window.
+    #[arg(long, value_name = "all|standard|minimal", default_value = "all")]
+    #[arg(value_parser = values::named::<SeriesSet>(&SeriesSet::NAMES))]
+    #[arg(hide_possible_values = true, help_heading = "Client")]
+    pub(super) series: SeriesSet,
 
     /// Replace a connection that receives no reply for this long. auto is three timeouts,
     /// at least 500ms.

@@ -60,6 +60,7 @@ pub(super) fn config(
             timeout: flags.timeout,
             window: flags.window,
             buckets: flags.buckets.0,
+            series: flags.series,
             stall: flags.stall,
             reconnect_max: flags.reconnect_max,
             dns_refresh: flags.dns_refresh,

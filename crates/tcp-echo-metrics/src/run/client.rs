@@ -24,7 +24,7 @@ pub(super) struct Client {
 pub(super) fn metrics(config: &ClientConfig) -> Result<TargetMetrics, RunError> {
     let buckets = Buckets::new(config.buckets.iter().copied());
     let buckets = buckets.map_err(|error| RunError::Usage(format!("-buckets: {error}")))?;
-    Ok(TargetMetrics::with_buckets(buckets))
+    Ok(TargetMetrics::with_series(buckets, config.series))
 }
 
 /// Targets on demand, if they are enabled.
