@@ -35,7 +35,7 @@ use scrape::Scrape;
 
 /// The default limit of the history, in bytes.
 #[cfg(feature = "page")]
-const HISTORY_LIMIT: usize = 32 << 20;
+const HISTORY_LIMIT: usize = 16 << 20;
 
 /// The HTTP endpoints: what they show and do. [`router`](Self::router) builds them.
 ///
@@ -89,8 +89,8 @@ impl Endpoints {
     }
 
     /// Limits the memory of the targets' history, in bytes. Each target keeps an hour where
-    /// that fits, and at least 10 minutes; 0 keeps nothing. The default is 32 MiB, which is
-    /// an hour of 2,000 targets.
+    /// that fits, and at least 10 minutes; 0 keeps nothing. The default is 16 MiB, which is
+    /// an hour of 1,000 targets, and of 3,500 with up to ten replies in 10 seconds.
     #[cfg(feature = "page")]
     #[must_use]
     pub const fn with_history_limit(mut self, bytes: usize) -> Self {

@@ -170,13 +170,17 @@ impl TargetMetrics {
         self.take_snapshots(targets, native)
     }
 
-    /// Visits the targets one after the other, with the native histogram. Each is consistent in
+    /// Returns all targets, sorted by name.
+    pub(crate) fn all(&self) -> Vec<Arc<Series>> {
+        self.shared.lock().values().cloned().collect()
+    }
+
+    /// Visits these targets one after the other, with the native histogram. Each is consistent in
     /// itself, and only one is in memory at a time.
-    pub(crate) fn for_each(&self, mut visit: impl FnMut(Snapshot<'_>)) {
-        let targets: Vec<_> = self.shared.lock().values().cloned().collect();
+    pub(crate) fn visit(&self, targets: &[Arc<Series>], mut visit: impl FnMut(Snapshot<'_>)) {
         let layout = &self.shared.layout;
         let (mut read, mut words) = (Scratch::default(), Vec::new());
-        for series in &targets {
+        for series in targets {
             read.read(&series.seqlock, layout);
             words.clear();
             layout.expand(&read, true, &mut words);

@@ -98,7 +98,7 @@ fn picture(name: &str, facts: &[(&str, String)], span: Duration) -> Markup {
                 img src={ (plot) "&width=1120" } alt=(alt);
             }
             figcaption {
-                "Steps of 10 seconds, the last " (span.as_secs() / 60) " minutes are kept. "
+                "Steps of 10 seconds of the last " (span.as_secs() / 60) " minutes, or fewer if there are many targets. "
                 a href=(plot) { "The picture by itself" }
             }
         }
@@ -126,10 +126,9 @@ fn changes(data: &PlotData) -> Markup {
     }
 }
 
-fn times(count: u8) -> String {
+fn times(count: u32) -> String {
     match count {
         0 | 1 => String::new(),
-        u8::MAX => " 255 times or more".to_owned(),
         count => format!(" {count} times"),
     }
 }

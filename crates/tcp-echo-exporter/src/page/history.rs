@@ -1,11 +1,10 @@
 //! The recent history of every target.
 //!
 //! A task reads the targets' numbers every [`STEP`] and stores the differences, so it costs the
-//! probing threads nothing. Memory is bounded: [`MAX_STEPS`] of 36 bytes a target, and fewer if
-//! all targets together would exceed the limit.
+//! probing threads nothing. Memory is bounded: at most [`MAX_STEPS`] of a target, and fewer or
+//! coarser ones if all targets together would exceed the limit.
 
 use std::{
-    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -17,9 +16,11 @@ use crate::{
 
 mod counts;
 pub(crate) mod step;
+pub(crate) mod steps;
 
 use counts::{BucketCounts, MAX_BUCKETS};
-use step::{Step, StepCounts, quantile};
+use step::{Step, quantile};
+use steps::{MAX_STEP_BYTES, MIN_STEP_BYTES, Room, Steps};
 
 /// The length of a step.
 pub(crate) const STEP: Duration = Duration::from_secs(10);
@@ -30,12 +31,8 @@ pub(crate) const MAX_STEPS: usize = 360;
 /// 10 minutes: the length of a sparkline. Kept whatever the limit is, unless that is 0.
 pub(crate) const MIN_STEPS: usize = 60;
 
-/// p50 and p99 are measured since the older of two baselines, which are set this many steps
-/// apart: over the last 2½ to 5 minutes.
-const BASELINE_STEPS: u64 = 15;
-
-/// The maximum memory of a target besides its steps, in bytes.
-const TRACK_OVERHEAD: usize = 3 * MAX_BUCKETS * size_of::<u32>() + size_of::<Track>();
+/// p50 and p99 are those of the last 5 minutes.
+const PERCENTILE_STEPS: usize = 30;
 
 /// The history of all targets.
 #[derive(Debug)]
@@ -48,11 +45,10 @@ pub(crate) struct History {
 
 #[derive(Debug)]
 struct State {
-    tracks: HashMap<Arc<str>, Track>,
+    /// Sorted by name.
+    tracks: Vec<Track>,
     /// When the current step began.
     step_start: Instant,
-    /// The number of the current step.
-    step: u64,
     next_id: u32,
 }
 
@@ -62,21 +58,18 @@ pub(crate) struct Track {
     /// Unique: never reused for another target.
     pub(crate) id: u32,
     series: Arc<Series>,
-    /// Whether the target still exists.
-    seen: bool,
     /// At the end of the last complete step.
     last: Totals,
-    baselines: [BucketCounts; 2],
-    steps: VecDeque<Step>,
+    steps: Steps,
 }
 
 #[derive(Debug, Default)]
 struct Totals {
     native: BucketCounts,
-    lost: u64,
-    missed: u64,
-    connects: u64,
-    disconnects: u64,
+    lost: u32,
+    missed: u32,
+    connects: u32,
+    disconnects: u32,
 }
 
 /// The locked histories of all targets.
@@ -84,7 +77,9 @@ pub(crate) struct Tracks<'a>(MutexGuard<'a, State>);
 
 impl Tracks<'_> {
     pub(crate) fn of(&self, target: &Snapshot<'_>) -> Option<&Track> {
-        let track = self.0.tracks.get(target.name())?;
+        let tracks = &self.0.tracks;
+        let found = tracks.binary_search_by(|track| track.name().cmp(target.name()));
+        let track = tracks.get(found.ok()?)?;
         Arc::ptr_eq(&track.series, target.series()).then_some(track)
     }
 
@@ -97,9 +92,8 @@ impl Tracks<'_> {
 impl History {
     pub(crate) fn new(metrics: TargetMetrics, limit: usize) -> Self {
         let state = Mutex::new(State {
-            tracks: HashMap::new(),
+            tracks: Vec::new(),
             step_start: Instant::now(),
-            step: 0,
             next_id: 0,
         });
         Self {
@@ -126,31 +120,18 @@ impl History {
         let elapsed = now.saturating_duration_since(state.step_start);
         let steps_ended = elapsed.as_nanos() / STEP.as_nanos();
         let steps_ended = u32::try_from(steps_ended).unwrap_or(u32::MAX);
-        let max = self.max_steps(self.metrics.len());
-        let step = state.step;
-        state
-            .tracks
-            .values_mut()
-            .for_each(|track| track.seen = false);
-        self.metrics.for_each(|target| {
-            let next_id = &mut state.next_id;
-            let track = state.tracks.entry(Arc::clone(&target.series().name));
-            let track = track.or_insert_with(|| {
-                *next_id += 1;
-                Track::new(*next_id, &target)
-            });
+        let targets = self.metrics.all();
+        let each = self.limit / targets.len().max(1);
+        state.follow(&targets);
+        let mut tracks = state.tracks.iter_mut();
+        self.metrics.visit(&targets, |target| {
+            let Some(track) = tracks.next() else { return };
             track.reset_if_replaced(&target);
-            track.seen = true;
             if steps_ended > 0 {
-                track.end_step(&target, steps_ended, max);
-                if (step + u64::from(steps_ended)) / BASELINE_STEPS > step / BASELINE_STEPS {
-                    track.set_baseline(&target);
-                }
+                track.end_step(&target, steps_ended, each);
             }
         });
-        state.tracks.retain(|_, track| track.seen);
         if steps_ended > 0 {
-            state.step += u64::from(steps_ended);
             state.step_start += STEP * steps_ended;
         }
     }
@@ -165,33 +146,49 @@ impl History {
         now.saturating_duration_since(self.tracks().step_start()) >= STEP
     }
 
-    /// Returns how many steps each of `targets` targets may keep.
-    fn max_steps(&self, targets: usize) -> usize {
-        if self.limit == 0 {
-            return 0;
-        }
-        let each = self.limit / targets.max(1);
-        let steps = each.saturating_sub(TRACK_OVERHEAD) / size_of::<Step>();
-        steps.clamp(MIN_STEPS, MAX_STEPS)
-    }
-
-    /// Returns how long the history of each target is at most, with the present number of
-    /// targets.
+    /// Returns how long the history of a target is at most. With many targets it is shorter.
     pub(crate) fn retention(&self) -> Duration {
-        STEP * u32::try_from(self.max_steps(self.metrics.len())).unwrap_or(0)
+        let steps = if self.limit == 0 { 0 } else { MAX_STEPS };
+        STEP * u32::try_from(steps).unwrap_or(0)
+    }
+}
+
+impl State {
+    /// Adds new targets, and removes those that are gone. Afterwards each of `targets`, which are
+    /// sorted by name, has its track at the same position.
+    fn follow(&mut self, targets: &[Arc<Series>]) {
+        let tracks = self.tracks.iter().map(Track::name);
+        if tracks.eq(targets.iter().map(|series| &*series.name)) {
+            return;
+        }
+        let mut before = std::mem::take(&mut self.tracks).into_iter().peekable();
+        let tracks = targets.iter().map(|series| {
+            while before
+                .next_if(|track| *track.name() < *series.name)
+                .is_some()
+            {}
+            let kept = before.next_if(|track| *track.name() == *series.name);
+            kept.unwrap_or_else(|| {
+                self.next_id += 1;
+                Track::new(self.next_id, series)
+            })
+        });
+        self.tracks = tracks.collect();
     }
 }
 
 impl Track {
-    fn new(id: u32, target: &Snapshot<'_>) -> Self {
+    fn new(id: u32, series: &Arc<Series>) -> Self {
         Self {
             id,
-            series: Arc::clone(target.series()),
-            seen: true,
+            series: Arc::clone(series),
             last: Totals::default(),
-            baselines: Default::default(),
-            steps: VecDeque::new(),
+            steps: Steps::default(),
         }
+    }
+
+    fn name(&self) -> &str {
+        &self.series.name
     }
 
     /// Starts from 0 again if another target was attached under the same name.
@@ -199,58 +196,76 @@ impl Track {
         if !Arc::ptr_eq(&self.series, target.series()) {
             self.series = Arc::clone(target.series());
             self.last = Totals::default();
-            self.baselines = Default::default();
         }
     }
 
+    /// Ends the current step, and as many more as were due. The track may take `max` bytes in all.
     fn end_step(&mut self, target: &Snapshot<'_>, steps_ended: u32, max: usize) {
         let step = self.current_step(target);
         self.last = Totals::of(target);
-        if self.steps.capacity() != max {
-            let excess = self.steps.len().saturating_sub(max);
-            self.steps.drain(..excess);
-            self.steps.shrink_to(max);
-            self.steps.reserve_exact(max - self.steps.len());
-        }
+        let room = room(max, self.last.native.bytes());
         // Steps during which the task did not run are empty.
-        let skipped = usize::try_from(steps_ended - 1).unwrap_or(max).min(max);
-        let skipped = std::iter::repeat_n(Step::default(), skipped);
-        for step in skipped.chain([step]) {
-            if self.steps.len() >= max {
-                self.steps.pop_front();
-            }
-            if max > 0 {
-                self.steps.push_back(step);
-            }
+        let skipped = usize::try_from(steps_ended - 1).unwrap_or(MAX_STEPS);
+        for _ in 0..skipped.min(MAX_STEPS) {
+            self.steps.push(&Step::default(), room);
         }
-    }
-
-    fn set_baseline(&mut self, target: &Snapshot<'_>) {
-        self.baselines.swap(0, 1);
-        self.baselines[1] = BucketCounts::of(target);
+        self.steps.push(&step, room);
     }
 
     /// Returns the current step.
     pub(crate) fn current_step(&self, target: &Snapshot<'_>) -> Step {
         let last = &self.last;
-        Step::pack(&StepCounts {
-            native: &last.native.delta_to(target),
-            lost: target.lost_elsewhere().saturating_sub(last.lost),
-            missed: target.missed().saturating_sub(last.missed),
-            connects: target.connects().saturating_sub(last.connects),
-            disconnects: target.disconnects().saturating_sub(last.disconnects),
-        })
+        let now = Totals::counts(target);
+        let mut step = Step {
+            counts: last.native.delta_to(target),
+            received: 0,
+            lost: now.lost.wrapping_sub(last.lost),
+            missed: now.missed.wrapping_sub(last.missed),
+            connects: now.connects.wrapping_sub(last.connects),
+            disconnects: now.disconnects.wrapping_sub(last.disconnects),
+        };
+        step.received = step.replies();
+        step
     }
 
-    /// Returns the complete steps, oldest first.
-    pub(crate) fn steps(&self) -> &VecDeque<Step> {
+    /// Returns the complete steps.
+    pub(crate) fn steps(&self) -> &Steps {
         &self.steps
     }
 
     /// Returns p50 and p99 of the last minutes, in seconds.
     pub(crate) fn percentiles(&self, target: &Snapshot<'_>) -> [Option<f64>; 2] {
-        let window = self.baselines[0].delta_to(target);
-        [0.5, 0.99].map(|q| quantile(&window, q))
+        let mut all = [0_u32; MAX_BUCKETS];
+        let last = self.steps.last(PERCENTILE_STEPS);
+        for step in last.chain([self.current_step(target)]) {
+            for (bucket, count) in step.counts {
+                if let Some(sum) = all.get_mut(usize::from(bucket)) {
+                    *sum = sum.saturating_add(count);
+                }
+            }
+        }
+        let counts = (0_u8..).zip(all).filter(|(_, count)| *count > 0);
+        let counts: Vec<_> = counts.collect();
+        [0.5, 0.99].map(|q| quantile(&counts, q))
+    }
+}
+
+/// Returns the room for the steps of a track that may take `max` bytes, with `counts` bytes for the
+/// counts at the end of the last step.
+fn room(max: usize, counts: usize) -> Room {
+    if max == 0 {
+        return Room {
+            steps: 0,
+            bytes: 0,
+            step_bytes: 0,
+        };
+    }
+    let bytes = max.saturating_sub(size_of::<Track>() + counts);
+    let step_bytes = (bytes / MIN_STEPS).clamp(MIN_STEP_BYTES, MAX_STEP_BYTES);
+    Room {
+        steps: MAX_STEPS,
+        bytes: bytes.clamp(MIN_STEPS * step_bytes, MAX_STEPS * step_bytes),
+        step_bytes,
     }
 }
 
@@ -258,10 +273,19 @@ impl Totals {
     fn of(target: &Snapshot<'_>) -> Self {
         Self {
             native: BucketCounts::of(target),
-            lost: target.lost_elsewhere(),
-            missed: target.missed(),
-            connects: target.connects(),
-            disconnects: target.disconnects(),
+            ..Self::counts(target)
+        }
+    }
+
+    /// Returns the totals without the histogram. They wrap, which does not affect differences.
+    #[expect(clippy::cast_possible_truncation, reason = "they wrap")]
+    fn counts(target: &Snapshot<'_>) -> Self {
+        Self {
+            native: BucketCounts::default(),
+            lost: target.lost_elsewhere() as u32,
+            missed: target.missed() as u32,
+            connects: target.connects() as u32,
+            disconnects: target.disconnects() as u32,
         }
     }
 }

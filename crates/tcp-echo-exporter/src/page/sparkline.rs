@@ -16,7 +16,7 @@ pub(crate) struct Sparkline {
 }
 
 impl Sparkline {
-    /// Draws steps, given latest first.
+    /// Draws steps, given oldest first.
     pub(crate) fn of(recent: &[(Rtt, Option<f64>)]) -> Self {
         let logs = |(rtt, _): &(Rtt, _)| rtt.seconds().map(f64::log2);
         let (low, high) = recent
@@ -33,7 +33,7 @@ impl Sparkline {
         let (mut line, mut bars) = (String::new(), String::new());
         let mut last: Option<f64> = None;
         let first = MIN_STEPS.saturating_sub(recent.len());
-        for (index, step) in recent.iter().rev().enumerate() {
+        for (index, step) in recent.iter().enumerate() {
             let x = first + index;
             let now = logs(step).map(y);
             let _ = match (last, now) {
@@ -62,10 +62,10 @@ mod tests {
     fn a_sparkline_ends_at_the_right_and_breaks_where_nothing_came() {
         let rtt = |millis: f64| Rtt::of(millis / 1e3);
         let recent = [
-            (rtt(4.0), Some(0.0)),
-            (Rtt::default(), Some(1.0)),
-            (rtt(1.0), Some(0.001)),
             (rtt(2.0), None),
+            (rtt(1.0), Some(0.001)),
+            (Rtt::default(), Some(1.0)),
+            (rtt(4.0), Some(0.0)),
         ];
         let spark = Sparkline::of(&recent);
         assert_eq!(spark.line, "M56 20h0l1 17M59 3h0");

@@ -7,10 +7,7 @@ use std::{
 };
 
 use super::{
-    history::{
-        History, MIN_STEPS, Tracks,
-        step::{Rtt, Step},
-    },
+    history::{History, MIN_STEPS, Tracks, step::Step, steps::Steps},
     query::TargetsQuery,
     sparkline::Sparkline,
     status::ConnectionState,
@@ -93,8 +90,10 @@ pub(crate) struct Row {
     pub(crate) loss: f64,
     /// The fraction of outcomes that this host missed.
     missed: f64,
-    /// The median and loss of the last steps, latest first.
-    recent: Vec<(Rtt, Option<f64>)>,
+    /// The last complete steps.
+    recent: Steps,
+    /// The current step, if it is shown.
+    current: Option<Step>,
     cells: OnceLock<Cells>,
     search_text: OnceLock<String>,
 }
@@ -115,9 +114,10 @@ impl View {
         history.advance(Instant::now());
         let tracks = history.tracks();
         let mut rows = Vec::with_capacity(history.metrics().len());
-        history
-            .metrics()
-            .for_each(|target| rows.push(Row::of(&target, &tracks)));
+        let metrics = history.metrics();
+        metrics.visit(&metrics.all(), |target| {
+            rows.push(Row::of(&target, &tracks));
+        });
         drop(tracks);
         rows.sort_by(|one, other| one.rank().cmp(&other.rank()));
         Self {
@@ -157,9 +157,7 @@ impl Row {
         // Only at first, so that there is something to see. Later it would change every
         // sparkline in every view.
         let short = track.filter(|track| track.steps().len() < MIN_WHOLE_STEPS);
-        let running = short.map(|track| track.current_step(target));
-        let steps = track.map(|track| track.steps().iter().rev());
-        let steps = running.iter().chain(steps.into_iter().flatten());
+        let current = short.map(|track| track.current_step(target));
         let received = target.get(Cell::Received);
         Self {
             id: track.map_or(0, |track| track.id),
@@ -172,10 +170,8 @@ impl Row {
             p99,
             loss: target.loss(1.0),
             missed: target.missed_ratio(),
-            recent: steps
-                .take(MIN_STEPS)
-                .map(|step: &Step| (step.median(), step.loss()))
-                .collect(),
+            recent: track.map_or_else(Steps::default, |track| track.steps().tail(MIN_STEPS)),
+            current,
             cells: OnceLock::new(),
             search_text: OnceLock::new(),
         }
@@ -218,7 +214,11 @@ impl Row {
             p50: text::duration(self.p50),
             p99: text::duration(self.p99),
             loss: text::loss(self.loss, self.missed),
-            spark: Sparkline::of(&self.recent),
+            spark: {
+                let steps = self.recent.last(MIN_STEPS).chain(self.current.clone());
+                let recent = steps.map(|step| (step.median(), step.loss()));
+                Sparkline::of(&recent.collect::<Vec<_>>())
+            },
         })
     }
 }

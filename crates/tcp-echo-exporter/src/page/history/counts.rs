@@ -5,60 +5,64 @@ use crate::metrics::snapshot::Snapshot;
 /// The number of native buckets that are kept: up to 64 s.
 pub(super) const MAX_BUCKETS: usize = 209;
 
-/// Counts by native bucket, from the first to the last that is not 0. Those of one target lie
-/// close together.
+/// The width of a count, below the number of its bucket. Counts wrap, which does not affect their
+/// differences: in a step there are fewer than 16 million replies.
+const COUNT_BITS: u32 = 24;
+const COUNT: u32 = (1 << COUNT_BITS) - 1;
+
+/// The buckets that are not empty, 4 bytes each.
 #[derive(Debug, Default)]
-pub(super) struct BucketCounts {
-    first: usize,
-    counts: Box<[u32]>,
-}
+pub(super) struct BucketCounts(Box<[u32]>);
 
 impl BucketCounts {
     pub(super) fn of(target: &Snapshot<'_>) -> Self {
-        Self::trimmed(native(target))
+        Self::new(native(target))
     }
 
-    fn trimmed(mut counts: Vec<u32>) -> Self {
-        let first = counts.iter().position(|count| *count > 0).unwrap_or(0);
-        let end = counts.iter().rposition(|count| *count > 0);
-        counts.truncate(end.map_or(0, |last| last + 1));
-        Self {
-            first,
-            counts: counts.get(first..).unwrap_or_default().into(),
-        }
+    fn new(counts: impl Iterator<Item = (u8, u32)>) -> Self {
+        let words = counts.map(|(bucket, count)| u32::from(bucket) << COUNT_BITS | count & COUNT);
+        Self(words.collect())
     }
 
-    /// Returns the counts since then, by native bucket.
-    pub(super) fn delta_to(&self, now: &Snapshot<'_>) -> Vec<u32> {
+    /// Returns the counts since then: of the buckets where there are any, in increasing order.
+    pub(super) fn delta_to(&self, now: &Snapshot<'_>) -> Vec<(u8, u32)> {
         self.subtracted(native(now))
     }
 
-    fn subtracted(&self, mut from: Vec<u32>) -> Vec<u32> {
-        let same = from.iter_mut().skip(self.first);
-        for (count, then) in same.zip(&self.counts) {
-            *count = count.wrapping_sub(*then);
-        }
-        from
+    fn subtracted(&self, from: impl Iterator<Item = (u8, u32)>) -> Vec<(u8, u32)> {
+        let mut then = self
+            .0
+            .iter()
+            .map(|word| (word >> COUNT_BITS, word & COUNT))
+            .peekable();
+        let delta = from.map(|(bucket, count)| {
+            // No bucket becomes empty again.
+            let same = then.next_if(|(then, _)| *then <= u32::from(bucket));
+            let before = same.map_or(0, |(_, count)| count);
+            (bucket, count.wrapping_sub(before) & COUNT)
+        });
+        delta.filter(|(_, count)| *count > 0).collect()
     }
 
     /// Returns the allocated memory in bytes.
-    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
-        size_of_val(&*self.counts)
+        size_of_val(&*self.0)
     }
 }
 
-/// Returns the native histogram. The last bucket includes all beyond it. Counts wrap, which
-/// does not affect their differences.
-fn native(target: &Snapshot<'_>) -> Vec<u32> {
-    let mut counts = vec![0_u32; MAX_BUCKETS];
-    for (bucket, count) in target.native().into_iter().flatten() {
-        #[expect(clippy::cast_possible_truncation, reason = "counts wrap")]
-        let count = count as u32;
-        let kept = &mut counts[bucket.min(MAX_BUCKETS - 1)];
-        *kept = kept.wrapping_add(count);
-    }
-    counts
+/// Returns the native histogram. The last bucket includes all beyond it.
+fn native(target: &Snapshot<'_>) -> impl Iterator<Item = (u8, u32)> {
+    let mut counts = target.native().into_iter().flatten().peekable();
+    std::iter::from_fn(move || {
+        let (bucket, mut count) = counts.next()?;
+        if bucket >= MAX_BUCKETS - 1 {
+            count = counts
+                .by_ref()
+                .fold(count, |sum, (_, count)| sum.wrapping_add(count));
+        }
+        let bucket = u8::try_from(bucket.min(MAX_BUCKETS - 1)).unwrap_or(u8::MAX);
+        Some((bucket, u32::try_from(count & u64::from(COUNT)).unwrap_or(0)))
+    })
 }
 
 #[cfg(test)]
@@ -67,31 +71,28 @@ mod tests {
 
     #[test]
     fn differences_are_those_of_the_whole_histograms() {
-        let nows = [vec![0, 5, 9, 0, 4, 1], vec![7, 5, 9, 3, 4, 1]];
-        for then in [
-            vec![],
-            vec![0; 6],
-            vec![0, 0, 9, 0, 4, 0],
-            vec![7, 5, 0, 0, 0, 0],
-            vec![0, 0, 0, 0, 0, 1],
+        let full = COUNT - 2;
+        let now = [(0, 7), (2, 9), (3, 3), (5, 1), (6, 1)];
+        for (then, delta) in [
+            (vec![], vec![(0, 7), (2, 9), (3, 3), (5, 1), (6, 1)]),
+            (vec![(2, 9)], vec![(0, 7), (3, 3), (5, 1), (6, 1)]),
+            (vec![(0, 6), (5, 1)], vec![(0, 1), (2, 9), (3, 3), (6, 1)]),
+            (now.to_vec(), vec![]),
+            // It has wrapped.
+            (
+                vec![(3, full)],
+                vec![(0, 7), (2, 9), (3, 6), (5, 1), (6, 1)],
+            ),
         ] {
-            for now in &nows {
-                let mut expected = now.clone();
-                for (count, then) in expected.iter_mut().zip(&then) {
-                    *count = u32::wrapping_sub(*count, *then);
-                }
-                let kept = BucketCounts::trimmed(then.clone());
-                assert_eq!(kept.subtracted(now.clone()), expected, "{then:?}");
-            }
+            let kept = BucketCounts::new(then.iter().copied());
+            assert_eq!(kept.subtracted(now.iter().copied()), delta, "{then:?}");
         }
     }
 
     #[test]
     fn only_what_is_counted_is_kept() {
-        assert_eq!(BucketCounts::trimmed(vec![0; MAX_BUCKETS]).bytes(), 0);
-        let mut counts = vec![0; MAX_BUCKETS];
-        counts[100] = 1;
-        counts[104] = 7;
-        assert_eq!(BucketCounts::trimmed(counts).bytes(), 20);
+        assert_eq!(BucketCounts::default().bytes(), 0);
+        let counts = [(100, 1), (104, 7)];
+        assert_eq!(BucketCounts::new(counts.into_iter()).bytes(), 8);
     }
 }

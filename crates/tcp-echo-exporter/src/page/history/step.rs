@@ -1,4 +1,4 @@
-//! One packed step of a target's history.
+//! One step of a target's history.
 
 use crate::metrics::native::{self, ZERO_THRESHOLD};
 
@@ -10,22 +10,22 @@ pub(crate) const HEATMAP_BUCKETS: usize = 40;
 /// them too.
 const BUCKETS_BELOW: usize = 16;
 
-/// The quantiles that a step stores.
+/// The quantiles that a plot shows.
 pub(crate) const QUANTILES: [f64; 4] = [0.1, 0.5, 0.9, 0.99];
 
-/// What happened to a target in one step, in 36 bytes. Counts saturate.
-#[derive(Clone, Copy, Debug, Default)]
+/// What happened to a target in one step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Step {
-    /// Two buckets a byte: 0 if empty, else 1 + log2 of the count.
-    heatmap: [u8; HEATMAP_BUCKETS / 2],
-    quantiles: [Rtt; QUANTILES.len()],
-    pub(crate) received: u16,
+    /// The buckets of the native histogram that are not empty, in increasing order, and the count
+    /// of each.
+    pub(crate) counts: Vec<(u8, u32)>,
+    pub(crate) received: u32,
     /// Without those missed by this host.
-    pub(crate) lost: u16,
+    pub(crate) lost: u32,
     /// Slots that this host missed.
-    pub(crate) missed: u16,
-    pub(crate) connects: u8,
-    pub(crate) disconnects: u8,
+    pub(crate) missed: u32,
+    pub(crate) connects: u32,
+    pub(crate) disconnects: u32,
 }
 
 /// A logarithmic RTT: 0 for none, else in units of 1/2048 of a doubling (0.03 %) above 2^−20 s.
@@ -51,57 +51,28 @@ impl Rtt {
     }
 }
 
-/// The counts of a step before it is packed.
-#[derive(Debug, Default)]
-pub(crate) struct StepCounts<'a> {
-    /// The counts of the native histogram.
-    pub(crate) native: &'a [u32],
-    pub(crate) lost: u64,
-    pub(crate) missed: u64,
-    pub(crate) connects: u64,
-    pub(crate) disconnects: u64,
-}
-
 impl Step {
-    pub(crate) fn pack(counted: &StepCounts<'_>) -> Self {
-        let mut heatmap = [0_u32; HEATMAP_BUCKETS];
-        for (position, count) in counted.native.iter().enumerate() {
-            let bucket = position.saturating_sub(1 + BUCKETS_BELOW) / 4;
-            let bucket = &mut heatmap[bucket.min(HEATMAP_BUCKETS - 1)];
-            *bucket = bucket.saturating_add(*count);
-        }
-        let received: u64 = counted.native.iter().map(|count| u64::from(*count)).sum();
-        let mut step = Self {
-            quantiles: QUANTILES.map(|q| quantile(counted.native, q).map_or(Rtt(0), Rtt::of)),
-            received: u16::try_from(received).unwrap_or(u16::MAX),
-            lost: u16::try_from(counted.lost).unwrap_or(u16::MAX),
-            missed: u16::try_from(counted.missed).unwrap_or(u16::MAX),
-            connects: u8::try_from(counted.connects).unwrap_or(u8::MAX),
-            disconnects: u8::try_from(counted.disconnects).unwrap_or(u8::MAX),
-            ..Self::default()
-        };
-        for (index, count) in heatmap.into_iter().enumerate() {
-            let level = count.checked_ilog2().map_or(0, |log| (1 + log).min(15));
-            #[expect(clippy::cast_possible_truncation, reason = "at most 15")]
-            let level = level as u8;
-            step.heatmap[index / 2] |= level << (index % 2 * 4);
-        }
-        step
+    /// Returns the number of replies in the histogram.
+    pub(crate) fn replies(&self) -> u32 {
+        let counts = self.counts.iter();
+        counts.fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
     /// Returns the count of a heatmap bucket, rounded down to a power of two.
     pub(crate) fn heatmap_count(&self, bucket: usize) -> u32 {
-        let level = self.heatmap[bucket / 2] >> (bucket % 2 * 4) & 15;
-        if level == 0 { 0 } else { 1 << (level - 1) }
+        let counts = self.counts.iter();
+        let own = counts.filter(|(native, _)| heatmap_bucket(usize::from(*native)) == bucket);
+        let count = own.fold(0_u32, |sum, (_, count)| sum.saturating_add(*count));
+        count.checked_ilog2().map_or(0, |log| 1 << log)
     }
 
     /// Returns the RTT at one of [`QUANTILES`].
     pub(crate) fn quantile(&self, index: usize) -> Option<f64> {
-        self.quantiles[index].seconds()
+        quantile(&self.counts, *QUANTILES.get(index)?)
     }
 
     pub(crate) fn median(&self) -> Rtt {
-        self.quantiles[1]
+        quantile(&self.counts, 0.5).map_or(Rtt(0), Rtt::of)
     }
 
     /// Returns the fraction of outcomes that were lost and not missed by this host; `None`
@@ -115,10 +86,10 @@ impl Step {
         self.part(self.missed)
     }
 
-    fn part(&self, of: u16) -> Option<f64> {
-        let outcomes = [self.received, self.lost, self.missed].map(u32::from);
-        let outcomes: u32 = outcomes.iter().sum();
-        (outcomes > 0).then(|| f64::from(of) / f64::from(outcomes))
+    fn part(&self, of: u32) -> Option<f64> {
+        let outcomes = [self.received, self.lost, self.missed].map(u64::from);
+        let outcomes: u64 = outcomes.iter().sum();
+        (outcomes > 0).then(|| f64::from(of) / outcomes as f64)
     }
 }
 
@@ -127,40 +98,51 @@ pub(crate) fn heatmap_bound(bucket: usize) -> f64 {
     (bucket as f64 / 2.0 - 17.5).exp2()
 }
 
+/// Returns the heatmap bucket of a native bucket.
+fn heatmap_bucket(native: usize) -> usize {
+    (native.saturating_sub(1 + BUCKETS_BELOW) / 4).min(HEATMAP_BUCKETS - 1)
+}
+
 /// Returns a quantile of a native histogram, in seconds.
-pub(crate) fn quantile(native: &[u32], q: f64) -> Option<f64> {
-    let counts = native.iter().map(|count| u64::from(*count));
-    native::quantile(counts.enumerate(), q)
+pub(crate) fn quantile(counts: &[(u8, u32)], q: f64) -> Option<f64> {
+    let counts = counts.iter();
+    native::quantile(
+        counts.map(|(bucket, count)| (usize::from(*bucket), u64::from(*count))),
+        q,
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn native(rtts: &[f64]) -> Vec<u32> {
-        let mut native = vec![0; 209];
+    fn step(rtts: &[f64]) -> Step {
+        let mut counts = std::collections::BTreeMap::new();
         for rtt in rtts {
-            native[native::bucket(*rtt)] += 1;
+            let bucket = u8::try_from(native::bucket(*rtt)).unwrap();
+            *counts.entry(bucket).or_default() += 1;
         }
-        native
+        let mut step = Step {
+            counts: counts.into_iter().collect(),
+            ..Step::default()
+        };
+        step.received = step.replies();
+        step
     }
 
     #[test]
-    fn a_step_keeps_what_happened() {
+    fn a_step_is_as_the_replies_in_it() {
         let rtts: Vec<f64> = (1..=1000).map(|n| f64::from(n) / 1e4).collect();
-        let step = Step::pack(&StepCounts {
-            native: &native(&rtts),
+        let step = Step {
             lost: 200,
             missed: 50,
-            connects: 1,
-            disconnects: 300,
-        });
+            ..step(&rtts)
+        };
         for (index, q) in QUANTILES.iter().enumerate() {
             let kept = step.quantile(index).unwrap();
             assert!((kept / (q / 10.0) - 1.0).abs() < 0.05, "{q}: {kept}");
         }
         assert_eq!((step.loss(), step.missed()), (Some(0.16), Some(0.04)));
-        assert_eq!((step.connects, step.disconnects), (1, 255));
         let heat: u32 = (0..HEATMAP_BUCKETS)
             .map(|bucket| step.heatmap_count(bucket))
             .sum();
@@ -170,10 +152,7 @@ mod tests {
     #[test]
     fn an_rtt_lies_within_its_heatmap_bucket() {
         for rtt in [1e-7, 5e-6, 1e-5, 1.3e-4, 0.02, 0.9, 2.0, 60.0] {
-            let step = Step::pack(&StepCounts {
-                native: &native(&[rtt]),
-                ..StepCounts::default()
-            });
+            let step = step(&[rtt]);
             let bucket = (0..HEATMAP_BUCKETS)
                 .find(|bucket| step.heatmap_count(*bucket) > 0)
                 .unwrap();
@@ -192,7 +171,7 @@ mod tests {
 
     #[test]
     fn an_empty_step_has_no_values() {
-        let step = Step::pack(&StepCounts::default());
+        let step = Step::default();
         assert_eq!((step.quantile(0), step.loss()), (None, None));
         assert_eq!(
             (0..HEATMAP_BUCKETS)

@@ -43,8 +43,8 @@ fn steps_hold_what_happened_in_them() {
     let start = history.tracks().step_start();
     let medians = |history: &History| {
         let tracks = history.tracks();
-        let steps = tracks.0.tracks["a"].steps.iter();
-        let millis = |step: &Step| (step.quantile(1).unwrap_or(0.0) * 1e2).round() * 10.0;
+        let steps = tracks.0.tracks[0].steps.last(MAX_STEPS);
+        let millis = |step: Step| (step.quantile(1).unwrap_or(0.0) * 1e2).round() * 10.0;
         steps.map(millis).collect::<Vec<_>>()
     };
     observe(&mut sensor, &target, &[connected(), reply(10_000)]);
@@ -59,7 +59,8 @@ fn steps_hold_what_happened_in_them() {
     history.advance(start + STEP * 6);
     assert_eq!(medians(&history), [10.0, 20.0, 0.0, 0.0, 0.0, 10.0]);
     let tracks = history.tracks();
-    let connects = tracks.0.tracks["a"].steps.iter().map(|step| step.connects);
+    let steps = tracks.0.tracks[0].steps.last(MAX_STEPS);
+    let connects = steps.map(|step| step.connects);
     assert_eq!(connects.collect::<Vec<_>>(), [1, 0, 0, 0, 0, 0]);
 }
 
@@ -102,7 +103,7 @@ fn targets_come_and_go() {
     history.advance(start + STEP);
     let ids = |history: &History| {
         let tracks = history.tracks();
-        let mut ids: Vec<_> = tracks.0.tracks.values().map(|track| track.id).collect();
+        let mut ids: Vec<_> = tracks.0.tracks.iter().map(|track| track.id).collect();
         ids.sort_unstable();
         ids
     };
@@ -113,9 +114,9 @@ fn targets_come_and_go() {
     observe(&mut sensor, &one, &[reply(10_000)]);
     history.advance(start + STEP * 2);
     assert_eq!(ids(&history), [1]);
-    let received: Vec<u16> = history.tracks().0.tracks["one"]
+    let received: Vec<u32> = history.tracks().0.tracks[0]
         .steps
-        .iter()
+        .last(MAX_STEPS)
         .map(|step| step.received)
         .collect();
     assert_eq!(received, [2, 1]);
@@ -124,38 +125,62 @@ fn targets_come_and_go() {
     assert_eq!(ids(&history), [1, 3]);
 }
 
+/// Lets `hours` pass for a target whose replies in each step have all RTTs.
+fn wide(history: &History, target: &Target, sensor: &mut TargetSensor, hours: u32) -> usize {
+    let all: Vec<_> = (0..26).map(|octave| reply(1 << octave)).collect();
+    let start = history.tracks().step_start();
+    for step in 1..=360 * hours {
+        observe(sensor, target, &all);
+        history.advance(start + STEP * step);
+    }
+    let tracks = history.tracks();
+    let track = &tracks.0.tracks[0];
+    track.steps.allocated() + track.last.native.bytes() + size_of::<Track>()
+}
+
 #[test]
 fn an_hour_of_a_target_takes_16_kib_at_most() {
     let metrics = TargetMetrics::new();
     let target = target("a", Duration::from_secs(86_400));
     let mut sensor = metrics.attach(&target);
     let history = History::new(metrics.clone(), LIMIT);
-    let start = history.tracks().step_start();
-    for step in 1..=500 {
-        observe(&mut sensor, &target, &[reply(1_000)]);
-        history.advance(start + STEP * step);
-    }
-    let tracks = history.tracks();
-    let track = &tracks.0.tracks["a"];
-    assert_eq!(track.steps.len(), MAX_STEPS);
-    let counts = track.baselines.iter().chain([&track.last.native]);
-    let counts: usize = counts.map(BucketCounts::bytes).sum();
-    let bytes = track.steps.capacity() * size_of::<Step>() + counts + size_of::<Track>();
-    assert!(bytes <= 16 * 1024, "{bytes}");
-    assert!(
-        bytes <= MAX_STEPS * size_of::<Step>() + TRACK_OVERHEAD,
-        "{bytes}"
-    );
+    let bytes = wide(&history, &target, &mut sensor, 2);
+    assert_eq!(history.tracks().0.tracks[0].steps.len(), MAX_STEPS);
+    assert!((8 * 1024..=16 * 1024).contains(&bytes), "{bytes}");
 }
 
 #[test]
 fn many_targets_share_the_limit() {
-    let steps = |limit, targets| History::new(TargetMetrics::new(), limit).max_steps(targets);
-    assert_eq!(steps(LIMIT, 1), MAX_STEPS);
-    assert_eq!(steps(LIMIT, 4_000), MAX_STEPS);
-    assert!((100..MAX_STEPS).contains(&steps(LIMIT, 10_000)));
-    assert_eq!(steps(1, 1), MIN_STEPS);
-    assert_eq!(steps(0, 1), 0);
-    let bytes = 10_000 * (steps(LIMIT, 10_000) * size_of::<Step>() + TRACK_OVERHEAD);
-    assert!(bytes <= LIMIT, "{bytes}");
+    for (each, min, max) in [
+        (0, 0, 0),
+        (1, MIN_STEPS, 2 * MIN_STEPS),
+        (1_000, MIN_STEPS, 2 * MIN_STEPS),
+        (4_000, MIN_STEPS + 1, MAX_STEPS - 1),
+    ] {
+        let metrics = TargetMetrics::new();
+        let target = target("a", Duration::from_secs(86_400));
+        let others = ["b", "c"].map(|name| self::target(name, TIMEOUT));
+        let mut sensor = metrics.attach(&target);
+        let _others = others.each_ref().map(|target| metrics.attach(target));
+        let history = History::new(metrics.clone(), 3 * each);
+        let bytes = wide(&history, &target, &mut sensor, 1);
+        let steps = history.tracks().0.tracks[0].steps.len();
+        assert!((min..=max).contains(&steps), "{each}: {steps}");
+        assert!(bytes <= each.max(1000), "{each}: {bytes}");
+    }
+}
+
+#[test]
+fn a_target_that_replies_seldom_needs_little() {
+    let metrics = TargetMetrics::new();
+    let target = target("a", TIMEOUT);
+    let mut sensor = metrics.attach(&target);
+    let history = History::new(metrics.clone(), 2_000);
+    let start = history.tracks().step_start();
+    for step in 1..=400 {
+        observe(&mut sensor, &target, &[reply(1_000 + u64::from(step))]);
+        history.advance(start + STEP * step);
+    }
+    let tracks = history.tracks();
+    assert_eq!(tracks.0.tracks[0].steps.len(), MAX_STEPS);
 }

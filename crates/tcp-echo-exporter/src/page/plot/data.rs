@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::page::history::{History, STEP, step::Step};
+use crate::page::history::{History, MAX_STEPS, STEP, step::Step};
 
 /// The data of a plot.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl PlotData {
         let target = found.iter().next()?;
         let track = tracks.of(&target);
         let mut steps: Vec<Step> =
-            track.map_or_else(Vec::new, |track| track.steps().iter().copied().collect());
+            track.map_or_else(Vec::new, |track| track.steps().last(MAX_STEPS).collect());
         steps.extend(track.map(|track| track.current_step(&target)));
         let longest = history.retention();
         let length = STEP * u32::try_from(steps.len()).unwrap_or(u32::MAX);

@@ -1,27 +1,22 @@
 use super::{painter::linear_ticks, *};
-use crate::page::history::{
-    STEP,
-    step::{Step, StepCounts},
-};
+use crate::page::history::{STEP, step::Step};
 
 fn plot_data(name: &str, steps: usize) -> PlotData {
     let step = |index: usize| {
-        let mut native = vec![0; 160];
-        native[60 + index % 5] = 10;
-        native[70] = 3;
+        let place = u8::try_from(60 + index % 5).unwrap();
         let lost = if index.is_multiple_of(7) { 4 } else { 0 };
-        let native = if index % 11 == 10 {
-            &native[..0]
-        } else {
-            &native
+        let counts = match index % 11 {
+            10 => vec![],
+            _ => vec![(place, 10), (70, 3)],
         };
-        Step::pack(&StepCounts {
-            native,
+        Step {
+            received: if counts.is_empty() { 0 } else { 13 },
+            counts,
             lost,
             missed: lost / 2,
-            connects: u64::from(index == 0),
-            disconnects: u64::from(index == 40),
-        })
+            connects: u32::from(index == 0),
+            disconnects: u32::from(index == 40),
+        }
     };
     PlotData {
         name: name.to_owned(),
