@@ -10,27 +10,23 @@ const FIRST: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     next: Duration,
-    max: Duration,
 }
 
 impl Backoff {
-    pub(crate) fn new(max: Duration) -> Self {
-        Self {
-            next: FIRST.min(max),
-            max,
-        }
+    pub(crate) const fn new() -> Self {
+        Self { next: FIRST }
     }
 
-    /// The next delay.
-    pub(crate) fn delay(&mut self) -> Duration {
-        let delay = self.next;
-        self.next = (2 * delay).min(self.max);
+    /// The next delay, of at most `max`.
+    pub(crate) fn delay(&mut self, max: Duration) -> Duration {
+        let delay = self.next.min(max);
+        self.next = 2 * delay;
         delay.mul_f64(0.5 + 0.3 * fastrand::f64())
     }
 
     /// The peer has answered: starts over at the first delay.
-    pub(crate) fn reset(&mut self) {
-        self.next = FIRST.min(self.max);
+    pub(crate) const fn reset(&mut self) {
+        self.next = FIRST;
     }
 }
 
@@ -40,18 +36,20 @@ mod tests {
 
     #[test]
     fn doubles_to_its_cap_and_starts_anew() {
-        let mut backoff = Backoff::new(Duration::from_secs(1));
+        let max = Duration::from_secs(1);
+        let mut backoff = Backoff::new();
         for base in [100, 200, 400, 800, 1000, 1000] {
             let base = Duration::from_millis(base);
-            let delay = backoff.delay();
+            let delay = backoff.delay(max);
             assert!(
                 delay >= base / 2 && delay <= base * 4 / 5,
                 "{delay:?} of {base:?}"
             );
         }
         backoff.reset();
-        assert!(backoff.delay() <= Duration::from_millis(80));
-        let mut short = Backoff::new(Duration::from_millis(10));
-        assert!((0..5).all(|_| short.delay() <= Duration::from_millis(8)));
+        assert!(backoff.delay(max) <= Duration::from_millis(80));
+        let max = Duration::from_millis(10);
+        let mut short = Backoff::new();
+        assert!((0..5).all(|_| short.delay(max) <= Duration::from_millis(8)));
     }
 }

@@ -25,17 +25,17 @@ pub(crate) struct Connection {
     address: SocketAddr,
     decoder: Decoder,
     /// A partly written frame, and how much of it the kernel has taken.
-    partial: Option<([u8; FRAME_LEN], usize)>,
+    partial: Option<Box<([u8; FRAME_LEN], usize)>>,
     /// Everything that had arrived by then was read.
     read_until: Instant,
     /// What is left to read up to a moment.
-    backlog: Option<Backlog>,
+    backlog: Option<Box<Backlog>>,
     /// The permit of the stream's socket, dropped after it.
     _permit: Permit,
 }
 
 /// The unread bytes of a socket at one moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Backlog {
     at: Instant,
     bytes: usize,
@@ -75,7 +75,7 @@ impl Connection {
         match self.stream.try_write(&frame) {
             Ok(FRAME_LEN) => Ok(Written::Whole),
             Ok(taken) => {
-                self.partial = Some((frame, taken));
+                self.partial = Some(Box::new((frame, taken)));
                 Ok(Written::Part)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Written::Nothing),
@@ -87,9 +87,10 @@ impl Connection {
     /// also when there is none.
     pub(crate) fn poll_finish_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            let Some((frame, taken)) = &mut self.partial else {
+            let Some(partial) = &mut self.partial else {
                 return Poll::Pending;
             };
+            let (frame, taken) = &mut **partial;
             ready!(self.stream.poll_write_ready(cx))?;
             match self.stream.try_write(&frame[*taken..]) {
                 Ok(more) => *taken += more,
@@ -151,16 +152,17 @@ impl Connection {
                 self.read_until = now;
                 break;
             }
-            let backlog = match self.backlog {
+            let backlog = match self.backlog.take() {
                 Some(backlog) => backlog,
-                None => Backlog {
+                None => Box::new(Backlog {
                     at: now,
                     bytes: tcp_echo_socket::unread(&self.stream)?,
-                },
+                }),
             };
+            let at = backlog.at;
             self.backlog = (backlog.bytes > 0).then_some(backlog);
             if self.backlog.is_none() {
-                self.read_until = backlog.at;
+                self.read_until = at;
                 break;
             }
         }

@@ -43,16 +43,16 @@ pub(crate) struct Driver<S> {
     link: Link,
     backoff: Backoff,
     /// The target's addresses; for a name, those of the last look-up.
-    addresses: Vec<SocketAddr>,
+    addresses: Box<[SocketAddr]>,
     /// The name to look up, if the target has one.
-    name: Option<Name>,
+    name: Option<Box<Name>>,
     next_tcp_info: Instant,
     /// When the last reply was read since the last poll of the session.
     read: Option<Time>,
     /// Set while no socket is available, until the outcome of the next attempt.
     shortage: Option<SocketShortage>,
     /// The last error of connecting that was logged: only a change is logged.
-    logged: Option<String>,
+    logged: Option<Box<str>>,
 }
 
 /// The state of the connection.
@@ -86,15 +86,15 @@ impl<S: Sensor> Driver<S> {
     ) -> Self {
         let mut driver = Self {
             session: Session::new(target.session(), origin),
-            backoff: Backoff::new(dialer.options.reconnect_max),
+            backoff: Backoff::new(),
             link: Link::Down(Box::pin(sleep(Duration::ZERO))),
-            name: dialer.name(&target),
+            name: dialer.name(&target).map(Box::new),
             target,
             sensor,
             dialer,
             sleeper,
             stop,
-            addresses: Vec::new(),
+            addresses: Box::default(),
             next_tcp_info: Instant::now(),
             read: None,
             shortage: None,
@@ -102,6 +102,10 @@ impl<S: Sensor> Driver<S> {
         };
         driver.dial();
         driver
+    }
+
+    pub(crate) const fn target(&self) -> &Target {
+        &self.target
     }
 
     fn notify(&mut self, event: &Event) {
@@ -170,7 +174,7 @@ impl<S: Sensor> Driver<S> {
         }
         match self.dialer.fixed(&self.target) {
             Ok(addresses) => {
-                self.addresses = addresses;
+                self.addresses = addresses.into();
                 self.connect(started);
             }
             Err(error) => self.dialed(started, Err(error)),
@@ -192,7 +196,7 @@ impl<S: Sensor> Driver<S> {
     }
 
     fn connect_with(&mut self, started: Instant, permit: Permit) {
-        let (session, addresses) = (self.target.session(), self.addresses.clone());
+        let (session, addresses) = (self.target.session(), self.addresses.to_vec());
         let attempt = self.dialer.clone().dial(session, addresses, permit);
         self.link = Link::Dialing {
             started,
@@ -221,7 +225,10 @@ impl<S: Sensor> Driver<S> {
     /// Schedules the next attempt after a failed one.
     fn down(&mut self, now: Instant, started: Instant) {
         // The delay counts from the attempt's start: a slow attempt has waited already.
-        let delay = self.backoff.delay().saturating_sub(now - started);
+        let delay = self
+            .backoff
+            .delay(self.dialer.options.reconnect_max)
+            .saturating_sub(now - started);
         self.link = Link::Down(Box::pin(sleep(delay)));
     }
 
@@ -247,12 +254,12 @@ impl<S: Sensor> Driver<S> {
 
     fn failed(&mut self, now: Instant, error: &DialError) {
         let text = error.to_string();
-        if self.logged.as_ref() != Some(&text) {
+        if self.logged.as_deref() != Some(&*text) {
             if self.dialer.may_log() {
                 warn!(target = %self.target.name(), address = %self.target.address(), error = text,
                 "cannot connect; retrying");
             }
-            self.logged = Some(text);
+            self.logged = Some(text.into());
         }
         self.shortage = None;
         let event = self.session.handle_connect_failed(now, error.reason());
@@ -264,7 +271,7 @@ impl<S: Sensor> Driver<S> {
         // A connection that is replaced by one to another address needs no delay.
         let delay = match reason {
             DisconnectReason::Closed => Duration::ZERO,
-            _ => self.backoff.delay(),
+            _ => self.backoff.delay(self.dialer.options.reconnect_max),
         };
         let down = Link::Down(Box::pin(sleep(delay)));
         let Link::Up(connection) = std::mem::replace(&mut self.link, down) else {
@@ -298,7 +305,7 @@ impl<S: Sensor> Driver<S> {
         let usable = found.map(|found| self.dialer.usable(&self.target, found?));
         let failure = match usable {
             Some(Ok(addresses)) => {
-                self.addresses = addresses;
+                self.addresses = addresses.into();
                 if let Some(started) = waiting_since {
                     self.connect(started);
                 } else {
@@ -312,7 +319,7 @@ impl<S: Sensor> Driver<S> {
         };
         if let Some(DialError::NotAllowed) = failure {
             // It resolves to other addresses by now.
-            self.addresses.clear();
+            self.addresses = Box::default();
         }
         // A failed look-up keeps the last answer, and matters only without a connection.
         let Some(started) = waiting_since else {

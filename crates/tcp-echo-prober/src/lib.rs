@@ -96,6 +96,7 @@ mod prober;
 mod set;
 mod sockets;
 mod target;
+mod task;
 mod timer;
 mod worker;
 

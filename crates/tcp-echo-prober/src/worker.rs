@@ -19,8 +19,8 @@ use crate::{
     Observer, ProberError, Target,
     commands::{Command, Commands},
     dial::Dialer,
-    driver::Driver,
     error::message,
+    task::{Start, Task},
     timer::Timer,
 };
 
@@ -133,18 +133,13 @@ impl<O: Observer> Targets<O> {
         let interval = target.session().interval();
         let first = self.shared.epoch + phase(n, interval);
         let (stop, stopped) = oneshot::channel();
-        let shared = self.shared.clone();
-        let sleeper = self.timer.sleeper();
-        let task = self.tasks.spawn(async move {
-            let name = target.name().clone();
-            let sensor = shared.observer.attach(&target);
-            let dialer = shared.dialer.clone();
-            drop(shared);
-            let origin = slot_from(first, interval, Instant::now());
-            // Dropped inside the task, so that a panic in the sensor's drop is caught, too.
-            Driver::new(target, sensor, dialer, sleeper, origin, stopped).await;
-            name
-        });
+        let task = self.tasks.spawn(Task::Starting(Some(Start {
+            shared: self.shared.clone(),
+            target,
+            sleeper: self.timer.sleeper(),
+            first,
+            stop: stopped,
+        })));
         let running = Running {
             task: task.id(),
             stop: Some(stop),
@@ -210,7 +205,7 @@ impl Running {
 
 /// The first slot at or after `now` on the grid that starts at `first`. Targets that are added
 /// later share the grid, and have no slots in the past.
-fn slot_from(first: Instant, interval: Duration, now: Instant) -> Instant {
+pub(crate) fn slot_from(first: Instant, interval: Duration, now: Instant) -> Instant {
     let past = now.saturating_duration_since(first).as_nanos();
     let slots = past.div_ceil(interval.as_nanos().max(1));
     let nanos = u64::try_from(slots * interval.as_nanos()).unwrap_or(u64::MAX);

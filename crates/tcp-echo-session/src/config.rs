@@ -2,13 +2,15 @@
 
 use std::{error::Error, fmt, num::NonZeroU32, time::Duration};
 
+use crate::span::Span;
+
 /// How one target is probed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionConfig {
-    pub(crate) interval: Duration,
-    pub(crate) timeout: Duration,
-    pub(crate) window: NonZeroU32,
-    stall: Option<Duration>,
+    interval: Span,
+    timeout: Span,
+    window: NonZeroU32,
+    stall: Option<Span>,
 }
 
 /// The minimum of the automatic stall limit: a hiccup of the path is no stall.
@@ -34,8 +36,8 @@ impl SessionConfig {
     /// [`MAX_IN_FLIGHT`](Self::MAX_IN_FLIGHT) intervals fit into the timeout.
     pub fn new(interval: Duration, timeout: Duration) -> Result<Self, ConfigError> {
         let config = Self {
-            interval: checked("interval", interval)?,
-            timeout: checked("timeout", timeout)?,
+            interval: Span::new(checked("interval", interval)?),
+            timeout: Span::new(checked("timeout", timeout)?),
             window: Self::DEFAULT_WINDOW,
             stall: None,
         };
@@ -47,7 +49,7 @@ impl SessionConfig {
     /// # Errors
     /// [`ConfigError`] as by [`new`](Self::new).
     pub fn with_interval(mut self, interval: Duration) -> Result<Self, ConfigError> {
-        self.interval = checked("interval", interval)?;
+        self.interval = Span::new(checked("interval", interval)?);
         self.bounded()
     }
 
@@ -56,7 +58,7 @@ impl SessionConfig {
     /// # Errors
     /// [`ConfigError`] as by [`new`](Self::new).
     pub fn with_timeout(mut self, timeout: Duration) -> Result<Self, ConfigError> {
-        self.timeout = checked("timeout", timeout)?;
+        self.timeout = Span::new(checked("timeout", timeout)?);
         self.bounded()
     }
 
@@ -73,18 +75,20 @@ impl SessionConfig {
     /// # Errors
     /// [`ConfigError`] if it is zero or longer than a day.
     pub fn with_stall(mut self, stall: Duration) -> Result<Self, ConfigError> {
-        self.stall = Some(checked("stall", stall)?);
+        self.stall = Some(Span::new(checked("stall", stall)?));
         Ok(self)
     }
 
     /// The time from one slot to the next.
+    #[inline]
     pub const fn interval(&self) -> Duration {
-        self.interval
+        self.interval.get()
     }
 
     /// How long a reply may take.
+    #[inline]
     pub const fn timeout(&self) -> Duration {
-        self.timeout
+        self.timeout.get()
     }
 
     /// Over how many slots the loss window slides.
@@ -94,13 +98,15 @@ impl SessionConfig {
 
     /// The stall limit in force.
     pub fn stall(&self) -> Duration {
-        self.stall
-            .unwrap_or_else(|| (3 * self.timeout).max(MIN_AUTO_STALL))
+        match self.stall {
+            Some(stall) => stall.get(),
+            None => (3 * self.timeout()).max(MIN_AUTO_STALL),
+        }
     }
 
     /// Refuses a pair of durations whose in-flight table would have no bound to speak of.
     fn bounded(self) -> Result<Self, ConfigError> {
-        let (interval, timeout) = (self.interval, self.timeout);
+        let (interval, timeout) = (self.interval(), self.timeout());
         if in_flight(interval, timeout) > u128::from(Self::MAX_IN_FLIGHT) {
             return Err(ConfigError::InFlight { interval, timeout });
         }

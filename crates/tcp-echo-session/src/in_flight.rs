@@ -42,6 +42,10 @@ impl InFlight {
 
     /// Adds the probe that follows the last one added.
     pub(crate) fn push(&mut self, sent: Time) {
+        if self.entries.capacity() == 0 {
+            // At long intervals there is one at a time; more are added by the usual growth.
+            self.entries.reserve_exact(1);
+        }
         self.entries.push_back(Entry {
             sent,
             waiting: true,

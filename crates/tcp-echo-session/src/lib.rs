@@ -62,6 +62,7 @@ mod link;
 mod outcomes;
 mod schedule;
 mod session;
+mod span;
 mod time;
 
 pub use config::{ConfigError, SessionConfig};

@@ -51,7 +51,7 @@ impl Outcomes {
 struct Missed {
     size: NonZeroU32,
     /// Its losses are missed slots; slots before it were not missed.
-    window: Option<LossWindow>,
+    window: Option<Box<LossWindow>>,
 }
 
 impl Missed {
@@ -61,14 +61,14 @@ impl Missed {
 
     /// The number of missed slots in the loss window.
     fn slots(&self) -> u32 {
-        self.window.as_ref().map_or(0, LossWindow::lost)
+        self.window.as_ref().map_or(0, |window| window.lost())
     }
 
     /// Records missed slots.
     fn record(&mut self, slots: u64) {
         let window = self
             .window
-            .get_or_insert_with(|| LossWindow::new(self.size));
+            .get_or_insert_with(|| Box::new(LossWindow::new(self.size)));
         window.record_lost(slots);
     }
 

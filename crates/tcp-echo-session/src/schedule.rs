@@ -2,18 +2,20 @@
 
 use std::time::{Duration, Instant};
 
+use crate::span::Span;
+
 /// Slots at `origin`, `origin + interval`, `origin + 2 × interval` and so on. They never shift:
 /// a slot is taken or skipped.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
-    interval: Duration,
+    interval: Span,
     due: Instant,
 }
 
 impl Schedule {
     pub(crate) fn new(origin: Instant, interval: Duration) -> Self {
         Self {
-            interval,
+            interval: Span::new(interval),
             due: origin,
         }
     }
@@ -26,7 +28,7 @@ impl Schedule {
     /// How many slots are due at or before `now`.
     pub(crate) fn pending(&self, now: Instant) -> u64 {
         match now.checked_duration_since(self.due) {
-            Some(past) => whole_times(self.interval, past) + 1,
+            Some(past) => whole_times(self.interval.get(), past) + 1,
             None => 0,
         }
     }
@@ -46,7 +48,7 @@ impl Schedule {
     /// Takes the next `slots` slots.
     pub(crate) fn advance(&mut self, slots: u64) {
         // At most one of these intervals is in the future (see `pending`).
-        let nanos = self.interval.as_nanos() * u128::from(slots);
+        let nanos = self.interval.get().as_nanos() * u128::from(slots);
         let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
         self.due += Duration::from_nanos(nanos);
     }

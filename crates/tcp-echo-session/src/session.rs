@@ -12,7 +12,7 @@ use tcp_echo_wire::{FRAME_LEN, Probe, Seq};
 use crate::{
     ConnectFailure, Counts, DisconnectReason, Event, SessionConfig, Stamp, TcpInfo, Time,
     UnsentReason, expired::Expired, in_flight::InFlight, jitter::Jitter, link::Link,
-    outcomes::Outcomes, schedule::Schedule,
+    outcomes::Outcomes, schedule::Schedule, span::Span,
 };
 
 /// A slot may be sent late by its interval, or, for short intervals, by [`BURST`] intervals
@@ -34,7 +34,7 @@ pub struct Session {
     link: Option<Link>,
     /// The reason of unsent slots without a connection.
     missing: UnsentReason,
-    writing: Option<Transmit>,
+    writing: Option<Writing>,
     next: Seq,
     in_flight: InFlight,
     expired: Expired,
@@ -42,11 +42,19 @@ pub struct Session {
     jitter: Jitter,
     counts: Counts,
     /// The stall limit in force.
-    stall: Duration,
+    stall: Span,
     /// Retransmissions on earlier connections.
     past_retransmits: u64,
-    /// Further events of an input that has already returned one.
-    pending_events: VecDeque<Event>,
+    /// Further events of an input that has already returned one. `None` without any.
+    #[expect(clippy::box_collection, reason = "seldom there, and then for a moment")]
+    pending_events: Option<Box<VecDeque<Event>>>,
+}
+
+/// The frame that is being written.
+#[derive(Clone, Copy, Debug)]
+struct Writing {
+    time: Time,
+    due: Instant,
 }
 
 /// The next action of a session.
@@ -93,20 +101,20 @@ impl Session {
     /// one timeout after `origin`: the time of the first handshake is no loss.
     pub fn new(config: &SessionConfig, origin: Instant) -> Self {
         Self {
-            schedule: Schedule::new(origin, config.interval),
-            begins_by: Some(origin + config.timeout),
+            schedule: Schedule::new(origin, config.interval()),
+            begins_by: Some(origin + config.timeout()),
             link: None,
             missing: UnsentReason::Disconnected,
             writing: None,
             next: Seq::FIRST,
             in_flight: InFlight::new(),
             expired: Expired::default(),
-            outcomes: Outcomes::new(config.window),
+            outcomes: Outcomes::new(config.window()),
             jitter: Jitter::default(),
             counts: Counts::default(),
-            stall: config.stall(),
+            stall: Span::new(config.stall()),
             past_retransmits: 0,
-            pending_events: VecDeque::new(),
+            pending_events: None,
             config: config.clone(),
         }
     }
@@ -152,17 +160,17 @@ impl Session {
     /// it was written in parts.
     #[inline]
     pub fn handle_transmitted(&mut self, at: Instant) -> Option<Event> {
-        let transmit = self.writing.take()?;
+        let writing = self.writing.take()?;
         let seq = self.next;
         self.next = seq.next();
-        self.in_flight.push(transmit.time);
+        self.in_flight.push(writing.time);
         self.counts.sent += 1;
         if let Some(link) = &mut self.link {
-            link.sent(transmit.time.at);
+            link.sent(writing.time.at);
         }
         Some(Event::Sent {
             seq,
-            lateness: at.saturating_duration_since(transmit.due),
+            lateness: at.saturating_duration_since(writing.due),
         })
     }
 
@@ -186,7 +194,7 @@ impl Session {
         if let Some(sent) = self.in_flight.answer(reply) {
             link.received(stamp.read.at);
             let rtt = stamp.since(sent);
-            if rtt.rtt <= self.config.timeout {
+            if rtt.rtt <= self.config.timeout() {
                 self.counts.received += 1;
                 self.outcomes.record(Outcome::Received);
                 self.jitter.record(rtt.rtt);
@@ -197,7 +205,7 @@ impl Session {
                 };
             }
             self.counts.late += 1;
-            self.pending_events.push_back(Event::Late { seq });
+            self.push_event(Event::Late { seq });
             return self.timed_out(seq);
         }
         if self.expired.answer(reply) {
@@ -232,11 +240,14 @@ impl Session {
     /// already.
     #[inline]
     pub fn poll_read_until(&mut self, now: Time, read: Instant) -> Output {
-        if let Some(event) = self.pending_events.pop_front() {
-            return Output::Event(event);
+        if let Some(events) = &mut self.pending_events {
+            if let Some(event) = events.pop_front() {
+                return Output::Event(event);
+            }
+            self.pending_events = None;
         }
         let judged = read.min(now.at);
-        if let Some((seq, sent)) = self.in_flight.expire(judged, self.config.timeout) {
+        if let Some((seq, sent)) = self.in_flight.expire(judged, self.config.timeout()) {
             if let Some(link) = self.link.as_mut().filter(|link| link.carried(seq)) {
                 link.timed_out();
                 self.expired.push(seq, sent);
@@ -254,7 +265,7 @@ impl Session {
             return self.take_slots(now);
         }
         let slot = self.begins_by.unwrap_or(self.schedule.due());
-        let deadline = self.in_flight.deadline(self.config.timeout);
+        let deadline = self.in_flight.deadline(self.config.timeout());
         let others = [deadline, stalls_at].into_iter().flatten();
         Output::Wait(others.fold(slot, Instant::min))
     }
@@ -263,10 +274,9 @@ impl Session {
     /// anything between reading the clocks and the write. Returns the frame to write, or
     /// `None` if none is being written.
     pub fn restamp(&mut self, now: Time) -> Option<Transmit> {
-        let seq = self.next;
-        let transmit = self.writing.as_mut()?;
-        *transmit = Transmit::new(seq, now, transmit.due);
-        Some(*transmit)
+        let writing = self.writing.as_mut()?;
+        writing.time = now;
+        Some(Transmit::new(self.next, now, writing.due))
     }
 
     /// Takes due slots: all that can't be sent for one reason, or one to send.
@@ -282,7 +292,7 @@ impl Session {
             self.begin_slots(slots);
             return Output::Event(self.unsent(reason, slots));
         }
-        let interval = self.config.interval;
+        let interval = self.config.interval();
         let burst = interval.saturating_mul(BURST);
         let tolerance = interval.max(burst.clamp(MIN_TOLERANCE, MAX_BURST));
         let passed = now
@@ -295,8 +305,16 @@ impl Session {
         }
         let transmit = Transmit::new(self.next, now, self.schedule.due());
         self.begin_slots(1);
-        self.writing = Some(transmit);
+        self.writing = Some(Writing {
+            time: transmit.time,
+            due: transmit.due,
+        });
         Output::Transmit(transmit)
+    }
+
+    fn push_event(&mut self, event: Event) {
+        let events = self.pending_events.get_or_insert_default();
+        events.push_back(event);
     }
 
     fn begin_slots(&mut self, slots: u64) {
@@ -330,12 +348,12 @@ impl Session {
         }
         if self.writing.take().is_some() {
             let unsent = self.unsent(UnsentReason::Disconnected, 1);
-            self.pending_events.push_back(unsent);
+            self.push_event(unsent);
         }
     }
 
     fn stalls_at(&self) -> Option<Instant> {
-        self.link.as_ref()?.stalls_at(self.stall)
+        self.link.as_ref()?.stalls_at(self.stall.get())
     }
 
     fn retransmits(&self) -> u64 {
@@ -346,7 +364,7 @@ impl Session {
     /// sooner. At or after this time a driver reads what has arrived before it polls, or
     /// polls with [`poll_read_until`](Self::poll_read_until).
     pub fn next_deadline(&self) -> Option<Instant> {
-        let timeout = self.in_flight.deadline(self.config.timeout);
+        let timeout = self.in_flight.deadline(self.config.timeout());
         let both = [timeout, self.stalls_at()].into_iter().flatten();
         both.reduce(Instant::min)
     }

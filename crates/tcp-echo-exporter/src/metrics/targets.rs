@@ -238,7 +238,7 @@ impl Observer for TargetMetrics {
         TargetSensor {
             writer,
             counts,
-            rtt_window: (!window.is_empty()).then(|| RttWindow::new(slots, window.start)),
+            rtt_window: (!window.is_empty()).then(|| Box::new(RttWindow::new(slots, window.start))),
             layout,
             series,
             part: PartIndex::of_this_thread(),
@@ -253,7 +253,7 @@ impl Observer for TargetMetrics {
 pub struct TargetSensor {
     writer: Writer,
     counts: Counts,
-    rtt_window: Option<RttWindow>,
+    rtt_window: Option<Box<RttWindow>>,
     layout: Arc<Layout>,
     series: Arc<Series>,
     /// Where this thread counts for all targets together.
