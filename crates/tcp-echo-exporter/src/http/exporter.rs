@@ -139,6 +139,8 @@ impl Exporter {
     /// In a tokio runtime without time enabled.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let limits = self.limits;
+        // Otherwise each request would put its handler and layers together.
+        let router = self.router.with_state(());
         let mut listeners = Listeners::new(self.listeners);
         let connections = Connections::new(limits.max_connections);
         let (stop, stopped) = watch::channel(());
@@ -161,7 +163,7 @@ impl Exporter {
                     };
                     let closes_at = Instant::now() + limits.max_age + limits.last_request_timeout;
                     let guard = connections.admit(peer, closes_at);
-                    let (acceptor, router) = (self.acceptor.clone(), self.router.clone());
+                    let (acceptor, router) = (self.acceptor.clone(), router.clone());
                     let stopped = stopped.clone();
                     tasks.spawn(serve::serve(
                         stream, guard, acceptor, router, limits, stopped,
