@@ -85,8 +85,10 @@ impl Targets<'_> {
                 }
             }
             Kind::RttSum => {
-                for (target, labels) in self.iter() {
-                    encoder.sample([labels, &[]], target.histogram(Histogram::Rtt).sum)?;
+                if let Some(rtt) = self.snapshots.layout.slot(Histogram::Rtt) {
+                    for (target, labels) in self.iter() {
+                        encoder.sample([labels, &[]], target.histogram(rtt).sum)?;
+                    }
                 }
             }
             Kind::RttQuantiles => self.encode_quantiles(encoder)?,
@@ -135,12 +137,14 @@ impl Targets<'_> {
         encoder: &mut FamilyEncoder<'_, '_>,
         histogram: Histogram,
     ) -> io::Result<()> {
-        let slot = self.snapshots.layout.slot(histogram);
+        let Some(slot) = self.snapshots.layout.slot(histogram) else {
+            return Ok(());
+        };
         let is_native_alone = self.snapshots.layout.series == SeriesSet::Minimal;
         let bounds = Bounds::new(self.format, slot.buckets.seconds());
         let mut sparse = SparseHistogram::default();
         for (target, labels) in self.iter() {
-            let counted = target.histogram(histogram);
+            let counted = target.histogram(slot);
             let native = match (histogram, target.native()) {
                 (Histogram::Rtt, Some(counts)) => {
                     let zero_count = sparse.fill(counts);

@@ -60,6 +60,11 @@ impl Buckets {
         }
     }
 
+    /// Creates buckets without a bound: one that takes everything.
+    pub(crate) fn unbounded() -> Self {
+        Self { nanos: [].into() }
+    }
+
     /// Returns the number of buckets, including `+Inf`.
     pub(crate) fn len(&self) -> usize {
         self.nanos.len() + 1

@@ -104,7 +104,10 @@ pub(crate) struct Layout {
     pub(crate) series: SeriesSet,
     /// The RTTs in the loss window, if quantiles of them are exported; else empty.
     pub(crate) rtt_window: Range<usize>,
-    slots: [HistogramSlot; Histogram::NUMBER],
+    /// The classic histograms that are exported; the others are not kept.
+    slots: [Option<HistogramSlot>; Histogram::NUMBER],
+    /// The number of words: cells, RTTs in the loss window, and a sum for each of these.
+    words: usize,
     /// The number of the native histogram's first bucket among those of all histograms.
     native: usize,
 }
@@ -127,23 +130,29 @@ impl Layout {
             slot
         };
         // Eight bounds each, with a factor of four: 100 µs to 1.6 s for handshakes.
-        let slots = [
-            slot(rtt),
-            slot(Buckets::exponential(100_000, 4, 8)),
-            slot(send_lateness_buckets()),
-            slot(host_delay_buckets()),
-        ];
+        let slots = match series {
+            SeriesSet::All => [
+                Some(slot(rtt)),
+                Some(slot(Buckets::exponential(100_000, 4, 8))),
+                Some(slot(send_lateness_buckets())),
+                Some(slot(host_delay_buckets())),
+            ],
+            SeriesSet::Standard => [Some(slot(rtt)), None, None, None],
+            // Its sum and its count.
+            SeriesSet::Minimal => [Some(slot(Buckets::unbounded())), None, None, None],
+        };
         Self {
             series,
             rtt_window,
             slots,
+            words: sum,
             native: first,
         }
     }
 
     #[inline]
-    pub(crate) fn slot(&self, histogram: Histogram) -> &HistogramSlot {
-        &self.slots[histogram as usize]
+    pub(crate) fn slot(&self, histogram: Histogram) -> Option<&HistogramSlot> {
+        self.slots[histogram as usize].as_ref()
     }
 
     /// Returns the counts of a target whose RTTs are at most `max_rtt`.
@@ -153,10 +162,9 @@ impl Layout {
         }
     }
 
-    /// Returns the number of words: cells, RTTs in the loss window, and a sum for each classic
-    /// histogram.
+    /// Returns the number of words.
     pub(crate) const fn words(&self) -> usize {
-        self.rtt_window.end + Histogram::NUMBER
+        self.words
     }
 
     /// Returns the number of words of a snapshot before the native histogram.
@@ -176,7 +184,7 @@ impl Layout {
     pub(crate) fn expand(&self, read: &Scratch, native: bool, words: &mut Vec<u64>) {
         words.extend(read.words.iter().take(self.rtt_window.end));
         let (classic, counts) = read.counts.split_at(self.native);
-        for slot in &self.slots {
+        for slot in self.slots.iter().flatten() {
             words.push(read.words[slot.sum]);
             words.extend(classic.iter().skip(slot.first).take(slot.buckets.len()));
         }
@@ -279,7 +287,7 @@ mod tests {
 
     #[test]
     fn histograms_do_not_overlap() {
-        for series in [SeriesSet::All, SeriesSet::Minimal] {
+        for series in [SeriesSet::All, SeriesSet::Standard, SeriesSet::Minimal] {
             check_histograms(&Layout::new(Buckets::default(), series));
         }
     }
@@ -290,7 +298,7 @@ mod tests {
         let (mut writer, seqlock) = SeqLock::new(layout.words(), counts.len);
         // Each number is another one.
         let mut next = 0;
-        for slot in &layout.slots {
+        for slot in layout.slots.iter().flatten() {
             let change = writer.change();
             for bucket in 0..slot.buckets.len() {
                 next += 1;
@@ -311,7 +319,7 @@ mod tests {
         layout.expand(&read, true, &mut words);
         let words = &words[1..];
         let mut next = 0;
-        for slot in &layout.slots {
+        for slot in layout.slots.iter().flatten() {
             let (sum, buckets) = slot.of(words);
             let expected: Vec<u64> = (0..slot.buckets.len())
                 .map(|_| {

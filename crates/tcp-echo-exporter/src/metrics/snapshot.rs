@@ -10,7 +10,7 @@ use super::{
     buffer_pool::PooledBuffer,
     counts,
     labels::Labels,
-    layout::{self, Cell, Histogram, Layout},
+    layout::{self, Cell, HistogramSlot, Layout},
     rtt_window::{self, QUANTILES},
     series::Series,
 };
@@ -121,8 +121,8 @@ impl<'a> Snapshot<'a> {
         &self.words[base..base + reasons]
     }
 
-    pub(crate) fn histogram(&self, histogram: Histogram) -> HistogramSnapshot<'a> {
-        let (sum, buckets) = self.layout.slot(histogram).of(self.words);
+    pub(crate) fn histogram(&self, slot: &HistogramSlot) -> HistogramSnapshot<'a> {
+        let (sum, buckets) = slot.of(self.words);
         HistogramSnapshot {
             sum: seconds(sum),
             count: buckets.iter().sum(),

@@ -290,9 +290,9 @@ impl Sensor for TargetSensor {
         let set = |cell: Cell, value: u64| change.set(cell as usize, value);
         let observe = |histogram: Histogram, duration: Duration| {
             let nanos = nanos(duration);
-            self.layout
-                .slot(histogram)
-                .observe(&change, self.counts, nanos);
+            if let Some(slot) = self.layout.slot(histogram) {
+                slot.observe(&change, self.counts, nanos);
+            }
             nanos
         };
         // The invariant `sent = received + timeouts + in_flight` holds only if all four are set
@@ -302,12 +302,12 @@ impl Sensor for TargetSensor {
         set(Cell::Timeouts, counts.timeouts);
         set(Cell::InFlight, session.in_flight() as u64);
         match event {
-            Event::Sent { lateness, .. } => match &self.shared.own_host {
-                Some(host) => host.send_lateness.observe(self.part, nanos(*lateness)),
-                None => {
-                    observe(Histogram::SendLateness, *lateness);
+            Event::Sent { lateness, .. } => {
+                let nanos = observe(Histogram::SendLateness, *lateness);
+                if let Some(host) = &self.shared.own_host {
+                    host.send_lateness.observe(self.part, nanos);
                 }
-            },
+            }
             Event::Received {
                 rtt, host_delay, ..
             } => {
@@ -319,14 +319,11 @@ impl Sensor for TargetSensor {
                 }
                 set(Cell::LastRtt, rtt_nanos);
                 set(Cell::Jitter, session.jitter_seconds().to_bits());
-                match (host_delay, &self.shared.own_host) {
-                    (Some(delay), Some(host)) => {
-                        host.host_delay.observe(self.part, nanos(*delay));
+                if let Some(delay) = host_delay {
+                    let nanos = observe(Histogram::HostDelay, *delay);
+                    if let Some(host) = &self.shared.own_host {
+                        host.host_delay.observe(self.part, nanos);
                     }
-                    (Some(delay), None) => {
-                        observe(Histogram::HostDelay, *delay);
-                    }
-                    (None, _) => {}
                 }
                 set_window(&change, session);
             }
