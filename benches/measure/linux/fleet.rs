@@ -26,6 +26,11 @@ pub(super) struct Fleet {
 impl Fleet {
     /// Waits until all targets are connected.
     pub(super) fn start(targets: u32, interval: &str) -> Result<Self> {
+        Self::start_with(targets, &[&format!("-interval={interval}")])
+    }
+
+    /// Starts the client with these flags.
+    pub(super) fn start_with(targets: u32, flags: &[&str]) -> Result<Self> {
         let mut server = Program::start(
             Command::new(path("tcp-echo-metrics")).args([
                 "-mode=server",
@@ -39,7 +44,7 @@ impl Fleet {
         let echo = server.says("echo server listens address=")?;
         let mut command = Command::new(path("tcp-echo-metrics"));
         command.args(["-mode=client", "-metrics=127.0.0.1:0"]);
-        command.arg(format!("-interval={interval}"));
+        command.args(flags);
         for n in 0..targets {
             command.arg(format!("-target=rack-{}/host-{n}={echo}", n % 40));
         }

@@ -43,6 +43,32 @@ const CASES: [Case; 2] = [
     },
 ];
 
+/// One set of series of many targets, and what is asked of a scrape.
+struct SeriesCase {
+    series: &'static str,
+    most_scrape_ms: Option<f64>,
+    most_gzip_megabytes: Option<f64>,
+}
+
+const SERIES_TARGETS: u32 = 10_000;
+const SERIES_CASES: [SeriesCase; 3] = [
+    SeriesCase {
+        series: "all",
+        most_scrape_ms: None,
+        most_gzip_megabytes: None,
+    },
+    SeriesCase {
+        series: "standard",
+        most_scrape_ms: Some(150.0),
+        most_gzip_megabytes: None,
+    },
+    SeriesCase {
+        series: "minimal",
+        most_scrape_ms: Some(40.0),
+        most_gzip_megabytes: Some(1.0),
+    },
+];
+
 const SLOTS_SENT: f64 = 0.99;
 /// From the signal to the end of the process.
 const MOST_STOP_MS: f64 = 1000.0;
@@ -51,7 +77,8 @@ pub(super) fn measure(quick: bool) -> Result<Group> {
     let mut group = Group {
         title: "What one process has to hold",
         text: "The program as client and, in another process, as server, over loopback on the same \
-               processors. Scrapes are by gzip, as Prometheus makes them.",
+               processors. Scrapes are by gzip, as Prometheus makes them, but those of sets of series, \
+               which are of text 0.0.4 where nothing else is said.",
         command: "target/dist/tcp-echo-metrics -mode client -target NAME=ADDRESS …".to_owned(),
         ..Group::default()
     };
@@ -65,7 +92,46 @@ pub(super) fn measure(quick: bool) -> Result<Group> {
         println!("    {}", case.name());
         case.measure(&mut group).with_context(|| case.name())?;
     }
+    let targets = if quick { 100 } else { SERIES_TARGETS };
+    for case in SERIES_CASES {
+        if let Some(short) = raise_files(targets)? {
+            return skip(short);
+        }
+        println!("    {targets} targets, {} series", case.series);
+        case.measure(targets, &mut group)
+            .with_context(|| case.series)?;
+    }
     Ok(group)
+}
+
+impl SeriesCase {
+    fn measure(&self, targets: u32, group: &mut Group) -> Result<()> {
+        let series = format!("-series={}", self.series);
+        // The interval leaves the processors to the scrapes.
+        let fleet = Fleet::start_with(targets, &["-interval=5s", &series])?;
+        let mut times = Vec::new();
+        let mut bytes = 0;
+        for _ in 0..9 {
+            let scrape = fleet.scrape()?;
+            times.push(scrape.took.as_secs_f64() * 1e3);
+            bytes = scrape.text.len();
+        }
+        times.sort_by(f64::total_cmp);
+        let of = |what: &str| format!("{targets} targets, {} series: {what}", self.series);
+        let median = times[times.len() / 2];
+        judged(group, of("scrape"), (median, "ms"), self.most_scrape_ms);
+        group.add(of("size of a scrape"), bytes as f64 / 1e6, "MB");
+        let (zipped, took) = fleet.zipped()?;
+        let zipped = (zipped as f64 / 1e6, "MB");
+        judged(
+            group,
+            of("the same by gzip"),
+            zipped,
+            self.most_gzip_megabytes,
+        );
+        group.add(of("scrape by gzip"), took.as_secs_f64() * 1e3, "ms");
+        Ok(())
+    }
 }
 
 impl Case {

@@ -6,7 +6,7 @@ mod common;
 use std::{io::Read as _, time::Duration};
 
 use common::{BUILD, Driven, assert_head_returns_only_the_head, bare, get, request, serve, target};
-use tcp_echo_exporter::{Endpoints, TargetMetrics};
+use tcp_echo_exporter::{Buckets, Endpoints, SeriesSet, TargetMetrics};
 use tcp_echo_prober::{ConnectFailure, Event, Observer as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -171,6 +171,32 @@ async fn the_api_searches_and_returns_the_worst() {
             .collect();
         assert_eq!(found, names, "{query}");
     }
+}
+
+#[tokio::test]
+async fn the_data_are_the_same_with_every_set_of_series() {
+    let mut answers = Vec::new();
+    for series in [SeriesSet::All, SeriesSet::Standard, SeriesSet::Minimal] {
+        let metrics = TargetMetrics::with_series(Buckets::default(), series);
+        let mut driven = Driven::attach(&metrics, &target(":4000"));
+        driven.connect("192.0.2.1:4000");
+        for micros in [100, 200, 300] {
+            driven.send();
+            driven.reply(Duration::from_micros(micros));
+        }
+        let endpoints = Endpoints::new(BUILD).with_targets(metrics);
+        let (address, _tasks) = serve(endpoints).await;
+        let answer = get(address, "/api/v1/targets").await;
+        assert!(
+            answer.text().contains("\"received\":3"),
+            "{}",
+            answer.text()
+        );
+        answers.push(answer.body);
+        assert_eq!(get(address, "/?target=:4000").await.status, 200);
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0], answers[2]);
 }
 
 #[tokio::test]

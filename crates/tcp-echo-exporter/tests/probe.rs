@@ -6,7 +6,7 @@ mod common;
 use std::{io::Read as _, net::SocketAddr, time::Duration};
 
 use common::{BUILD, Response, get, request, serve};
-use tcp_echo_exporter::{Endpoints, Probe, TargetMetrics};
+use tcp_echo_exporter::{Buckets, Endpoints, Probe, SeriesSet, TargetMetrics};
 use tcp_echo_prober::{Handle, OnDemand, OnDemandLimits, Prober, SessionConfig, Target, TargetSet};
 use tcp_echo_server::{Server, ServerConfig};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -25,12 +25,15 @@ fn session() -> SessionConfig {
 
 /// Starts with one listed target and a limit of `max_targets` on demand.
 async fn start(networks: &str, max_targets: usize) -> Parts {
+    start_with(networks, max_targets, TargetMetrics::new()).await
+}
+
+async fn start_with(networks: &str, max_targets: usize, metrics: TargetMetrics) -> Parts {
     let address = "127.0.0.1:0".parse().unwrap();
     let server = Server::bind(&address, ServerConfig::default())
         .await
         .unwrap();
     let peer = server.local_addr();
-    let metrics = TargetMetrics::new();
     let on_demand = OnDemand::new(OnDemandLimits {
         networks: networks.parse().unwrap(),
         idle: Duration::from_secs(3600),
@@ -68,6 +71,17 @@ async fn probe(parts: &Parts, query: &str) -> Response {
 fn sample(text: &str, name: &str) -> Option<f64> {
     let mut lines = text.lines().filter_map(|line| line.strip_prefix(name));
     lines.next()?.trim().parse().ok()
+}
+
+#[tokio::test]
+async fn the_response_has_the_set_of_series_of_the_metrics() {
+    let metrics = TargetMetrics::with_series(Buckets::default(), SeriesSet::Minimal);
+    let parts = start_with("127.0.0.0/8", 10, metrics).await;
+    let answer = probe(&parts, &format!("target={}", parts.peer)).await;
+    let lines = answer.text().lines();
+    let samples: Vec<_> = lines.filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(samples.len(), 10, "{samples:?}");
+    assert!(samples.iter().all(|line| line.contains("{target=")));
 }
 
 #[tokio::test]
