@@ -18,8 +18,8 @@ mod linux {
     use rustix::thread::{CpuSet, sched_setaffinity};
     use rustix::time::{ClockId, clock_gettime};
     use tcp_echo_prober::{
-        Address, Event, Observer, Options, Prober, Sensor, Session, SessionConfig, Target,
-        TargetSet, Timestamps,
+        Address, Coalesce, Event, Observer, Options, Prober, Sensor, Session, SessionConfig,
+        Target, TargetSet, Timestamps,
     };
 
     use crate::probing::{Report, Times};
@@ -47,6 +47,9 @@ mod linux {
         /// Source of receive timestamps.
         #[arg(long, value_enum, default_value_t = Clock::Kernel)]
         timestamps: Clock,
+        /// Window of the grid of wake-ups in microseconds; 0 is no grid. Default: automatic.
+        #[arg(long)]
+        coalesce_us: Option<u64>,
         /// CPU to run on.
         #[arg(long)]
         core: Option<usize>,
@@ -143,7 +146,13 @@ mod linux {
             Clock::User => Timestamps::User,
             Clock::Kernel => Timestamps::Kernel,
         };
+        let coalesce = match args.coalesce_us {
+            None => Coalesce::Auto,
+            Some(0) => Coalesce::Off,
+            Some(window) => Coalesce::Every(Duration::from_micros(window)),
+        };
         let prober = Prober::builder()
+            .coalesce(coalesce)
             .observer(stats.clone())
             .options(options)
             .targets(TargetSet::new((0..args.targets).map(target))?)

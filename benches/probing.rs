@@ -45,8 +45,8 @@ impl Report {
             ("lateness  ", Some(&self.lateness_us)),
             ("host delay", self.host_delay_us.as_ref()),
         ] {
-            if let Some(Quantiles { p50, p99 }) = quantiles {
-                println!("{name} p50 {p50:.1} us, p99 {p99:.1} us");
+            if let Some(Quantiles { p50, p90, p99 }) = quantiles {
+                println!("{name} p50 {p50:.1} us, p90 {p90:.1} us, p99 {p99:.1} us");
             }
         }
     }
@@ -57,6 +57,8 @@ impl Report {
 pub(crate) struct Quantiles {
     /// The median.
     pub(crate) p50: f64,
+    /// The 90th percentile.
+    pub(crate) p90: f64,
     /// The 99th percentile.
     pub(crate) p99: f64,
 }
@@ -87,6 +89,7 @@ impl Times {
         let microseconds = |quantile| self.0.value_at_quantile(quantile) as f64 / 1e3;
         Quantiles {
             p50: microseconds(0.5),
+            p90: microseconds(0.9),
             p99: microseconds(0.99),
         }
     }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use testkit::report::Report;
 
+mod coalescing;
 mod criterion;
 mod curve;
 mod fleet;

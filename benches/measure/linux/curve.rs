@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::fleet::{Fleet, Scrape, raise_files};
 use super::machine;
-use super::results::Group;
+use super::plot::{Line, Plot};
+use super::results::{Group, Picture};
 
 /// As often as two processors can hold for the most targets, server included.
 const INTERVAL: &str = "500ms";
@@ -97,6 +98,54 @@ pub(super) fn measure(quick: bool) -> Result<(Group, Vec<Point>)> {
         println!("    !!! {short}");
     }
     Ok((group, points))
+}
+
+/// The curves of a client, a server and a scrape over the number of targets.
+pub(super) fn pictures(points: &[Point]) -> Vec<Picture> {
+    let line = |name, value: fn(&Point) -> f64| Line {
+        name,
+        points: points
+            .iter()
+            .map(|point| (f64::from(point.targets), value(point)))
+            .collect(),
+    };
+    let picture = |file, title, lines| Picture {
+        file,
+        plot: Plot {
+            title,
+            x: "targets",
+            lines,
+        },
+    };
+    if points.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        picture(
+            "cpu.svg",
+            "CPU a probe, in µs",
+            vec![
+                line("client", |point| point.cpu_us_per_probe),
+                line("server", |point| point.server_cpu_us_per_probe),
+            ],
+        ),
+        picture(
+            "memory.svg",
+            "Resident memory, in MB",
+            vec![
+                line("client", |point| point.resident_bytes / 1e6),
+                line("server", |point| point.server_resident_bytes / 1e6),
+            ],
+        ),
+        picture(
+            "scrape.svg",
+            "A scrape",
+            vec![
+                line("time in ms", |point| point.scrape_ms),
+                line("size in kB", |point| point.scrape_bytes / 1e3),
+            ],
+        ),
+    ]
 }
 
 fn point(count: u32, span: Duration) -> Result<Point> {

@@ -5,8 +5,7 @@ use std::fs;
 
 use anyhow::Result;
 
-use super::curve::Point;
-use super::plot::{Line, draw};
+use super::plot::draw;
 use super::results::{Group, Results};
 use testkit::shell::root;
 
@@ -28,8 +27,8 @@ pub(super) fn write(results: &Results) -> Result<()> {
     fs::create_dir_all(&folder)?;
     let json = serde_json::to_string_pretty(&results.json())?;
     fs::write(folder.join("results.json"), json + "\n")?;
-    for (file, title, lines) in pictures(&results.curve) {
-        fs::write(folder.join(file), draw(title, &lines))?;
+    for picture in &results.pictures {
+        fs::write(folder.join(picture.file), draw(&picture.plot))?;
     }
     fs::write(folder.join("README.md"), page(results)?)?;
     println!("    in {}", folder.display());
@@ -49,8 +48,8 @@ fn page(results: &Results) -> Result<String> {
         table(&mut page, group)?;
     }
     writeln!(page)?;
-    for (file, title, _) in pictures(&results.curve) {
-        writeln!(page, "![{title}]({file})")?;
+    for picture in &results.pictures {
+        writeln!(page, "![{}]({})", picture.plot.title, picture.file)?;
     }
     Ok(page)
 }
@@ -79,47 +78,6 @@ fn table(page: &mut String, group: &Group) -> std::fmt::Result {
         writeln!(page, "| {what} | {shown} | {target} | {verdict} |")?;
     }
     Ok(())
-}
-
-type Picture = (&'static str, &'static str, Vec<Line>);
-
-fn pictures(curve: &[Point]) -> Vec<Picture> {
-    let line = |name, value: fn(&Point) -> f64| Line {
-        name,
-        points: curve
-            .iter()
-            .map(|point| (f64::from(point.targets), value(point)))
-            .collect(),
-    };
-    if curve.is_empty() {
-        return Vec::new();
-    }
-    vec![
-        (
-            "cpu.svg",
-            "CPU a probe, in µs",
-            vec![
-                line("client", |point| point.cpu_us_per_probe),
-                line("server", |point| point.server_cpu_us_per_probe),
-            ],
-        ),
-        (
-            "memory.svg",
-            "Resident memory, in MB",
-            vec![
-                line("client", |point| point.resident_bytes / 1e6),
-                line("server", |point| point.server_resident_bytes / 1e6),
-            ],
-        ),
-        (
-            "scrape.svg",
-            "A scrape",
-            vec![
-                line("time in ms", |point| point.scrape_ms),
-                line("size in kB", |point| point.scrape_bytes / 1e3),
-            ],
-        ),
-    ]
 }
 
 #[cfg(test)]

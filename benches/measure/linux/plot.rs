@@ -1,4 +1,4 @@
-//! A small drawing of a curve over the number of targets, both axes logarithmic.
+//! A small drawing of curves, both axes logarithmic.
 
 const WIDTH: f64 = 520.0;
 const HEIGHT: f64 = 300.0;
@@ -8,7 +8,7 @@ const TOP: f64 = 40.0;
 const BOTTOM: f64 = 45.0;
 /// Readable on light and on dark ground.
 const GREY: &str = "#808080";
-const COLOURS: [&str; 2] = ["#2f81c7", "#d9822b"];
+const COLOURS: [&str; 4] = ["#2f81c7", "#d9822b", "#3fa06b", "#b45ac2"];
 
 /// Points of one name.
 pub(super) struct Line {
@@ -16,8 +16,21 @@ pub(super) struct Line {
     pub(super) points: Vec<(f64, f64)>,
 }
 
+/// Lines over a common axis.
+pub(super) struct Plot {
+    pub(super) title: &'static str,
+    /// The name of the horizontal axis.
+    pub(super) x: &'static str,
+    pub(super) lines: Vec<Line>,
+}
+
 /// An SVG; the axes reach over whole powers of ten.
-pub(super) fn draw(title: &str, lines: &[Line]) -> String {
+pub(super) fn draw(plot: &Plot) -> String {
+    let Plot {
+        title,
+        x: x_title,
+        lines,
+    } = plot;
     let all = || lines.iter().flat_map(|line| &line.points);
     let (x_low, x_high) = decades(all().map(|point| point.0));
     let (y_low, y_high) = decades(all().map(|point| point.1));
@@ -49,7 +62,7 @@ pub(super) fn draw(title: &str, lines: &[Line]) -> String {
         ));
     }
     put(format!(
-        "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">targets</text>",
+        "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{x_title}</text>",
         f64::midpoint(LEFT, WIDTH - RIGHT),
         HEIGHT - 8.0,
     ));
@@ -70,7 +83,7 @@ pub(super) fn draw(title: &str, lines: &[Line]) -> String {
         }
         put(format!(
             "<text x=\"{}\" y=\"{TOP}\" fill=\"{colour}\">{}</text>",
-            LEFT + 130.0 * index as f64,
+            LEFT + (WIDTH - LEFT) / 4.0 * index as f64,
             line.name,
         ));
     }
@@ -96,7 +109,7 @@ fn powers(low: f64, high: f64) -> impl Iterator<Item = f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Line, decades, draw};
+    use super::{Line, Plot, decades, draw};
 
     #[test]
     fn axes_reach_over_all_points() {
@@ -110,7 +123,12 @@ mod tests {
             name: "a",
             points: vec![(1.0, 1.0), (100.0, 10.0)],
         };
-        let svg = draw("curve", &[line]);
+        let svg = draw(&Plot {
+            title: "curve",
+            x: "targets",
+            lines: vec![line],
+        });
+        assert!(svg.contains(">targets</text>"), "{svg}");
         assert!(svg.contains("points=\"70.0,255.0 500.0,40.0\""), "{svg}");
         assert!(svg.ends_with("</svg>\n"));
     }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::curve::Point;
+use super::plot::Plot;
 
 /// What a figure ought to be.
 #[derive(Clone, Copy)]
@@ -113,11 +114,18 @@ impl Group {
     }
 }
 
+/// A plot, and the file that it is written to.
+pub(super) struct Picture {
+    pub(super) file: &'static str,
+    pub(super) plot: Plot,
+}
+
 /// One run of everything.
 pub(super) struct Results {
     pub(super) machine: String,
     pub(super) groups: Vec<Group>,
     pub(super) curve: Vec<Point>,
+    pub(super) pictures: Vec<Picture>,
 }
 
 impl Results {
@@ -126,6 +134,7 @@ impl Results {
             machine,
             groups: Vec::new(),
             curve: Vec::new(),
+            pictures: Vec::new(),
         }
     }
 

@@ -6,7 +6,8 @@ use anyhow::{Result, bail};
 
 use super::results::{Group, Results};
 use super::{
-    criterion, curve, instructions, machine, others, page, probers, program, scale, servers,
+    coalescing, criterion, curve, instructions, machine, others, page, probers, program, scale,
+    servers,
 };
 use testkit::report::Report;
 
@@ -34,6 +35,19 @@ pub(super) fn all(report: &mut Report, quick: bool) {
         return;
     }
     let results = RefCell::new(Results::new(machine::line()));
+    report.step("the grid of wake-ups", || {
+        let mut pictures = Vec::new();
+        let group = machine::timed(|| {
+            let (group, drawn) = coalescing::compare(quick)?;
+            pictures = drawn;
+            Ok(group)
+        })?;
+        group.print();
+        let mut results = results.borrow_mut();
+        results.groups.push(group);
+        results.pictures.extend(pictures);
+        Ok(())
+    });
     for (name, step) in STEPS {
         report.step(name, || {
             let group = machine::timed(|| step(quick))?;
@@ -47,6 +61,7 @@ pub(super) fn all(report: &mut Report, quick: bool) {
         group.print();
         let mut results = results.borrow_mut();
         results.groups.push(group);
+        results.pictures.extend(curve::pictures(&points));
         results.curve = points;
         Ok(())
     });

@@ -131,6 +131,9 @@ fn errors_name_flag_value_and_what_is_accepted() {
         &["-dscp", "64"],
         &["-ip", "5"],
         &["-timestamps", "hardware"],
+        &["-coalesce", "0"],
+        &["-coalesce", "200ms"],
+        &["-coalesce=1ms", "-timestamps=user"],
         &["-mode=client", "-web.enable-probe"],
         &["-web.enable-probe", "-web.probe-allow=10.0.0.0/8"],
         &[

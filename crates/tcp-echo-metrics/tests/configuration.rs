@@ -13,7 +13,7 @@ use tcp_echo_metrics::cli::{
     self, Config, IpFamily, Mode, ServiceAction, Stop, Timestamps, UsageError,
 };
 use tcp_echo_net::Host;
-use tcp_echo_prober::Dscp;
+use tcp_echo_prober::{Coalesce, Dscp};
 
 fn parse(args: &[&str]) -> Result<Config, Stop> {
     cli::parse(args, |_| None)
@@ -65,6 +65,7 @@ fn defaults_are_those_of_the_original_and_of_the_manual() {
     assert_eq!(client.dns_refresh, Duration::from_secs(30));
     assert_eq!(client.dns_stale, Duration::from_secs(300));
     assert_eq!(client.timestamps, Timestamps::Auto);
+    assert_eq!(client.coalesce, Coalesce::Auto);
     assert_eq!(client.ip, IpFamily::Auto);
     assert_eq!(
         (client.source, client.interface, client.dscp),
@@ -78,6 +79,8 @@ fn default_buckets_are_100us_doubled_14_times() {
     let expected: Vec<_> = (0..15).map(|n| Duration::from_micros(100 << n)).collect();
     assert_eq!(buckets, expected);
 }
+
+const WINDOW: Duration = Duration::from_micros(500);
 
 #[test]
 fn every_flag_arrives() {
@@ -112,6 +115,8 @@ fn every_flag_arrives() {
         "0",
         "-timestamps",
         "kernel",
+        "-coalesce",
+        "500us",
         "-ip",
         "4",
         "-source",
@@ -159,6 +164,7 @@ fn every_flag_arrives() {
     assert_eq!(config.client.dns_refresh, Duration::from_secs(3600));
     assert_eq!(config.client.dns_stale, Duration::ZERO);
     assert_eq!(config.client.timestamps, Timestamps::Kernel);
+    assert_eq!(config.client.coalesce, Coalesce::Every(WINDOW));
     assert_eq!(config.client.ip, IpFamily::V4);
     assert_eq!(config.client.source, Some("10.0.0.9".parse().unwrap()));
     assert_eq!(config.client.interface.as_deref(), Some("eth0"));

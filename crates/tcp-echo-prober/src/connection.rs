@@ -26,6 +26,8 @@ pub(crate) struct Connection {
     decoder: Decoder,
     /// A partly written frame, and how much of it the kernel has taken.
     partial: Option<Box<([u8; FRAME_LEN], usize)>>,
+    /// Whether the kernel stamped the last bytes.
+    is_stamped: bool,
     /// Everything that had arrived by then was read.
     read_until: Instant,
     /// What is left to read up to a moment.
@@ -59,6 +61,7 @@ impl Connection {
             address,
             decoder: Decoder::new(),
             partial: None,
+            is_stamped: false,
             read_until: Instant::now(),
             backlog: None,
             _permit: permit,
@@ -67,6 +70,11 @@ impl Connection {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether the kernel stamped the bytes of the last read.
+    pub(crate) fn is_stamped(&self) -> bool {
+        self.is_stamped
     }
 
     /// Writes a frame. No other one may be partly written.
@@ -197,6 +205,7 @@ impl Connection {
         if let Some(backlog) = &mut self.backlog {
             backlog.bytes = backlog.bytes.saturating_sub(received.len);
         }
+        self.is_stamped = received.kernel.is_some();
         let stamp = Stamp {
             read,
             kernel: received.kernel.and_then(unix_nanos),

@@ -80,6 +80,7 @@
 mod active_targets;
 mod backoff;
 mod clock;
+mod coalesce;
 mod commands;
 mod connection;
 mod dial;
@@ -100,6 +101,7 @@ mod task;
 mod timer;
 mod worker;
 
+pub use coalesce::Coalesce;
 pub use error::{ApplyError, ProberError, StopError};
 pub use handle::Handle;
 pub use heartbeats::{Heartbeat, Heartbeats};

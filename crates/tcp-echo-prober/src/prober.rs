@@ -13,14 +13,14 @@ use std::{
 use tokio::runtime::Runtime;
 
 use crate::{
-    Handle, Observer, OnDemand, Options, ProberError, Resolver, SocketStats, TargetSet,
+    Coalesce, Handle, Observer, OnDemand, Options, ProberError, Resolver, SocketStats, TargetSet,
     active_targets::ActiveTargets,
     commands::Commands,
     dial::Dialer,
     error::message,
     handle::ShutdownGuard,
     on_demand::Link,
-    timer::Timer,
+    timer::{Grid, Timer},
     worker::{self, Shared},
 };
 
@@ -38,6 +38,7 @@ pub struct Builder<O = ()> {
     options: Options,
     targets: TargetSet,
     threads: NonZeroUsize,
+    coalesce: Coalesce,
     on_demand: Option<OnDemand>,
     resolver: Resolver,
     socket_stats: SocketStats,
@@ -51,6 +52,7 @@ impl Prober {
             options: Options::default(),
             targets: TargetSet::default(),
             threads: NonZeroUsize::MIN,
+            coalesce: Coalesce::default(),
             on_demand: None,
             resolver: Resolver::default(),
             socket_stats: SocketStats::default(),
@@ -67,6 +69,7 @@ impl<O: Observer> Builder<O> {
             options: self.options,
             targets: self.targets,
             threads: self.threads,
+            coalesce: self.coalesce,
             on_demand: self.on_demand,
             resolver: self.resolver,
             socket_stats: self.socket_stats,
@@ -92,6 +95,13 @@ impl<O: Observer> Builder<O> {
     #[must_use]
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.threads = threads;
+        self
+    }
+
+    /// Sets how the threads of [`start`](Self::start) coalesce their wake-ups.
+    #[must_use]
+    pub fn coalesce(mut self, coalesce: Coalesce) -> Self {
+        self.coalesce = coalesce;
         self
     }
 
@@ -123,7 +133,7 @@ impl<O: Observer> Builder<O> {
     pub fn start(self) -> io::Result<Handle> {
         let dialer = Dialer::new(self.options, self.resolver, self.socket_stats);
         let shared = shared(self.observer, dialer);
-        let runtimes = (0..self.threads.get()).map(|_| Own::new());
+        let runtimes = (0..self.threads.get()).map(|_| Own::new(self.coalesce));
         let runtimes = runtimes.collect::<io::Result<Vec<_>>>()?;
         let commands: Vec<_> = runtimes.iter().map(|_| Arc::default()).collect();
         let on_demand = self.on_demand.as_ref();
@@ -158,7 +168,7 @@ impl<O: Observer> Builder<O> {
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ProberError> {
         let dialer = Dialer::new(self.options, self.resolver, self.socket_stats);
         let shared = shared(self.observer, dialer);
-        let timer = Timer::new().map_err(ProberError::timer)?;
+        let timer = Timer::new(Arc::new(Grid::new(Coalesce::Off))).map_err(ProberError::timer)?;
         let commands = Arc::<Commands>::default();
         let on_demand = self.on_demand.as_ref();
         let active = begin(
@@ -186,13 +196,17 @@ struct Own(Option<Runtime>);
 
 impl Own {
     /// A runtime and its timer.
-    fn new() -> io::Result<(Self, Timer)> {
+    fn new(coalesce: Coalesce) -> io::Result<(Self, Timer)> {
+        let grid = Arc::new(Grid::new(coalesce));
+        let parking = grid.clone();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
+            // Before the thread waits for events.
+            .on_thread_park(move || parking.sleep())
             .build()?;
         let own = Self(Some(runtime));
-        let timer = own.enter(Timer::new)?;
+        let timer = own.enter(|| Timer::new(grid))?;
         Ok((own, timer))
     }
 

@@ -21,7 +21,7 @@ use crate::{
     dial::Dialer,
     error::message,
     task::{Start, Task},
-    timer::Timer,
+    timer::{Density, Timer},
 };
 
 /// How long the worker waits for all tasks at the end.
@@ -54,6 +54,7 @@ pub(crate) async fn work<O: Observer>(
     let mut targets = Targets {
         shared,
         timer: timer.clone(),
+        density: Density::default(),
         running: HashMap::new(),
         tasks: JoinSet::new(),
     };
@@ -68,6 +69,7 @@ pub(crate) async fn work<O: Observer>(
 struct Targets<O> {
     shared: Arc<Shared<O>>,
     timer: Timer,
+    density: Density,
     /// Targets whose task has not ended, stopped ones included.
     running: HashMap<Arc<str>, Running>,
     /// Each returns the name of its target.
@@ -76,6 +78,7 @@ struct Targets<O> {
 
 struct Running {
     task: Id,
+    interval: Duration,
     /// `None` once it was stopped.
     stop: Option<oneshot::Sender<()>>,
     /// The next target of the name. It starts when this one has ended, so that its sensor is
@@ -142,18 +145,25 @@ impl<O: Observer> Targets<O> {
         })));
         let running = Running {
             task: task.id(),
+            interval,
             stop: Some(stop),
             next: None,
         };
         self.running.insert(name, running);
+        self.density.add(interval);
+        self.timer.fit(&self.density);
     }
 
     /// A task has ended: the next target of its name starts.
     fn ended(&mut self, ended: Result<(Id, Arc<str>), JoinError>) -> Result<(), ProberError> {
         let error = match ended {
             Ok((_, name)) => {
-                let next = self.running.remove(&name).and_then(|ended| ended.next);
-                if let Some(next) = next {
+                let Some(ended) = self.running.remove(&name) else {
+                    return Ok(());
+                };
+                self.density.remove(ended.interval);
+                self.timer.fit(&self.density);
+                if let Some(next) = ended.next {
                     self.start(next);
                 }
                 return Ok(());

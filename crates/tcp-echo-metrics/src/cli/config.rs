@@ -10,7 +10,7 @@ use tcp_echo_exporter::{AllowedHosts, Lifecycle, SeriesSet};
 use tcp_echo_flags::is_given;
 use tcp_echo_log::LogConfig;
 use tcp_echo_net::Address;
-use tcp_echo_prober::{Dscp, Networks, OnDemandLimits};
+use tcp_echo_prober::{Coalesce, Dscp, Networks, OnDemandLimits};
 use tcp_echo_report::WatchConfig;
 #[cfg(feature = "service")]
 use tcp_echo_service::ServiceOptions;
@@ -97,6 +97,8 @@ pub struct ClientConfig {
     pub shard: Shard,
     /// The number of threads; `None` is automatic.
     pub threads: Option<NonZeroUsize>,
+    /// How these threads coalesce their wake-ups.
+    pub coalesce: Coalesce,
     /// The time from slot to slot, above zero.
     pub interval: Duration,
     /// The timeout of a reply, above zero. It may exceed the interval.

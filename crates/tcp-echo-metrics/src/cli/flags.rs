@@ -22,7 +22,7 @@ use clap::{ArgAction, Parser};
 use tcp_echo_exporter::SeriesSet;
 use tcp_echo_log::{LogFormat, LogLevel};
 use tcp_echo_net::Address;
-use tcp_echo_prober::{Dscp, Networks};
+use tcp_echo_prober::{Coalesce, Dscp, Networks};
 use tcp_echo_report::{Output, Percent};
 use tcp_echo_targets::{FilePattern, NamedEndpoint, Shard};
 
@@ -169,6 +169,15 @@ pub(super) struct Flags {
     #[arg(long, value_name = "auto|COUNT", default_value = "auto")]
     #[arg(value_parser = values::threads, help_heading = "Client")]
     pub(super) threads: Threads,
+
+    /// Wake a probing thread on a grid of this window, instead of for each slot and each reply,
+    /// which saves processor time where slots are dense. Probes are late by up to the window;
+    /// RTTs don't change, since replies have the kernel's timestamps. At most 100ms and a
+    /// quarter of the shortest interval. auto is 1/20 of the shortest interval, at most 1ms,
+    /// where a window has two slots or more.
+    #[arg(long, value_name = "auto|off|DURATION", default_value = "auto")]
+    #[arg(value_parser = values::coalesce, help_heading = "Client")]
+    pub(super) coalesce: Coalesce,
 
     /// The time between probes of a target.
     #[arg(long, value_name = "DURATION", default_value = "200ms")]

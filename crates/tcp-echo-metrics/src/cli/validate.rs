@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use tcp_echo_exporter::Lifecycle;
 use tcp_echo_flags::{FlagError, is_given};
 use tcp_echo_log::{LogConfig, LogLevel};
-use tcp_echo_prober::{ConfigError, Networks, OnDemandLimits, SessionConfig};
+use tcp_echo_prober::{Coalesce, ConfigError, Networks, OnDemandLimits, SessionConfig};
 use tcp_echo_report::{ReportConfig, WatchConfig};
 #[cfg(feature = "service")]
 use tcp_echo_service::ServiceOptions;
 use tcp_echo_targets::NamedEndpoint;
 
-use super::config::{ClientConfig, Config, IpFamily, ServerConfig};
+use super::config::{ClientConfig, Config, IpFamily, ServerConfig, Timestamps};
 use super::error::UsageError;
 use super::flags::Flags;
 
@@ -56,6 +56,7 @@ pub(super) fn config(
             files: flags.targets,
             shard: flags.shard,
             threads: flags.threads,
+            coalesce: flags.coalesce,
             interval: flags.interval,
             timeout: flags.timeout,
             window: flags.window,
@@ -119,6 +120,20 @@ fn refuse_contradictions(flags: &Flags, origin: impl Fn(&str) -> String) -> Resu
             reason: format!(
                 "with {} the service runs as the user who installs it",
                 origin("svc-user")
+            ),
+        }
+        .into());
+    }
+    if let Coalesce::Every(_) = flags.coalesce
+        && flags.timestamps == Timestamps::User
+    {
+        return Err(FlagError::InvalidValue {
+            value: "user".to_owned(),
+            origin: origin("timestamps"),
+            reason: format!(
+                "{} requires the kernel's timestamps: without them its window would be part of \
+                 the RTT",
+                origin("coalesce")
             ),
         }
         .into());

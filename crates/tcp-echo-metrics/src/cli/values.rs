@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tcp_echo_duration::{DurationError, parse, parse_positive};
-use tcp_echo_prober::Dscp;
+use tcp_echo_prober::{Coalesce, Dscp};
 use tcp_echo_report::Percent;
 
 /// The maximum of a loss window, in slots: 1.25 MB per target.
@@ -22,6 +22,9 @@ const MAX_INTERFACE: usize = 15;
 
 /// The maximum of targets in a flag: more than one address has ports to probe from.
 const MAX_TARGETS: usize = 100_000;
+
+/// The maximum window of wake-ups. The end of the program waits for one, too.
+const MAX_COALESCE: Duration = Duration::from_millis(100);
 
 /// The maximum of probing threads.
 const MAX_THREADS: usize = 1024;
@@ -49,6 +52,8 @@ pub(super) enum ValueError {
     Interface,
     #[error("use auto or a duration, as in 500ms or 3s")]
     OrAuto,
+    #[error("use auto, off, or a duration up to 100ms, as in 500us")]
+    Coalesce,
     #[error(transparent)]
     Duration(#[from] DurationError),
     #[error("use at most {MAX_BUCKETS} buckets")]
@@ -104,6 +109,19 @@ pub(super) fn threads(text: &str) -> Result<Option<NonZeroUsize>, ValueError> {
         .filter(|threads: &NonZeroUsize| threads.get() <= MAX_THREADS)
         .map(Some)
         .ok_or(ValueError::Threads)
+}
+
+/// The window of wake-ups, `auto` or `off`.
+pub(super) fn coalesce(text: &str) -> Result<Coalesce, ValueError> {
+    match text {
+        "auto" => Ok(Coalesce::Auto),
+        "off" => Ok(Coalesce::Off),
+        _ => parse_positive(text)
+            .ok()
+            .filter(|window| *window <= MAX_COALESCE)
+            .map(Coalesce::Every)
+            .ok_or(ValueError::Coalesce),
+    }
 }
 
 /// A differentiated services code point, by number or by name.
@@ -185,6 +203,18 @@ mod tests {
         let zero = DurationError::Zero.into();
         assert_eq!(duration_or_auto("0"), Err(zero));
         assert_eq!(duration_or_auto("2s"), Ok(Some(Duration::from_secs(2))));
+    }
+
+    #[test]
+    fn a_window_of_wake_ups_has_a_maximum() {
+        assert_eq!(coalesce("auto"), Ok(Coalesce::Auto));
+        assert_eq!(coalesce("off"), Ok(Coalesce::Off));
+        let window = |millis| Ok(Coalesce::Every(Duration::from_millis(millis)));
+        assert_eq!(coalesce("1ms"), window(1));
+        assert_eq!(coalesce("100ms"), window(100));
+        for text in ["0", "101ms", "5", "on", ""] {
+            assert_eq!(coalesce(text), Err(ValueError::Coalesce), "{text:?}");
+        }
     }
 
     #[test]

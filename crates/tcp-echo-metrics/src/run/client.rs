@@ -95,6 +95,7 @@ pub(super) fn prober(
     let prober = Prober::builder()
         .options(options)
         .socket_stats(budget.socket_stats)
+        .coalesce(config.coalesce)
         .threads(config.threads.unwrap_or_else(|| threads(budget.targets)));
     match on_demand {
         Some(on_demand) => prober.on_demand(on_demand.clone()),

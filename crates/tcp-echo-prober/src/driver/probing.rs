@@ -44,7 +44,11 @@ impl<S: Sensor> Driver<S> {
             }
             let reply = reply(&mut self.session, &mut self.sensor, &mut self.backoff);
             match connection.read(reply) {
-                Ok(read) => self.read = read.or(self.read),
+                Ok(Some(read)) => {
+                    self.sleeper.replied(connection.is_stamped());
+                    self.read = Some(read);
+                }
+                Ok(None) => {}
                 Err(error) => return Poll::Ready(error),
             }
         }

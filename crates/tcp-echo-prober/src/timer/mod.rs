@@ -4,18 +4,21 @@
 //! deadlines of all targets, and one alarm of the operating system is set to the earliest.
 
 mod alarm;
+mod grid;
 mod queue;
 #[cfg(any(test, not(target_os = "linux")))]
 mod thread_alarm;
 
 use std::{
-    io, mem,
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Waker,
     time::Instant,
 };
 
 use alarm::Alarm;
+use grid::Nanos;
+pub(crate) use grid::{Density, Grid};
 use queue::Queue;
 
 /// The timer of one runtime thread. Clones share it.
@@ -29,24 +32,31 @@ struct Shared {
     /// of its own.
     state: Mutex<State>,
     alarm: Alarm,
+    grid: Arc<Grid>,
 }
 
 #[derive(Default)]
 struct State {
     queue: Queue,
-    /// The deadline that the alarm is set to.
-    armed: Option<Instant>,
+    /// The time that the alarm is set to.
+    armed: Option<Nanos>,
 }
 
 impl Timer {
-    /// A timer on the current runtime.
-    pub(crate) fn new() -> io::Result<Self> {
+    /// A timer on the current runtime, whose thread sleeps by `grid`.
+    pub(crate) fn new(grid: Arc<Grid>) -> io::Result<Self> {
         Ok(Self {
             shared: Arc::new(Shared {
                 state: Mutex::default(),
                 alarm: Alarm::new()?,
+                grid,
             }),
         })
+    }
+
+    /// Fits the grid to the targets of the thread.
+    pub(crate) fn fit(&self, density: &Density) {
+        self.shared.grid.fit(density);
     }
 
     /// Adds an entry to the queue.
@@ -55,7 +65,6 @@ impl Timer {
         Sleeper {
             shared: self.shared.clone(),
             id,
-            wake: None,
         }
     }
 
@@ -67,7 +76,7 @@ impl Timer {
             {
                 let mut state = self.shared.state();
                 state.armed = None;
-                let now = Instant::now();
+                let now = self.shared.grid.nanos(Instant::now());
                 while let Some(waker) = state.queue.pop_due(now) {
                     due.push(waker);
                 }
@@ -87,10 +96,10 @@ impl Shared {
 
     /// Sets the alarm to the earliest deadline, unless it is set to that already.
     fn arm(&self, state: &mut State) {
-        let earliest = state.queue.earliest();
+        let earliest = state.queue.earliest().map(|at| self.grid.at_or_after(at));
         if earliest != state.armed {
             if let Some(at) = earliest {
-                self.alarm.set(at);
+                self.alarm.set(self.grid.instant(at));
             }
             // An obsolete alarm fires once and finds nothing due.
             state.armed = earliest;
@@ -102,24 +111,22 @@ impl Shared {
 pub(crate) struct Sleeper {
     shared: Arc<Shared>,
     id: queue::Id,
-    /// The last deadline and waker, to skip repeated settings.
-    wake: Option<(Instant, Waker)>,
 }
 
 impl Sleeper {
+    /// Notes whether the kernel stamped a reply.
+    #[inline]
+    pub(crate) fn replied(&self, is_stamped: bool) {
+        self.shared.grid.replied(is_stamped);
+    }
+
     /// Wakes `waker` at `at`, which lies ahead. Replaces the deadline before.
     pub(crate) fn wake_at(&mut self, at: Instant, waker: &Waker) {
-        match &mut self.wake {
-            Some((deadline, by)) if by.will_wake(waker) => {
-                if mem::replace(deadline, at) == at {
-                    return;
-                }
-            }
-            wake => *wake = Some((at, waker.clone())),
-        }
+        let at = self.shared.grid.nanos(at);
         let mut state = self.shared.state();
-        state.queue.set(self.id, at, waker);
-        self.shared.arm(&mut state);
+        if state.queue.set(self.id, at, waker) {
+            self.shared.arm(&mut state);
+        }
     }
 }
 
@@ -136,6 +143,7 @@ mod tests {
     use std::{future::poll_fn, task::Poll, time::Duration};
 
     use super::*;
+    use crate::Coalesce;
 
     async fn sleep_until(sleeper: &mut Sleeper, at: Instant) {
         poll_fn(|cx| {
@@ -150,7 +158,7 @@ mod tests {
 
     #[tokio::test]
     async fn sleepers_wake_in_time_and_not_before() {
-        let timer = Timer::new().unwrap();
+        let timer = Timer::new(Arc::new(Grid::new(Coalesce::Off))).unwrap();
         let pacer = tokio::spawn({
             let timer = timer.clone();
             async move { timer.run().await }
@@ -177,7 +185,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_earlier_deadline_replaces_a_later_one() {
-        let timer = Timer::new().unwrap();
+        let timer = Timer::new(Arc::new(Grid::new(Coalesce::Off))).unwrap();
         let pacer = tokio::spawn({
             let timer = timer.clone();
             async move { timer.run().await }
