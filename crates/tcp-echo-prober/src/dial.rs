@@ -247,6 +247,10 @@ impl Dialer {
         addresses: Vec<SocketAddr>,
         permit: Permit,
     ) -> Result<Connected, DialError> {
+        if let [address] = *addresses {
+            let connected = self.connect(address, permit).await;
+            return connected.map_err(|(error, _)| error);
+        }
         let mut attempts = JoinSet::new();
         let mut addresses = addresses.into_iter().take(MAX_ADDRESSES);
         let mut failure = None;

@@ -24,11 +24,21 @@ const COUNT: u64 = (1 << COUNT_BITS) - 1;
 /// The counts of so many buckets, which are as many bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counts {
-    /// At most 65,536.
-    pub(crate) len: usize,
+    len: u16,
 }
 
 impl Counts {
+    /// More buckets than 65,535 are left out.
+    pub(crate) fn new(len: usize) -> Self {
+        Self {
+            len: u16::try_from(len).unwrap_or(u16::MAX),
+        }
+    }
+
+    pub(crate) fn len(self) -> usize {
+        usize::from(self.len)
+    }
+
     /// Counts one event in a bucket.
     #[inline]
     pub(crate) fn add(self, change: &Change<'_>, bucket: usize) {
@@ -44,7 +54,7 @@ impl Counts {
                 .ok()
                 .and_then(|n| GROWTH.checked_pow(n));
             let len = growth.and_then(|growth| FIRST_SEGMENT.checked_mul(growth));
-            len.map_or(self.len, |len| len.min(self.len))
+            len.map_or(self.len(), |len| len.min(self.len()))
         };
         for segment in change.segments(len) {
             let place = bucket % segment.len();
@@ -92,7 +102,7 @@ mod tests {
     /// Counts runs of events of a bucket, and compares each state with plain counters. Returns
     /// the number of words for carries.
     fn check(len: usize, runs: &[(usize, u32)]) -> usize {
-        let counts = Counts { len };
+        let counts = Counts::new(len);
         let (mut writer, seqlock) = SeqLock::new(3, len);
         let mut expected = vec![0; len];
         let mut carries = 0;

@@ -157,9 +157,7 @@ impl Layout {
 
     /// Returns the counts of a target whose RTTs are at most `max_rtt`.
     pub(crate) fn counts(&self, max_rtt: Duration) -> Counts {
-        Counts {
-            len: self.native + native::len(max_rtt),
-        }
+        Counts::new(self.native + native::len(max_rtt))
     }
 
     /// Returns the number of words.
@@ -177,7 +175,7 @@ impl Layout {
     #[inline]
     pub(crate) fn observe_native(&self, change: &Change<'_>, counts: Counts, seconds: f64) {
         let bucket = self.native + native::bucket(seconds);
-        counts.add(change, bucket.min(counts.len - 1));
+        counts.add(change, bucket.min(counts.len() - 1));
     }
 
     /// Appends the words of a snapshot to `words`, with the native histogram or without.
@@ -295,7 +293,7 @@ mod tests {
     fn check_histograms(layout: &Layout) {
         assert_eq!(layout.rtt_window.start, HISTOGRAMS);
         let counts = layout.counts(Duration::from_millis(800));
-        let (mut writer, seqlock) = SeqLock::new(layout.words(), counts.len);
+        let (mut writer, seqlock) = SeqLock::new(layout.words(), counts.len());
         // Each number is another one.
         let mut next = 0;
         for slot in layout.slots.iter().flatten() {

@@ -221,9 +221,9 @@ impl Observer for TargetMetrics {
     /// Registers the target's series. Replaces those of a target of the same name that is still
     /// attached.
     fn attach(&self, target: &Target) -> TargetSensor {
-        let layout = Arc::clone(&self.shared.layout);
+        let layout = &self.shared.layout;
         let counts = layout.counts(target.session().timeout());
-        let (writer, seqlock) = SeqLock::new(layout.words(), counts.len);
+        let (writer, seqlock) = SeqLock::new(layout.words(), counts.len());
         let series = Arc::new(Series {
             name: Arc::clone(target.name()),
             labels: Labels::new(target.series_name(), target.labels()),
@@ -239,7 +239,6 @@ impl Observer for TargetMetrics {
             writer,
             counts,
             rtt_window: (!window.is_empty()).then(|| Box::new(RttWindow::new(slots, window.start))),
-            layout,
             series,
             part: PartIndex::of_this_thread(),
             tried: false,
@@ -254,7 +253,6 @@ pub struct TargetSensor {
     writer: Writer,
     counts: Counts,
     rtt_window: Option<Box<RttWindow>>,
-    layout: Arc<Layout>,
     series: Arc<Series>,
     /// Where this thread counts for all targets together.
     part: PartIndex,
@@ -290,7 +288,7 @@ impl Sensor for TargetSensor {
         let set = |cell: Cell, value: u64| change.set(cell as usize, value);
         let observe = |histogram: Histogram, duration: Duration| {
             let nanos = nanos(duration);
-            if let Some(slot) = self.layout.slot(histogram) {
+            if let Some(slot) = self.shared.layout.slot(histogram) {
                 slot.observe(&change, self.counts, nanos);
             }
             nanos
@@ -313,7 +311,7 @@ impl Sensor for TargetSensor {
             } => {
                 let rtt_nanos = observe(Histogram::Rtt, *rtt);
                 let rtt = seconds(rtt_nanos);
-                self.layout.observe_native(&change, self.counts, rtt);
+                self.shared.layout.observe_native(&change, self.counts, rtt);
                 if let Some(window) = &mut self.rtt_window {
                     window.on_received(&change, native::bucket(rtt));
                 }
