@@ -4,7 +4,7 @@ use std::{
     future::Future,
     io,
     net::SocketAddr,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{Arc, Once},
     time::{Duration, Instant},
 };
@@ -59,6 +59,9 @@ const LOG_BURST: u32 = 50;
 /// … and how long it takes until one more may. So the log stays readable where thousands of
 /// targets change at once.
 const LOG_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A future that exists for a moment.
+pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Shared by all attempts of a prober.
 pub(crate) struct Dialer {
@@ -222,23 +225,19 @@ impl Dialer {
         session: &SessionConfig,
         addresses: Vec<SocketAddr>,
         permit: Permit,
-    ) -> impl Future<Output = Result<Connected, DialError>> + Send + use<> {
+    ) -> Boxed<Result<Connected, DialError>> {
         let limit = session.timeout().max(MIN_HANDSHAKE_TIMEOUT);
-        self.race_with_timeout(limit, addresses, permit)
-    }
-
-    async fn race_with_timeout(
-        self: Arc<Self>,
-        limit: Duration,
-        addresses: Vec<SocketAddr>,
-        permit: Permit,
-    ) -> Result<Connected, DialError> {
-        let mut race = pin!(self.race(addresses, permit));
-        if let Ok(ended) = timeout(limit, &mut race).await {
-            return ended;
+        // At the start of a program all targets do this at once, so the usual case is kept small.
+        if let [address] = *addresses {
+            let connect = async move {
+                self.connect(address, permit)
+                    .await
+                    .map_err(|(error, _)| error)
+            };
+            Box::pin(limited(limit, connect))
+        } else {
+            Box::pin(limited(limit, self.race(addresses, permit)))
         }
-        let ended = timeout(FINAL_POLL, race).await;
-        ended.unwrap_or(Err(DialError::Timeout(limit)))
     }
 
     /// Connects to the address that answers first (RFC 8305).
@@ -247,10 +246,6 @@ impl Dialer {
         addresses: Vec<SocketAddr>,
         permit: Permit,
     ) -> Result<Connected, DialError> {
-        if let [address] = *addresses {
-            let connected = self.connect(address, permit).await;
-            return connected.map_err(|(error, _)| error);
-        }
         let mut attempts = JoinSet::new();
         let mut addresses = addresses.into_iter().take(MAX_ADDRESSES);
         let mut failure = None;
@@ -331,6 +326,19 @@ impl Dialer {
         let _ = tcp_echo_socket::configure_stream(&stream);
         Ok((stream, handshake))
     }
+}
+
+/// Polls an attempt until its timeout, and a little longer.
+async fn limited(
+    limit: Duration,
+    attempt: impl Future<Output = Result<Connected, DialError>>,
+) -> Result<Connected, DialError> {
+    let mut attempt = pin!(attempt);
+    if let Ok(ended) = timeout(limit, &mut attempt).await {
+        return ended;
+    }
+    let ended = timeout(FINAL_POLL, attempt).await;
+    ended.unwrap_or(Err(DialError::Timeout(limit)))
 }
 
 /// Refuses a connection to itself: nothing listens there, and its echo would look like a

@@ -22,7 +22,7 @@ use crate::{
     Sensor, Target,
     backoff::Backoff,
     connection::{Connection, disconnect_reason},
-    dial::{Connected, DialError, Dialer},
+    dial::{Boxed, Connected, DialError, Dialer},
     names::Name,
     sockets::{Permit, SocketShortage},
     timer::Sleeper,
@@ -72,8 +72,6 @@ enum Link {
     /// Between two attempts.
     Down(Pin<Box<Sleep>>),
 }
-
-type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 impl<S: Sensor> Driver<S> {
     pub(crate) fn new(
@@ -198,10 +196,7 @@ impl<S: Sensor> Driver<S> {
     fn connect_with(&mut self, started: Instant, permit: Permit) {
         let (session, addresses) = (self.target.session(), self.addresses.to_vec());
         let attempt = self.dialer.clone().dial(session, addresses, permit);
-        self.link = Link::Dialing {
-            started,
-            attempt: Box::pin(attempt),
-        };
+        self.link = Link::Dialing { started, attempt };
     }
 
     fn dialed(&mut self, started: Instant, dialed: Result<Connected, DialError>) {
