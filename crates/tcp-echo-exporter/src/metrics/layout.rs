@@ -202,6 +202,11 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
+    /// Returns the number of buckets that were read.
+    pub(crate) fn buckets(&self) -> usize {
+        self.counts.len()
+    }
+
     /// Reads a target consistently.
     pub(crate) fn read(&mut self, seqlock: &SeqLock, layout: &Layout) {
         seqlock.read(&mut self.words, &mut self.bytes);
