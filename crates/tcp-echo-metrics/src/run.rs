@@ -24,6 +24,7 @@ use tcp_echo_metrics::cli::{BAD_USAGE, Config};
 use tcp_echo_metrics::version;
 use tcp_echo_prober::{Heartbeats, OnDemand, Resolver, TargetSet};
 use tcp_echo_report::ReportRun;
+use tcp_echo_server::RunningServer;
 use tcp_echo_targets::Source;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -32,7 +33,6 @@ use client::Client;
 use error::RunError;
 use files::Budget;
 use reload::Reload;
-use server::EchoServer;
 use service::{Sockets, Supervisor};
 use web::Web;
 
@@ -181,7 +181,7 @@ async fn run_until_end(
         Some(exporter) => format!("metrics at {}", exporter.local_addr()),
         None => "probing".to_owned(),
     });
-    let pinged = server.as_ref().map(EchoServer::handle);
+    let pinged = server.as_ref().map(|server| server.handle().clone());
     let watchdog =
         supervisor.watch(move |limit| watchdog::hung(pinged.clone(), heartbeats.clone(), limit));
 
@@ -242,14 +242,14 @@ async fn serve(
     config: &Config,
     budget: &Budget,
     listeners: Vec<TcpListener>,
-) -> Result<Option<EchoServer>, RunError> {
+) -> Result<Option<RunningServer>, RunError> {
     if !config.mode.serves() {
         if !listeners.is_empty() {
             warn!("ignoring the passed socket echo: this mode has no echo server");
         }
         return Ok(None);
     }
-    let started = EchoServer::start(&config.server, budget, listeners).await?;
+    let started = server::start(&config.server, budget, listeners).await?;
     info!(address = %started.local_addr(), "echo server listens");
     Ok(Some(started))
 }
@@ -276,14 +276,14 @@ fn spawn_tasks(
 
 /// Waits for the unexpected end of a part.
 async fn ended(
-    server: Option<&mut EchoServer>,
+    server: Option<&mut RunningServer>,
     exporter: Option<&mut endpoints::Running>,
     client: Option<&Client>,
     tasks: &mut JoinSet<Infallible>,
 ) -> RunError {
     let server = async {
         match server {
-            Some(server) => server.ended().await,
+            Some(server) => server::ended(server).await,
             None => std::future::pending().await,
         }
     };
@@ -311,7 +311,7 @@ async fn ended(
 /// same process would log its end as a disconnect.
 async fn stop(
     client: Option<Client>,
-    server: Option<EchoServer>,
+    server: Option<RunningServer>,
     exporter: Option<endpoints::Running>,
 ) {
     let client = client.map(|client| tokio::task::spawn_blocking(move || client.stop()));
@@ -323,6 +323,6 @@ async fn stop(
         let _ = client.await;
     }
     if let Some(server) = server {
-        server.stop().await;
+        let _ = tokio::task::spawn_blocking(move || drop(server)).await;
     }
 }

@@ -6,7 +6,7 @@ use std::{
     num::NonZeroUsize,
     panic::{self, AssertUnwindSafe},
     sync::{Arc, Mutex, atomic::AtomicU64},
-    thread,
+    thread::{self, available_parallelism},
     time::Instant,
 };
 
@@ -23,6 +23,9 @@ use crate::{
     timer::{Grid, Timer},
     worker::{self, Shared},
 };
+
+/// One thread probes this many targets without a visible delay.
+const TARGETS_PER_THREAD: usize = 5_000;
 
 /// Probes many targets continuously, and reports events to an [`Observer`].
 ///
@@ -103,6 +106,15 @@ impl<O: Observer> Builder<O> {
     pub fn coalesce(mut self, coalesce: Coalesce) -> Self {
         self.coalesce = coalesce;
         self
+    }
+
+    /// Sets how many threads [`start`](Self::start) uses to the number that this many targets
+    /// need: one for each 5,000, up to the number of processors.
+    #[must_use]
+    pub fn threads_for(self, targets: usize) -> Self {
+        let processors = available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let threads = NonZeroUsize::MIN.saturating_add(targets / TARGETS_PER_THREAD);
+        self.threads(threads.min(processors))
     }
 
     /// Sets the resolver. Its limits and counts are shared with all other users of it.

@@ -9,6 +9,7 @@
 //! - [`ServerConfig`] sets the limits: allowed networks, connections in total and per client,
 //!   idle timeout, and slow reader timeout.
 //! - [`Server`] binds, then runs until a future resolves. Nothing outlives [`Server::run`].
+//! - [`RunningServer`] is a server on a thread of its own, started by [`Server::start`].
 //! - [`ServerHandle`] stops a server from elsewhere, and waits for its end.
 //! - [`ServerStats`] are the counts, readable at any time from any thread.
 //!
@@ -76,11 +77,13 @@ mod event_loop;
 mod fair_queue;
 mod limiter;
 mod options;
+mod running;
 mod server;
 mod stats;
 
 pub use config::ServerConfig;
 pub use control::ServerHandle;
+pub use running::RunningServer;
 pub use server::Server;
 pub use stats::{CloseReason, RejectReason, ServerStats};
 pub use tcp_echo_net::{Address, AddressError, BindError, Networks, NetworksError};

@@ -5,12 +5,11 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 
 use tcp_echo_net::listen;
-use tokio::sync::oneshot;
 
 use crate::event_loop::EventLoop;
+use crate::running::RunningServer;
 use crate::{Address, BindError, ServerConfig, ServerHandle, ServerStats};
 
 /// A bound echo server, ready to [`run`](Self::run).
@@ -110,27 +109,22 @@ impl Server {
     /// When the thread can't be started, and when the system's poller fails, which ends the
     /// server.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let handle = self.handle();
-        let (end, mut ended) = oneshot::channel();
-        let thread = thread::Builder::new()
-            .name("tcp-echo-server".to_owned())
-            .spawn(move || {
-                // The receiver may be gone.
-                let _ = end.send(self.run_blocking());
-            })?;
-        let _thread = StopOnDrop {
-            handle: handle.clone(),
-            thread: Some(thread),
-        };
-        let ended = tokio::select! {
+        let mut running = self.start()?;
+        tokio::select! {
             biased;
-            ended = &mut ended => ended,
-            () = pin!(shutdown) => {
-                handle.stop();
-                ended.await
-            }
-        };
-        ended.unwrap_or_else(|_| Err(io::Error::other("the echo server's thread panicked")))
+            ended = running.ended() => return ended,
+            () = pin!(shutdown) => running.handle().stop(),
+        }
+        running.ended().await
+    }
+
+    /// Serves on a thread of its own until the returned value is dropped. It needs no runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the thread can't be started.
+    pub fn start(self) -> io::Result<RunningServer> {
+        RunningServer::start(self)
     }
 
     /// Serves on this thread until [`ServerHandle::stop`], then closes every connection and
@@ -163,21 +157,5 @@ impl Server {
     /// ```
     pub fn run_blocking(mut self) -> io::Result<()> {
         self.event_loop.run()
-    }
-}
-
-/// Stops the server and joins its thread.
-struct StopOnDrop {
-    handle: ServerHandle,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.handle.stop();
-        if let Some(thread) = self.thread.take() {
-            // The panic hook has reported a panic.
-            let _ = thread.join();
-        }
     }
 }

@@ -25,6 +25,7 @@ mod limits;
 mod listeners;
 mod serve;
 mod stream;
+mod url;
 
 use limits::{DEFAULT_LIMITS, Limits};
 use listeners::Listeners;
@@ -130,6 +131,11 @@ impl Exporter {
     /// 0. For all addresses of both families this is `[::]`.
     pub const fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// Returns the URL of `/` for a browser on this host.
+    pub fn page_url(&self, is_tls: bool) -> String {
+        url::page(self.local_addr, is_tls)
     }
 
     /// Serves until `shutdown` resolves. Requests in progress then have half a second. When

@@ -1,6 +1,6 @@
 //! The prober, on threads of its own, and its targets.
 
-use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism};
+use std::sync::Arc;
 
 use tcp_echo_exporter::{Buckets, Probe, Readiness, TargetMetrics};
 use tcp_echo_metrics::cli::{ClientConfig, Config, IpFamily, Timestamps};
@@ -11,9 +11,6 @@ use tcp_echo_prober::{
 use tcp_echo_targets::{Defaults, NamedEndpoint, Source, Spec};
 
 use super::{discovery, error::RunError, files::Budget};
-
-/// One thread probes this many targets without a visible delay.
-const TARGETS_PER_THREAD: usize = 5_000;
 
 /// A running prober.
 pub(super) struct Client {
@@ -95,8 +92,11 @@ pub(super) fn prober(
     let prober = Prober::builder()
         .options(options)
         .socket_stats(budget.socket_stats)
-        .coalesce(config.coalesce)
-        .threads(config.threads.unwrap_or_else(|| threads(budget.targets)));
+        .coalesce(config.coalesce);
+    let prober = match config.threads {
+        Some(threads) => prober.threads(threads),
+        None => prober.threads_for(budget.targets),
+    };
     match on_demand {
         Some(on_demand) => prober.on_demand(on_demand.clone()),
         None => prober,
@@ -150,14 +150,6 @@ impl Client {
         // Errors of its threads are logged.
         let _ = self.handle.stop();
     }
-}
-
-/// The number of threads for this many targets, up to the number of processors.
-fn threads(targets: usize) -> NonZeroUsize {
-    let processors = available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    NonZeroUsize::MIN
-        .saturating_add(targets / TARGETS_PER_THREAD)
-        .min(processors)
 }
 
 fn options(config: &ClientConfig) -> Options {

@@ -44,7 +44,7 @@ pub(super) async fn start(
     let exporter = web.encrypt(exporter.with_allowed_hosts(hosts));
     let local_addr = exporter.local_addr();
     let (tls, users) = web.tls_and_users().unzip();
-    let page = cfg!(feature = "page").then(|| page_url(local_addr, tls.unwrap_or(false)));
+    let page = cfg!(feature = "page").then(|| exporter.page_url(tls.unwrap_or(false)));
     info!(address = %local_addr, page, tls, users, "metrics endpoint listens");
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(exporter.serve(async { stopped.await.unwrap_or(()) }));
@@ -54,16 +54,6 @@ pub(super) async fn start(
         task,
         _router: kept,
     })
-}
-
-/// The URL of the status page for a browser on this host.
-fn page_url(address: SocketAddr, is_tls: bool) -> String {
-    let scheme = if is_tls { "https" } else { "http" };
-    if address.ip().is_unspecified() {
-        format!("{scheme}://localhost:{}/", address.port())
-    } else {
-        format!("{scheme}://{address}/")
-    }
 }
 
 impl Running {
@@ -82,23 +72,6 @@ impl Running {
         drop(self.stop.take());
         if !self.task.is_finished() {
             let _ = (&mut self.task).await;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::page_url;
-
-    #[test]
-    fn the_page_has_a_url() {
-        for (address, is_tls, page) in [
-            ("0.0.0.0:2112", false, "http://localhost:2112/"),
-            ("[::]:2112", true, "https://localhost:2112/"),
-            ("10.0.0.1:80", false, "http://10.0.0.1:80/"),
-            ("[2001:db8::1]:2112", true, "https://[2001:db8::1]:2112/"),
-        ] {
-            assert_eq!(page_url(address.parse().unwrap(), is_tls), page);
         }
     }
 }
