@@ -48,6 +48,14 @@ pub enum FlagError {
         /// The value, as far as it is UTF-8.
         value: String,
     },
+    /// The build lacks the feature of a flag.
+    #[error("{origin} needs a build with the feature {feature}")]
+    MissingFeature {
+        /// The flag, as `-svc`, or the environment variable.
+        origin: String,
+        /// The feature of cargo.
+        feature: &'static str,
+    },
     /// Any other error of the parser.
     #[error("{0}")]
     Other(String),

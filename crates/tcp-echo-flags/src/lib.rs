@@ -30,12 +30,14 @@
 
 mod completions;
 mod error;
+mod features;
 mod man;
 mod rewrite;
 mod variables;
 
 pub use completions::{Shell, completions, value_name};
 pub use error::FlagError;
+pub use features::{Feature, refuse_missing};
 pub use man::ManPage;
 pub use rewrite::{is_given, join, names, rewrite};
 pub use variables::{Variables, utf8, value};

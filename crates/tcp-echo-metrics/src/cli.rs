@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
-use tcp_echo_flags::{FlagError, Variables, is_given, utf8};
+use tcp_echo_flags::{FlagError, Variables, is_given, refuse_missing, utf8};
 
 mod config;
 mod error;
@@ -25,6 +25,7 @@ pub use config::ServiceAction;
 pub use config::{ClientConfig, Config, IpFamily, Mode, ServerConfig, Timestamps};
 pub use error::UsageError;
 
+use features::FEATURES;
 use flags::Flags;
 
 const VARIABLES: Variables = Variables {
@@ -93,7 +94,7 @@ pub fn parse<T: Into<OsString>>(
     if let Some(argument) = args.iter().skip_while(|arg| *arg != "--").nth(1) {
         return Err(UsageError::Unexpected(argument.clone()).into());
     }
-    features::refuse_missing(&args, &variable)?;
+    refuse_missing(&FEATURES, &args, &VARIABLES, &variable)?;
     let variables = VARIABLES.flags(&command, &args, variable)?;
 
     let origin = |name: &str| {

@@ -107,7 +107,9 @@ pub use handle::Handle;
 pub use heartbeats::{Heartbeat, Heartbeats};
 pub use observer::{Observer, Sensor};
 pub use on_demand::{AskError, OnDemand, OnDemandLimits};
-pub use options::{Dscp, Options, ParseDscpError, SocketOptions, Timestamps};
+pub use options::{
+    Dscp, InterfaceError, Options, ParseDscpError, SocketOptions, Timestamps, parse_interface,
+};
 pub use prober::{Builder, Prober};
 pub use set::{Changes, DuplicateName, TargetSet};
 pub use sockets::SocketStats;

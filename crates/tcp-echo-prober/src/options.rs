@@ -3,7 +3,9 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use tcp_echo_resolve::IpVersion;
-pub use tcp_echo_socket::{ConnectOptions as SocketOptions, Dscp, ParseDscpError};
+pub use tcp_echo_socket::{
+    ConnectOptions as SocketOptions, Dscp, InterfaceError, ParseDscpError, parse_interface,
+};
 
 /// How a prober connects, and which clock it measures by.
 #[derive(Clone, Debug, PartialEq, Eq)]

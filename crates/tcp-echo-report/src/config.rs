@@ -77,3 +77,34 @@ impl Percent {
         self.0
     }
 }
+
+impl FromStr for Percent {
+    type Err = PercentError;
+
+    /// A number from 0 to 100, with or without `%`.
+    fn from_str(text: &str) -> Result<Self, PercentError> {
+        let number = text.strip_suffix('%').unwrap_or(text);
+        let number = number.parse().ok();
+        number.and_then(Self::new).ok_or(PercentError)
+    }
+}
+
+/// The text is no [`Percent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("use a number from 0 to 100")]
+pub struct PercentError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentage_is_from_0_to_100() {
+        for (text, number) in [("0", 0.0), ("0.1", 0.1), ("5%", 5.0), ("100", 100.0)] {
+            assert_eq!(text.parse().map(Percent::get), Ok(number));
+        }
+        for text in ["-1", "100.1", "NaN", "inf", "", "%", "5%%", "1,5"] {
+            assert_eq!(text.parse::<Percent>(), Err(PercentError), "{text:?}");
+        }
+    }
+}

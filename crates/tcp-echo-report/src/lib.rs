@@ -70,5 +70,5 @@ mod progress;
 pub mod report;
 mod run;
 
-pub use config::{Output, Percent, ReportConfig, UnknownOutput, WatchConfig};
+pub use config::{Output, Percent, PercentError, ReportConfig, UnknownOutput, WatchConfig};
 pub use run::{ReportRun, RunObserver, RunSensor};

@@ -142,7 +142,8 @@ mod tests {
     #[test]
     fn anything_else_is_refused() {
         for text in [
-            "", "-1", "+1", "64", "256", "1.5", "0x2e", " 46", "cs8", "af14", "af50", "ef ",
+            "", "-1", "+1", "64", "256", "1.5", "0x2e", " 46", "cs8", "af14", "af50", "af44",
+            "af01", "af1", "ef ", "be",
         ] {
             assert_eq!(text.parse::<Dscp>(), Err(ParseDscpError), "{text:?}");
         }

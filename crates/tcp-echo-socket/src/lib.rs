@@ -118,6 +118,7 @@
 #[cfg(target_os = "linux")]
 mod control;
 mod dscp;
+mod interface;
 mod open;
 mod stream;
 mod tcp_info;
@@ -128,6 +129,7 @@ mod timestamp;
 pub use socket2::{SockRef, Socket};
 
 pub use crate::dscp::{Dscp, ParseDscpError};
+pub use crate::interface::{InterfaceError, parse_interface};
 pub use crate::open::{ConnectOptions, DscpError, OpenError, Opened, is_out_of_resources, open};
 pub use crate::stream::{
     KEEPALIVE, abort, configure_stream, is_self_connected, set_busy_poll, set_quickack,

@@ -31,14 +31,6 @@ pub enum UsageError {
         /// The other flag.
         reason: String,
     },
-    /// The build lacks the feature of a flag.
-    #[error("{origin} needs a build with the feature {feature}")]
-    MissingFeature {
-        /// The flag, as `-svc`, or the environment variable.
-        origin: String,
-        /// The feature of cargo.
-        feature: &'static str,
-    },
 }
 
 impl From<FlagError> for UsageError {

@@ -280,7 +280,7 @@ pub(super) struct Flags {
     pub(super) source: Option<IpAddr>,
 
     /// Probe through this network interface, as in eth0.
-    #[arg(long, value_name = "NAME", value_parser = values::interface)]
+    #[arg(long, value_name = "NAME", value_parser = tcp_echo_prober::parse_interface)]
     #[arg(help_heading = "Client")]
     pub(super) interface: Option<String>,
 
@@ -307,8 +307,12 @@ pub(super) struct Flags {
     pub(super) output: Output,
 
     /// Exit with status 1 if the loss of any target exceeds this.
-    #[arg(long, value_name = "PERCENT", default_value = "100")]
-    #[arg(value_parser = values::percent, help_heading = "Report")]
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        default_value = "100",
+        help_heading = "Report"
+    )]
     pub(super) max_loss: Percent,
 
     /// Print a line for each probe.
