@@ -95,7 +95,7 @@ mod linux {
     const MANY: usize = 1000;
 
     /// The shortest round in which all connections have many echoes.
-    const LEAST_DURATION_OF_MANY: f64 = 0.2;
+    const MIN_DURATION_OF_MANY: f64 = 0.2;
 
     pub(super) fn main() -> Result<()> {
         let args = Args::parse();
@@ -156,7 +156,7 @@ mod linux {
             before.push(server.cpu_ns()?);
         }
         let duration = if connections >= MANY {
-            args.duration.max(LEAST_DURATION_OF_MANY)
+            args.duration.max(MIN_DURATION_OF_MANY)
         } else {
             args.duration
         };

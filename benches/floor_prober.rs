@@ -53,7 +53,7 @@ mod linux {
 
     /// A slot may be late by its interval, or by this much if that is shorter: as in the prober, so that
     /// both skip the same slots.
-    const LEAST_TOLERANCE_NS: u64 = 1_000_000;
+    const MIN_TOLERANCE_NS: u64 = 1_000_000;
     const NS: u64 = 1_000_000_000;
 
     pub(super) fn main() -> Result<(), Box<dyn Error>> {
@@ -87,7 +87,7 @@ mod linux {
         let mut stream = TcpStream::connect(args.server)?;
         stream.set_nodelay(true)?;
         let interval = args.interval_us * 1000;
-        let tolerance = interval.max(LEAST_TOLERANCE_NS);
+        let tolerance = interval.max(MIN_TOLERANCE_NS);
         let ns = |seconds: f64| std::time::Duration::from_secs_f64(seconds).as_nanos();
         let origin = now(ClockId::Monotonic)?;
         let begin = origin + u64::try_from(ns(args.warmup))?;

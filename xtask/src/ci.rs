@@ -57,7 +57,7 @@ const TESTS: &[(&str, Check)] = &[
 ];
 
 /// What takes longer, in its short form.
-const LONGER: &[(&str, Check)] = &[
+const SLOW: &[(&str, Check)] = &[
     ("no_std", no_std::builds),
     ("big-endian", big_endian::tests),
     ("examples", examples::run_all),
@@ -78,7 +78,7 @@ const ON_REQUEST: &[(&str, Check)] = &[
 /// of which test those artifacts.
 pub(crate) fn run(word: &str) -> ExitCode {
     let mut report = Report::new();
-    for (name, check) in [LINTS, TESTS, LONGER].into_iter().flatten() {
+    for (name, check) in [LINTS, TESTS, SLOW].into_iter().flatten() {
         if name.contains(word) {
             report.step(name, check);
         }

@@ -83,9 +83,9 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<&'a str>, Vec<&'a str>)> {
 pub(crate) fn add_to(report: &mut Report) {
     match Release::of_this_commit(Some(&folder(BRIEF))) {
         Ok(release) => {
-            let workshop = Workshop::new(release, &target::LINUX[..1]);
+            let builder = Builder::new(release, &target::LINUX[..1]);
             make(
-                workshop,
+                builder,
                 artifact::BRIEF.map(|one| (one, false)),
                 NAME,
                 report,
@@ -112,13 +112,13 @@ fn make_all(release: Release, words: &[&str], report: &mut Report) {
         let named = words.iter().any(|word| artifact.matches(word));
         (named || words.is_empty()).then_some((artifact, named))
     });
-    make(Workshop::new(release, &target::LINUX), chosen, "", report);
+    make(Builder::new(release, &target::LINUX), chosen, "", report);
 }
 
 /// Builds the artifacts, each with whether it was requested by name. The report lists them with their
 /// names, prefixed with `part`.
 fn make(
-    mut workshop: Workshop,
+    mut builder: Builder,
     chosen: impl IntoIterator<Item = (Artifact, bool)>,
     part: &str,
     report: &mut Report,
@@ -132,7 +132,7 @@ fn make(
         let name = entry(&artifact.name());
         println!("\n==> {name}");
         let start = Instant::now();
-        let outcome = match workshop.make(artifact).into() {
+        let outcome = match builder.make(artifact).into() {
             // A requested artifact that can't be built is a failure.
             Outcome::Skipped(why) if named => Outcome::Failed(why),
             outcome => outcome,
@@ -143,14 +143,14 @@ fn make(
         report.add(&name, outcome, start.elapsed());
     }
     report.step(&entry(digest::SUMS), || {
-        fs::create_dir_all(&workshop.release.out)?;
-        digest::write_sums(&workshop.release.out, PACKAGE)?;
-        workshop.show(&made)
+        fs::create_dir_all(&builder.release.out)?;
+        digest::write_sums(&builder.release.out, PACKAGE)?;
+        builder.show(&made)
     });
 }
 
 /// Parts shared by several artifacts, built once.
-struct Workshop {
+struct Builder {
     release: Release,
     /// The platforms of the image.
     platforms: &'static [Target],
@@ -158,7 +158,7 @@ struct Workshop {
     extras: Vec<Entry>,
 }
 
-impl Workshop {
+impl Builder {
     fn new(release: Release, platforms: &'static [Target]) -> Self {
         Self {
             release,
@@ -186,7 +186,7 @@ impl Workshop {
                 packages::rpm(&self.release, target, &file)?;
             }
             Artifact::Image => fs::write(&file, self.image()?)?,
-            Artifact::Bill => fs::write(&file, self.sbom()?)?,
+            Artifact::Sbom => fs::write(&file, self.sbom()?)?,
         }
         ensure!(file.is_file(), "{} was not written", file.display());
         Ok(())
@@ -234,7 +234,7 @@ impl Workshop {
                 files,
             });
         }
-        let about = image::About {
+        let about = image::Metadata {
             name: PACKAGE,
             description: DESCRIPTION,
             version: &self.release.version,
@@ -248,7 +248,7 @@ impl Workshop {
     fn sbom(&self) -> Result<String> {
         let lock = String::from_utf8(release::read("Cargo.lock")?)?;
         let targets = target::ALL.map(Target::triple);
-        sbom::Bill::of(PACKAGE, &targets, &lock)?.document(self.release.time)
+        sbom::Sbom::of(PACKAGE, &targets, &lock)?.document(self.release.time)
     }
 
     fn binary(&mut self, target: Target) -> Result<PathBuf> {

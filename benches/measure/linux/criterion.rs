@@ -30,7 +30,7 @@ const ARGUMENTS: &[&str] = &[
 ];
 
 /// What a part may take at most, in nanoseconds.
-const MOST: &[(&str, f64)] = &[
+const MAX_NS: &[(&str, f64)] = &[
     ("codec/encode", 2.0),
     ("codec/decode", 2.0),
     ("loss window/100", 5.0),
@@ -53,8 +53,8 @@ pub(super) fn all(quick: bool) -> Result<Group> {
         ..Group::default()
     };
     for (name, ns) in found {
-        match MOST.iter().find(|(of, _)| *of == name) {
-            Some((_, most)) => group.at_most(name, ns, "ns", *most),
+        match MAX_NS.iter().find(|(of, _)| *of == name) {
+            Some((_, max)) => group.at_most(name, ns, "ns", *max),
             None if ns >= 1e5 => group.add(name, ns / 1e6, "ms"),
             None => group.add(name, ns, "ns"),
         }

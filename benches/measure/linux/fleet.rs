@@ -107,10 +107,10 @@ impl Scrape {
 pub(super) fn raise_files(targets: u32) -> Result<Option<String>> {
     let wanted = u64::from(targets) + SPARE;
     let limit = getrlimit(Resource::Nofile);
-    let most = limit.maximum.unwrap_or(u64::MAX);
+    let max = limit.maximum.unwrap_or(u64::MAX);
     if limit.current.is_some_and(|current| current < wanted) {
         let raised = Rlimit {
-            current: Some(wanted.min(most)),
+            current: Some(wanted.min(max)),
             maximum: limit.maximum,
         };
         setrlimit(Resource::Nofile, raised).context("setrlimit")?;

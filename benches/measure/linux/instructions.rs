@@ -43,9 +43,9 @@ pub(super) fn count(quick: bool) -> Result<Group> {
         let (once, twice) = (callgrind(&work, times)?, callgrind(&work, 2 * times)?);
         let each = (twice - once) / f64::from(times);
         // Of few instructions a tenth is none.
-        let most = (bound * MARGIN).max(bound + 1.0);
-        group.at_most(work.clone(), each, "instructions", most.round());
-        if each > most {
+        let max = (bound * MARGIN).max(bound + 1.0);
+        group.at_most(work.clone(), each, "instructions", max.round());
+        if each > max {
             beyond.push(format!(
                 "{work}: {each:.1}, and {bound} plus a tenth is allowed"
             ));

@@ -82,7 +82,7 @@ fn interval(group: &mut Group, at: &Value) -> Result<()> {
     };
     let ratio = figure("/cpu_ratio")?;
     match cpu {
-        Some(most) => group.at_most(format!("{every}: CPU a probe, ratio"), ratio, "", most),
+        Some(max) => group.at_most(format!("{every}: CPU a probe, ratio"), ratio, "", max),
         None => group.add(format!("{every}: CPU a probe, ratio"), ratio, ""),
     }
     group.add(

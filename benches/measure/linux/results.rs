@@ -15,7 +15,7 @@ pub(super) enum Bound {
 impl Bound {
     pub(super) fn met(self, value: f64) -> bool {
         match self {
-            Self::AtMost(most) => value <= most,
+            Self::AtMost(max) => value <= max,
             Self::AtLeast(least) => value >= least,
         }
     }
@@ -24,7 +24,7 @@ impl Bound {
 impl std::fmt::Display for Bound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::AtMost(most) => write!(f, "≤ {most}"),
+            Self::AtMost(max) => write!(f, "≤ {max}"),
             Self::AtLeast(least) => write!(f, "≥ {least}"),
         }
     }
@@ -78,9 +78,9 @@ impl Group {
         what: impl Into<String>,
         value: f64,
         unit: &'static str,
-        most: f64,
+        max: f64,
     ) {
-        self.push(what.into(), value, unit, Some(Bound::AtMost(most)));
+        self.push(what.into(), value, unit, Some(Bound::AtMost(max)));
     }
 
     pub(super) fn at_least(

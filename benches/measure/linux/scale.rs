@@ -18,8 +18,8 @@ struct Case {
     scraped: Option<Duration>,
     /// In cores.
     most_cpu: Option<f64>,
-    most_megabytes: Option<f64>,
-    most_scrape_ms: Option<f64>,
+    max_megabytes: Option<f64>,
+    max_scrape_ms: Option<f64>,
 }
 
 const CASES: [Case; 2] = [
@@ -29,8 +29,8 @@ const CASES: [Case; 2] = [
         span: Duration::from_secs(10),
         scraped: None,
         most_cpu: Some(1.0),
-        most_megabytes: None,
-        most_scrape_ms: None,
+        max_megabytes: None,
+        max_scrape_ms: None,
     },
     Case {
         targets: 10_000,
@@ -38,15 +38,15 @@ const CASES: [Case; 2] = [
         span: Duration::from_secs(20),
         scraped: Some(Duration::from_secs(2)),
         most_cpu: None,
-        most_megabytes: Some(120.0),
-        most_scrape_ms: Some(400.0),
+        max_megabytes: Some(120.0),
+        max_scrape_ms: Some(400.0),
     },
 ];
 
 /// One set of series of many targets, and what is asked of a scrape.
 struct SeriesCase {
     series: &'static str,
-    most_scrape_ms: Option<f64>,
+    max_scrape_ms: Option<f64>,
     most_gzip_megabytes: Option<f64>,
 }
 
@@ -54,24 +54,24 @@ const SERIES_TARGETS: u32 = 10_000;
 const SERIES_CASES: [SeriesCase; 3] = [
     SeriesCase {
         series: "all",
-        most_scrape_ms: None,
+        max_scrape_ms: None,
         most_gzip_megabytes: None,
     },
     SeriesCase {
         series: "standard",
-        most_scrape_ms: Some(150.0),
+        max_scrape_ms: Some(150.0),
         most_gzip_megabytes: None,
     },
     SeriesCase {
         series: "minimal",
-        most_scrape_ms: Some(40.0),
+        max_scrape_ms: Some(40.0),
         most_gzip_megabytes: Some(1.0),
     },
 ];
 
 const SLOTS_SENT: f64 = 0.99;
 /// From the signal to the end of the process.
-const MOST_STOP_MS: f64 = 1000.0;
+const MAX_STOP_MS: f64 = 1000.0;
 
 pub(super) fn measure(quick: bool) -> Result<Group> {
     let mut group = Group {
@@ -119,11 +119,11 @@ impl SeriesCase {
         times.sort_by(f64::total_cmp);
         let of = |what: &str| format!("{targets} targets, {} series: {what}", self.series);
         let median = times[times.len() / 2];
-        judged(group, of("scrape"), (median, "ms"), self.most_scrape_ms);
+        push(group, of("scrape"), (median, "ms"), self.max_scrape_ms);
         group.add(of("size of a scrape"), bytes as f64 / 1e6, "MB");
         let (zipped, took) = fleet.zipped()?;
         let zipped = (zipped as f64 / 1e6, "MB");
-        judged(
+        push(
             group,
             of("the same by gzip"),
             zipped,
@@ -170,22 +170,22 @@ impl Case {
             "",
             0.0,
         );
-        judged(
+        push(
             group,
             of("CPU"),
             (cpu.as_secs_f64() / took.as_secs_f64(), "cores"),
             self.most_cpu,
         );
         group.add(of("CPU a probe"), cpu.as_secs_f64() * 1e6 / sent, "µs");
-        judged(group, of("memory"), (megabytes, "MB"), self.most_megabytes);
+        push(group, of("memory"), (megabytes, "MB"), self.max_megabytes);
         if !scrapes.is_empty() {
             scrapes.sort_by(f64::total_cmp);
             let median = scrapes[scrapes.len() / 2];
-            judged(group, of("scrape"), (median, "ms"), self.most_scrape_ms);
+            push(group, of("scrape"), (median, "ms"), self.max_scrape_ms);
             group.add(of("slowest scrape"), scrapes[scrapes.len() - 1], "ms");
         }
         let stop = stop.as_secs_f64() * 1e3;
-        group.at_most(of("SIGTERM to its end"), stop, "ms", MOST_STOP_MS);
+        group.at_most(of("SIGTERM to its end"), stop, "ms", MAX_STOP_MS);
         Ok(())
     }
 
@@ -202,9 +202,9 @@ impl Case {
     }
 }
 
-fn judged(group: &mut Group, what: String, (value, unit): (f64, &'static str), most: Option<f64>) {
-    match most {
-        Some(most) => group.at_most(what, value, unit, most),
+fn push(group: &mut Group, what: String, (value, unit): (f64, &'static str), max: Option<f64>) {
+    match max {
+        Some(max) => group.at_most(what, value, unit, max),
         None => group.add(what, value, unit),
     }
 }

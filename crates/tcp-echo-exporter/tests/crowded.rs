@@ -19,7 +19,7 @@ use tokio::{
 
 /// The maximum duration of a scrape. Without optimization, three thousand targets take half a
 /// second alone.
-const SOON: Duration = Duration::from_secs(if cfg!(debug_assertions) { 3 } else { 1 });
+const TIMEOUT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 3 } else { 1 });
 
 /// How often it is repeated.
 const TRIES: usize = 5;
@@ -45,7 +45,7 @@ async fn scrape(address: SocketAddr, last: u8, targets: usize) {
         let client = connect(address, last).await;
         request_on(client, "GET", "/metrics", &[]).await
     };
-    let answer = timeout(SOON, scrape).await.unwrap();
+    let answer = timeout(TIMEOUT, scrape).await.unwrap();
     let took = before.elapsed();
     assert_eq!(answer.status, 200);
     let text = match answer.header("transfer-encoding") {
@@ -98,7 +98,7 @@ async fn idle_connections_of_four_addresses_block_nobody() {
     for _ in 0..TRIES {
         scrape(address, 1, 10).await;
         for path in ["/-/healthy", "/-/ready"] {
-            let answer = timeout(SOON, get(address, path)).await;
+            let answer = timeout(TIMEOUT, get(address, path)).await;
             let status = answer.unwrap().status;
             assert!([200, 503].contains(&status), "{status} for {path}");
         }
@@ -137,7 +137,7 @@ async fn slow_readers_of_few_addresses_block_nobody() {
         for _ in 0..TRIES {
             scrape(address, 1, TARGETS).await;
             let before = Instant::now();
-            let answer = timeout(SOON, get(address, "/-/healthy")).await;
+            let answer = timeout(TIMEOUT, get(address, "/-/healthy")).await;
             let took = before.elapsed();
             assert_eq!(answer.unwrap().status, 200, "{took:?}");
         }

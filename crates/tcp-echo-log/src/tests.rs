@@ -8,7 +8,7 @@ use crate::config::{LogConfig, LogFormat, LogLevel};
 use crate::output::Buffer;
 use crate::subscriber::{Style, subscriber};
 
-const NASTY: &str = "a b\n\u{1b}[31mred\u{7f}\u{9b}2J\u{202e}";
+const HOSTILE: &str = "a b\n\u{1b}[31mred\u{7f}\u{9b}2J\u{202e}";
 
 /// The lines that `log` writes.
 fn logged(format: LogFormat, level: LogLevel, style: Style, log: impl FnOnce()) -> String {
@@ -61,7 +61,7 @@ fn the_journal_is_known_by_device_and_inode() {
 #[test]
 fn no_value_from_outside_forges_lines_or_fields() {
     let line = text(|| {
-        tracing::info!(a = NASTY, b = %NASTY, c = ?NASTY, d = %"x=y", e = %"\"", f = %"", "said {NASTY}");
+        tracing::info!(a = HOSTILE, b = %HOSTILE, c = ?HOSTILE, d = %"x=y", e = %"\"", f = %"", "said {HOSTILE}");
     });
     let quoted = r#""a b\n\u{1b}[31mred\u{7f}\u{9b}2J\u{202e}""#;
     assert_eq!(
@@ -78,7 +78,7 @@ fn errors_come_with_their_sources_and_spans_with_their_fields() {
     let source = io::Error::other("line\nbreak");
     let error = io::Error::other(source);
     let line = text(|| {
-        let span = tracing::info_span!("probing", target_name = NASTY);
+        let span = tracing::info_span!("probing", target_name = HOSTILE);
         let error: &(dyn std::error::Error + 'static) = &error;
         span.in_scope(|| tracing::info!(error, "failed"));
     });
@@ -98,7 +98,7 @@ fn colours_are_for_people_and_only_ours() {
         journal: true,
     };
     let line = logged(LogFormat::Text, LogLevel::Info, style, || {
-        tracing::info!(name = NASTY, "{NASTY}");
+        tracing::info!(name = HOSTILE, "{HOSTILE}");
     });
     assert!(line.contains("\u{1b}["), "{line:?}");
     assert!(!line.contains("\u{1b}[31m"), "{line:?}");
@@ -107,7 +107,7 @@ fn colours_are_for_people_and_only_ours() {
 #[test]
 fn json_is_one_object_a_line_without_control_characters() {
     let line = logged(LogFormat::Json, LogLevel::Info, Style::default(), || {
-        tracing::warn!(name = NASTY, other = %NASTY, count = 3, "said {NASTY}");
+        tracing::warn!(name = HOSTILE, other = %HOSTILE, count = 3, "said {HOSTILE}");
     });
     assert!(
         !line
@@ -117,9 +117,9 @@ fn json_is_one_object_a_line_without_control_characters() {
     );
     let object: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(object["level"], "WARN");
-    assert_eq!(object["message"], format!("said {NASTY}"));
-    assert_eq!(object["name"], NASTY);
-    assert_eq!(object["other"], NASTY);
+    assert_eq!(object["message"], format!("said {HOSTILE}"));
+    assert_eq!(object["name"], HOSTILE);
+    assert_eq!(object["other"], HOSTILE);
     assert_eq!(object["count"], 3);
     assert!(object["timestamp"].is_string());
 }

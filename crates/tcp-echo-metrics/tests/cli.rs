@@ -14,13 +14,13 @@ fn binary() -> Command {
 }
 
 /// The error of a wrong command line, which has status 2 and no output.
-fn complaint(command: &mut Command) -> String {
+fn usage_error(command: &mut Command) -> String {
     let output = command.assert().code(2).stdout("").get_output().clone();
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn complaint_about(args: &[&str]) -> String {
-    complaint(binary().args(args))
+fn usage_error_of(args: &[&str]) -> String {
+    usage_error(binary().args(args))
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn errors_name_flag_value_and_what_is_accepted() {
         format!(
             "{}\n{}\n",
             args.join(" ").escape_debug(),
-            complaint_about(args)
+            usage_error_of(args)
         )
     })
     .collect::<Vec<_>>()
@@ -185,11 +185,11 @@ fn errors_are_one_line_and_a_hint() {
         &["-a\nb"],
         &["-target=a\nb=:0"],
     ] {
-        let complaint = complaint_about(args);
-        let lines: Vec<_> = complaint.lines().collect();
-        assert_eq!(lines.len(), 2, "{complaint}");
-        assert!(lines[0].starts_with("tcp-echo-metrics: "), "{complaint}");
-        assert!(!lines[0].contains(char::is_control), "{complaint}");
+        let error = usage_error_of(args);
+        let lines: Vec<_> = error.lines().collect();
+        assert_eq!(lines.len(), 2, "{error}");
+        assert!(lines[0].starts_with("tcp-echo-metrics: "), "{error}");
+        assert!(!lines[0].contains(char::is_control), "{error}");
         assert_eq!(lines[1], "try --help");
     }
 }
@@ -223,21 +223,21 @@ fn errors_from_the_environment_name_the_variable() {
             r#"invalid value "all" for TCP_ECHO_MAX_CONNECTIONS_PER_IP: use a whole number"#,
         ),
     ] {
-        let complaint = complaint(binary().env(name, value));
+        let error = usage_error(binary().env(name, value));
         let expected = format!("tcp-echo-metrics: {expected}");
-        assert!(complaint.starts_with(&expected), "{complaint}");
+        assert!(error.starts_with(&expected), "{error}");
     }
 }
 
 #[test]
 fn the_command_line_wins_over_the_environment() {
-    // Both are wrong, so that the complaint shows which one was read.
-    let complaint = complaint(
+    // Both are wrong, so that the error shows which one was read.
+    let error = usage_error(
         binary()
             .env("TCP_ECHO_WINDOW", "1x")
             .args(["-window", "2x"]),
     );
-    assert!(complaint.contains(r#""2x" for -window"#), "{complaint}");
+    assert!(error.contains(r#""2x" for -window"#), "{error}");
 }
 
 #[cfg(unix)]
@@ -246,13 +246,13 @@ fn what_is_not_utf_8_is_refused() {
     use std::{ffi::OsString, os::unix::ffi::OsStringExt as _};
 
     let odd = || OsString::from_vec(b"a\xff=:4000".to_vec());
-    let complaint_of_argument = complaint(binary().arg("-target").arg(odd()));
+    let error_of_argument = usage_error(binary().arg("-target").arg(odd()));
     assert_eq!(
-        complaint_of_argument,
+        error_of_argument,
         "tcp-echo-metrics: argument 2 is not valid UTF-8: \"a\u{fffd}=:4000\"\ntry --help\n"
     );
-    let complaint_of_variable = complaint(binary().env("TCP_ECHO_TARGET", odd()));
-    assert!(complaint_of_variable.contains("TCP_ECHO_TARGET is not valid UTF-8"));
+    let error_of_variable = usage_error(binary().env("TCP_ECHO_TARGET", odd()));
+    assert!(error_of_variable.contains("TCP_ECHO_TARGET is not valid UTF-8"));
 }
 
 #[test]
@@ -285,13 +285,13 @@ fn a_bad_web_configuration_ends_the_program_at_its_start() {
 }
 
 /// The longest duration of Go.
-const LONGEST: &str = "2562047h47m16.854775807s";
+const MAX_DURATION: &str = "2562047h47m16.854775807s";
 
 #[test]
 fn no_duration_is_too_long() {
     for flag in ["interval", "timeout", "stall"] {
-        let complaint = complaint_about(&["-mode=client", &format!("-{flag}={LONGEST}")]);
-        assert!(complaint.contains("at most 24h"), "{flag}: {complaint}");
+        let error = usage_error_of(&["-mode=client", &format!("-{flag}={MAX_DURATION}")]);
+        assert!(error.contains("at most 24h"), "{flag}: {error}");
     }
     let long = [
         "duration",
@@ -301,7 +301,7 @@ fn no_duration_is_too_long() {
         "idle-timeout",
         "slow-reader-timeout",
     ];
-    let long = long.map(|flag| format!("-{flag}={LONGEST}"));
+    let long = long.map(|flag| format!("-{flag}={MAX_DURATION}"));
     let output = binary()
         .args(["-mode=both", "-listen=127.0.0.1:0", "-metrics=127.0.0.1:0"])
         // Nobody listens there, so it connects again and again.

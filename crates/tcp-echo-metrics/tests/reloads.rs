@@ -30,7 +30,7 @@ const CHANGED: usize = 20;
 /// Reloads from one look at the heap to the next.
 const RELOADS: usize = 25;
 /// Looks in each third of the time.
-const LOOKS: usize = 5;
+const SAMPLES: usize = 5;
 
 /// How many targets there are whose probes are answered.
 #[derive(Clone, Default)]
@@ -177,17 +177,17 @@ async fn targets_that_go_leave_nothing_behind() {
     });
 
     let mut heaps = Vec::new();
-    for _ in 0..3 * LOOKS {
+    for _ in 0..3 * SAMPLES {
         heaps.push(parts.heap_after_reloads().await);
     }
     // The first third is for what is made once and grows to its size.
     let [middle, last] = [1, 2].map(|third| {
-        let mut heaps = heaps[third * LOOKS..(third + 1) * LOOKS].to_vec();
+        let mut heaps = heaps[third * SAMPLES..(third + 1) * SAMPLES].to_vec();
         heaps.sort_unstable();
-        heaps[LOOKS / 2]
+        heaps[SAMPLES / 2]
     });
     // Not even as much as a pointer to each.
-    let gone = LOOKS * RELOADS * CHANGED;
+    let gone = SAMPLES * RELOADS * CHANGED;
     assert!(last < middle + 6 * gone, "{heaps:?}");
     tasks.shutdown().await;
 }

@@ -35,9 +35,9 @@ async fn end_in_order(mut stream: TcpStream) {
 /// Every connection ends within its third reply, one byte later than the connection before.
 #[tokio::test]
 async fn a_peer_that_resets_at_every_byte_of_a_reply() {
-    const WHOLE: usize = 2;
+    const WHOLE_FRAMES: usize = 2;
     let address = peer(|mut stream, n| async move {
-        for _ in 0..WHOLE {
+        for _ in 0..WHOLE_FRAMES {
             let Some(frame) = frame(&mut stream).await else {
                 return;
             };
@@ -62,7 +62,7 @@ async fn a_peer_that_resets_at_every_byte_of_a_reply() {
     probing(&address.to_string(), async |log| {
         log.until("as many connections and some replies more", |seen| {
             let connects = seen.count(|event| matches!(event, Event::Connected { .. }));
-            connects >= 18 && seen.counts.received > 17 * WHOLE as u64 + 50
+            connects >= 18 && seen.counts.received > 17 * WHOLE_FRAMES as u64 + 50
         })
         .await;
         log.see(|seen| {

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The maximum time in which a prober ends.
-const PROMPT: Duration = Duration::from_secs(1);
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn targets(n: usize, label: &str) -> TargetSet {
     let ms = Duration::from_millis;
@@ -34,15 +34,15 @@ fn targets(n: usize, label: &str) -> TargetSet {
     TargetSet::new((0..n).map(named)).unwrap()
 }
 
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    wait::until(what, DEADLINE, || is_so().then_some(())).unwrap();
+fn until(what: &str, condition: impl Fn() -> bool) {
+    wait::until(what, DEADLINE, || condition().then_some(())).unwrap();
 }
 
 /// Counts the attached sensors, and asserts that no name is attached twice.
 #[derive(Clone, Default)]
 struct Present(Arc<Mutex<HashSet<String>>>, Arc<AtomicUsize>);
 
-struct Here(Present, String);
+struct PresentSensor(Present, String);
 
 impl Present {
     fn names(&self) -> HashSet<String> {
@@ -51,24 +51,24 @@ impl Present {
 }
 
 impl Observer for Present {
-    type Sensor = Here;
+    type Sensor = PresentSensor;
 
-    fn attach(&self, target: &Target) -> Here {
+    fn attach(&self, target: &Target) -> PresentSensor {
         let name = target.name().to_string();
         let is_new = self.0.lock().unwrap().insert(name.clone());
         assert!(is_new, "{name} is attached twice");
         if target.labels()["l"] == "new" {
             self.1.fetch_add(1, Ordering::Relaxed);
         }
-        Here(self.clone(), name)
+        PresentSensor(self.clone(), name)
     }
 }
 
-impl Sensor for Here {
+impl Sensor for PresentSensor {
     fn on_event(&mut self, _: &Event, _: &Session) {}
 }
 
-impl Drop for Here {
+impl Drop for PresentSensor {
     fn drop(&mut self) {
         self.0.0.lock().unwrap().remove(&self.1);
     }
@@ -157,7 +157,10 @@ async fn closing_waits_for_no_handshake() {
         .start()
         .unwrap();
     until("all are attached", || present.names().len() == 50);
-    timeout(PROMPT, prober.close()).await.unwrap().unwrap();
+    timeout(STOP_TIMEOUT, prober.close())
+        .await
+        .unwrap()
+        .unwrap();
     assert!(present.names().is_empty());
 }
 
@@ -288,7 +291,7 @@ fn a_sensor_may_drop_the_last_handle() {
         .unwrap();
     *handle.lock().unwrap() = Some(prober);
     let waited = times.recv_timeout(DEADLINE).unwrap();
-    assert!(waited < PROMPT, "its thread has waited for itself");
+    assert!(waited < STOP_TIMEOUT, "its thread has waited for itself");
     // The observer is dropped with the thread.
     let ended = times.recv_timeout(DEADLINE);
     assert_eq!(ended, Err(mpsc::RecvTimeoutError::Disconnected));

@@ -85,8 +85,8 @@ impl Seen {
         connected.map(|(name, _)| name).collect()
     }
 
-    async fn until(&self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
-        let look = || is_so(self).then_some(());
+    async fn until(&self, what: &str, mut condition: impl FnMut(&Self) -> bool) {
+        let look = || condition(self).then_some(());
         let seen = until_async(what, Duration::from_secs(10), look).await;
         assert!(seen.is_ok(), "not in time: {what}: {:?}", self.all());
     }

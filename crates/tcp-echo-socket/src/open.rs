@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn want_of_resources_is_told_from_other_refusals() {
+    fn exhausted_resources_differ_from_other_errors() {
         let target = SocketAddr::from(([127, 0, 0, 1], 4000));
         let refused = |code| {
             let error = io::Error::from_raw_os_error(code);

@@ -22,7 +22,7 @@ use tracing::{
 };
 
 /// Much longer than the second in which a change is noticed.
-const SOON: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The warnings of this process, each with its fields.
 static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -104,7 +104,7 @@ async fn until(web: &Web, what: &str, mut holds: impl FnMut() -> bool) {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    assert!(timeout(SOON, seen).await.is_ok(), "{what}");
+    assert!(timeout(TIMEOUT, seen).await.is_ok(), "{what}");
 }
 
 fn year(year: u64) -> SystemTime {

@@ -24,7 +24,7 @@ use tcp_echo_web::Web;
 use tower_service::Service as _;
 
 /// Much longer than the second in which a change is noticed.
-const SOON: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn load(path: &Path) -> Web {
     Web::load(path).unwrap()
@@ -116,7 +116,7 @@ http_server_config:
 #[tokio::test]
 async fn guessing_keeps_nobody_else_out() {
     /// How many requests the guessing client has in flight.
-    const GUESSES: usize = 50;
+    const ATTEMPTS: usize = 50;
     /// The check in progress when the other client arrives, and its own one.
     const BEFORE: usize = 2;
     let directory = tempfile::tempdir().unwrap();
@@ -131,7 +131,7 @@ async fn guessing_keeps_nobody_else_out() {
         Arc::new(AtomicUsize::new(0)),
         Arc::new(AtomicBool::new(false)),
     );
-    let guessing: Vec<_> = (0..GUESSES)
+    let guessing: Vec<_> = (0..ATTEMPTS)
         .map(|task| {
             let (mut router, guessed, ends) = (router.clone(), guessed.clone(), ends.clone());
             tokio::spawn(async move {
@@ -163,7 +163,7 @@ async fn guessing_keeps_nobody_else_out() {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(SOON, under_way).await.unwrap();
+        tokio::time::timeout(TIMEOUT, under_way).await.unwrap();
         let before = guessed.load(Ordering::Relaxed);
         let login = format!("{user}:secret");
         let answer = ask_from([192, 0, 2, 1].into(), &mut router, "/", Some(&login)).await;
@@ -226,7 +226,7 @@ async fn changes_are_followed_and_mistakes_are_not() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(SOON, followed).await.unwrap();
+    tokio::time::timeout(TIMEOUT, followed).await.unwrap();
     assert_eq!(
         ask(&mut router, "/", Some("alice:first")).await.status(),
         401

@@ -22,7 +22,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 /// Much longer than anything that these tests wait for.
-const SOON: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 type Ca = CertifiedIssuer<'static, KeyPair>;
 
@@ -151,7 +151,7 @@ async fn connect(
         let (_, session) = stream.get_ref();
         Ok(session.peer_certificates().unwrap()[0].clone().into_owned())
     };
-    let (served, seen) = timeout(SOON, async { tokio::join!(serve, ask) }).await?;
+    let (served, seen) = timeout(TIMEOUT, async { tokio::join!(serve, ask) }).await?;
     served.and(seen)
 }
 
@@ -323,7 +323,7 @@ async fn until_seen(
             assert!(old.iter().any(|old| seen == old.der()));
         }
     };
-    timeout(SOON, seen).await.unwrap();
+    timeout(TIMEOUT, seen).await.unwrap();
 }
 
 #[tokio::test]
@@ -409,7 +409,7 @@ async fn http_without_tls_gets_400() {
     let (stream, _) = listener.accept().await.unwrap();
     acceptor.accept(stream).await.unwrap_err();
     let mut answer = [0; 24];
-    timeout(SOON, client.read_exact(&mut answer))
+    timeout(TIMEOUT, client.read_exact(&mut answer))
         .await
         .unwrap()
         .unwrap();

@@ -13,10 +13,10 @@ use tcp_echo_session::{
 
 const WALL: i64 = 1_700_000_000_000_000_000;
 /// The maximum time. Some times are 64-bit nanoseconds, which overflow after 584 years.
-const LONGEST: Duration = Duration::from_secs(400 * 365 * 24 * 60 * 60);
+const MAX_DURATION: Duration = Duration::from_secs(400 * 365 * 24 * 60 * 60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+enum ProbeState {
     InFlight,
     Received,
     TimedOut,
@@ -41,7 +41,7 @@ pub(super) struct Model {
     step: i64,
     writing: Option<Transmit>,
     sent: Vec<Probe>,
-    fates: BTreeMap<u64, Fate>,
+    states: BTreeMap<u64, ProbeState>,
     tally: Tally,
     /// The counts after the last call, and the outcomes derived from them (true if lost).
     counts: Counts,
@@ -59,7 +59,7 @@ impl Model {
             step: 0,
             writing: None,
             sent: Vec::new(),
-            fates: BTreeMap::new(),
+            states: BTreeMap::new(),
             tally: Tally::default(),
             counts: Counts::default(),
             outcomes: VecDeque::new(),
@@ -68,7 +68,7 @@ impl Model {
     }
 
     pub(super) fn has_time(&self) -> bool {
-        self.elapsed < LONGEST
+        self.elapsed < MAX_DURATION
     }
 
     fn at(&self) -> Instant {
@@ -193,7 +193,7 @@ impl Model {
 
     pub(super) fn reply(&mut self, probe: Probe, kernel: Option<UnixNanos>) {
         let at = self.at();
-        let fate = self.fates.get(&probe.seq.0).copied();
+        let state = self.states.get(&probe.seq.0).copied();
         let wall = self.wall();
         let read = Time { at, wall };
         let event = self.session.handle_reply(Stamp { read, kernel }, probe);
@@ -202,7 +202,7 @@ impl Model {
             let index = usize::try_from(index).ok()?;
             self.sent.get(index)
         });
-        if known != Some(&probe) || matches!(fate, Some(Fate::Received | Fate::Late)) {
+        if known != Some(&probe) || matches!(state, Some(ProbeState::Received | ProbeState::Late)) {
             assert_eq!(event, Event::Unexpected);
         }
         self.saw(&event);
@@ -223,20 +223,20 @@ impl Model {
         let tally = &mut self.tally;
         match event {
             Event::Sent { seq, .. } => {
-                assert_eq!(self.fates.insert(seq.0, Fate::InFlight), None);
+                assert_eq!(self.states.insert(seq.0, ProbeState::InFlight), None);
             }
             Event::Received { seq, rtt, .. } => {
                 tally.received += 1;
                 assert!(*rtt <= self.session.config().timeout());
-                self.becomes(seq.0, Fate::InFlight, Fate::Received);
+                self.becomes(seq.0, ProbeState::InFlight, ProbeState::Received);
             }
             Event::TimedOut { seq } => {
                 tally.timeouts += 1;
-                self.becomes(seq.0, Fate::InFlight, Fate::TimedOut);
+                self.becomes(seq.0, ProbeState::InFlight, ProbeState::TimedOut);
             }
             Event::Late { seq } => {
                 tally.late += 1;
-                self.becomes(seq.0, Fate::TimedOut, Fate::Late);
+                self.becomes(seq.0, ProbeState::TimedOut, ProbeState::Late);
             }
             Event::Unexpected => tally.unexpected += 1,
             Event::Unsent { slots, .. } => {
@@ -247,8 +247,8 @@ impl Model {
         }
     }
 
-    fn becomes(&mut self, seq: u64, from: Fate, to: Fate) {
-        assert_eq!(self.fates.insert(seq, to), Some(from), "probe {seq}");
+    fn becomes(&mut self, seq: u64, from: ProbeState, to: ProbeState) {
+        assert_eq!(self.states.insert(seq, to), Some(from), "probe {seq}");
     }
 
     /// Checks the invariants after every call.

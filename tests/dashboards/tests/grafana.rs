@@ -170,11 +170,11 @@ fn each_text(value: &Value, see: &mut impl FnMut(&str)) {
     }
 }
 
-type Spoil = fn(&mut Value);
+type Corrupt = fn(&mut Value);
 
-fn fault_of(spoil: impl FnOnce(&mut Value)) -> Result<String> {
+fn fault_of(corrupt: impl FnOnce(&mut Value)) -> Result<String> {
     let (_, mut board) = boards()?.remove(0);
-    spoil(&mut board);
+    corrupt(&mut board);
     let fault = check(&board).err();
     Ok(fault.map_or_else(String::new, |error| error.to_string()))
 }
@@ -182,7 +182,7 @@ fn fault_of(spoil: impl FnOnce(&mut Value)) -> Result<String> {
 #[test]
 fn faults_are_found() -> Result<()> {
     assert_eq!(fault_of(|_| ())?, "");
-    let cases: [(Spoil, &str); 9] = [
+    let cases: [(Corrupt, &str); 9] = [
         (|board| board["uid"] = json!("x"), "uid"),
         (|board| board["panels"][2]["id"] = json!(2), "another's"),
         (
@@ -211,9 +211,9 @@ fn faults_are_found() -> Result<()> {
         ),
         (|board| board["links"][0]["url"] = json!("/d/other"), "link"),
     ];
-    for (spoil, complaint) in cases {
-        let found = fault_of(spoil)?;
-        assert!(found.contains(complaint), "{found:?}, not {complaint:?}");
+    for (corrupt, error) in cases {
+        let found = fault_of(corrupt)?;
+        assert!(found.contains(error), "{found:?}, not {error:?}");
     }
     Ok(())
 }

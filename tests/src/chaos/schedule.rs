@@ -7,9 +7,9 @@ use super::random::Random;
 use super::{PROBER_COUNT, SERVER_COUNT};
 
 /// The average time between two events, in milliseconds.
-const PACE: u64 = 700;
+const MEAN_PAUSE_MS: u64 = 700;
 /// The time without faults before the end.
-const CALM: Duration = Duration::from_millis(500);
+const QUIET_END: Duration = Duration::from_millis(500);
 
 /// A host of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -149,7 +149,7 @@ pub(super) fn draw(seed: u64, length: Duration) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
     let mut first: Vec<usize> = (0..Fault::KINDS.len()).collect();
     let mut now = Duration::ZERO;
-    let end = length.saturating_sub(CALM);
+    let end = length.saturating_sub(QUIET_END);
     loop {
         let kind = if first.is_empty() {
             random.index(Fault::KINDS.len())
@@ -162,7 +162,7 @@ pub(super) fn draw(seed: u64, length: Duration) -> Vec<Event> {
             until: (now + Duration::from_millis(lasts)).min(end),
             fault,
         };
-        now += Duration::from_millis(random.within(1..2 * PACE));
+        now += Duration::from_millis(random.within(1..2 * MEAN_PAUSE_MS));
         let collides = events
             .iter()
             .any(|other| other.until >= event.from && other.fault.collides(fault));

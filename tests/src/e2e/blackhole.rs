@@ -18,7 +18,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
 }];
 
 /// Long enough for TCP's retransmission timeout to reach half a minute.
-const HOLE: Duration = Duration::from_secs(25);
+const OUTAGE: Duration = Duration::from_secs(25);
 const RECOVERY: Duration = Duration::from_secs(1);
 
 const FLAGS: &[&str] = &["-interval=10ms", "-timeout=20ms", "-window=50"];
@@ -34,7 +34,7 @@ fn run(context: &Context) -> Result<()> {
          add chain ip hole in { type filter hook input priority 0; policy drop; }; \
          add chain ip hole out { type filter hook output priority 0; policy drop; }",
     )?;
-    thread::sleep(HOLE);
+    thread::sleep(OUTAGE);
     let dead = watch.now()?;
     let rise = |name: &str, labels| dead.sum(name, labels) - before.sum(name, labels);
     ensure!(
@@ -52,7 +52,7 @@ fn run(context: &Context) -> Result<()> {
     let slots = rise("tcp_echo_sent_total", &[]) + rise("tcp_echo_unsent_total", &[]);
     ensure!(
         (2480.0..=2600.0).contains(&slots),
-        "{slots} slots in {HOLE:?}"
+        "{slots} slots in {OUTAGE:?}"
     );
 
     let received = dead.sum("tcp_echo_received_total", &[]);
@@ -63,7 +63,7 @@ fn run(context: &Context) -> Result<()> {
     context.note(format!(
         "back {} ms after a blackhole of {} s",
         took.as_millis(),
-        HOLE.as_secs()
+        OUTAGE.as_secs()
     ));
     watch.healthy()?;
     let last = watch.now()?;

@@ -31,7 +31,7 @@ const VARIABLE: &str = "TCP_ECHO_MANY";
 
 const START: Duration = Duration::from_secs(60);
 /// The time until the reconnect delays of unreachable targets reach their maximum.
-const SETTLING: Duration = Duration::from_secs(8);
+const SETTLE_TIME: Duration = Duration::from_secs(8);
 const SPAN: Duration = Duration::from_secs(12);
 const SCRAPES: Duration = Duration::from_secs(2);
 
@@ -95,7 +95,7 @@ fn run(context: &Context) -> Result<()> {
         let counts = scrape(&echo).ok()?.0;
         (counts.get("healthy")?.connected == healthy as f64).then_some(())
     })?;
-    thread::sleep(SETTLING);
+    thread::sleep(SETTLE_TIME);
 
     let (before, cpu) = (scrape(&echo)?.0, echo.process.cpu_ticks()?);
     let start = Instant::now();

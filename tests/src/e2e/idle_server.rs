@@ -30,7 +30,7 @@ const MAX_IDLE_KIB: u64 = 2 * 1024;
 /// The maximum memory per connection.
 const MAX_CONNECTION_KIB: f64 = 16.0;
 const CONNECTIONS: usize = 1000;
-const EXCESS: usize = 20;
+const ABOVE_LIMIT: usize = 20;
 
 fn idle(context: &Context) -> Result<()> {
     let server = EchoServer::start(context, &[])?;
@@ -66,7 +66,7 @@ fn idle_connections(context: &Context) -> Result<()> {
     context.note(format!("a thousand idle connections: {each:.2} KiB each"));
     ensure!(each <= MAX_CONNECTION_KIB, "{each} KiB per connection");
 
-    for _ in 0..EXCESS {
+    for _ in 0..ABOVE_LIMIT {
         let mut stream = connect()?;
         stream.set_read_timeout(Some(Duration::from_secs(2)))?;
         // The connection is closed or reset at once.
@@ -82,7 +82,7 @@ fn idle_connections(context: &Context) -> Result<()> {
         "tcp_echo_server_rejected_total",
         &[("reason", "max_connections")],
     );
-    ensure!(rejected == EXCESS as f64, "{rejected} rejected");
+    ensure!(rejected == ABOVE_LIMIT as f64, "{rejected} rejected");
     drop(open);
     let none = |scrape: &_| {
         testkit::exposition::Scrape::sum(scrape, "tcp_echo_server_connections", &[]) == 0.0

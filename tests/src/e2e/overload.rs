@@ -39,14 +39,14 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 const DESCRIPTORS: usize = 1024;
 const TARGETS: usize = 1100;
 /// The number of targets after a reload, for which the descriptors suffice.
-const FEWER: usize = 700;
+const REDUCED_TARGETS: usize = 700;
 /// The number of sockets: three quarters of the descriptors, the rest is reserved.
 const SOCKETS: usize = 768;
 const SPAN: Duration = Duration::from_secs(10);
 const SLOWEST_SCRAPE: Duration = Duration::from_secs(1);
 
 /// The time limit for all targets to be probed.
-const SETTLED: Duration = Duration::from_secs(60);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The maximum duration of a reload and of a shutdown, at any load.
 const MAX_TIME: Duration = Duration::from_secs(2);
 /// The time limit, much longer than [`MAX_TIME`], so that a failure shows the actual time.
@@ -63,7 +63,7 @@ fn few_descriptors(context: &Context) -> Result<()> {
         scrape.sum("tcp_echo_connected", &[]) == connected as f64
             && scrape.sum(WITHOUT_SOCKET, &[]) == without as f64
     };
-    wait::until("all sockets connected", SETTLED, || {
+    wait::until("all sockets connected", SETTLE_TIMEOUT, || {
         let (scrape, _) = scrape(&echo).ok()?;
         served(&scrape, SOCKETS, TARGETS - SOCKETS).then_some(())
     })?;
@@ -101,11 +101,11 @@ fn few_descriptors(context: &Context) -> Result<()> {
     ensure!(logged("ulimit -n") == 1, "the shortage is not logged once");
     ensure!(logged(" WARN ") == 1, "not exactly one warning");
 
-    list.write(FEWER, 0)?;
+    list.write(REDUCED_TARGETS, 0)?;
     echo.metrics.reload()?;
-    wait::until("the remaining targets connected", SETTLED, || {
+    wait::until("the remaining targets connected", SETTLE_TIMEOUT, || {
         let (scrape, _) = scrape(&echo).ok()?;
-        served(&scrape, FEWER, 0).then_some(())
+        served(&scrape, REDUCED_TARGETS, 0).then_some(())
     })?;
     ensure!(
         logged("every target has a socket again") == 1,
@@ -113,7 +113,7 @@ fn few_descriptors(context: &Context) -> Result<()> {
     );
     list.write(TARGETS, 0)?;
     echo.metrics.reload()?;
-    wait::until("the added targets wait for sockets", SETTLED, || {
+    wait::until("the added targets wait for sockets", SETTLE_TIMEOUT, || {
         let (scrape, _) = scrape(&echo).ok()?;
         served(&scrape, SOCKETS, TARGETS - SOCKETS).then_some(())
     })?;
@@ -128,9 +128,11 @@ fn full_load(context: &Context) -> Result<()> {
     let list = List::new(context)?;
     list.write(BUSY_TARGETS, 0)?;
     let mut echo = list.probe(context, "-interval=10ms")?;
-    list.server.echo.until("all connected", SETTLED, |scrape| {
-        scrape.sum("tcp_echo_server_connections", &[]) >= BUSY_TARGETS as f64
-    })?;
+    list.server
+        .echo
+        .until("all connected", SETTLE_TIMEOUT, |scrape| {
+            scrape.sum("tcp_echo_server_connections", &[]) >= BUSY_TARGETS as f64
+        })?;
     thread::sleep(Duration::from_secs(3));
     let ticks = echo.process.cpu_ticks()?;
     let start = Instant::now();
@@ -178,7 +180,7 @@ fn many_removed(context: &Context) -> Result<()> {
     let list = List::new(context)?;
     list.write(MANY, 0)?;
     let mut echo = list.probe(context, "-interval=5s")?;
-    let (_, ready) = wait::until("ready", SETTLED, || {
+    let (_, ready) = wait::until("ready", SETTLE_TIMEOUT, || {
         let answer = echo.metrics.get("/-/ready").ok();
         if answer.is_none() {
             // Checking all targets takes a while.

@@ -35,7 +35,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const OTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 /// The number of concurrent guesses, equal to the maximum number of connections from one address.
-const GUESSES: usize = 50;
+const ATTEMPTS: usize = 50;
 
 /// Sends a request from the address [`OTHER`]; returns the status code.
 fn status_for_other(address: SocketAddr, path: &str, flags: &[&str]) -> String {
@@ -99,7 +99,7 @@ fn passwords(context: &Context) -> Result<()> {
 
     let (guessed, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
-        for task in 0..GUESSES {
+        for task in 0..ATTEMPTS {
             let (endpoint, guessed, stop) = (&endpoint, &guessed, &stop);
             scope.spawn(move || {
                 for guess in 0.. {

@@ -36,7 +36,7 @@ const TARGETS: usize = FIXED + CHANGED * BLOCKS;
 
 const INTERVAL: Duration = Duration::from_millis(500);
 /// The time limit for connecting after the last change.
-const SETTLED: Duration = Duration::from_secs(10);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time limit of the scenario; it takes about 40 seconds on an idle machine.
 const LIMIT: Duration = Duration::from_secs(180);
 
@@ -179,17 +179,17 @@ fn write(path: &Path, port: u16, generations: &[usize; BLOCKS]) -> Result<()> {
 /// Waits until both sides have one connection per target.
 fn settled(server: &Echo, echo: &Echo) -> Result<()> {
     let all = TARGETS as f64;
-    echo.until("all connected", SETTLED, |scrape| {
+    echo.until("all connected", SETTLE_TIMEOUT, |scrape| {
         scrape.sum("tcp_echo_connected", &[]) == all
     })?;
-    server.until("no other connections", SETTLED, |scrape| {
+    server.until("no other connections", SETTLE_TIMEOUT, |scrape| {
         scrape.sum("tcp_echo_server_connections", &[]) == all
     })?;
     Ok(())
 }
 
 fn usage(echo: &Echo) -> Result<Usage> {
-    let (files, _) = wait::until("files of requests closed", SETTLED, || {
+    let (files, _) = wait::until("files of requests closed", SETTLE_TIMEOUT, || {
         let files = echo.process.open_files().ok()?;
         (files < TARGETS + 100).then_some(files)
     })?;

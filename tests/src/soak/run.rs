@@ -33,7 +33,7 @@ const SCRAPES: u64 = 25;
 const RELOADS: u64 = 25;
 
 const SAMPLES: u32 = 300;
-const SETTLED: Duration = Duration::from_secs(15);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The allowed memory growth. In the short form, one-time allocations fall into the second third.
 const SHORT_SLACK_KIB: u64 = 4096;
@@ -175,11 +175,11 @@ impl Work<'_> {
         self.reload(0)?;
         let all = (STEADY_TARGETS + CHANGED_TARGETS) as f64;
         let is_equal = |scrape: &Scrape, name: &str| (scrape.sum(name, &[]) - all).abs() < 0.5;
-        self.echo.until("all connected", SETTLED, |scrape| {
+        self.echo.until("all connected", SETTLE_TIMEOUT, |scrape| {
             is_equal(scrape, "tcp_echo_connected")
         })?;
         self.server
-            .until("no other connections", SETTLED, |scrape| {
+            .until("no other connections", SETTLE_TIMEOUT, |scrape| {
                 is_equal(scrape, "tcp_echo_server_connections")
             })?;
         let mut min = (usize::MAX, usize::MAX);

@@ -12,7 +12,7 @@ pub(super) enum Artifact {
     /// A container image for both architectures.
     Image,
     /// The software bill of materials of the binaries.
-    Bill,
+    Sbom,
 }
 
 /// Returns all artifacts.
@@ -21,7 +21,7 @@ pub(super) fn all() -> Vec<Artifact> {
     let mut all: Vec<_> = target::ALL.map(Artifact::Archive).into();
     all.extend(machines.map(Artifact::Deb));
     all.extend(machines.map(Artifact::Rpm));
-    all.extend([Artifact::Image, Artifact::Bill]);
+    all.extend([Artifact::Image, Artifact::Sbom]);
     all
 }
 
@@ -40,7 +40,7 @@ impl Artifact {
             Self::Deb(machine) => format!("deb-{}", machine.name()),
             Self::Rpm(machine) => format!("rpm-{}", machine.name()),
             Self::Image => "image".to_owned(),
-            Self::Bill => "sbom".to_owned(),
+            Self::Sbom => "sbom".to_owned(),
         }
     }
 
@@ -59,7 +59,7 @@ impl Artifact {
             Self::Deb(machine) => format!("{PACKAGE}_{version}-1_{}.deb", machine.short()),
             Self::Rpm(machine) => format!("{PACKAGE}-{version}-1.{}.rpm", machine.name()),
             Self::Image => format!("{PACKAGE}-{version}-image.tar"),
-            Self::Bill => format!("{PACKAGE}-{version}.cdx.json"),
+            Self::Sbom => format!("{PACKAGE}-{version}.cdx.json"),
         }
     }
 

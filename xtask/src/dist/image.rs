@@ -19,7 +19,7 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 const NOBODY: &str = "65532:65532";
 
 /// The metadata of an image.
-pub(super) struct About<'a> {
+pub(super) struct Metadata<'a> {
     pub(super) name: &'a str,
     pub(super) description: &'a str,
     pub(super) version: &'a str,
@@ -36,11 +36,11 @@ pub(super) struct Platform {
 }
 
 /// Builds an archive with an index of all platforms.
-pub(super) fn archive(about: &About<'_>, platforms: &[Platform]) -> Result<Vec<u8>> {
+pub(super) fn archive(metadata: &Metadata<'_>, platforms: &[Platform]) -> Result<Vec<u8>> {
     let mut blobs = Vec::new();
     let mut manifests = Vec::new();
     for platform in platforms {
-        let mut manifest = manifest(about, platform, &mut blobs)?;
+        let mut manifest = manifest(metadata, platform, &mut blobs)?;
         manifest["platform"] = json!({"architecture": platform.architecture, "os": "linux"});
         if platform.architecture == "arm64" {
             manifest["platform"]["variant"] = "v8".into();
@@ -51,36 +51,36 @@ pub(super) fn archive(about: &About<'_>, platforms: &[Platform]) -> Result<Vec<u
         "schemaVersion": 2,
         "mediaType": INDEX,
         "manifests": manifests,
-        "annotations": labels(about)?,
+        "annotations": labels(metadata)?,
     });
     let mut all = store(&mut blobs, INDEX, serde_json::to_vec(&index)?);
-    all["annotations"] = json!({"org.opencontainers.image.ref.name": about.version});
+    all["annotations"] = json!({"org.opencontainers.image.ref.name": metadata.version});
     let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [all]});
     blobs.push(Entry::new("index.json", serde_json::to_vec(&index)?));
     blobs.push(Entry::new(
         "oci-layout",
         serde_json::to_vec(&json!({"imageLayoutVersion": "1.0.0"}))?,
     ));
-    tar(&blobs, about.time)
+    tar(&blobs, metadata.time)
 }
 
-fn manifest(about: &About<'_>, platform: &Platform, blobs: &mut Vec<Entry>) -> Result<Value> {
-    let layer = tar(&platform.files, about.time)?;
+fn manifest(metadata: &Metadata<'_>, platform: &Platform, blobs: &mut Vec<Entry>) -> Result<Value> {
+    let layer = tar(&platform.files, metadata.time)?;
     let config = json!({
-        "created": about.time.format(&Rfc3339)?,
+        "created": metadata.time.format(&Rfc3339)?,
         "architecture": platform.architecture,
         "os": "linux",
         "config": {
             "User": NOBODY,
             "ExposedPorts": {"2112/tcp": {}, "4000/tcp": {}},
-            "Entrypoint": [format!("/usr/bin/{}", about.name)],
+            "Entrypoint": [format!("/usr/bin/{}", metadata.name)],
             "WorkingDir": "/",
-            "Labels": labels(about)?,
+            "Labels": labels(metadata)?,
             "StopSignal": "SIGTERM",
         },
         "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", sha256(&layer))]},
         "history": [{
-            "created": about.time.format(&Rfc3339)?,
+            "created": metadata.time.format(&Rfc3339)?,
             "created_by": "cargo xtask dist",
         }],
     });
@@ -89,20 +89,20 @@ fn manifest(about: &About<'_>, platform: &Platform, blobs: &mut Vec<Entry>) -> R
         "mediaType": MANIFEST,
         "config": store(blobs, CONFIG, serde_json::to_vec(&config)?),
         "layers": [store(blobs, LAYER, gzip(&layer)?)],
-        "annotations": labels(about)?,
+        "annotations": labels(metadata)?,
     });
     Ok(store(blobs, MANIFEST, serde_json::to_vec(&manifest)?))
 }
 
 /// Returns the labels, named as the annotations of the specification.
-fn labels(about: &About<'_>) -> Result<Value> {
+fn labels(metadata: &Metadata<'_>) -> Result<Value> {
     Ok(json!({
-        "org.opencontainers.image.title": about.name,
-        "org.opencontainers.image.description": about.description,
-        "org.opencontainers.image.version": about.version,
-        "org.opencontainers.image.revision": about.revision,
-        "org.opencontainers.image.licenses": about.licence,
-        "org.opencontainers.image.created": about.time.format(&Rfc3339)?,
+        "org.opencontainers.image.title": metadata.name,
+        "org.opencontainers.image.description": metadata.description,
+        "org.opencontainers.image.version": metadata.version,
+        "org.opencontainers.image.revision": metadata.revision,
+        "org.opencontainers.image.licenses": metadata.licence,
+        "org.opencontainers.image.created": metadata.time.format(&Rfc3339)?,
     }))
 }
 
@@ -145,7 +145,7 @@ mod tests {
             architecture,
             files: vec![Entry::executable("usr/bin/echo", text)],
         };
-        let about = About {
+        let metadata = Metadata {
             name: "echo",
             description: "Says it again",
             version: "1.2.3",
@@ -154,7 +154,7 @@ mod tests {
             time: OffsetDateTime::from_unix_timestamp(1_700_000_000).unwrap(),
         };
         archive(
-            &about,
+            &metadata,
             &[platform("amd64", "here"), platform("arm64", "there")],
         )
         .unwrap()

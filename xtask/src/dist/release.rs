@@ -12,7 +12,7 @@ use crate::shell::{cargo, output, program, root, target_dir};
 pub(super) const PACKAGE: &str = "tcp-echo-metrics";
 
 /// The output folder of a release, in cargo's target folder.
-pub(crate) const WHOLE: &str = "dist";
+pub(crate) const FULL: &str = "dist";
 /// The output folder in continuous integration.
 pub(crate) const BRIEF: &str = "dist-brief";
 
@@ -49,7 +49,7 @@ impl Release {
             // Relative to the current directory, not to the workspace.
             out: match out {
                 Some(out) => env::current_dir()?.join(out),
-                None => folder(WHOLE),
+                None => folder(FULL),
             },
             work: folder("dist-build"),
         })

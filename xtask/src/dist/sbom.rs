@@ -39,16 +39,16 @@ struct Found {
 
 /// The crates in the binaries for some targets, and their dependencies.
 #[derive(Default)]
-pub(super) struct Bill {
+pub(super) struct Sbom {
     root: Option<Crate>,
     crates: BTreeMap<Crate, Found>,
     checksums: BTreeMap<Crate, String>,
 }
 
-impl Bill {
+impl Sbom {
     /// Runs `cargo tree`.
     pub(super) fn of(package: &str, targets: &[&str], lock: &str) -> Result<Self> {
-        let mut bill = Self {
+        let mut sbom = Self {
             checksums: checksums(lock),
             ..Self::default()
         };
@@ -64,9 +64,9 @@ impl Bill {
                 "--prefix=depth",
                 "--format={p}|{l}|{r}",
             ]))?;
-            bill.add(&tree)?;
+            sbom.add(&tree)?;
         }
-        Ok(bill)
+        Ok(sbom)
     }
 
     /// Adds a tree, in which each line begins with its depth. The dependencies of a crate are listed only
@@ -213,14 +213,14 @@ version = \"1.0.0\"
 ";
 
     fn document(trees: &[&str]) -> Value {
-        let mut bill = Bill {
+        let mut sbom = Sbom {
             checksums: checksums(LOCK),
-            ..Bill::default()
+            ..Sbom::default()
         };
         for tree in trees {
-            bill.add(tree).unwrap();
+            sbom.add(tree).unwrap();
         }
-        let text = bill.document(OffsetDateTime::UNIX_EPOCH).unwrap();
+        let text = sbom.document(OffsetDateTime::UNIX_EPOCH).unwrap();
         assert!(!text.contains("/somewhere"), "{text}");
         serde_json::from_str(&text).unwrap()
     }
@@ -270,7 +270,7 @@ version = \"1.0.0\"
     #[test]
     fn invalid_trees_are_rejected() {
         for tree in ["0app|MIT|", "app v1|MIT|", "0app v1", "1app v1|MIT|"] {
-            assert!(Bill::default().add(tree).is_err(), "{tree}");
+            assert!(Sbom::default().add(tree).is_err(), "{tree}");
         }
     }
 }

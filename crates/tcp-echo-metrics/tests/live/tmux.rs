@@ -10,7 +10,7 @@ use std::time::Duration;
 use testkit::wait::until;
 
 /// How long something may take that takes a moment.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A server of tmux of its own, with a shell script in its terminal.
 pub(crate) struct Terminal {
@@ -91,11 +91,11 @@ impl Terminal {
     }
 
     /// Waits until the screen is as it should be, and gives it.
-    pub(crate) fn wait_for(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn wait_for(&self, what: &str, condition: impl Fn(&str) -> bool) -> String {
         let mut screen = String::new();
         let seen = wait(|| {
             screen = self.screen();
-            is_so(&screen)
+            condition(&screen)
         });
         assert!(seen, "{what} is not seen in\n{screen}");
         screen
@@ -137,6 +137,6 @@ impl Drop for Terminal {
 }
 
 /// Whether it becomes so in time.
-pub(crate) fn wait(mut is_so: impl FnMut() -> bool) -> bool {
-    until("it", PATIENCE, || is_so().then_some(())).is_ok()
+pub(crate) fn wait(mut condition: impl FnMut() -> bool) -> bool {
+    until("it", TIMEOUT, || condition().then_some(())).is_ok()
 }

@@ -19,10 +19,10 @@ mod paused;
 mod peers;
 mod unprobed;
 
-use peers::{Manner, Nobody, Peer};
+use peers::{Behavior, Nobody, Peer};
 
 /// No run of these tests takes as long as this.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The binary in mode client, without whatever the environment of the tests may say.
 fn client(args: &[&str]) -> Command {
@@ -45,7 +45,7 @@ fn finish(child: Child) -> Output {
     let id = Pid::from_child(&child);
     let (ended, end) = std::sync::mpsc::channel::<()>();
     let guard = thread::spawn(move || {
-        if end.recv_timeout(PATIENCE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+        if end.recv_timeout(TIMEOUT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
             let _ = kill_process(id, Signal::KILL);
         }
     });
@@ -129,12 +129,12 @@ fn assert_slots(report: &Value, slots: u64) {
 
 #[test]
 fn a_count_is_exact_whatever_the_targets_do() {
-    let (echo, silent) = (Peer::new(Manner::Echo), Peer::new(Manner::Silent));
+    let (echo, silent) = (Peer::new(Behavior::Echo), Peer::new(Behavior::Silent));
     let (late, nobody) = (
-        Peer::new(Manner::After(Duration::from_millis(300))),
+        Peer::new(Behavior::After(Duration::from_millis(300))),
         Nobody::new(),
     );
-    let twice = Peer::new(Manner::Twice);
+    let twice = Peer::new(Behavior::Twice);
     let targets = [
         format!("echo={}", echo.address),
         format!("silent={}", silent.address),
@@ -205,7 +205,7 @@ fn a_count_is_exact_whatever_the_targets_do() {
 
 #[test]
 fn every_property_is_in_the_schema_and_in_the_documentation() {
-    let peer = Peer::new(Manner::Echo);
+    let peer = Peer::new(Behavior::Echo);
     let address = peer.address.to_string();
     let report = report(&run(&[
         "-target", &address, "-count", "1", "-output", "json",
@@ -230,7 +230,7 @@ fn every_property_is_in_the_schema_and_in_the_documentation() {
 
 #[test]
 fn the_exit_status_is_that_of_the_worst_target() {
-    let (echo, nobody) = (Peer::new(Manner::Echo), Nobody::new());
+    let (echo, nobody) = (Peer::new(Behavior::Echo), Nobody::new());
     let (echo, nobody) = (echo.address.to_string(), nobody.address().to_string());
     let few = ["-count", "2", "-interval", "100ms", "-timeout", "20s"];
     let status = |args: &[&str]| run(&[&few[..], args].concat()).status.code();
@@ -248,7 +248,7 @@ fn the_exit_status_is_that_of_the_worst_target() {
 
 #[test]
 fn a_duration_ends_the_run_and_what_is_in_flight_is_awaited() {
-    let peer = Peer::new(Manner::After(Duration::from_millis(300)));
+    let peer = Peer::new(Behavior::After(Duration::from_millis(300)));
     let address = peer.address.to_string();
     let began = Instant::now();
     let output = run(&[
@@ -276,7 +276,7 @@ fn a_duration_ends_the_run_and_what_is_in_flight_is_awaited() {
 #[test]
 fn a_signal_ends_the_run_with_the_report_and_its_status() {
     for signal in [Signal::INT, Signal::TERM] {
-        let (echo, nobody) = (Peer::new(Manner::Echo), Nobody::new());
+        let (echo, nobody) = (Peer::new(Behavior::Echo), Nobody::new());
         let (address, dead) = (echo.address.to_string(), nobody.address().to_string());
         let mut command = client(&[
             "-target",
@@ -308,7 +308,7 @@ fn a_signal_ends_the_run_with_the_report_and_its_status() {
 
 #[test]
 fn a_second_signal_ends_the_wait_for_replies() {
-    let peer = Peer::new(Manner::Silent);
+    let peer = Peer::new(Behavior::Silent);
     let address = peer.address.to_string();
     let mut command = client(&[
         "-target",
@@ -337,7 +337,7 @@ fn a_second_signal_ends_the_wait_for_replies() {
     let output = finish(child);
     drop(ended);
     signals.join().unwrap();
-    assert!(began.elapsed() < PATIENCE, "it waits for replies");
+    assert!(began.elapsed() < TIMEOUT, "it waits for replies");
     let report = report(&output);
     let target = &report["targets"][0];
     // The fifth may have come to the peer before it was counted as sent.
@@ -347,7 +347,7 @@ fn a_second_signal_ends_the_wait_for_replies() {
 
 #[test]
 fn each_probe_has_a_line_where_asked() {
-    let peer = Peer::new(Manner::Echo);
+    let peer = Peer::new(Behavior::Echo);
     let address = format!("db={}", peer.address);
     let args = [
         "-target",
@@ -390,7 +390,7 @@ fn each_probe_has_a_line_where_asked() {
 
 #[test]
 fn a_reader_that_goes_ends_the_run() {
-    let peer = Peer::new(Manner::Echo);
+    let peer = Peer::new(Behavior::Echo);
     let address = peer.address.to_string();
     let mut child = client(&["-target", &address, "-interval", "10ms", "-v"])
         .spawn()
@@ -404,7 +404,7 @@ fn a_reader_that_goes_ends_the_run() {
 
 #[test]
 fn names_do_not_act_on_the_terminal() {
-    let peer = Peer::new(Manner::Echo);
+    let peer = Peer::new(Behavior::Echo);
     let address = format!("a\u{1b}[2J\u{9b}31m\u{202e}\r\n=={}", peer.address).replace("==", "=");
     for more in [&[][..], &["-v"], &["-output", "json"]] {
         let args = ["-target", &address, "-interval", "10ms", "-count", "3"];
@@ -422,7 +422,7 @@ fn names_do_not_act_on_the_terminal() {
 
 #[test]
 fn a_table_is_80_columns_wide_and_plain_where_it_is_not_for_a_terminal() {
-    let (echo, nobody) = (Peer::new(Manner::Echo), Nobody::new());
+    let (echo, nobody) = (Peer::new(Behavior::Echo), Nobody::new());
     let targets = [
         format!("a={}", echo.address),
         format!("b={}", nobody.address()),
@@ -457,7 +457,7 @@ fn a_table_is_80_columns_wide_and_plain_where_it_is_not_for_a_terminal() {
 
 #[test]
 fn metrics_are_served_in_such_a_run_only_where_asked_for() {
-    let peer = Peer::new(Manner::Echo);
+    let peer = Peer::new(Behavior::Echo);
     let address = peer.address.to_string();
     let args = ["-target", &address, "-count", "1", "-log-level", "info"];
     let output = run(&args);
@@ -498,7 +498,7 @@ fn there_is_nothing_to_report_without_a_prober() {
         assert!(stderr(&output).contains(words), "{}", stderr(&output));
     }
     // On or off, as Go has it.
-    let peer = Peer::new(Manner::Echo);
+    let peer = Peer::new(Behavior::Echo);
     let address = peer.address.to_string();
     let quiet = run(&[
         "-target",

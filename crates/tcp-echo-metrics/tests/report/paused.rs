@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use testkit::wait::until;
 
-use super::{PATIENCE, client, count, finish, report};
+use super::{TIMEOUT, client, count, finish, report};
 
 /// An attempt to connect is given up after this.
 const ATTEMPT: Duration = Duration::from_millis(500);
@@ -27,7 +27,7 @@ fn full() -> (TcpListener, SocketAddr, TcpStream) {
 }
 
 fn accept(listener: &TcpListener) -> TcpStream {
-    let accepted = until("a connection", PATIENCE, || match listener.accept() {
+    let accepted = until("a connection", TIMEOUT, || match listener.accept() {
         Ok((stream, _)) => Some(stream),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
         Err(error) => panic!("{error}"),
@@ -57,7 +57,7 @@ fn a_handshake_that_ended_in_a_pause_is_taken() {
     let args = [&["-target", &target, "-output", "json"], &slots[..]].concat();
     let child = client(&args).spawn().unwrap();
     let attempt = || is_awaited(address).then_some(());
-    until("an attempt", PATIENCE, attempt).unwrap();
+    until("an attempt", TIMEOUT, attempt).unwrap();
     let paused = Instant::now();
     kill_process(Pid::from_child(&child), Signal::STOP).unwrap();
     let _in_its_way = accept(&listener);

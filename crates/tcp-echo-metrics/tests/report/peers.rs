@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// What a peer does with a frame.
 #[derive(Clone, Copy)]
-pub(crate) enum Manner {
+pub(crate) enum Behavior {
     /// Sends it back.
     Echo,
     /// Sends it back after a while.
@@ -28,14 +28,14 @@ pub(crate) struct Peer {
 
 impl Peer {
     /// Listens. Its threads end with the process of the tests.
-    pub(crate) fn new(manner: Manner) -> Self {
+    pub(crate) fn new(behavior: Behavior) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (got, frames) = mpsc::channel();
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let got = got.clone();
-                thread::spawn(move || serve(stream.unwrap(), manner, &got));
+                thread::spawn(move || serve(stream.unwrap(), behavior, &got));
             }
         });
         Self { address, frames }
@@ -49,18 +49,18 @@ impl Peer {
     }
 }
 
-fn serve(mut stream: TcpStream, manner: Manner, got: &mpsc::Sender<()>) {
+fn serve(mut stream: TcpStream, behavior: Behavior, got: &mpsc::Sender<()>) {
     stream.set_nodelay(true).unwrap();
     let mut frame = [0; 16];
     while stream.read_exact(&mut frame).is_ok() {
         // Tests that don't wait for frames have dropped the other end.
         let _ = got.send(());
         let reply = |mut stream: &TcpStream| stream.write_all(&frame);
-        let replied = match manner {
-            Manner::Silent => Ok(()),
-            Manner::Echo => reply(&stream),
-            Manner::Twice => reply(&stream).and_then(|()| reply(&stream)),
-            Manner::After(while_) => {
+        let replied = match behavior {
+            Behavior::Silent => Ok(()),
+            Behavior::Echo => reply(&stream),
+            Behavior::Twice => reply(&stream).and_then(|()| reply(&stream)),
+            Behavior::After(while_) => {
                 let mut stream = stream.try_clone().unwrap();
                 thread::spawn(move || {
                     thread::sleep(while_);

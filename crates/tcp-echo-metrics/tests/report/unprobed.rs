@@ -5,7 +5,7 @@ use std::process::Output;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::peers::{Manner, Nobody, Peer};
+use super::peers::{Behavior, Nobody, Peer};
 use super::{client, count, finish, report, run, stderr, stdout};
 
 const NO_TARGETS: &str = "nothing was probed: there are no targets";
@@ -28,7 +28,7 @@ fn an_empty_list_and_an_empty_shard_are_no_success() {
     let file = folder.path().join("targets.json");
     std::fs::write(&file, "[]").unwrap();
     let file = format!("-targets={}", file.display());
-    let peer = Peer::new(Manner::Echo);
+    let peer = Peer::new(Behavior::Echo);
     let target = format!("-target=db={}", peer.address);
     let few = ["-count=2", "-duration=1s", "-interval=10ms"];
     // One of these two shards has the target.
@@ -62,7 +62,7 @@ fn targets_that_can_not_be_reached_are_no_success() {
 
 #[test]
 fn what_was_not_awaited_is_no_success() {
-    let peer = Peer::new(Manner::Silent);
+    let peer = Peer::new(Behavior::Silent);
     let target = format!("-target={}", peer.address);
     let args = ["-interval=50ms", "-timeout=1h", "-output=json", &target];
     let child = client(&args).spawn().unwrap();

@@ -66,14 +66,14 @@ fn sockets_that_are_handed_down_are_used_by_their_names() {
 #[test]
 fn sockets_that_are_of_no_use_end_it_at_its_start() {
     let one = listener();
-    for (names, complaint) in [
+    for (names, error) in [
         ("tcp-echo.socket", "FileDescriptorName=echo"),
         ("echo:metrics", "LISTEN_FDNAMES"),
     ] {
         let output = handed_down(&[&one], names).args(ANYWHERE).output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{text}");
-        assert!(text.contains(complaint), "{text}");
+        assert!(text.contains(error), "{text}");
     }
     // A file that isn't there.
     let output = handed_down(&[], "echo")

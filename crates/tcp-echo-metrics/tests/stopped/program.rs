@@ -41,10 +41,10 @@ impl Program {
     }
 
     /// Waits until a metric is at least this.
-    pub(crate) fn wait_for(&mut self, metric: &str, least: f64) {
+    pub(crate) fn wait_for(&mut self, metric: &str, min: f64) {
         wait(metric, || {
             assert_eq!(self.child.try_wait().unwrap(), None, "it has ended");
-            (self.sum(metric) >= least).then_some(())
+            (self.sum(metric) >= min).then_some(())
         });
     }
 
