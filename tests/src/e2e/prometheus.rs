@@ -14,12 +14,20 @@ use testkit::{ports, wait};
 
 use crate::runner::{PLAIN, Scenario};
 
-pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
-    name: "Prometheus scrapes mode both",
-    tools: &[("prometheus", "prometheus")],
-    run,
-    ..PLAIN
-}];
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "Prometheus scrapes mode both",
+        tools: &[("prometheus", "prometheus")],
+        run,
+        ..PLAIN
+    },
+    Scenario {
+        name: "Prometheus scrapes the minimal series",
+        tools: &[("prometheus", "prometheus")],
+        run: minimal,
+        ..PLAIN
+    },
+];
 
 /// Probes per second.
 const RATE: f64 = 50.0;
@@ -60,6 +68,48 @@ fn run(context: &Context) -> Result<()> {
         RATE * 1.2,
     )?;
     Ok(())
+}
+
+fn minimal(context: &Context) -> Result<()> {
+    let (listen, dead) = (ports::free()?, ports::free()?);
+    let flags = [
+        "-mode=both".to_owned(),
+        format!("-listen={listen}"),
+        format!("-target=db={listen}"),
+        format!("-target=old={dead}"),
+        "-interval=20ms".to_owned(),
+        "-series=minimal".to_owned(),
+    ];
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let echo = Echo::start(context, &flags)?;
+    let text = Prometheus::start(context, "minimal-text", echo.metrics.address, &[])?;
+    let features = ["--enable-feature=native-histograms"];
+    let native = Prometheus::start(context, "minimal-native", echo.metrics.address, &features)?;
+    for (prometheus, series) in [(&text, 10.0), (&native, 7.0)] {
+        prometheus.wait_for_scrapes()?;
+        let of_target = "count({target=\"db\"})";
+        prometheus.within(of_target, series, series)?;
+        let lost = "tcp_echo_loss_ratio{target=\"old\"}";
+        prometheus.within(lost, 1.0, 1.0)?;
+    }
+    let median = "tcp_echo_rtt_quantile_seconds{target=\"db\", quantile=\"0.5\"}";
+    text.within(median, 1e-6, 0.1)?;
+    // NaN equals nothing, not even itself.
+    let numbers = "count(tcp_echo_rtt_quantile_seconds == tcp_echo_rtt_quantile_seconds)";
+    text.within(numbers, 3.0, 3.0)?;
+    let mean = "rate(tcp_echo_rtt_sum_seconds_total{target=\"db\"}[5s]) \
+                / rate(tcp_echo_received_total{target=\"db\"}[5s])";
+    text.within(mean, 1e-6, 0.1)?;
+    native.within(
+        "histogram_quantile(0.5, rate(tcp_echo_rtt_seconds{target=\"db\"}[5s]))",
+        1e-6,
+        0.1,
+    )?;
+    native.within(
+        "histogram_count(rate(tcp_echo_rtt_seconds{target=\"db\"}[5s]))",
+        RATE * 0.8,
+        RATE * 1.2,
+    )
 }
 
 pub(super) struct Prometheus {
