@@ -69,7 +69,7 @@ pub(super) fn measure(quick: bool) -> Result<(Group, Vec<Point>)> {
             title: "Many targets",
             text: "The program as client and, in another process, as server, every target \
                    every 500 ms over loopback. Scrapes are of text 0.0.4.",
-            command: "target/dist/tcp-echo-metrics -mode client -target NAME=ADDRESS …".to_owned(),
+            command: "target/dist/tcp-echo-metrics -mode client -targets FILE".to_owned(),
             ..Group::default()
         };
         for point in &points {

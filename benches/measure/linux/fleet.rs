@@ -1,5 +1,7 @@
 //! A client with many targets and the server that all of them are.
 
+use std::fmt::Write as _;
+use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::thread::sleep;
@@ -9,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::program::{Program, get, path};
+use testkit::shell::target_dir;
 
 /// How long all connections may take to be made.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -45,9 +48,17 @@ impl Fleet {
         let mut command = Command::new(path("tcp-echo-metrics"));
         command.args(["-mode=client", "-metrics=127.0.0.1:0"]);
         command.args(flags);
+        let mut list = String::new();
         for n in 0..targets {
-            command.arg(format!("-target=rack-{}/host-{n}={echo}", n % 40));
+            let _ = writeln!(
+                list,
+                "- {{name: rack-{}/host-{n}, address: \"{echo}\"}}",
+                n % 40
+            );
         }
+        let file = target_dir().join("bench").join("targets.yaml");
+        fs::write(&file, list)?;
+        command.arg(format!("-targets={}", file.display()));
         let mut client = Program::start(&mut command, "client")?;
         let metrics = client.says("metrics endpoint listens address=")?.parse()?;
         let fleet = Self {

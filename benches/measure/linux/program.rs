@@ -99,6 +99,12 @@ impl Program {
         Ok(self.0.wait(TIMEOUT)?.1)
     }
 
+    /// What it has allocated, without its code.
+    pub(super) fn anonymous_bytes(&self) -> Result<f64> {
+        let kib = u32::try_from(self.0.memory_kib("RssAnon")?)?;
+        Ok(f64::from(kib) * 1024.0)
+    }
+
     pub(super) fn resident_bytes(&self) -> Result<f64> {
         let kib = u32::try_from(self.0.memory_kib("VmRSS")?)?;
         Ok(f64::from(kib) * 1024.0)

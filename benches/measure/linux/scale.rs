@@ -69,6 +69,10 @@ const SERIES_CASES: [SeriesCase; 3] = [
     },
 ];
 
+/// Between these numbers the memory of one more target is measured.
+const SLOPE_TARGETS: (u32, u32) = (5_000, 18_000);
+const MOST_BYTES_EACH: f64 = 6_000.0;
+
 const SLOTS_SENT: f64 = 0.99;
 /// From the signal to the end of the process.
 const MAX_STOP_MS: f64 = 1000.0;
@@ -79,7 +83,7 @@ pub(super) fn measure(quick: bool) -> Result<Group> {
         text: "The program as client and, in another process, as server, over loopback on the same \
                processors. Scrapes are by gzip, as Prometheus makes them, but those of sets of series, \
                which are of text 0.0.4 where nothing else is said.",
-        command: "target/dist/tcp-echo-metrics -mode client -target NAME=ADDRESS …".to_owned(),
+        command: "target/dist/tcp-echo-metrics -mode client -targets FILE".to_owned(),
         ..Group::default()
     };
     for mut case in CASES {
@@ -101,7 +105,28 @@ pub(super) fn measure(quick: bool) -> Result<Group> {
         case.measure(targets, &mut group)
             .with_context(|| case.series)?;
     }
+    let (few, many) = if quick { (20, 100) } else { SLOPE_TARGETS };
+    if let Some(short) = raise_files(many)? {
+        return skip(short);
+    }
+    println!("    memory of {few} and of {many} targets");
+    let slope = (anonymous(many, quick)? - anonymous(few, quick)?) / f64::from(many - few);
+    let what = format!("memory of a target, from {few} to {many} of them");
+    if quick {
+        group.add(what, slope, "bytes");
+    } else {
+        group.at_most(what, slope, "bytes", MOST_BYTES_EACH);
+    }
     Ok(group)
+}
+
+/// Returns the anonymous memory of a client with so many targets, after scrapes and a few steps of
+/// its history.
+fn anonymous(targets: u32, quick: bool) -> Result<f64> {
+    let fleet = Fleet::start(targets, "10s")?;
+    sleep(Duration::from_secs(if quick { 1 } else { 25 }));
+    fleet.zipped()?;
+    fleet.client.anonymous_bytes()
 }
 
 impl SeriesCase {
