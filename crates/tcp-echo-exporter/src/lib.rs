@@ -116,7 +116,7 @@
 //! | `on_demand` | whether it was requested at `/probe` |
 //! | `state` | `untried`, `connected` or `disconnected` |
 //! | `last_rtt_seconds` | null before the first reply |
-//! | `p50_seconds`, `p99_seconds` | of the RTT in the last 2½ to 5 minutes, or null |
+//! | `p50_seconds`, `p99_seconds` | of the RTT in the last 5 minutes, or null |
 //! | `jitter_seconds`, `loss_ratio` | as in the metrics |
 //! | `missed_ratio` | the fraction of the loss window that this host missed, included in `loss_ratio` |
 //! | `sent`, `received`, `timeouts`, `in_flight`, `unsent`, `late`, `unexpected` | counts |

@@ -56,7 +56,7 @@ pub(super) fn overview(history: &History, query: &TargetsQuery) -> Markup {
             }
         }
         p.note {
-            "p50 and p99 are of the last 2½ to 5 minutes, loss of each target's loss window. \
+            "p50 and p99 are of the last 5 minutes, loss of each target's loss window. \
              Slots that this host missed are part of it and say nothing of the target. \
              A sparkline is the median RTT on a scale of its own, with loss in red from below."
         }
