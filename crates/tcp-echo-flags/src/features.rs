@@ -15,6 +15,21 @@ pub struct Feature {
     pub flags: &'static [&'static str],
 }
 
+impl Feature {
+    /// A feature and its flags.
+    pub const fn new(
+        name: &'static str,
+        is_built_in: bool,
+        flags: &'static [&'static str],
+    ) -> Self {
+        Self {
+            name,
+            is_built_in,
+            flags,
+        }
+    }
+}
+
 /// Refuses flags of features that are not built in, on the command line and in the environment.
 /// `lookup` looks a variable up.
 ///
@@ -48,14 +63,9 @@ mod tests {
 
     #[test]
     fn flags_of_missing_features_are_refused_by_name() {
-        let feature = |name, is_built_in, flags| Feature {
-            name,
-            is_built_in,
-            flags,
-        };
         let features = [
-            feature("tls", false, &["web.config.file"]),
-            feature("x", true, &["y"]),
+            Feature::new("tls", false, &["web.config.file"]),
+            Feature::new("x", true, &["y"]),
         ];
         let variables = Variables {
             prefix: "ECHO_",

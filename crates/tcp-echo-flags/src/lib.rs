@@ -31,13 +31,17 @@
 mod completions;
 mod error;
 mod features;
+mod files;
 mod man;
 mod rewrite;
+mod short_help;
 mod variables;
 
 pub use completions::{Shell, completions, value_name};
 pub use error::FlagError;
 pub use features::{Feature, refuse_missing};
+pub use files::{file_flags, file_of};
 pub use man::ManPage;
 pub use rewrite::{is_given, join, names, rewrite};
+pub use short_help::short_help;
 pub use variables::{Variables, utf8, value};

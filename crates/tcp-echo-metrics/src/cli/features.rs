@@ -5,26 +5,18 @@ use tcp_echo_flags::Feature;
 /// Flags of a missing feature are refused: to ignore them could be dangerous. Without
 /// `web.config.file` the endpoints have neither TLS nor users.
 pub(super) const FEATURES: [Feature; 4] = [
-    Feature {
-        name: "discovery",
-        is_built_in: cfg!(feature = "discovery"),
-        flags: &["dns-max", "dns-stale"],
-    },
-    Feature {
-        name: "service",
-        is_built_in: cfg!(feature = "service"),
-        flags: &["svc", "svc-name", "svc-user", "svc-account"],
-    },
-    Feature {
-        name: "terminal",
-        is_built_in: cfg!(feature = "terminal"),
-        flags: &["live"],
-    },
-    Feature {
-        name: "tls",
-        is_built_in: cfg!(feature = "tls"),
-        flags: &["web.config.file"],
-    },
+    Feature::new(
+        "discovery",
+        cfg!(feature = "discovery"),
+        &["dns-max", "dns-stale"],
+    ),
+    Feature::new(
+        "service",
+        cfg!(feature = "service"),
+        &["svc", "svc-name", "svc-user", "svc-account"],
+    ),
+    Feature::new("terminal", cfg!(feature = "terminal"), &["live"]),
+    Feature::new("tls", cfg!(feature = "tls"), &["web.config.file"]),
 ];
 
 #[cfg(test)]

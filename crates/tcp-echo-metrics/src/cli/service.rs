@@ -1,6 +1,7 @@
 //! The command line of the service.
 
-use clap::{Arg, CommandFactory as _};
+use clap::CommandFactory as _;
+use tcp_echo_flags::{file_flags, file_of};
 use tcp_echo_service::{Action, CommandLine};
 
 use super::config::{Config, ServiceAction};
@@ -22,7 +23,7 @@ impl Config {
 
     /// The command line of a service with this configuration: the flags given.
     pub fn command_line(&self) -> CommandLine {
-        let file_flags = file_flags();
+        let file_flags = file_flags(&Flags::command());
         let mut command_line = CommandLine::new().listens_on(self.metrics.port());
         if self.mode.serves() {
             command_line = command_line.listens_on(self.server.listen.port());
@@ -35,24 +36,6 @@ impl Config {
         }
         command_line
     }
-}
-
-/// The flags whose values are files.
-fn file_flags() -> Vec<String> {
-    let command = Flags::command();
-    let takes_file = |flag: &&Arg| tcp_echo_flags::value_name(flag) == "FILE";
-    command
-        .get_arguments()
-        .filter(takes_file)
-        .filter_map(|flag| flag.get_long().map(str::to_owned))
-        .collect()
-}
-
-/// The flag and its value, if that is a file.
-fn file_of<'a>(given: &'a str, file_flags: &[String]) -> Option<(&'a str, &'a str)> {
-    let (name, value) = given.strip_prefix("--")?.split_once('=')?;
-    let is_file = file_flags.iter().any(|flag| flag == name) && !value.is_empty();
-    is_file.then_some((name, value))
 }
 
 #[cfg(test)]
@@ -120,14 +103,6 @@ mod tests {
 
     #[test]
     fn files_among_the_flags_are_recognized() {
-        let flags = file_flags();
-        assert!(flags.iter().any(|flag| flag == "targets"));
-        assert_eq!(
-            file_of("--targets=a=b.yml", &flags),
-            Some(("targets", "a=b.yml"))
-        );
-        assert_eq!(file_of("--target=a.yml", &flags), None);
-        assert_eq!(file_of("--targets=", &flags), None);
         let file = std::path::absolute("a.yml").unwrap();
         let spec = spec(&["-targets=a.yml"]).unwrap();
         assert_eq!(spec.files, [file.to_str().unwrap()]);

@@ -1,6 +1,6 @@
 //! `-h`: the most common flags, on one screen.
 
-use clap::{Arg, Command};
+use clap::Command;
 
 /// Its flags, with their help.
 const FLAGS: [(&str, &str); 18] = [
@@ -43,25 +43,13 @@ pub(super) fn is_wanted(args: &[String]) -> bool {
 }
 
 pub(super) fn text(command: Command) -> String {
-    let shorten = |flag: Arg| {
-        let of = |(name, _): &&(&str, &str)| flag.get_long() == Some(*name);
-        match FLAGS.iter().find(of) {
-            // A default of false goes without saying.
-            Some((name, help)) => flag.help(*help).hide_default_value(*name == "live"),
-            None => flag.hide(true),
-        }
-    };
-    let mut command = command
-        .next_line_help(false)
-        .after_help(EXAMPLES)
-        .mut_args(shorten);
-    command.render_help().to_string()
+    tcp_echo_flags::short_help(command, &FLAGS, EXAMPLES)
 }
 
 #[cfg(test)]
 #[cfg(all(feature = "service", feature = "terminal", feature = "tls"))]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{Arg, CommandFactory as _};
 
     use super::*;
     use crate::cli::flags::Flags;
