@@ -120,14 +120,14 @@ impl<'w> Encoder<'w> {
             help,
         } = *descriptor;
         let unit = unit.map_or("", Unit::as_str);
-        let separator = if unit.is_empty() { "" } else { "_" };
-        let base = format!("{name}{separator}{unit}");
         let suffix = match kind {
             Kind::Counter => "_total",
             Kind::Info => "_info",
             Kind::Gauge | Kind::Histogram => "",
         };
-        let name = format!("{base}{suffix}");
+        let separator = if unit.is_empty() { "" } else { "_" };
+        let name = [name, separator, unit, suffix].concat();
+        let base = name.strip_suffix(suffix).unwrap_or(&name);
         match self.format {
             Format::Text => {
                 let kind = match kind {
@@ -135,8 +135,8 @@ impl<'w> Encoder<'w> {
                     Kind::Gauge | Kind::Info => "gauge",
                     Kind::Histogram => "histogram",
                 };
-                let lines = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
-                self.pending.extend_from_slice(lines.as_bytes());
+                self.push(&["# HELP ", &name, " ", help, "\n"]);
+                self.push(&["# TYPE ", &name, " ", kind, "\n"]);
             }
             Format::OpenMetrics => {
                 let kind = match kind {
@@ -145,11 +145,10 @@ impl<'w> Encoder<'w> {
                     Kind::Histogram => "histogram",
                     Kind::Info => "info",
                 };
-                let lines = format!("# HELP {base} {help}\n# TYPE {base} {kind}\n");
-                self.pending.extend_from_slice(lines.as_bytes());
+                self.push(&["# HELP ", base, " ", help, "\n"]);
+                self.push(&["# TYPE ", base, " ", kind, "\n"]);
                 if !unit.is_empty() {
-                    let line = format!("# UNIT {base} {unit}\n");
-                    self.pending.extend_from_slice(line.as_bytes());
+                    self.push(&["# UNIT ", base, " ", unit, "\n"]);
                 }
             }
             Format::Protobuf => {}
@@ -175,6 +174,12 @@ impl<'w> Encoder<'w> {
             self.pending.extend_from_slice(b"# EOF\n");
         }
         self.write_pending()
+    }
+
+    fn push(&mut self, parts: &[&str]) {
+        for part in parts {
+            self.pending.extend_from_slice(part.as_bytes());
+        }
     }
 
     fn write_pending(&mut self) -> io::Result<()> {
