@@ -32,8 +32,8 @@ struct Variant {
 const NO_GRID: &str = "prober, no grid";
 const GRID: &str = "prober, automatic";
 
-/// The most of a core that the prober may take with the grid, by the probes a second, and the share of
-/// slots that it sends.
+/// Probes per second, the maximum of CPU in cores with the grid, and the minimum of the share of slots
+/// sent.
 const BOUNDS: [(f64, f64, f64); 3] = [
     (10_000.0, 0.30, 0.999),
     (50_000.0, 0.55, 0.999),
@@ -81,36 +81,31 @@ impl AtLoad {
 
 fn rows(group: &mut Group, load: &AtLoad) -> Result<()> {
     let every = load.interval_us / 1000;
+    let of = |what: &str| format!("{} targets every {every} ms, {what}", load.targets);
+    let mut bounds = BOUNDS.iter();
+    let bounds = bounds.find(|bounds| (bounds.0 - load.per_second).abs() < 1.0);
     for at in &load.variants {
-        let what = |what: &str| {
-            format!(
-                "{} targets every {every} ms, {}: {what}",
-                load.targets, at.name
-            )
-        };
-        let bounds = BOUNDS
-            .iter()
-            .find(|bounds| (bounds.0 - load.per_second).abs() < 1.0);
-        match bounds.filter(|_| at.name == GRID) {
-            Some((_, cpu, sent)) => {
-                group.at_most(what("CPU"), at.cpu, "cores", *cpu);
-                group.at_least(what("share of slots sent"), at.share_sent, "", *sent);
-            }
+        let what = |what: &str| of(&format!("{}: {what}", at.name));
+        let bounds = bounds.filter(|_| at.name == GRID);
+        match bounds {
+            Some((_, cpu, _)) => group.at_most(what("CPU"), at.cpu, "cores", *cpu),
             None => group.add(what("CPU"), at.cpu, "cores"),
+        }
+        group.add(what("RTT p90"), at.rtt_p90_us, "µs");
+        if ![NO_GRID, GRID].contains(&at.name.as_str()) {
+            continue;
+        }
+        if let Some((_, _, sent)) = bounds {
+            group.at_least(what("share of slots sent"), at.share_sent, "", *sent);
         }
         group.add(what("CPU a probe"), at.cpu_us_per_probe, "µs");
         group.add(what("RTT p50"), at.rtt_p50_us, "µs");
-        group.add(what("RTT p90"), at.rtt_p90_us, "µs");
         group.add(what("lateness p50"), at.lateness_p50_us, "µs");
         group.add(what("lateness p99"), at.lateness_p99_us, "µs");
         group.add(what("host delay p50"), at.host_delay_p50_us, "µs");
     }
     let ratio = load.variant(GRID)?.rtt_p90_us / load.variant(NO_GRID)?.rtt_p90_us;
-    let what = format!(
-        "{} targets every {every} ms: RTT p90 by the grid, ratio",
-        load.targets
-    );
-    group.at_most(what, ratio, "", MAX_RTT_RATIO);
+    group.at_most(of("RTT p90 by the grid, ratio"), ratio, "", MAX_RTT_RATIO);
     Ok(())
 }
 
