@@ -1,11 +1,14 @@
 //! A small drawing of curves, both axes logarithmic.
 
-const WIDTH: f64 = 520.0;
+const WIDTH: f64 = 534.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 70.0;
-const RIGHT: f64 = 20.0;
+/// Half of the last label of the horizontal axis.
+const RIGHT: f64 = 34.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 45.0;
+/// From name to name of the lines.
+const NAME: f64 = 112.0;
 /// Readable on light and on dark ground.
 const GREY: &str = "#808080";
 const COLOURS: [&str; 4] = ["#2f81c7", "#d9822b", "#3fa06b", "#b45ac2"];
@@ -82,8 +85,9 @@ pub(super) fn draw(plot: &Plot) -> String {
             ));
         }
         put(format!(
-            "<text x=\"{}\" y=\"{TOP}\" fill=\"{colour}\">{}</text>",
-            LEFT + (WIDTH - LEFT) / 4.0 * index as f64,
+            "<text x=\"{}\" y=\"{}\" fill=\"{colour}\">{}</text>",
+            LEFT + NAME * index as f64,
+            TOP - 6.0,
             line.name,
         ));
     }
