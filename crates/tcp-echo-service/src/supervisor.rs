@@ -78,6 +78,10 @@ impl Supervisor {
     }
 
     /// A function that sends a heartbeat to the watchdog.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(clippy::unused_self, reason = "only systemd has a watchdog")
+    )]
     fn heartbeat(&self) -> impl Fn() + Send + use<> {
         #[cfg(target_os = "linux")]
         let queue = self.notifier().map(Notifier::queue);
