@@ -220,9 +220,9 @@ impl FamilyEncoder<'_, '_> {
         self.write_if_large()
     }
 
-    /// Writes an info: its subject's labels, and those that it tells.
-    pub(crate) fn info(&mut self, labels: &[u8], told: &[u8]) -> io::Result<()> {
-        self.sample(self.ordered(labels, told), Number::Int(1))
+    /// Writes an info: the labels of its subject, and its own.
+    pub(crate) fn info(&mut self, labels: &[u8], own: &[u8]) -> io::Result<()> {
+        self.sample(self.ordered(labels, own), Number::Int(1))
     }
 
     /// Writes a histogram.
@@ -274,7 +274,7 @@ impl FamilyEncoder<'_, '_> {
     }
 
     /// Orders the labels of a subject and those that belong to the sample. The order is that of
-    /// the Rust client library of Prometheus, and tells nothing.
+    /// the Rust client library of Prometheus, and has no meaning.
     fn ordered<'a>(&self, labels: &'a [u8], own: &'a [u8]) -> [&'a [u8]; 2] {
         match self.encoder.format {
             Format::OpenMetrics => [own, labels],
