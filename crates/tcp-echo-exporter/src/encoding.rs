@@ -6,6 +6,7 @@
 
 pub(crate) mod encoder;
 pub(crate) mod format;
+pub(crate) mod global_labels;
 pub(crate) mod histogram;
 pub(crate) mod labels;
 mod protobuf;

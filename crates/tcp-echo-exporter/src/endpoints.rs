@@ -21,6 +21,7 @@ use tcp_echo_server::ServerStats;
 #[cfg(feature = "page")]
 use crate::page;
 use crate::{
+    encoding::global_labels::GlobalLabels,
     http::renderer::{Renderer, set_header},
     metrics::{
         build_info::BuildInfo, discovery::SourceStatus, reload_status::ReloadStatus,
@@ -95,6 +96,13 @@ impl Endpoints {
     #[must_use]
     pub const fn with_history_limit(mut self, bytes: usize) -> Self {
         self.history_limit = bytes;
+        self
+    }
+
+    /// Adds labels to every series, and to the targets of `/api/v1/targets`.
+    #[must_use]
+    pub fn with_labels(mut self, labels: GlobalLabels) -> Self {
+        self.scrape.labels = labels;
         self
     }
 
@@ -194,16 +202,21 @@ impl Endpoints {
     /// the targets' history until the router and its clones are dropped.
     pub fn router(self) -> Router {
         let renderer = Arc::<Renderer>::default();
-        let targets = self.scrape.targets.clone();
+        let (targets, labels) = (self.scrape.targets.clone(), self.scrape.labels.clone());
         let mut router = Router::new().route("/-/healthy", get(async || "healthy\n"));
         if let Some(probe) = self.probe {
-            let probe = probe::routes(probe, targets.clone(), Arc::clone(&renderer));
+            let probe = probe::routes(
+                probe,
+                targets.clone(),
+                labels.clone(),
+                Arc::clone(&renderer),
+            );
             router = router.merge(probe);
         }
         #[cfg(feature = "page")]
         {
             let (build, limit) = (self.scrape.build, self.history_limit);
-            let page = page::routes(build, targets.clone(), limit, Arc::clone(&renderer));
+            let page = page::routes(build, targets.clone(), labels, limit, Arc::clone(&renderer));
             router = router.merge(page);
         }
         router

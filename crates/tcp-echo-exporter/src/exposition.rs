@@ -11,6 +11,7 @@ use crate::{
     encoding::{
         encoder::{Collector, Encoder},
         format::Format,
+        global_labels::GlobalLabels,
     },
     http::{
         client::Client,
@@ -18,10 +19,11 @@ use crate::{
     },
 };
 
-/// Renders `collectors` in the format that the client prefers.
+/// Renders `collectors`, with `labels` in every series, in the format that the client prefers.
 pub(crate) async fn respond<C>(
     renderer: &Renderer,
     client: &Client,
+    labels: GlobalLabels,
     collectors: impl FnOnce(Format) -> C + Send + 'static,
 ) -> Response
 where
@@ -29,7 +31,7 @@ where
 {
     let format = negotiate::format(&client.headers);
     let render = move |out: &mut dyn Write| {
-        let mut encoder = Encoder::new(format, out);
+        let mut encoder = Encoder::new(format, labels, out);
         for collector in collectors(format) {
             collector.encode(&mut encoder)?;
         }

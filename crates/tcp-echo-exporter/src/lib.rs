@@ -80,6 +80,9 @@
 //! become `exported_target` and so on. Names that begin with `__`, empty values, and names that
 //! became equal to an earlier one are left out.
 //!
+//! [`Endpoints::with_labels`] adds labels to every series, also to those without a target. Where
+//! a series has a label of that name itself, such as a target, its own value is written.
+//!
 //! # `/probe`
 //!
 //! `GET /probe?target=host:port`, if a [`Probe`] enables it, follows Prometheus's multi-target
@@ -112,7 +115,7 @@
 //! |---|---|
 //! | `name`, `address` | the target's name, and its address as written |
 //! | `peer` | the address of the present or last connection, or null |
-//! | `labels` | its own labels, as in the metrics |
+//! | `labels` | its labels but `target`, as in the metrics |
 //! | `on_demand` | whether it was requested at `/probe` |
 //! | `state` | `untried`, `connected` or `disconnected` |
 //! | `last_rtt_seconds` | null before the first reply |
@@ -133,6 +136,7 @@ mod metrics;
 mod page;
 mod probe;
 
+pub use encoding::global_labels::{GlobalLabel, GlobalLabelError, GlobalLabels};
 pub use endpoints::{Endpoints, lifecycle::Lifecycle, readiness::Readiness, reload::ReloadError};
 pub use http::{
     allowed_hosts::{AllowedHosts, AllowedHostsError},

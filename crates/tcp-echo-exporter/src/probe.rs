@@ -17,7 +17,7 @@ use tcp_echo_prober::{AskError, OnDemand, SessionConfig};
 use tokio::time::timeout;
 
 use crate::{
-    encoding::{encoder::Collector, format::Format},
+    encoding::{encoder::Collector, format::Format, global_labels::GlobalLabels},
     exposition::{self, collect::TargetCollector},
     http::{client::Client, renderer::Renderer},
     metrics::targets::TargetMetrics,
@@ -56,6 +56,7 @@ impl fmt::Debug for Probe {
 struct AppState {
     probe: Probe,
     targets: Option<TargetMetrics>,
+    labels: GlobalLabels,
     renderer: Arc<Renderer>,
 }
 
@@ -63,11 +64,13 @@ struct AppState {
 pub(crate) fn routes(
     probe: Probe,
     targets: Option<TargetMetrics>,
+    labels: GlobalLabels,
     renderer: Arc<Renderer>,
 ) -> Router {
     let state = Arc::new(AppState {
         probe,
         targets,
+        labels,
         renderer,
     });
     Router::new().route("/probe", get(handle)).with_state(state)
@@ -122,7 +125,8 @@ async fn handle(
         let why = format_args!("target {name:?}: it is not probed yet");
         return reject(StatusCode::SERVICE_UNAVAILABLE, why);
     }
-    exposition::respond(&state.renderer, &client, move |format| {
+    let labels = state.labels.clone();
+    exposition::respond(&state.renderer, &client, labels, move |format| {
         let snapshots = targets.snapshot_of(&name, format == Format::Protobuf);
         snapshots.map(|snapshots| Box::new(TargetCollector(snapshots)) as Box<dyn Collector>)
     })

@@ -1,5 +1,6 @@
 //! The configuration of a run in the foreground.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::time::Duration;
@@ -20,12 +21,14 @@ pub struct WatchConfig {
 }
 
 /// The configuration of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportConfig {
     /// The format.
     pub output: Output,
     /// The exit status is 0 up to this loss.
     pub max_loss: Percent,
+    /// Labels of every target, besides its own.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// The format of a report.

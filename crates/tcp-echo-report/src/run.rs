@@ -142,7 +142,7 @@ impl Foreground {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
         self.start_time = since_epoch.unwrap_or_default();
         let mut observer = RunObserver::default();
-        if let Some(report) = self.config.report {
+        if let Some(report) = &self.config.report {
             if self.config.verbose {
                 self.writer = Some(start_lines(report, &self.written)?);
             }
@@ -196,7 +196,7 @@ impl Foreground {
         let Self {
             writer, written, ..
         } = self;
-        let (text, status) = match (self.config.report, self.totals) {
+        let (text, status) = match (&self.config.report, self.totals) {
             (Some(config), Some(totals)) => {
                 let run = Run {
                     version: self.version,
@@ -205,7 +205,7 @@ impl Foreground {
                     ended: self.ended.unwrap_or(Ended::Signal),
                     max_loss: config.max_loss,
                 };
-                let report = Report::new(run, &totals);
+                let report = Report::new(run, &totals).with_labels(&config.labels);
                 if let Some(reason) = report.nothing_probed() {
                     tcp_echo_log::write_line(&format!("tcp-echo-metrics: {reason}"));
                 }
@@ -230,7 +230,7 @@ impl Foreground {
     }
 }
 
-fn text(report: &Report, config: ReportConfig, has_lines: bool) -> io::Result<String> {
+fn text(report: &Report, config: &ReportConfig, has_lines: bool) -> io::Result<String> {
     Ok(match config.output {
         Output::Table => {
             let table = table(report, Charset::of(&io::stdout()));
@@ -249,7 +249,7 @@ fn status(report: &Report) -> ExitCode {
 }
 
 /// Starts to write lines: to standard output beside a table, to standard error beside JSON.
-fn start_lines(report: ReportConfig, written: &Written) -> io::Result<Writer> {
+fn start_lines(report: &ReportConfig, written: &Written) -> io::Result<Writer> {
     let (stdout, stderr) = (io::stdout(), io::stderr());
     match report.output {
         Output::Table => {

@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use super::{
     format::Format,
+    global_labels::GlobalLabels,
     histogram::{Bounds, HistogramValue},
+    labels::EncodedLabels,
     protobuf, text,
 };
 
@@ -84,6 +86,7 @@ pub(crate) trait Collector: Send {
 /// Writes metrics in one format.
 pub(crate) struct Encoder<'w> {
     format: Format,
+    global: GlobalLabels,
     out: &'w mut dyn Write,
     /// Encoded, but not written: some samples, in protobuf all metrics of the family.
     pending: Vec<u8>,
@@ -93,9 +96,12 @@ pub(crate) struct Encoder<'w> {
 }
 
 impl<'w> Encoder<'w> {
-    pub(crate) fn new(format: Format, out: &'w mut dyn Write) -> Self {
+    /// An encoder of series with `global` besides their own labels. Whoever encodes the labels
+    /// of a series adds them, since the series may have a label of the same name.
+    pub(crate) fn new(format: Format, global: GlobalLabels, out: &'w mut dyn Write) -> Self {
         Self {
             format,
+            global,
             out,
             pending: Vec::new(),
             value: Vec::new(),
@@ -105,6 +111,16 @@ impl<'w> Encoder<'w> {
 
     pub(crate) const fn format(&self) -> Format {
         self.format
+    }
+
+    /// The labels of every series.
+    pub(crate) const fn global_labels(&self) -> &GlobalLabels {
+        &self.global
+    }
+
+    /// Encodes the labels of a series without a target.
+    pub(crate) fn labels(&self, own: &[(&str, &str)]) -> EncodedLabels {
+        EncodedLabels::new(self.format, self.global.after(own))
     }
 
     /// Writes a family, whose series `write` adds.

@@ -18,6 +18,7 @@ use prost::Message as _;
 use super::{
     encoder::{Descriptor, Encoder, Kind, Number, Unit},
     format::Format,
+    global_labels::GlobalLabels,
     histogram::{Bounds, HistogramValue, NativeValue},
     labels::{EncodedLabels, LabelTable},
 };
@@ -85,7 +86,7 @@ fn borrowed(labels: &Labels) -> impl Iterator<Item = (&str, &str)> {
 
 fn ours(family: &Family, format: Format) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut encoder = Encoder::new(format, &mut out);
+    let mut encoder = Encoder::new(format, GlobalLabels::default(), &mut out);
     let table = LabelTable::new(format, family.series.iter().map(borrowed));
     let descriptor = Descriptor {
         name: NAME,

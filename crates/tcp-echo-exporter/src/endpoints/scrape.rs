@@ -8,7 +8,7 @@ use tcp_echo_resolve::LookupStats;
 use tcp_echo_server::ServerStats;
 
 use crate::{
-    encoding::{encoder::Collector, format::Format},
+    encoding::{encoder::Collector, format::Format, global_labels::GlobalLabels},
     exposition::{
         self,
         collect::{OwnHostCollector, TargetCollector},
@@ -31,6 +31,7 @@ type SourcesHook = dyn Fn() -> Vec<SourceStatus> + Send + Sync;
 #[derive(Clone)]
 pub(super) struct Scrape {
     pub(super) build: BuildInfo,
+    pub(super) labels: GlobalLabels,
     pub(super) reload_status: Option<ReloadStatus>,
     pub(super) dropped_log_lines: Option<Arc<dyn Fn() -> u64 + Send + Sync>>,
     pub(super) tls_cert_expiry: Option<Arc<dyn Fn() -> Option<SystemTime> + Send + Sync>>,
@@ -46,6 +47,7 @@ impl Scrape {
     pub(super) const fn new(build: BuildInfo) -> Self {
         Self {
             build,
+            labels: GlobalLabels::none(),
             reload_status: None,
             dropped_log_lines: None,
             tls_cert_expiry: None,
@@ -106,6 +108,7 @@ pub(super) fn routes(scrape: Scrape, renderer: Arc<Renderer>) -> Router {
 
 async fn metrics(State(state): State<Arc<AppState>>, client: Client) -> Response {
     let (scrape, process) = (state.scrape.clone(), state.process.clone());
+    let labels = scrape.labels.clone();
     let collectors = move |format| scrape.collectors(process, format);
-    exposition::respond(&state.renderer, &client, collectors).await
+    exposition::respond(&state.renderer, &client, labels, collectors).await
 }

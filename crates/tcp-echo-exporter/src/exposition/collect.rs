@@ -28,7 +28,12 @@ pub(crate) struct TargetCollector(pub(crate) Snapshots);
 impl Collector for TargetCollector {
     fn encode(&self, encoder: &mut Encoder<'_>) -> io::Result<()> {
         let format = encoder.format();
-        let labels = self.0.iter().map(|target| target.labels().iter());
+        let global = encoder.global_labels();
+        let labels = self.0.iter();
+        let labels = labels.map(|target| {
+            let own = target.labels();
+            own.iter().chain(global.without(|name| own.has(name)))
+        });
         let targets = Targets {
             snapshots: &self.0,
             labels: LabelTable::new(format, labels),
@@ -204,7 +209,8 @@ fn encode_shared(
         buckets: &buckets,
         native: None,
     };
+    let labels = encoder.labels(&[]);
     encoder.family(&descriptor, |encoder| {
-        encoder.histogram(&[], &bounds, &value)
+        encoder.histogram(labels.as_bytes(), &bounds, &value)
     })
 }

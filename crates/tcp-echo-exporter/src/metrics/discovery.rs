@@ -55,8 +55,9 @@ impl Collector for LookupCollector {
             buckets: &buckets,
             native: None,
         };
+        let labels = encoder.labels(&[]);
         encoder.family(&descriptor(name, Kind::Histogram), |family| {
-            family.histogram(&[], &bounds, &value)
+            family.histogram(labels.as_bytes(), &bounds, &value)
         })
     }
 }

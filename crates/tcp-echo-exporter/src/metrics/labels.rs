@@ -39,6 +39,11 @@ impl Labels {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
+    /// Whether there is a label of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(one, _)| one == name)
+    }
+
     /// Returns the target's own labels, without `target`.
     #[cfg(any(test, feature = "page"))]
     pub(crate) fn custom(&self) -> &[(String, String)] {
@@ -67,6 +72,7 @@ fn sanitize(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoding::global_labels::{GlobalLabel, GlobalLabelError};
 
     fn names(own: &[(&str, &str)]) -> Vec<(String, String)> {
         let own = own.iter().map(|(k, v)| ((*k).into(), (*v).into()));
@@ -90,6 +96,14 @@ mod tests {
             ("a\"b\n", "a_b_"),
         ] {
             assert_eq!(names(&[(name, "v")]), [(expected.into(), "v".into())]);
+        }
+    }
+
+    #[test]
+    fn no_global_label_has_a_reserved_name() {
+        for name in RESERVED {
+            let label = format!("{name}=v").parse::<GlobalLabel>();
+            assert_eq!(label, Err(GlobalLabelError::Taken(name.to_owned())));
         }
     }
 

@@ -36,9 +36,10 @@ impl ScalarEncoder<'_, '_> {
     }
 
     fn sample(&mut self, name: Name<'_>, kind: Kind, value: Number) -> io::Result<()> {
-        let descriptor = descriptor(name, kind);
-        self.0
-            .family(&descriptor, |family| family.sample([&[], &[]], value))
+        let labels = self.0.labels(&[]);
+        self.0.family(&descriptor(name, kind), |family| {
+            family.sample([labels.as_bytes(), &[]], value)
+        })
     }
 
     /// Writes a series for each set of labels.
@@ -48,10 +49,10 @@ impl ScalarEncoder<'_, '_> {
         kind: Kind,
         values: impl IntoIterator<Item = ([(&'static str, &'a str); N], Number)>,
     ) -> io::Result<()> {
-        let format = self.0.format();
+        let (format, global) = (self.0.format(), self.0.global_labels().clone());
         self.0.family(&descriptor(name, kind), |family| {
             for (labels, value) in values {
-                let labels = EncodedLabels::new(format, labels);
+                let labels = EncodedLabels::new(format, global.after(&labels));
                 family.sample([labels.as_bytes(), &[]], value)?;
             }
             Ok(())
@@ -71,7 +72,7 @@ impl ScalarEncoder<'_, '_> {
 
     /// Writes a gauge of 1 with labels, whose name ends in `_info`.
     pub(crate) fn info(&mut self, name: Name<'_>, labels: &[(&str, &str)]) -> io::Result<()> {
-        let labels = EncodedLabels::new(self.0.format(), labels.iter().copied());
+        let labels = self.0.labels(labels);
         let descriptor = descriptor(name, Kind::Info);
         self.0
             .family(&descriptor, |family| family.info(&[], labels.as_bytes()))

@@ -25,6 +25,7 @@ use super::{
     view::View,
 };
 use crate::{
+    encoding::global_labels::GlobalLabels,
     http::{
         client::Client,
         renderer::{Renderer, set_header},
@@ -47,6 +48,8 @@ const PLOT_CSP: &str = "default-src 'none'";
 /// What the page's endpoints respond from.
 struct AppState {
     build: BuildInfo,
+    /// The labels of every target in the API.
+    labels: GlobalLabels,
     /// `None` without targets.
     history: Option<Arc<History>>,
     events: Option<EventStreams>,
@@ -58,12 +61,14 @@ struct AppState {
 pub(crate) fn routes(
     build: BuildInfo,
     targets: Option<TargetMetrics>,
+    labels: GlobalLabels,
     history_limit: usize,
     renderer: Arc<Renderer>,
 ) -> Router {
     let history = targets.map(|targets| Arc::new(History::new(targets, history_limit)));
     routes_with(Arc::new(AppState {
         build,
+        labels,
         events: history.clone().map(EventStreams::start),
         history,
         renderer,
@@ -136,19 +141,24 @@ async fn targets(
     Query(query): Query<TargetsQuery>,
     client: Client,
 ) -> Response {
-    let history = state.history.clone();
+    let (history, labels) = (state.history.clone(), state.labels.clone());
     let render = move |out: &mut dyn Write| {
         let Some(history) = history else {
             return Ok(serde_json::to_writer(out, &TargetList { targets: vec![] })?);
         };
-        write_targets(&history, &query, out)
+        write_targets(&history, &labels, &query, out)
     };
     let mut response = state.renderer.render(&client, render).await;
     set_content_type(&mut response, "application/json");
     response
 }
 
-fn write_targets(history: &History, query: &TargetsQuery, out: &mut dyn Write) -> io::Result<()> {
+fn write_targets(
+    history: &History,
+    labels: &GlobalLabels,
+    query: &TargetsQuery,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let is_filtered = query.limit.is_some() || !query.search.is_empty();
     let view = is_filtered.then(|| View::of(history));
     if view.is_none() {
@@ -159,6 +169,11 @@ fn write_targets(history: &History, query: &TargetsQuery, out: &mut dyn Write) -
     let snapshots = history.metrics().snapshot_all(true);
     let mut list = TargetList::of(&snapshots, &tracks);
     drop(tracks);
+    for target in &mut list.targets {
+        for (name, value) in labels.iter() {
+            target.labels.entry(name).or_insert(value);
+        }
+    }
     if let Some(view) = view {
         let (rows, _) = view.select(query);
         let order: HashMap<&str, usize> = rows

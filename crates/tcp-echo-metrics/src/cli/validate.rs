@@ -270,6 +270,7 @@ fn watch(
         count: flags.count,
         duration: flags.duration,
         report: report.then_some(ReportConfig {
+            labels: std::collections::BTreeMap::new(),
             output: flags.output,
             max_loss: flags.max_loss,
         }),

@@ -174,6 +174,18 @@ impl Report {
         }
     }
 
+    /// Adds labels to each target that has none of that name.
+    #[must_use]
+    pub fn with_labels(mut self, labels: &BTreeMap<String, String>) -> Self {
+        for target in &mut self.targets {
+            for (name, value) in labels {
+                let label = target.labels.entry(name.clone());
+                label.or_insert_with(|| value.clone());
+            }
+        }
+        self
+    }
+
     /// Whether every target has replied and none exceeded the maximum of loss; `None` if that is
     /// unknown, since there are no targets or no slot of one of them has an outcome.
     pub fn within_max_loss(&self) -> Option<bool> {

@@ -24,6 +24,7 @@ const BUILD: BuildInfo = BuildInfo {
 
 fn state(metrics: &TargetMetrics) -> Arc<AppState> {
     Arc::new(AppState {
+        labels: GlobalLabels::none(),
         build: BUILD,
         history: Some(Arc::new(History::new(metrics.clone(), 1 << 20))),
         events: None,
