@@ -1,4 +1,5 @@
 //! Labels of every series.
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
 
 mod common;
 #[path = "common/messages.rs"]
@@ -97,9 +98,10 @@ async fn every_series_has_them_once() {
                     "{line}"
                 );
                 // A source of targets is named by the same label.
-                let source = match line.starts_with("tcp_echo_discovery_") {
-                    true => "dns+web.example.net:4000",
-                    false => "sydney-dc",
+                let source = if line.starts_with("tcp_echo_discovery_") {
+                    "dns+web.example.net:4000"
+                } else {
+                    "sydney-dc"
                 };
                 assert_eq!(has("source=\""), 1, "{line}");
                 assert_eq!(has(&format!("source=\"{source}\"")), 1, "{line}");

@@ -43,6 +43,14 @@ pub enum WebConfigError {
         /// What is wrong, and what is accepted.
         problem: String,
     },
+    /// A file of a certificate or its key has a content that is not accepted.
+    #[error("{}: {problem}", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what is accepted.
+        problem: String,
+    },
     /// A change needs a restart of the program.
     #[error("{}: {problem}", path.display())]
     Changed {
@@ -57,6 +65,9 @@ pub enum WebConfigError {
         /// The file that needs them.
         path: PathBuf,
     },
+    /// A password can't be hashed, since the system has no random numbers.
+    #[error("the password of the endpoints can't be hashed: the system gives no random numbers")]
+    Hash,
 }
 
 impl WebConfigError {

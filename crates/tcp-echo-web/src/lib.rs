@@ -6,6 +6,7 @@
 //! [exporter toolkit](https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md),
 //! and follows changes of it.
 //!
+//! - [`Web::with_options`] does without the file: one certificate, one user.
 //! - [`Web::tls_acceptor`] returns an acceptor of TLS connections.
 //! - [`Web::protect`] adds passwords, headers and the rate limit to a router.
 //!
@@ -78,6 +79,7 @@ mod error;
 mod files;
 mod loaded;
 mod middleware;
+mod options;
 mod passwords;
 mod rate_limit;
 mod section;
@@ -88,4 +90,5 @@ mod yaml;
 
 pub use accept::TlsAcceptor;
 pub use error::WebConfigError;
+pub use options::{Credentials, CredentialsError, WebOptions};
 pub use web::Web;

@@ -1,6 +1,9 @@
 //! A loaded web configuration: the file, and the files that it names.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use axum::http::{HeaderName, HeaderValue};
 
@@ -8,8 +11,9 @@ use crate::{
     WebConfigError,
     config::Config,
     files::{Files, Seen},
+    options::WebOptions,
     rate_limit::RequestLimiter,
-    tls::Tls,
+    tls::{Tls, TlsConfig},
     users::Users,
 };
 
@@ -22,11 +26,50 @@ pub(crate) struct Loaded {
     pub(crate) request_limiter: Option<Arc<RequestLimiter>>,
 }
 
-/// Reads `path` and the files that it names. Returns the files even on an error.
-pub(crate) fn load(path: &Path) -> (Seen, Result<Loaded, WebConfigError>) {
-    let mut files = Files::new();
-    let loaded = load_from(&mut files, path);
-    (files.seen(), loaded)
+/// Where a web configuration comes from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// A configuration file.
+    File(PathBuf),
+    /// No such file. The password is hashed once.
+    Options(WebOptions, Users),
+}
+
+impl Source {
+    /// The file that messages name: the configuration, or the certificate.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            Self::Options(options, _) => match &options.certificate {
+                Some(files) => &files.cert,
+                None => Path::new("the user of the endpoints"),
+            },
+        }
+    }
+
+    /// Reads the configuration and the files that it names. Returns the files even on an error.
+    pub(crate) fn load(&self) -> (Seen, Result<Loaded, WebConfigError>) {
+        let mut files = Files::new();
+        let loaded = match self {
+            Self::File(path) => load_from(&mut files, path),
+            Self::Options(options, users) => load_options(&mut files, options, users),
+        };
+        (files.seen(), loaded)
+    }
+}
+
+fn load_options(
+    files: &mut Files,
+    options: &WebOptions,
+    users: &Users,
+) -> Result<Loaded, WebConfigError> {
+    let tls = options.certificate.as_ref().map(TlsConfig::of_files);
+    Ok(Loaded {
+        tls: tls.map(|tls| tls.load(files)).transpose()?,
+        headers: Vec::new(),
+        users: users.clone(),
+        request_limiter: None,
+    })
 }
 
 fn load_from(files: &mut Files, path: &Path) -> Result<Loaded, WebConfigError> {

@@ -13,13 +13,16 @@ use std::{
 
 use rustls::{
     ServerConfig, SupportedCipherSuite, SupportedProtocolVersion,
-    crypto::{CryptoProvider, SupportedKxGroup, ring},
+    crypto::{
+        CryptoProvider, SupportedKxGroup, ring,
+        ring::{ALL_CIPHER_SUITES, ALL_KX_GROUPS},
+    },
     pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject},
     sign::{CertifiedKey, SingleCertAndKey},
     version::{TLS12, TLS13},
 };
 
-use crate::{WebConfigError, files::Files, section::Entry};
+use crate::{WebConfigError, files::Files, options::CertificateFiles, section::Entry};
 use client::ClientAuth;
 pub(crate) use validity::{Invalid, Validity};
 
@@ -66,10 +69,17 @@ pub(crate) struct Tls {
 
 /// PEM data (RFC 7468), and where it was configured.
 struct Pem {
-    config: PathBuf,
-    line: u64,
-    key: String,
+    /// `None` if no configuration file names it.
+    config: Option<ConfigKey>,
+    /// The key, or the file.
+    name: String,
     content: Content,
+}
+
+/// A key of a configuration file.
+struct ConfigKey {
+    path: PathBuf,
+    line: u64,
 }
 
 enum Content {
@@ -89,7 +99,7 @@ impl TlsConfig {
             let file = section.take(file).map(|entry| Pem::file(&entry));
             match (inline.transpose()?.flatten(), file.transpose()?.flatten()) {
                 (Some(inline), Some(file)) => {
-                    Err(inline.refuse(format_args!("use either this or {}", file.key)))
+                    Err(inline.refuse(format_args!("use either this or {}", file.name)))
                 }
                 (inline, file) => Ok(inline.or(file)),
             }
@@ -120,6 +130,21 @@ impl TlsConfig {
             groups,
             prefer_own_order: order.unwrap_or(true),
         }))
+    }
+
+    /// This certificate and its key, and the defaults for everything else.
+    pub(crate) fn of_files(files: &CertificateFiles) -> Self {
+        Self {
+            cert: Pem::alone(&files.cert),
+            key: Pem::alone(&files.key),
+            client_ca: None,
+            client_auth: ClientAuth::No,
+            allowed_sans: None,
+            versions: BOTH,
+            suites: ALL_CIPHER_SUITES.to_vec(),
+            groups: ALL_KX_GROUPS.to_vec(),
+            prefer_own_order: true,
+        }
     }
 
     /// Reads the files that it names.
@@ -164,7 +189,7 @@ fn why_no_pair(error: &rustls::Error, cert: &Pem) -> String {
         rustls::Error::InconsistentKeys(_) => {
             format!(
                 "the private key is not that of the certificate in {}",
-                cert.key
+                cert.name
             )
         }
         error => format!(
@@ -177,10 +202,21 @@ fn why_no_pair(error: &rustls::Error, cert: &Pem) -> String {
 impl Pem {
     fn new(entry: &Entry<'_>, content: Content) -> Self {
         Self {
-            config: entry.path.to_owned(),
-            line: entry.line,
-            key: entry.key.clone(),
+            config: Some(ConfigKey {
+                path: entry.path.to_owned(),
+                line: entry.line,
+            }),
+            name: entry.key.clone(),
             content,
+        }
+    }
+
+    /// A file that no configuration file names.
+    fn alone(file: &Path) -> Self {
+        Self {
+            config: None,
+            name: file.display().to_string(),
+            content: Content::File(file.to_owned()),
         }
     }
 
@@ -197,14 +233,20 @@ impl Pem {
     }
 
     fn refuse(&self, problem: impl fmt::Display) -> WebConfigError {
+        let Some(config) = &self.config else {
+            return WebConfigError::Pem {
+                path: PathBuf::from(&self.name),
+                problem: problem.to_string(),
+            };
+        };
         let problem = match &self.content {
             Content::Inline(_) => problem.to_string(),
             Content::File(file) => format!("{}: {problem}", file.display()),
         };
         WebConfigError::Key {
-            path: self.config.clone(),
-            line: self.line,
-            key: self.key.clone(),
+            path: config.path.clone(),
+            line: config.line,
+            key: self.name.clone(),
             problem,
         }
     }

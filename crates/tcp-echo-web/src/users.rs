@@ -10,8 +10,11 @@ use crate::{WebConfigError, section::Entry};
 /// would exceed the timeout of a scrape.
 const COSTS: std::ops::RangeInclusive<u32> = 4..=18;
 
+/// The cost of bcrypt for passwords in plain text: a tenth of a second or less.
+const COST: u32 = 10;
+
 /// Users and the hashes of their passwords.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Users {
     hashes: BTreeMap<String, Hash>,
     /// The highest cost among them.
@@ -39,6 +42,15 @@ impl Users {
         }
         let cost = hashes.values().map(|hash| hash.cost).max().unwrap_or(0);
         Ok(Self { hashes, cost })
+    }
+
+    /// One user, whose password is hashed here.
+    pub(crate) fn with(user: &str, password: &str) -> Result<Self, WebConfigError> {
+        let hash = Hash::of(password)?;
+        Ok(Self {
+            cost: hash.cost,
+            hashes: [(user.to_owned(), hash)].into(),
+        })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -84,6 +96,12 @@ impl Hash {
             text: text.to_owned(),
             cost,
         })
+    }
+
+    /// The hash of a password, with a salt of random numbers.
+    fn of(password: &str) -> Result<Self, WebConfigError> {
+        let text = bcrypt::hash(password, COST).map_err(|_| WebConfigError::Hash)?;
+        Ok(Self { text, cost: COST })
     }
 
     /// A hash of no password, with this cost.

@@ -14,8 +14,9 @@ use crate::{
     WebConfigError,
     accept::TlsAcceptor,
     files::Seen,
-    loaded::{self, Loaded},
+    loaded::{Loaded, Source},
     middleware,
+    options::WebOptions,
     passwords::Passwords,
     tls::Invalid,
 };
@@ -38,7 +39,7 @@ pub struct Web {
 }
 
 struct Shared {
-    path: PathBuf,
+    source: Source,
     passwords: Passwords,
     current: Mutex<Arc<Loaded>>,
     next_check: Mutex<NextCheck>,
@@ -65,21 +66,37 @@ impl Web {
     /// # Errors
     /// [`WebConfigError`], when a file can't be read or used.
     pub fn load(path: impl Into<PathBuf>) -> Result<Self, WebConfigError> {
-        let path = path.into();
-        let (seen, loaded) = loaded::load(&path);
+        Self::follow(Source::File(path.into()))
+    }
+
+    /// A configuration without a file. It follows the files of its certificate. Blocks while it
+    /// reads them, and while it hashes the password.
+    ///
+    /// # Errors
+    /// [`WebConfigError`], when a file can't be read or used.
+    pub fn with_options(options: WebOptions) -> Result<Self, WebConfigError> {
+        let users = options.users()?;
+        Self::follow(Source::Options(options, users))
+    }
+
+    fn follow(source: Source) -> Result<Self, WebConfigError> {
+        let (seen, loaded) = source.load();
         let loaded = loaded?;
+        let path = source.path();
         let Some(passwords) = Passwords::new() else {
-            return Err(WebConfigError::Random { path });
+            return Err(WebConfigError::Random {
+                path: path.to_owned(),
+            });
         };
         let mut followed = Followed {
             seen,
             failure: None,
             invalid: None,
         };
-        followed.warn_of_certificate(&loaded, &path);
+        followed.warn_of_certificate(&loaded, path);
         Ok(Self {
             shared: Arc::new(Shared {
-                path,
+                source,
                 passwords,
                 current: Mutex::new(Arc::new(loaded)),
                 next_check: Mutex::new(NextCheck {
@@ -147,7 +164,7 @@ impl Web {
 impl fmt::Debug for Web {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Web")
-            .field("path", &self.shared.path)
+            .field("path", &self.shared.source.path())
             .finish_non_exhaustive()
     }
 }
@@ -180,18 +197,19 @@ impl Shared {
     /// Checks the files, and applies changes.
     fn check(&self) {
         let mut followed = lock(&self.followed);
+        let path = self.source.path();
         if followed.seen.holds() {
-            followed.warn_of_certificate(&self.current(), &self.path);
+            followed.warn_of_certificate(&self.current(), path);
             return;
         }
-        let (seen, loaded) = loaded::load(&self.path);
+        let (seen, loaded) = self.source.load();
         followed.seen = seen;
         let before = self.current();
-        match loaded.and_then(|loaded| loaded.after(&before, &self.path)) {
+        match loaded.and_then(|loaded| loaded.after(&before, path)) {
             Ok(loaded) => {
-                tracing::info!(file = %self.path.display(), "reloaded the web configuration");
+                tracing::info!(file = %path.display(), "reloaded the web configuration");
                 (followed.failure, followed.invalid) = (None, None);
-                followed.warn_of_certificate(&loaded, &self.path);
+                followed.warn_of_certificate(&loaded, path);
                 *lock(&self.current) = Arc::new(loaded);
             }
             Err(error) => {

@@ -20,7 +20,7 @@ use axum::{
     routing::get,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use tcp_echo_web::Web;
+use tcp_echo_web::{Credentials, CredentialsError, Web, WebOptions};
 use tower_service::Service as _;
 
 /// Much longer than the second in which a change is noticed.
@@ -111,6 +111,36 @@ http_server_config:
             assert!(!headers.contains_key(header::WWW_AUTHENTICATE));
         }
     }
+}
+
+#[tokio::test]
+async fn a_user_without_a_configuration_file_is_admitted() {
+    let credentials = Credentials::new("alice", "pass:word").unwrap();
+    assert!(!format!("{credentials:?}").contains("word"));
+    let options = WebOptions::new().with_credentials(credentials);
+    let web = Web::with_options(options).unwrap();
+    assert!(web.has_users() && web.tls_acceptor().is_none());
+    let mut router = protected(&web);
+    for (login, status) in [
+        (Some("alice:pass:word"), 200),
+        (Some("alice:pass"), 401),
+        (Some("alice:"), 401),
+        (Some("bob:pass:word"), 401),
+        (None, 401),
+    ] {
+        let answer = ask(&mut router, "/", login).await;
+        assert_eq!(answer.status(), status, "{login:?}");
+    }
+}
+
+#[test]
+fn credentials_that_no_request_can_have_are_refused() {
+    let error = |user: &str, password: &str| Credentials::new(user, password).unwrap_err();
+    assert_eq!(error("", "x"), CredentialsError::NoUser);
+    assert_eq!(error("a:b", "x"), CredentialsError::Colon);
+    assert_eq!(error("a", ""), CredentialsError::NoPassword);
+    assert_eq!(error("a", &"x".repeat(73)), CredentialsError::Long);
+    assert!(Credentials::new("a", "x".repeat(72)).is_ok());
 }
 
 #[tokio::test]

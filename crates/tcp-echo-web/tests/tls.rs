@@ -13,7 +13,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
     version::{TLS12, TLS13},
 };
-use tcp_echo_web::{TlsAcceptor, Web, WebConfigError};
+use tcp_echo_web::{TlsAcceptor, Web, WebConfigError, WebOptions};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -305,6 +305,53 @@ async fn certificates_are_followed_and_bad_ones_are_not() {
         "tls_server_config: {cert_file: third.crt, key_file: third.key}",
     );
     until_seen(&acceptor, &client, &third, &[&second]).await;
+}
+
+#[tokio::test]
+async fn a_certificate_without_a_configuration_file_is_followed() {
+    let ca = ca();
+    let [first, second] = [(); 2].map(|()| Identity::server(&ca));
+    let folder = Folder::new(&first);
+    let path = |name: &str| folder.0.path().join(name);
+    let options = WebOptions::new().with_certificate(path("server.crt"), path("server.key"));
+    let web = Web::with_options(options).unwrap();
+    assert!(!web.has_users() && web.certificate_expiry().is_some());
+    let acceptor = web.tls_acceptor().unwrap();
+    let client = client(&ca, None, &[&TLS12, &TLS13]);
+    assert_eq!(connect(&acceptor, &client).await.unwrap(), first.der());
+    folder.write("server.crt", &second.cert);
+    folder.write("server.key", &second.key);
+    until_seen(&acceptor, &client, &second, &[&first]).await;
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_named() {
+    let ca = ca();
+    let (server, other) = (Identity::server(&ca), Identity::server(&ca));
+    let folder = Folder::new(&server);
+    let path = |name: &str| folder.0.path().join(name);
+    let error_of = |cert: &str, key: &str| {
+        let options = WebOptions::new().with_certificate(path(cert), path(key));
+        Web::with_options(options).unwrap_err().to_string()
+    };
+    let shown = |name: &str| path(name).display().to_string();
+    let missing = error_of("none.crt", "server.key");
+    assert!(
+        missing.starts_with(&format!("{}: ", shown("none.crt"))),
+        "{missing}"
+    );
+    let swapped = error_of("server.key", "server.crt");
+    let expected = format!("{}: no certificate in PEM", shown("server.key"));
+    assert!(swapped.starts_with(&expected), "{swapped}");
+    folder.write("other.key", &other.key);
+    assert_eq!(
+        error_of("server.crt", "other.key"),
+        format!(
+            "{}: the private key is not that of the certificate in {}",
+            shown("other.key"),
+            shown("server.crt")
+        )
+    );
 }
 
 /// Waits until clients see `new`; until then they see one of the `old` ones.
