@@ -14,11 +14,14 @@ mod features;
 mod flags;
 mod generate;
 mod man;
+mod refused;
 #[cfg(feature = "service")]
 mod service;
 mod short_help;
 mod validate;
 mod values;
+#[cfg(feature = "tls")]
+mod web_options;
 
 #[cfg(feature = "service")]
 pub use config::ServiceAction;
@@ -32,6 +35,12 @@ const VARIABLES: Variables = Variables {
     prefix: "TCP_ECHO_",
     without: &["generate"],
 };
+
+/// Variables of the original, and those that replace them here.
+const ORIGINAL_VARIABLES: [(&str, &str); 2] = [
+    ("TCP_ECHO_METRICS_USER", "TCP_PING_METRICS_USER"),
+    ("TCP_ECHO_METRICS_PASS", "TCP_PING_METRICS_PASS"),
+];
 
 /// The exit status of bad usage.
 pub const BAD_USAGE: u8 = 2;
@@ -75,7 +84,8 @@ impl Stop {
 ///
 /// `variable` looks an environment variable up. Each flag has one: `TCP_ECHO_` and its name in
 /// capitals, with `_` for `-` and `.`. The command line overrides it. An empty variable counts as
-/// unset. Variables of repeatable flags separate values by commas.
+/// unset. Variables of repeatable flags separate values by commas. `TCP_PING_METRICS_USER` and
+/// `TCP_PING_METRICS_PASS` are read where those of this program are unset.
 ///
 /// # Errors
 /// [`Stop::Usage`] for bad usage, [`Stop::Print`] for `-help`, `-version` and `-generate`.
@@ -94,7 +104,9 @@ pub fn parse<T: Into<OsString>>(
     if let Some(argument) = args.iter().skip_while(|arg| *arg != "--").nth(1) {
         return Err(UsageError::Unexpected(argument.clone()).into());
     }
-    refuse_missing(&FEATURES, &args, &VARIABLES, &variable)?;
+    refused::refuse(&args)?;
+    let variable = |name: &str| or_original(name, &variable);
+    refuse_missing(&FEATURES, &args, &VARIABLES, variable)?;
     let variables = VARIABLES.flags(&command, &args, variable)?;
 
     let origin = |name: &str| {
@@ -123,8 +135,23 @@ pub fn parse<T: Into<OsString>>(
     }
     let given = all
         .into_iter()
-        .filter(|arg| !is_of_service(arg) && arg != "--");
+        .filter(|arg| !is_of_service(arg) && !is_secret(arg) && arg != "--");
     Ok(validate::config(flags, given.collect(), origin)?)
+}
+
+/// Looks a variable up, or the one of the original that it replaces.
+fn or_original(name: &str, variable: impl Fn(&str) -> Option<OsString>) -> Option<OsString> {
+    let value = variable(name).filter(|value| !value.is_empty());
+    value.or_else(|| {
+        let original = ORIGINAL_VARIABLES.iter().find(|(ours, _)| *ours == name);
+        original.and_then(|(_, original)| variable(original))
+    })
+}
+
+/// Whether a rewritten argument has a secret.
+fn is_secret(arg: &str) -> bool {
+    let name = arg.split('=').next().unwrap_or_default();
+    name == "--metrics-pass"
 }
 
 /// Whether a rewritten argument is a flag of the service.

@@ -17,7 +17,6 @@ use std::{
 };
 
 use tcp_echo_exporter::{BuildInfo, Endpoints, Readiness};
-#[cfg(windows)]
 #[cfg(feature = "service")]
 use tcp_echo_metrics::cli::ServiceAction;
 use tcp_echo_metrics::cli::{BAD_USAGE, Config};
@@ -39,6 +38,12 @@ use web::Web;
 /// The timeout of blocking tasks at the end: reads of files that hang.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(100);
 
+/// The definition of a service is no place for a password: many can read it.
+#[cfg(feature = "service")]
+const NOT_RECORDED: &str = "tcp-echo-metrics: the password of the endpoints is not recorded, \
+    and the service ends at its start without it: set TCP_ECHO_METRICS_PASS in the environment \
+    of the service, or use -web.config.file";
+
 const BUILD: BuildInfo = BuildInfo {
     version: version::VERSION,
     revision: version::REVISION,
@@ -55,6 +60,9 @@ pub(crate) fn run(config: &Config) -> ExitCode {
 fn run_or_act(config: &Config) -> ExitCode {
     #[cfg(feature = "service")]
     if let Some(action) = config.service_action() {
+        if config.service == Some(ServiceAction::Install) && config.has_unrecorded_password() {
+            tcp_echo_log::write_line(NOT_RECORDED);
+        }
         return tcp_echo_service::act(&action, &config.service_options);
     }
     #[cfg(windows)]
@@ -129,7 +137,8 @@ async fn run_until_end(
     let mut endpoints = Endpoints::new(BUILD)
         .with_readiness(readiness.clone())
         .with_dropped_log_lines(tcp_echo_log::dropped_lines)
-        .with_lifecycle(config.lifecycle);
+        .with_lifecycle(config.lifecycle)
+        .with_labels(config.labels.clone());
 
     let reload = source.as_ref().map(|source| Reload::new(source.handle()));
     if let Some(reload) = &reload {

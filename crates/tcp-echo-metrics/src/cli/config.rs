@@ -6,7 +6,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tcp_echo_exporter::{AllowedHosts, Lifecycle, SeriesSet};
+use tcp_echo_exporter::{AllowedHosts, GlobalLabels, Lifecycle, SeriesSet};
 use tcp_echo_flags::is_given;
 use tcp_echo_log::LogConfig;
 use tcp_echo_net::Address;
@@ -15,6 +15,8 @@ use tcp_echo_report::WatchConfig;
 #[cfg(feature = "service")]
 use tcp_echo_service::ServiceOptions;
 use tcp_echo_targets::{FilePattern, NamedEndpoint, Shard};
+#[cfg(feature = "tls")]
+use tcp_echo_web::WebOptions;
 
 /// The validated configuration of the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,11 @@ pub struct Config {
     /// The web configuration file: TLS, users, headers.
     #[cfg(feature = "tls")]
     pub web_config: Option<PathBuf>,
+    /// TLS and a user without such a file.
+    #[cfg(feature = "tls")]
+    pub web_options: Option<WebOptions>,
+    /// The labels of every series.
+    pub labels: GlobalLabels,
     /// The host names of the endpoints; `None` is any, or those of loopback if they are on
     /// loopback.
     pub allowed_hosts: Option<AllowedHosts>,
@@ -48,8 +55,9 @@ pub struct Config {
     /// The log.
     pub log: LogConfig,
     /// The flags given, on the command line or in the environment, each as
-    /// `--name=value`, without those of the service. Parsing them results in the same
-    /// configuration (except `service` and `service_options`), so a service is installed with them.
+    /// `--name=value`, without those of the service and the password of the endpoints. Parsing
+    /// them results in the same configuration (except `service` and `service_options`, and if
+    /// the password comes from the environment), so a service is installed with them.
     pub given: Vec<String>,
 }
 
@@ -58,6 +66,17 @@ impl Config {
     /// given, so that it works on a host where a service of this program has the port.
     pub fn serves_metrics(&self) -> bool {
         self.watch.is_none() || is_given(&self.given, "metrics")
+    }
+
+    /// Whether the endpoints require a password that `given` does not have.
+    pub fn has_unrecorded_password(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self
+            .web_options
+            .as_ref()
+            .is_some_and(WebOptions::has_credentials);
+        #[cfg(not(feature = "tls"))]
+        return false;
     }
 
     /// Whether the program runs as a service.

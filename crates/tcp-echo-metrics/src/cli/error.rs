@@ -15,6 +15,14 @@ pub enum UsageError {
     /// An argument is no flag, but `-targets` is given: a shell expands a pattern.
     #[error("unexpected argument {0:?}: quote the pattern of -targets, or repeat the flag")]
     UnexpectedFile(String),
+    /// A flag of other versions of the original.
+    #[error("{flag} is a flag of the original's versions over UDP: {advice}")]
+    OfOriginal {
+        /// The flag, as `-payload`.
+        flag: String,
+        /// Why it is not needed, and what to do.
+        advice: &'static str,
+    },
     /// Two targets with one name would share their series.
     #[error("two targets of {origin} have the name {name:?}: use name=host:port")]
     DuplicateTarget {

@@ -3,7 +3,7 @@
 use tcp_echo_flags::Feature;
 
 /// Flags of a missing feature are refused: to ignore them could be dangerous. Without
-/// `web.config.file` the endpoints have neither TLS nor users.
+/// `web.config.file` or `metrics-user` the endpoints have neither TLS nor users.
 pub(super) const FEATURES: [Feature; 4] = [
     Feature::new(
         "discovery",
@@ -16,7 +16,17 @@ pub(super) const FEATURES: [Feature; 4] = [
         &["svc", "svc-name", "svc-user", "svc-account"],
     ),
     Feature::new("terminal", cfg!(feature = "terminal"), &["live"]),
-    Feature::new("tls", cfg!(feature = "tls"), &["web.config.file"]),
+    Feature::new(
+        "tls",
+        cfg!(feature = "tls"),
+        &[
+            "web.config.file",
+            "metrics-user",
+            "metrics-pass",
+            "metrics-tls-cert",
+            "metrics-tls-key",
+        ],
+    ),
 ];
 
 #[cfg(test)]

@@ -14,7 +14,6 @@
 //! so that `-live`, `-live=false` and its variable work as in Go. For clap, a type called `Option`
 //! is a flag that may be missing. Where `None` has another meaning, the type has an alias.
 
-use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
@@ -28,13 +27,15 @@ use tcp_echo_targets::{FilePattern, NamedEndpoint, Shard};
 
 use super::config::{IpFamily, Mode, Timestamps};
 use super::generate::Generate;
-use super::values::{self, Buckets};
+use super::values::{self, Buckets, Source};
 use crate::version;
 
+mod original;
 #[cfg(feature = "service")]
 mod service;
 mod web;
 
+pub(super) use original::OriginalFlags;
 #[cfg(feature = "service")]
 pub(super) use service::ServiceFlags;
 pub(super) use web::WebFlags;
@@ -275,9 +276,11 @@ pub(super) struct Flags {
     #[arg(hide_possible_values = true, help_heading = "Client")]
     pub(super) ip: IpFamily,
 
-    /// Probe from this address of this host.
-    #[arg(long, value_name = "IP", value_parser = values::ip, help_heading = "Client")]
-    pub(super) source: Option<IpAddr>,
+    /// Probe from this address of this host. A name, as in sydney-dc, is the value of the
+    /// label source of every series instead.
+    #[arg(long, value_name = "IP|NAME", value_parser = values::source)]
+    #[arg(help_heading = "Client")]
+    pub(super) source: Option<Source>,
 
     /// Probe through this network interface, as in eth0.
     #[arg(long, value_name = "NAME", value_parser = tcp_echo_prober::parse_interface)]
@@ -351,6 +354,9 @@ pub(super) struct Flags {
     #[arg(value_parser = values::named::<LogLevel>(&LogLevel::NAMES))]
     #[arg(hide_possible_values = true, help_heading = "Logging")]
     pub(super) log_level: LogLevel,
+
+    #[command(flatten)]
+    pub(super) original: OriginalFlags,
 
     /// Print the manual page, or completions of these flags for a shell: bash, zsh, fish
     /// or powershell.

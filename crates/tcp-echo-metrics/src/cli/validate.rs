@@ -1,10 +1,10 @@
 //! Validates flags against each other, and converts them to a configuration.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use tcp_echo_exporter::Lifecycle;
+use tcp_echo_exporter::{GlobalLabels, Lifecycle};
 use tcp_echo_flags::{FlagError, is_given};
-use tcp_echo_log::{LogConfig, LogLevel};
+use tcp_echo_log::{LogConfig, LogFormat, LogLevel};
 use tcp_echo_prober::{Coalesce, ConfigError, Networks, OnDemandLimits, SessionConfig};
 use tcp_echo_report::{ReportConfig, WatchConfig};
 #[cfg(feature = "service")]
@@ -14,6 +14,7 @@ use tcp_echo_targets::NamedEndpoint;
 use super::config::{ClientConfig, Config, IpFamily, ServerConfig, Timestamps};
 use super::error::UsageError;
 use super::flags::Flags;
+use super::values::Source;
 
 /// Validates flags and converts them. `origin` returns the name of a flag as the user gave it;
 /// `given` becomes a part of the configuration.
@@ -31,8 +32,12 @@ pub(super) fn config(
     };
     refuse_duplicates(&targets, &origin)?;
     refuse_contradictions(&flags, &origin)?;
+    refuse_both_names(&flags, &given, &origin)?;
     refuse_session(&flags, &origin)?;
-    let watch = watch(&flags, &given, &origin)?;
+    let labels = labels(&flags, &origin)?;
+    #[cfg(feature = "tls")]
+    let web_options = super::web_options::of(&flags.web, &origin)?;
+    let watch = watch(&flags, &given, &labels, &origin)?;
     let on_demand = on_demand(&flags, watch.is_some(), &origin)?;
     // Only warnings belong around a report.
     let is_report = watch.as_ref().is_some_and(|watch| !watch.live);
@@ -47,7 +52,7 @@ pub(super) fn config(
             listen: flags.listen,
             max_connections: flags.max_connections,
             max_connections_per_ip: flags.max_connections_per_ip,
-            idle_timeout: flags.idle_timeout,
+            idle_timeout: flags.original.read_timeout.or(flags.idle_timeout),
             slow_reader_timeout: flags.slow_reader_timeout,
             allow: networks(flags.allow),
         },
@@ -72,13 +77,19 @@ pub(super) fn config(
             dns_stale: flags.dns_stale,
             timestamps: flags.timestamps,
             ip: flags.ip,
-            source: flags.source,
+            source: match flags.source {
+                Some(Source::Address(address)) => Some(address),
+                _ => None,
+            },
             interface: flags.interface,
             dscp: flags.dscp,
         },
         metrics: flags.web.metrics,
         #[cfg(feature = "tls")]
         web_config: flags.web.web_config,
+        #[cfg(feature = "tls")]
+        web_options,
+        labels,
         allowed_hosts: flags.web.allowed_hosts,
         lifecycle: match flags.web.enable_lifecycle {
             None => Lifecycle::ThisHost,
@@ -96,7 +107,11 @@ pub(super) fn config(
         },
         watch,
         log: LogConfig {
-            format: flags.log_format,
+            format: if flags.original.json_logs {
+                LogFormat::Json
+            } else {
+                flags.log_format
+            },
             level,
         },
         given,
@@ -106,6 +121,36 @@ pub(super) fn config(
 /// The networks of a repeatable flag; `None` if it is not given.
 fn networks(lists: Vec<Networks>) -> Option<Networks> {
     Some(lists.into_iter().collect()).filter(|networks: &Networks| !networks.is_empty())
+}
+
+/// The labels of every series.
+fn labels(flags: &Flags, origin: impl Fn(&str) -> String) -> Result<GlobalLabels, UsageError> {
+    let source = match &flags.source {
+        Some(Source::Name(label)) => Some(label),
+        _ => None,
+    };
+    let labels = flags.web.label.iter().chain(source).cloned();
+    GlobalLabels::new(labels)
+        .map_err(|error| FlagError::Other(format!("{}: {error}", origin("label"))).into())
+}
+
+/// Refuses a flag beside one of the original with the same meaning.
+fn refuse_both_names(
+    flags: &Flags,
+    given: &[String],
+    origin: impl Fn(&str) -> String,
+) -> Result<(), UsageError> {
+    let refused = |one: &str, other: &str| {
+        let (one, other) = (origin(one), origin(other));
+        Err(FlagError::Other(format!("{one} and {other} are the same: use one of them")).into())
+    };
+    if flags.original.read_timeout.is_some() && is_given(given, "idle-timeout") {
+        return refused("read-timeout", "idle-timeout");
+    }
+    if flags.original.json_logs && is_given(given, "log-format") {
+        return refused("json-logs", "log-format");
+    }
+    Ok(())
 }
 
 /// Refuses values that contradict those of other flags.
@@ -138,7 +183,7 @@ fn refuse_contradictions(flags: &Flags, origin: impl Fn(&str) -> String) -> Resu
         }
         .into());
     }
-    if let Some(source) = flags.source {
+    if let Some(Source::Address(source)) = flags.source {
         let excluded = if source.is_ipv4() {
             IpFamily::V6
         } else {
@@ -227,6 +272,7 @@ fn on_demand(
 fn watch(
     flags: &Flags,
     given: &[String],
+    labels: &GlobalLabels,
     origin: impl Fn(&str) -> String,
 ) -> Result<Option<WatchConfig>, UsageError> {
     let reports = [
@@ -270,13 +316,21 @@ fn watch(
         count: flags.count,
         duration: flags.duration,
         report: report.then_some(ReportConfig {
-            labels: std::collections::BTreeMap::new(),
             output: flags.output,
             max_loss: flags.max_loss,
+            labels: owned(labels),
         }),
         verbose: flags.verbose,
         live,
     }))
+}
+
+/// The labels for the targets of a report.
+fn owned(labels: &GlobalLabels) -> BTreeMap<String, String> {
+    let labels = labels.iter();
+    labels
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 /// Refuses two targets with one name, which would share their series.

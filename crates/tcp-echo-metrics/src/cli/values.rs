@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tcp_echo_duration::{DurationError, parse, parse_positive};
+use tcp_echo_exporter::{GlobalLabel, GlobalLabelError};
 use tcp_echo_prober::{Coalesce, Dscp};
 
 /// The maximum of a loss window, in slots: 1.25 MB per target.
@@ -40,8 +41,12 @@ pub(super) enum ValueError {
     Targets,
     #[error("use a number from 0 to 63 or a name: ef, le, va, cs0 to cs7, af11 to af43")]
     Dscp,
-    #[error("not an IP address, such as 192.0.2.1 or 2001:db8::1")]
+    #[error("not an IP address, such as 192.0.2.1 or 2001:db8::1, and no name, as sydney-dc")]
     Ip,
+    #[error("{0}; use -source NAME for this one")]
+    SourceLabel(GlobalLabelError),
+    #[error(transparent)]
+    Label(#[from] GlobalLabelError),
     #[error("use auto or a duration, as in 500ms or 3s")]
     OrAuto,
     #[error("use auto, off, or a duration up to 100ms, as in 500us")]
@@ -114,9 +119,40 @@ pub(super) fn dscp(text: &str) -> Result<Dscp, ValueError> {
     text.parse().map_err(|_| ValueError::Dscp)
 }
 
-/// An address, of either family.
-pub(super) fn ip(text: &str) -> Result<IpAddr, ValueError> {
-    text.parse().map_err(|_| ValueError::Ip)
+/// Where probes come from: an address to probe from, or a name for the metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// An empty value, as scripts for the original pass it.
+    Nothing,
+    Address(IpAddr),
+    Name(GlobalLabel),
+}
+
+/// An address of either family, or a name. What seems to be an address has to be one.
+pub(super) fn source(text: &str) -> Result<Source, ValueError> {
+    if text.is_empty() {
+        return Ok(Source::Nothing);
+    }
+    if let Ok(address) = text.parse() {
+        return Ok(Source::Address(address));
+    }
+    let are_all = |of: &[char]| text.chars().all(|c| c.is_ascii_digit() || of.contains(&c));
+    let seems_v4 = text.contains('.') && are_all(&['.', ':', '/']);
+    let seems_v6 = text.contains("::") || text.starts_with('[');
+    if seems_v4 || seems_v6 {
+        return Err(ValueError::Ip);
+    }
+    Ok(Source::Name(GlobalLabel::source(text)?))
+}
+
+/// A label of every series.
+pub(super) fn label(text: &str) -> Result<GlobalLabel, ValueError> {
+    text.parse().map_err(|error| match error {
+        GlobalLabelError::Taken(name) if name == "source" => {
+            ValueError::SourceLabel(GlobalLabelError::Taken(name))
+        }
+        error => error.into(),
+    })
 }
 
 /// A duration; 0 is off.
@@ -179,6 +215,30 @@ mod tests {
         let zero = DurationError::Zero.into();
         assert_eq!(duration_or_auto("0"), Err(zero));
         assert_eq!(duration_or_auto("2s"), Ok(Some(Duration::from_secs(2))));
+    }
+
+    #[test]
+    fn a_source_is_an_address_or_a_name() {
+        let address = |text: &str| Ok(Source::Address(text.parse().unwrap()));
+        assert_eq!(source("192.0.2.1"), address("192.0.2.1"));
+        assert_eq!(source("2001:db8::1"), address("2001:db8::1"));
+        assert_eq!(source(""), Ok(Source::Nothing));
+        for name in ["sydney-dc", "eth0", "dc:1", "10", "Zürich, 2.1", "bad.cafe"] {
+            let label = GlobalLabel::source(name).unwrap();
+            assert_eq!(source(name), Ok(Source::Name(label)), "{name:?}");
+        }
+        for text in [
+            "10.0.0.300",
+            "10.0.0",
+            "10.0.0.1:0",
+            "10.0.0.0/8",
+            "fe80::1%eth0",
+            "[::1]",
+        ] {
+            assert_eq!(source(text), Err(ValueError::Ip), "{text:?}");
+        }
+        let control = GlobalLabelError::Control.into();
+        assert_eq!(source("a\nb"), Err(control));
     }
 
     #[test]

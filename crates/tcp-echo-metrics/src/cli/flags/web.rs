@@ -6,11 +6,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
-use tcp_echo_exporter::AllowedHosts;
+use tcp_echo_exporter::{AllowedHosts, GlobalLabel};
 use tcp_echo_net::Address;
 use tcp_echo_prober::Networks;
 
 use crate::cli::values;
+
+#[cfg(feature = "tls")]
+const PASSWORD: &str = "\
+The password of metrics-user, up to 72 bytes. Other users of this host see command lines: set \
+TCP_ECHO_METRICS_PASS instead. svc=install does not record it";
 
 // A doc comment would become the first lines of the help.
 #[derive(Debug, Args)]
@@ -26,6 +31,34 @@ pub(in crate::cli) struct WebFlags {
     #[arg(long = "web.config.file", value_name = "FILE")]
     #[arg(help_heading = "Metrics endpoint")]
     pub(in crate::cli) web_config: Option<PathBuf>,
+
+    /// Require this user's name for the endpoints, with the password of metrics-pass. For
+    /// more users use web.config.file.
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "NAME", help_heading = "Metrics endpoint")]
+    pub(in crate::cli) metrics_user: Option<String>,
+
+    /// The password of metrics-user.
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "PASSWORD", help = PASSWORD, help_heading = "Metrics endpoint")]
+    pub(in crate::cli) metrics_pass: Option<String>,
+
+    /// Serve the endpoints by HTTPS with this certificate, a PEM file. The program follows
+    /// its changes. Needs metrics-tls-key.
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE", help_heading = "Metrics endpoint")]
+    pub(in crate::cli) metrics_tls_cert: Option<String>,
+
+    /// The key of metrics-tls-cert, a PEM file.
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE", help_heading = "Metrics endpoint")]
+    pub(in crate::cli) metrics_tls_key: Option<String>,
+
+    /// A label for every series, as in region=eu; repeatable. A target's own label of the
+    /// same name wins.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = values::label)]
+    #[arg(help_heading = "Metrics endpoint")]
+    pub(in crate::cli) label: Vec<GlobalLabel>,
 
     /// Answer requests only for these host names and addresses, without ports, separated
     /// by commas, as in echo.example.com,10.0.0.5; * is any. /metrics, /-/healthy and
