@@ -174,6 +174,9 @@ function detail() {
         set.searchParams.set('at', url.searchParams.get('at'));
         source.srcset = set;
       }
+      const own = new URL(image.src);
+      own.searchParams.set('at', url.searchParams.get('at'));
+      image.src = own;
       say(true, 'Live');
     } catch {
       say(false, 'No updates since ' + new Date().toLocaleTimeString());
