@@ -105,7 +105,9 @@ async fn site_of_names() -> Site {
         "/?target=db",
         "/?target=none",
         "/api/v1/plot?target=db",
+        "/?target=db&range=1h",
         "/api/v1/plot?target=db&theme=dark",
+        "/api/v1/plot?target=db&range=1h&title=false",
         "/api/v1/plot?target=db&width=320",
         "/api/v1/plot?target=db&width=2000",
     ] {

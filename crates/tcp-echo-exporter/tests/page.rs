@@ -23,11 +23,14 @@ async fn paths_and_methods_have_their_status() {
         ("GET", "/api/v1/targets?limit=many", 400),
         ("GET", "/?limit=-1", 400),
         ("GET", "/?target=none", 404),
+        ("GET", "/?target=none&range=1h", 404),
+        ("GET", "/?target=none&range=2h", 400),
         ("GET", "/static/page.css", 200),
         ("GET", "/static/page.js", 200),
         ("GET", "/static/", 404),
         ("GET", "/api/v1/plot", 400),
         ("GET", "/api/v1/plot?target=none", 404),
+        ("GET", "/api/v1/plot?target=none&range=10", 400),
         ("DELETE", "/", 405),
         ("PUT", "/api/v1/targets", 405),
     ] {
@@ -100,6 +103,14 @@ async fn the_page_runs_nothing_and_escapes_everything() {
     assert_eq!(text.matches("<script").count(), 1, "{text}");
     assert_eq!(text.matches("<img").count(), 1, "{text}");
     assert!(text.contains("192.0.2.1:1"));
+    assert!(text.contains(&format!("href=\"?target={link}&amp;range=1h\"")));
+    assert!(!text.contains("style="), "{text}");
+    // The values of the picture, without the script.
+    assert!(text.contains("<details class=\"values\" open>"), "{text}");
+    let values = text.split("<table id=\"steps\">").nth(1).unwrap();
+    for shown in ["Median", "1.21 ms", "connected"] {
+        assert!(values.contains(shown), "{shown}: {values}");
+    }
     let plot = get(address, &format!("/api/v1/plot?theme=dark&target={link}")).await;
     assert_eq!(plot.header("content-type"), Some("image/svg+xml"));
     assert_eq!(

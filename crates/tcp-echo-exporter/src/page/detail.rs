@@ -1,29 +1,33 @@
 //! The view of one target.
 
-use std::time::Duration;
-
 use maud::{Markup, html};
 
 use super::{
-    history::History, plot::PlotData, query::encode_pair, status::TargetStatus, text, view::Health,
+    history::History,
+    picture::{picture, table},
+    plot::{PlotData, Record},
+    query::Range,
+    status::TargetStatus,
+    text,
+    view::Health,
 };
 use crate::metrics::layout::Cell;
 
 /// The maximum number of changes of the connection that are listed, latest first.
 const MAX_CHANGES: usize = 20;
 
-pub(super) fn detail(history: &History, name: &str) -> Markup {
-    let data = PlotData::find(history, name);
+pub(super) fn detail(history: &History, name: &str, range: Range) -> Markup {
+    let record = Record::find(history, name);
     let tracks = history.tracks();
     let found = history.metrics().snapshot_of(name, true);
     let target = found.as_ref().and_then(|found| found.iter().next());
-    let (Some(data), Some(target)) = (data, target) else {
+    let (Some(record), Some(target)) = (record, target) else {
         return html! {
             h1 { "No such target" }
             p { "Nothing of the name " b { (name) } " is probed. " a href="./" { "All targets" } }
         };
     };
-    let span = history.retention();
+    let data = PlotData::new(&record, range);
     let health = Health::of(&target).as_str();
     let peer = target.peer().map(|peer| peer.to_string());
     let status = TargetStatus::of(target, &tracks);
@@ -52,6 +56,10 @@ pub(super) fn detail(history: &History, name: &str) -> Markup {
         ("Failed connects", target.connect_failures()),
         ("Disconnects", target.disconnects()),
     ];
+    let summary: Vec<String> = facts[..4]
+        .iter()
+        .map(|(term, value)| format!("{term} {value}"))
+        .collect();
     html! {
         h1 #detail { (name) }
         p.about {
@@ -61,11 +69,11 @@ pub(super) fn detail(history: &History, name: &str) -> Markup {
             @for (name, value) in &status.labels { small.label { (name) "=" (value) } }
         }
         dl.facts { @for (term, value) in &facts { div { dt { (term) } dd { (value) } } } }
-        (picture(name, &facts, span))
+        (picture(&data, range, &summary.join(", ")))
         div.columns {
             section aria-labelledby="changes" {
                 h2 #changes { "Connection" }
-                (changes(&data))
+                (changes(&record))
             }
             section aria-labelledby="counts" {
                 h2 #counts { "Since the start" }
@@ -74,6 +82,11 @@ pub(super) fn detail(history: &History, name: &str) -> Markup {
                 }
             }
         }
+        // The script closes it. Without the script, the page would close it at each reload.
+        details.values open {
+            summary { "Values of the steps" }
+            (table(&data))
+        }
     }
 }
 
@@ -81,44 +94,20 @@ fn positive(seconds: f64) -> Option<f64> {
     (seconds > 0.0).then_some(seconds)
 }
 
-fn picture(name: &str, facts: &[(&str, String)], span: Duration) -> Markup {
-    let plot = format!("api/v1/plot?{}", encode_pair("target", name));
-    let numbers: Vec<String> = facts[..4]
-        .iter()
-        .map(|(term, value)| format!("{term} {value}"))
-        .collect();
-    let alt = format!("History of the RTT and loss. {}.", numbers.join(", "));
-    html! {
-        figure #plot {
-            picture {
-                source media="(prefers-color-scheme: dark) and (max-width: 600px)"
-                    srcset={ (plot) "&theme=dark&width=400" };
-                source media="(prefers-color-scheme: dark)" srcset={ (plot) "&theme=dark&width=1120" };
-                source media="(max-width: 600px)" srcset={ (plot) "&width=400" };
-                img src={ (plot) "&width=1120" } alt=(alt);
-            }
-            figcaption {
-                "Steps of 10 seconds of the last " (span.as_secs() / 60) " minutes, or fewer if there are many targets. "
-                a href=(plot) { "The picture by itself" }
-            }
-        }
-    }
-}
-
-fn changes(data: &PlotData) -> Markup {
-    let indexed = data.steps.iter().enumerate().rev();
-    let changed = indexed.filter(|(_, step)| step.connects > 0 || step.disconnects > 0);
+fn changes(record: &Record) -> Markup {
+    let latest = record.steps.iter().rev();
+    let changed = latest.filter(|at| at.step.connects > 0 || at.step.disconnects > 0);
     let changed: Vec<_> = changed.take(MAX_CHANGES).collect();
     html! {
         @if changed.is_empty() {
             p.note { "No change in the time that is kept." }
         } @else {
             ol.changes {
-                @for (index, step) in changed {
+                @for at in changed {
                     li {
-                        span.when { (ago(-data.when(index).0)) }
-                        @if step.disconnects > 0 { span.down { "lost" (times(step.disconnects)) } }
-                        @if step.connects > 0 { span.up { "connected" (times(step.connects)) } }
+                        span.when { (text::ago(-at.begin)) }
+                        @if at.step.disconnects > 0 { span.down { "lost" (times(at.step.disconnects)) } }
+                        @if at.step.connects > 0 { span.up { "connected" (times(at.step.connects)) } }
                     }
                 }
             }
@@ -130,13 +119,5 @@ fn times(count: u32) -> String {
     match count {
         0 | 1 => String::new(),
         count => format!(" {count} times"),
-    }
-}
-
-fn ago(minutes: f64) -> String {
-    if minutes < 1.0 {
-        "less than a minute ago".to_owned()
-    } else {
-        format!("{minutes:.0} min ago")
     }
 }

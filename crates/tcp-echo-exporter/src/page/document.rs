@@ -12,7 +12,7 @@ const REFRESH: &str = "10";
 pub(super) fn page(build: &BuildInfo, history: Option<&History>, query: &TargetsQuery) -> Markup {
     let (title, main) = match (history, &query.target) {
         (None, _) => (None, html! { p { "Nothing is probed here." } }),
-        (Some(history), Some(name)) => (Some(name), detail(history, name)),
+        (Some(history), Some(name)) => (Some(name), detail(history, name, query.range)),
         (Some(history), None) => (None, overview(history, query)),
     };
     html! {

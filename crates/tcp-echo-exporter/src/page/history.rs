@@ -49,6 +49,8 @@ struct State {
     tracks: Vec<Track>,
     /// When the current step began.
     step_start: Instant,
+    /// The number of steps before it.
+    steps_ended: u64,
     next_id: u32,
 }
 
@@ -87,6 +89,11 @@ impl Tracks<'_> {
     pub(crate) fn step_start(&self) -> Instant {
         self.0.step_start
     }
+
+    /// Returns the number of the current step, from the start of the history.
+    pub(crate) fn step_number(&self) -> u64 {
+        self.0.steps_ended
+    }
 }
 
 impl History {
@@ -94,6 +101,7 @@ impl History {
         let state = Mutex::new(State {
             tracks: Vec::new(),
             step_start: Instant::now(),
+            steps_ended: 0,
             next_id: 0,
         });
         Self {
@@ -133,6 +141,7 @@ impl History {
         });
         if steps_ended > 0 {
             state.step_start += STEP * steps_ended;
+            state.steps_ended += u64::from(steps_ended);
         }
     }
 
@@ -144,12 +153,6 @@ impl History {
     /// Returns whether the current step is over.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.tracks().step_start()) >= STEP
-    }
-
-    /// Returns how long the history of a target is at most. With many targets it is shorter.
-    pub(crate) fn retention(&self) -> Duration {
-        let steps = if self.limit == 0 { 0 } else { MAX_STEPS };
-        STEP * u32::try_from(steps).unwrap_or(0)
     }
 }
 

@@ -18,7 +18,7 @@ use axum::{
 use super::{
     document,
     history::History,
-    plot::{self, PlotData},
+    plot::{self, PlotData, Record},
     query::{PlotQuery, TargetsQuery},
     sse::EventStreams,
     status::TargetList,
@@ -202,7 +202,8 @@ async fn plot(
     };
     // Other requests must not wait for any of this work.
     let render = move |out: &mut dyn Write| {
-        let data = PlotData::find(&history, &plot_query.target).ok_or(io::ErrorKind::NotFound)?;
+        let record = Record::find(&history, &plot_query.target).ok_or(io::ErrorKind::NotFound)?;
+        let data = PlotData::new(&record, plot_query.range);
         let svg =
             plot::svg(&data, &plot_query).map_err(|error| io::Error::other(error.to_string()))?;
         out.write_all(svg.as_bytes())

@@ -30,6 +30,18 @@ pub(crate) fn tick(seconds: f64) -> String {
     format!("{} {unit}", (value * 100.0).round() / 100.0)
 }
 
+/// Formats a time before now, such as `40 s ago` or `4 min 20 s ago`.
+pub(crate) fn ago(seconds: f64) -> String {
+    let seconds = seconds.round();
+    let (minutes, rest) = ((seconds / 60.0).floor(), seconds % 60.0);
+    match (minutes, rest) {
+        (m, s) if m <= 0.0 && s <= 0.0 => "now".to_owned(),
+        (m, s) if m <= 0.0 => format!("{s} s ago"),
+        (m, s) if s <= 0.0 => format!("{m} min ago"),
+        (m, s) => format!("{m} min {s} s ago"),
+    }
+}
+
 /// Formats a fraction as a percentage, such as `0.5 %`. Only 0 is `0 %`, and only 1 is `100 %`.
 pub(crate) fn percent(part: f64) -> String {
     match 100.0 * part {
@@ -71,6 +83,21 @@ mod tests {
             assert_eq!(duration(Some(seconds)), text);
         }
         assert_eq!(duration(None), "–");
+    }
+
+    #[test]
+    fn times_before_now_have_minutes_and_seconds() {
+        for (seconds, text) in [
+            (0.0, "now"),
+            (0.4, "now"),
+            (10.2, "10 s ago"),
+            (59.7, "1 min ago"),
+            (61.0, "1 min 1 s ago"),
+            (600.0, "10 min ago"),
+            (3595.0, "59 min 55 s ago"),
+        ] {
+            assert_eq!(ago(seconds), text);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub(crate) const HEATMAP_BUCKETS: usize = 40;
 /// them too.
 const BUCKETS_BELOW: usize = 16;
 
-/// The quantiles that a plot shows.
+/// The quantiles of a step: p10, the median and p90 are drawn.
 pub(crate) const QUANTILES: [f64; 4] = [0.1, 0.5, 0.9, 0.99];
 
 /// What happened to a target in one step.
@@ -52,6 +52,28 @@ impl Rtt {
 }
 
 impl Step {
+    /// Adds what happened in another step.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (bucket, count) in &other.counts {
+            match self.counts.binary_search_by_key(bucket, |(own, _)| *own) {
+                Ok(found) => {
+                    let own = &mut self.counts[found].1;
+                    *own = own.saturating_add(*count);
+                }
+                Err(place) => self.counts.insert(place, (*bucket, *count)),
+            }
+        }
+        for (own, other) in [
+            (&mut self.received, other.received),
+            (&mut self.lost, other.lost),
+            (&mut self.missed, other.missed),
+            (&mut self.connects, other.connects),
+            (&mut self.disconnects, other.disconnects),
+        ] {
+            *own = own.saturating_add(other);
+        }
+    }
+
     /// Returns the number of replies in the histogram.
     pub(crate) fn replies(&self) -> u32 {
         let counts = self.counts.iter();
@@ -147,6 +169,28 @@ mod tests {
             .map(|bucket| step.heatmap_count(bucket))
             .sum();
         assert!((500..=1000).contains(&heat), "{heat}");
+    }
+
+    #[test]
+    fn steps_add_up() {
+        let (one, other) = ([0.001, 0.02, 0.02], [0.002, 0.02, 0.5]);
+        let mut sum = Step {
+            lost: 1,
+            connects: u32::MAX,
+            ..step(&one)
+        };
+        sum.add(&Step {
+            missed: 2,
+            connects: 1,
+            ..step(&other)
+        });
+        let all = Step {
+            lost: 1,
+            missed: 2,
+            connects: u32::MAX,
+            ..step(&[one, other].concat())
+        };
+        assert_eq!(sum, all);
     }
 
     #[test]

@@ -1,7 +1,9 @@
-use super::{painter::linear_ticks, *};
-use crate::page::history::{STEP, step::Step};
+use std::time::SystemTime;
 
-fn plot_data(name: &str, steps: usize) -> PlotData {
+use super::*;
+use crate::page::{history::step::Step, query::Range};
+
+fn record(name: &str, steps: usize, current: u64) -> Record {
     let step = |index: usize| {
         let place = u8::try_from(60 + index % 5).unwrap();
         let lost = if index.is_multiple_of(7) { 4 } else { 0 };
@@ -18,23 +20,34 @@ fn plot_data(name: &str, steps: usize) -> PlotData {
             disconnects: u32::from(index == 40),
         }
     };
-    PlotData {
+    Record {
         name: name.to_owned(),
-        steps: (0..steps).map(step).collect(),
-        current_age: STEP / 2,
-        minutes: 60.0,
+        steps: data::timed((0..steps).map(step).collect(), 5.0),
+        current,
+        now: SystemTime::UNIX_EPOCH,
     }
 }
 
+fn plot_data(name: &str, steps: usize) -> PlotData {
+    PlotData::new(&record(name, steps, 400), Range::Hour)
+}
+
 fn plot_query(width: &str, theme: &str) -> PlotQuery {
-    let json = format!("{{\"target\": \"\", \"width\": {width}, \"theme\": \"{theme}\"}}");
+    let json = format!(
+        "{{\"target\": \"\", \"width\": {width}, \"title\": true, \"theme\": \"{theme}\"}}"
+    );
     serde_json::from_str(&json).unwrap()
 }
 
 #[test]
 fn every_history_can_be_plotted() {
     for steps in [0, 1, 2, 59, 361] {
-        for (width, theme) in [("0", "light"), ("960", "dark"), ("4000000000", "light")] {
+        for (width, theme) in [
+            ("0", "light"),
+            ("302", "light"),
+            ("960", "dark"),
+            ("4000000000", "light"),
+        ] {
             let svg = svg(&plot_data("a", steps), &plot_query(width, theme)).unwrap();
             assert!(svg.starts_with("<svg width="), "{svg}");
             assert!(svg.trim_end().ends_with("</svg>"));
@@ -43,7 +56,7 @@ fn every_history_can_be_plotted() {
         }
     }
     let svg = svg(&plot_data("a", 361), &plot_query("4000000000", "light")).unwrap();
-    assert!(svg.starts_with("<svg width=\"2000\" height=\"484\" viewBox=\"0 0 8000 1936\""));
+    assert!(svg.starts_with("<svg width=\"2000\" height=\"564\" viewBox=\"0 0 8000 2256\""));
 }
 
 #[test]
@@ -57,21 +70,68 @@ fn a_name_is_escaped() {
 }
 
 #[test]
-fn steps_are_at_their_times() {
-    let data = plot_data("a", 3);
-    let seconds = |(begin, end): (f64, f64)| ((begin * 60.0).round(), (end * 60.0).round());
-    let when = [0, 1, 2].map(|index| seconds(data.when(index)));
-    assert_eq!(when, [(-25.0, -15.0), (-15.0, -5.0), (-5.0, 0.0)]);
+fn no_text_is_smaller_than_12_pixels() {
+    for width in ["302", "1152"] {
+        let svg = svg(&plot_data("a", 361), &plot_query(width, "light")).unwrap();
+        let sizes = svg.split("font-size=\"").skip(1);
+        let sizes = sizes.map(|rest| rest.split('"').next().unwrap().parse::<f64>().unwrap());
+        let smallest = sizes.fold(f64::INFINITY, f64::min) / f64::from(SCALE);
+        assert!((12.0..20.0).contains(&(smallest + 1e-9)), "{smallest}");
+    }
 }
 
 #[test]
-fn ticks_are_round() {
-    let texts = |top| {
-        let ticks = linear_ticks(top).into_iter();
-        ticks.map(|(_, text)| text).collect::<Vec<_>>().join(" ")
+fn a_long_name_is_cut_off() {
+    let svg = svg(&plot_data(&"å".repeat(200), 3), &plot_query("302", "light")).unwrap();
+    assert!(svg.contains("å…"), "{svg}");
+}
+
+#[test]
+fn the_time_axis_spans_what_there_is() {
+    for (steps, ten_minutes, hour) in [
+        (0, "30", "30"),
+        (1, "30", "30"),
+        (3, "30", "30"),
+        (4, "40", "40"),
+        (60, "600", "600"),
+        (61, "600", "610"),
+        (361, "600", "3600"),
+    ] {
+        let record = record("a", steps, 400);
+        let spans = Range::ALL.map(|range| PlotData::new(&record, range).span.to_string());
+        assert_eq!(spans, [ten_minutes, hour], "{steps}");
+    }
+}
+
+#[test]
+fn steps_are_at_their_times() {
+    let data = plot_data("a", 3);
+    let when = data.steps.iter().map(|step| (step.begin, step.end));
+    let when: Vec<_> = when.collect();
+    assert_eq!(when, [(-25.0, -15.0), (-15.0, -5.0), (-5.0, 0.0)]);
+    let ten = PlotData::new(&record("a", 200, 400), Range::TenMinutes);
+    assert_eq!(ten.steps.len(), 61);
+    assert_eq!((ten.steps[0].begin, ten.steps[0].end), (-605.0, -595.0));
+    assert_eq!(ten.step_seconds().to_string(), "10");
+}
+
+#[test]
+fn the_steps_of_an_hour_are_joined_in_the_same_way_at_any_time() {
+    let replies = |data: &PlotData| -> u32 {
+        let all = data.steps.iter();
+        all.map(|step| step.step.received).sum()
     };
-    assert_eq!(texts(0.001), "0 500 µs 1 ms");
-    assert_eq!(texts(0.004), "0 1 ms 2 ms 3 ms 4 ms");
-    assert_eq!(texts(0.0038), "0 1 ms 2 ms 3 ms");
-    assert_eq!(texts(1.1), "0 500 ms 1 s");
+    let ten_steps = record("a", 361, 900);
+    let received: u32 = ten_steps.steps.iter().map(|step| step.step.received).sum();
+    for (current, last) in [(900, 1), (901, 2), (902, 3), (903, 1)] {
+        let data = PlotData::new(&record("a", 361, current), Range::Hour);
+        assert!(data.steps.len() <= 122, "{}", data.steps.len());
+        assert_eq!(replies(&data), received);
+        let newest = data.steps.last().unwrap();
+        let begin = -5.0 - 10.0 * f64::from(last - 1);
+        assert_eq!((newest.begin, newest.end), (begin, 0.0));
+        assert_eq!(data.step_seconds().to_string(), "30");
+        let gaps = data.steps.windows(2).map(|two| two[1].begin - two[0].end);
+        assert!(gaps.map(f64::abs).all(|gap| gap < 1e-9));
+    }
 }

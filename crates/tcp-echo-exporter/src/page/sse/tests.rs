@@ -72,7 +72,7 @@ fn a_stream_follows_its_query() {
         let query = TargetsQuery {
             search: search.to_owned(),
             limit,
-            target: None,
+            ..TargetsQuery::default()
         };
         json(&PageState::default().update(&view, &query).unwrap())
     };

@@ -149,8 +149,123 @@ function overview() {
   open();
 }
 
+/** Shows the values of one step of the picture: under the pointer, or chosen by keys. */
+class Steps {
+  constructor(figure) {
+    this.figure = figure;
+    this.image = figure.querySelector('img');
+    // Without a choice it is the latest complete step.
+    this.chosen = null;
+    this.values = make('dl', 'step');
+    figure.querySelector('picture').before(this.values);
+    this.cursor = make('div', 'cursor');
+    this.mark = make('i');
+    this.cursor.append(this.mark);
+    for (const [key, value] of [['role', 'slider'], ['tabindex', '0'],
+      ['aria-label', 'Step of the picture']]) this.cursor.setAttribute(key, value);
+    figure.querySelector('picture').append(this.cursor);
+    for (const kind of ['pointerdown', 'pointermove']) {
+      this.cursor.addEventListener(kind, (event) => this.point(event));
+    }
+    this.cursor.addEventListener('pointerleave', (event) => {
+      // A finger that is lifted leaves what it has chosen.
+      if (event.pointerType === 'mouse' && document.activeElement !== this.cursor) this.choose(null);
+    });
+    this.cursor.addEventListener('blur', () => this.choose(null));
+    this.cursor.addEventListener('keydown', (event) => this.press(event));
+    this.image.addEventListener('load', () => this.show());
+    new ResizeObserver(() => this.show()).observe(this.image);
+    this.renew();
+  }
+
+  /** Reads the steps from the table, which has the latest first. */
+  renew() {
+    const { now, span } = this.figure.dataset;
+    [this.now, this.span] = [Number(now), Number(span)];
+    this.rows = [...document.querySelectorAll('#steps tbody tr')].reverse();
+    this.heads = [...document.querySelectorAll('#steps thead th')].map((head) => head.textContent);
+    this.show();
+  }
+
+  /** When a row's step begins and ends, in seconds after now. */
+  static times({ dataset: { begin, end } }) { return [Number(begin), Number(end)]; }
+
+  /** The chosen step stays the same as time passes. */
+  get index() {
+    const last = this.rows.length - 1;
+    if (this.chosen === null) return Math.max(0, last - 1);
+    const after = (this.chosen - this.now) / 1_000;
+    const index = this.rows.findIndex((row) => Steps.times(row)[1] > after);
+    return index < 0 ? last : index;
+  }
+
+  choose(index) {
+    if (index === null) this.chosen = null;
+    else {
+      const row = this.rows[Math.max(0, Math.min(index, this.rows.length - 1))];
+      const [begin, end] = Steps.times(row);
+      this.chosen = this.now + (begin + end) * 500;
+    }
+    this.show();
+  }
+
+  point(event) {
+    const { left, width } = this.cursor.getBoundingClientRect();
+    const after = ((event.clientX - left) / width - 1) * this.span;
+    const index = this.rows.findIndex((row) => Steps.times(row)[1] >= after);
+    this.choose(index < 0 ? this.rows.length - 1 : index);
+  }
+
+  press(event) {
+    const last = this.rows.length - 1;
+    const to = {
+      ArrowLeft: this.index - 1, ArrowDown: this.index - 1, ArrowRight: this.index + 1,
+      ArrowUp: this.index + 1, PageDown: this.index - 6, PageUp: this.index + 6, Home: 0, End: last,
+    }[event.key];
+    if (event.key === 'Escape') this.choose(null);
+    if (to === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    this.choose(to);
+  }
+
+  show() {
+    const row = this.rows[this.index];
+    if (!row) return;
+    const [begin, end] = Steps.times(row);
+    const texts = [...row.cells].map((cell) => cell.textContent);
+    const clock = new Date(this.now + begin * 1_000).toLocaleTimeString();
+    texts[0] = `${clock}, ${texts[0]}`;
+    while (this.values.children.length < texts.length) {
+      const pair = make('div');
+      pair.append(make('dt', '', this.heads[this.values.children.length]), make('dd'));
+      this.values.append(pair);
+    }
+    texts.forEach((text, index) => {
+      const value = this.values.children[index].lastChild;
+      if (value.textContent !== text) value.textContent = text;
+    });
+    const spoken = texts.map((text, index) => index ? `${this.heads[index]} ${text}` : text);
+    for (const [key, value] of [['valuemin', 0], ['valuemax', this.rows.length - 1],
+      ['valuenow', this.index], ['valuetext', spoken.join(', ')]]) {
+      this.cursor.setAttribute('aria-' + key, value);
+    }
+    // The axis in the picture, which may be enlarged.
+    const { left, right } = this.figure.dataset;
+    const scale = this.image.clientWidth / (this.image.naturalWidth || this.image.clientWidth);
+    this.cursor.style.left = left * scale + 'px';
+    this.cursor.style.right = right * scale + 'px';
+    const from = Math.max(0, 1 + begin / this.span);
+    this.mark.style.left = 100 * from + '%';
+    this.mark.style.width = 100 * (1 + end / this.span - from) + '%';
+    this.mark.hidden = this.chosen === null;
+  }
+}
+
 /** Renews the view of one target in place. */
 function detail() {
+  const figure = document.getElementById('plot');
+  document.querySelector('.values').open = false;
+  const steps = new Steps(figure);
   async function renew() {
     if (document.hidden) return;
     try {
@@ -161,8 +276,15 @@ function detail() {
         const [now, next] = [document.querySelector(kind), page.querySelector(kind)];
         if (now && next) now.replaceWith(next);
       }
-      const image = document.querySelector('#plot img');
-      image.alt = page.querySelector('#plot img')?.alt ?? image.alt;
+      const fresh = page.getElementById('plot');
+      if (fresh) {
+        document.querySelector('#steps tbody').replaceWith(page.querySelector('#steps tbody'));
+        figure.querySelector('figcaption').replaceWith(fresh.querySelector('figcaption'));
+        Object.assign(figure.dataset, fresh.dataset);
+        steps.renew();
+      }
+      const image = figure.querySelector('img');
+      image.alt = fresh?.querySelector('img').alt ?? image.alt;
       // The new picture takes the place of the old once it is there.
       const url = new URL(image.currentSrc);
       url.searchParams.set('at', Date.now());
