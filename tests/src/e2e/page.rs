@@ -13,6 +13,7 @@ use testkit::shell::{SHORT, has, program, root, run as run_command};
 use crate::runner::{PLAIN, Scenario};
 
 mod browser;
+mod detail;
 mod pictures;
 mod proxy;
 
@@ -138,6 +139,7 @@ fn run(context: &Context) -> Result<()> {
         SEEN,
         "document.documentElement.dataset.live === 'yes'",
     )?;
+    detail::check(context, &browser)?;
     accessible(context, &browser, axe.as_deref(), "detail")?;
     let errors = browser.errors()?;
     ensure!(

@@ -117,6 +117,27 @@ impl Browser {
             .map(drop)
     }
 
+    /// Presses a key, such as `ArrowLeft`, where the focus is.
+    pub(super) fn press(&self, key: &str) -> Result<()> {
+        for kind in ["rawKeyDown", "keyUp"] {
+            let event = json!({"type": kind, "key": key, "code": key});
+            self.devtools("Input.dispatchKeyEvent", &event)?;
+        }
+        Ok(())
+    }
+
+    /// Touches the page at a place, in CSS pixels.
+    pub(super) fn touch(&self, x: f64, y: f64) -> Result<()> {
+        for (kind, points) in [
+            ("touchStart", json!([{"x": x, "y": y}])),
+            ("touchEnd", json!([])),
+        ] {
+            let event = json!({"type": kind, "touchPoints": points});
+            self.devtools("Input.dispatchTouchEvent", &event)?;
+        }
+        Ok(())
+    }
+
     fn devtools(&self, command: &str, parameters: &Value) -> Result<Value> {
         self.post(
             "/goog/cdp/execute",
