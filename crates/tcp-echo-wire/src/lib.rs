@@ -12,6 +12,8 @@
 //! boundaries of its pieces. Any 16 bytes are a well-formed frame; the session decides whether
 //! they answer a probe.
 //!
+//! A client and a server that agree on more exchange [`Control`] frames, which no probe looks like.
+//!
 //! ```
 //! use tcp_echo_wire::{Decoder, Probe, Seq, UnixNanos};
 //!
@@ -28,8 +30,10 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod control;
 mod decoder;
 mod probe;
 
+pub use control::{Control, Features, PeerStamp, Segments};
 pub use decoder::{Decoder, Frames};
 pub use probe::{DecodeError, FRAME_LEN, Probe, Seq, UnixNanos};
