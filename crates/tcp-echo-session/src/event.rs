@@ -2,7 +2,9 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use tcp_echo_wire::Seq;
+use tcp_echo_wire::{Features, Segments, Seq};
+
+use crate::Excess;
 
 /// An event of a target's session or connection.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +68,19 @@ pub enum Event {
     },
     /// `TCP_INFO` was read.
     TcpInfo(TcpInfo),
+    /// The peer has answered the hello.
+    Greeted {
+        /// What it grants.
+        features: Features,
+    },
+    /// The peer has told which data segments its kernel has sent and lost; see
+    /// [`Session::segments`](crate::Session::segments).
+    PeerSegments,
+    /// The parts of the round trip of a reply that was [received](Self::Received).
+    Excess(Excess),
+    /// A router or the host said that the peer is unreachable while the connection lived on: an
+    /// ICMP error that TCP keeps as a soft error (RFC 1122, section 4.2.3.9).
+    SoftError,
 }
 
 /// The kernel's view of a connection (tcp(7), `TCP_INFO`).
@@ -79,6 +94,8 @@ pub struct TcpInfo {
     pub min_rtt: Option<Duration>,
     /// Segments retransmitted, over all connections of the session.
     pub retransmits: u64,
+    /// The data segments that this kernel has sent on the connection, where it counts them.
+    pub segments: Option<Segments>,
 }
 
 macro_rules! reasons {

@@ -27,14 +27,14 @@ impl Expired {
     }
 
     /// Removes the probe that `reply` answers. Returns whether it was there.
-    pub(crate) fn answer(&mut self, reply: Probe) -> bool {
+    pub(crate) fn answer(&mut self, reply: Probe, is_stamped: bool) -> bool {
         let Some(probes) = &mut self.probes else {
             return false;
         };
         let Ok(index) = probes.binary_search_by_key(&reply.seq, |p| p.seq) else {
             return false;
         };
-        let found = probes[index] == reply;
+        let found = is_stamped || probes[index] == reply;
         if found {
             probes.remove(index);
         }

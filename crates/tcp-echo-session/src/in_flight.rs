@@ -53,13 +53,13 @@ impl InFlight {
         self.waiting += 1;
     }
 
-    /// Removes the probe that matches `reply` in sequence number and time. Returns when it was
-    /// sent.
+    /// Removes the probe that matches `reply` in sequence number and, unless the peer has put its
+    /// stamp there, in time. Returns when it was sent.
     #[inline]
-    pub(crate) fn answer(&mut self, reply: Probe) -> Option<Time> {
+    pub(crate) fn answer(&mut self, reply: Probe, is_stamped: bool) -> Option<Time> {
         let index = usize::try_from(reply.seq.0.checked_sub(self.first.0)?).ok()?;
         let entry = self.entries.get_mut(index)?;
-        if !entry.waiting || entry.sent.wall != reply.sent {
+        if !entry.waiting || (entry.sent.wall != reply.sent && !is_stamped) {
             return None;
         }
         entry.waiting = false;

@@ -20,7 +20,15 @@
 //!    [`next_deadline`](Session::next_deadline) has passed, read everything that has arrived
 //!    before polling, so that a reply in the socket is not counted as a timeout. If that is too
 //!    much at once, [`poll_read_until`](Session::poll_read_until) continues without timeouts.
+//!    Call [`handle_read_end`](Session::handle_read_end) after the frames of one read.
 //! 4. After any `handle_*`, poll again.
+//!
+//! # What the peer tells
+//!
+//! A session [with a hello](Session::with_hello) asks the peer for its stamps and counts, by control
+//! frames between the probes ([`Output::Request`]). If the peer grants them, the session splits each
+//! round trip into its parts ([`Excess`]) and knows the packet loss of both
+//! directions ([`Session::packet_loss_ratio`]). A peer that only echoes makes no difference.
 //!
 //! # Invariants
 //!
@@ -44,7 +52,7 @@
 //! session.handle_transmitted(time(0).at);
 //! // … the bytes travel, and come back 3 ms later:
 //! let probe = Probe::decode(&transmit.frame);
-//! let event = session.handle_reply(Stamp { read: time(3), kernel: None }, probe);
+//! let event = session.handle_reply(Stamp { read: time(3), kernel: None }, probe).unwrap();
 //! assert!(matches!(event, Event::Received { rtt, .. } if rtt == Duration::from_millis(3)));
 //! assert_eq!(session.poll(time(3)), Output::Wait(time(200).at));
 //! # Ok::<(), tcp_echo_session::ConfigError>(())
@@ -54,12 +62,16 @@
 
 mod config;
 mod counts;
+mod delays;
+mod direction;
 mod event;
 mod expired;
+mod hello;
 mod in_flight;
 mod jitter;
 mod link;
 mod outcomes;
+mod peer_clock;
 mod schedule;
 mod session;
 mod span;
@@ -67,8 +79,12 @@ mod time;
 
 pub use config::{ConfigError, SessionConfig};
 pub use counts::Counts;
+pub use delays::Excess;
+pub use direction::{Direction, SegmentCounts};
 pub use event::{ConnectFailure, DisconnectReason, Event, TcpInfo, UnsentReason};
 pub use session::{Output, Session, Transmit};
 pub use tcp_echo_loss::{LossWindow, Outcome};
-pub use tcp_echo_wire::{DecodeError, Decoder, FRAME_LEN, Probe, Seq, UnixNanos};
+pub use tcp_echo_wire::{
+    DecodeError, Decoder, FRAME_LEN, Features, Probe, Segments, Seq, UnixNanos,
+};
 pub use time::{Stamp, Time};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tcp_echo_wire::Seq;
+use tcp_echo_wire::{Features, Seq};
 
 /// A connection, from the session's side.
 #[derive(Clone, Copy, Debug)]
@@ -15,11 +15,38 @@ pub(crate) struct Link {
     silent_since: Option<Instant>,
     /// Segments retransmitted on it, as last read.
     pub(crate) retransmits: u64,
+    /// When it was made.
+    pub(crate) since: Instant,
+    /// The features asked for, if it began with a hello.
+    pub(crate) hello: Option<Features>,
+    /// What the peer has granted.
+    pub(crate) granted: Features,
+    /// Whether a frame has come back.
+    pub(crate) has_answered: bool,
+    /// The request to write next.
+    pub(crate) request: Option<Request>,
+    /// When the peer is asked for its segments next.
+    pub(crate) asks_at: Instant,
+}
+
+/// A request to the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Before any probe.
+    Hello(Features),
+    /// After the probes that are due.
+    Segments,
 }
 
 impl Link {
-    pub(crate) fn new(first: Seq) -> Self {
+    pub(crate) fn new(first: Seq, since: Instant, hello: Option<Features>) -> Self {
         Self {
+            since,
+            asks_at: since,
+            hello,
+            granted: Features::NONE,
+            has_answered: false,
+            request: hello.map(Request::Hello),
             first,
             awaited: 0,
             silent_since: None,

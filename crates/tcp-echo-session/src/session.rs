@@ -7,12 +7,21 @@ use std::{
 };
 
 use tcp_echo_loss::{LossWindow, Outcome};
-use tcp_echo_wire::{FRAME_LEN, Probe, Seq};
+use tcp_echo_wire::{Control, FRAME_LEN, Features, Probe, Segments, Seq};
 
 use crate::{
-    ConnectFailure, Counts, DisconnectReason, Event, SessionConfig, Stamp, TcpInfo, Time,
-    UnsentReason, expired::Expired, in_flight::InFlight, jitter::Jitter, link::Link,
-    outcomes::Outcomes, schedule::Schedule, span::Span,
+    ConnectFailure, Counts, Direction, DisconnectReason, Event, SegmentCounts, SessionConfig,
+    Stamp, TcpInfo, Time, UnsentReason,
+    delays::{Delays, RoundTrip},
+    direction::Directions,
+    expired::Expired,
+    hello::Hello,
+    in_flight::InFlight,
+    jitter::Jitter,
+    link::{Link, Request},
+    outcomes::Outcomes,
+    schedule::Schedule,
+    span::Span,
 };
 
 /// A slot may be sent late by its interval, or, for short intervals, by [`BURST`] intervals
@@ -21,6 +30,9 @@ use crate::{
 const MIN_TOLERANCE: Duration = Duration::from_millis(1);
 const MAX_BURST: Duration = Duration::from_millis(5);
 const BURST: u32 = 5;
+
+/// How often the peer is asked for its segments.
+const SEGMENTS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The probing session of one target; see the [crate's overview](crate).
 ///
@@ -45,6 +57,11 @@ pub struct Session {
     stall: Span,
     /// Retransmissions on earlier connections.
     past_retransmits: u64,
+    hello: Hello,
+    /// `None` before the first counts.
+    directions: Option<Box<Directions>>,
+    /// `None` before the first peer that stamps.
+    delays: Option<Box<Delays>>,
     /// Further events of an input that has already returned one. `None` without any.
     #[expect(clippy::box_collection, reason = "seldom there, and then for a moment")]
     pending_events: Option<Box<VecDeque<Event>>>,
@@ -64,6 +81,9 @@ pub enum Output {
     Event(Event),
     /// A slot is due: write the frame, report the result, and poll again.
     Transmit(Transmit),
+    /// Write this control frame, and poll again. If the kernel takes nothing of it, it can be
+    /// left out.
+    Request([u8; FRAME_LEN]),
     /// No reply for longer than the stall limit: close the connection, call
     /// [`Session::handle_disconnected`] with [`DisconnectReason::Stalled`], and reconnect.
     Stalled,
@@ -114,9 +134,21 @@ impl Session {
             counts: Counts::default(),
             stall: Span::new(config.stall()),
             past_retransmits: 0,
+            hello: Hello::new(Features::NONE),
+            directions: None,
+            delays: None,
             pending_events: None,
             config: config.clone(),
         }
+    }
+
+    /// Begins each connection with a hello that asks for these features.
+    ///
+    /// If the peer closes such connections, the session does without for a while.
+    #[must_use]
+    pub fn with_hello(mut self, features: Features) -> Self {
+        self.hello = Hello::new(features);
+        self
     }
 
     /// A connection was made. It replaces any other.
@@ -127,9 +159,13 @@ impl Session {
         handshake: Duration,
     ) -> Event {
         self.begin(at);
-        self.drop_link();
+        self.drop_link(None);
         self.missing = UnsentReason::Disconnected;
-        self.link = Some(Link::new(self.next));
+        let hello = self.hello.on_connected(at);
+        self.link = Some(Link::new(self.next, at, hello));
+        if let Some(directions) = &mut self.directions {
+            directions.on_connected();
+        }
         Event::Connected { address, handshake }
     }
 
@@ -151,7 +187,7 @@ impl Session {
     /// The connection has ended. Its probes stay in flight until their timeouts; a partly
     /// written frame is an unsent slot.
     pub fn handle_disconnected(&mut self, reason: DisconnectReason) -> Event {
-        self.drop_link();
+        self.drop_link(Some(reason));
         Event::Disconnected { reason }
     }
 
@@ -183,18 +219,42 @@ impl Session {
 
     /// A frame has arrived. Returns [`Event::Received`], [`Event::Late`],
     /// [`Event::Unexpected`], or [`Event::TimedOut`] if the timeout has passed but was not
-    /// counted yet (`Late` follows at the next poll).
+    /// counted yet (`Late` follows at the next poll). A control frame returns
+    /// [`Event::Greeted`] or [`Event::PeerSegments`], and `None` if it is an echo of the
+    /// session's own.
     #[inline]
-    pub fn handle_reply(&mut self, stamp: Stamp, reply: Probe) -> Event {
+    pub fn handle_reply(&mut self, stamp: Stamp, reply: Probe) -> Option<Event> {
+        if reply.seq.is_control()
+            && let Some(link) = self.link.as_mut().filter(|link| link.hello.is_some())
+        {
+            link.has_answered = true;
+            return self.handle_control(stamp.read.at, reply.control()?);
+        }
+        Some(self.handle_echo(stamp, reply))
+    }
+
+    /// A frame of a probe has arrived.
+    #[inline]
+    fn handle_echo(&mut self, stamp: Stamp, reply: Probe) -> Event {
         let seq = reply.seq;
         let Some(link) = self.link.as_mut().filter(|link| link.carried(seq)) else {
             self.counts.unexpected += 1;
             return Event::Unexpected;
         };
-        if let Some(sent) = self.in_flight.answer(reply) {
+        let is_stamped = link.granted.contains(Features::STAMPS);
+        if let Some(sent) = self.in_flight.answer(reply, is_stamped) {
+            link.has_answered = true;
             link.received(stamp.read.at);
             let rtt = stamp.since(sent);
             if rtt.rtt <= self.config.timeout() {
+                if is_stamped && let Some(delays) = &mut self.delays {
+                    delays.record(RoundTrip {
+                        sent: sent.at,
+                        rtt: rtt.rtt,
+                        host_delay: rtt.host_delay.unwrap_or_default(),
+                        peer: reply.sent.into(),
+                    });
+                }
                 self.counts.received += 1;
                 self.outcomes.record(Outcome::Received);
                 self.jitter.record(rtt.rtt);
@@ -208,7 +268,8 @@ impl Session {
             self.push_event(Event::Late { seq });
             return self.timed_out(seq);
         }
-        if self.expired.answer(reply) {
+        if self.expired.answer(reply, is_stamped) {
+            link.has_answered = true;
             link.answered(stamp.read.at);
             self.counts.late += 1;
             return Event::Late { seq };
@@ -217,11 +278,65 @@ impl Session {
         Event::Unexpected
     }
 
-    /// `TCP_INFO` of the current connection was read. `info.retransmits` counts this
-    /// connection, the event's counts all.
-    pub fn handle_tcp_info(&mut self, info: TcpInfo) -> Event {
+    /// The frames of one read have been passed to [`handle_reply`](Self::handle_reply). The parts
+    /// of their round trips follow at the next polls.
+    #[inline]
+    pub fn handle_read_end(&mut self) {
+        if let Some(delays) = &mut self.delays {
+            delays.end_read();
+        }
+    }
+
+    /// A control frame has arrived, on a connection that began with a hello.
+    #[cold]
+    fn handle_control(&mut self, at: Instant, control: Control) -> Option<Event> {
+        let link = self.link.as_mut()?;
+        match control {
+            Control::HelloAnswer(features) => {
+                let features = features.intersection(link.hello?);
+                link.granted = features;
+                if features.contains(Features::STAMPS) {
+                    let since = link.since;
+                    self.delays
+                        .get_or_insert_with(|| Box::new(Delays::new(since)));
+                }
+                Some(Event::Greeted { features })
+            }
+            Control::SegmentsAnswer(segments) if link.granted.contains(Features::SEGMENTS) => {
+                self.record_segments(at, Direction::Reverse, segments);
+                Some(Event::PeerSegments)
+            }
+            // A peer that echoes.
+            _ => None,
+        }
+    }
+
+    fn record_segments(&mut self, at: Instant, direction: Direction, segments: Segments) {
+        let directions = self
+            .directions
+            .get_or_insert_with(|| Box::new(Directions::new(at)));
+        directions.record(at, direction, segments);
+    }
+
+    /// The socket had a soft error: TCP goes on, though a router said that the peer is
+    /// unreachable.
+    pub const fn handle_soft_error(&mut self) -> Event {
+        Event::SoftError
+    }
+
+    /// `TCP_INFO` of the current connection was read. `info.retransmits` and `info.segments`
+    /// count this connection; the event's retransmissions and [`segments`](Self::segments) count
+    /// all.
+    pub fn handle_tcp_info(&mut self, at: Instant, info: TcpInfo) -> Event {
         if let Some(link) = &mut self.link {
             link.retransmits = link.retransmits.max(info.retransmits);
+            if link.granted.contains(Features::SEGMENTS) && link.asks_at <= at {
+                link.asks_at = at + SEGMENTS_INTERVAL;
+                link.request = Some(Request::Segments);
+            }
+            if let Some(segments) = info.segments {
+                self.record_segments(at, Direction::Forward, segments);
+            }
         }
         Event::TcpInfo(TcpInfo {
             retransmits: self.retransmits(),
@@ -246,6 +361,9 @@ impl Session {
             }
             self.pending_events = None;
         }
+        if let Some(excess) = self.delays.as_mut().and_then(|delays| delays.next()) {
+            return Output::Event(Event::Excess(excess));
+        }
         let judged = read.min(now.at);
         if let Some((seq, sent)) = self.in_flight.expire(judged, self.config.timeout()) {
             if let Some(link) = self.link.as_mut().filter(|link| link.carried(seq)) {
@@ -258,11 +376,19 @@ impl Session {
         if stalls_at.is_some_and(|at| at <= judged) {
             return Output::Stalled;
         }
+        if let Some(Request::Hello(_)) = self.link.as_ref().and_then(|link| link.request)
+            && let Some(request) = self.take_request()
+        {
+            return request;
+        }
         if self.begins_by.is_some_and(|by| by <= now.at) {
             self.begin(now.at);
         }
         if self.begins_by.is_none() && self.schedule.due() <= now.at {
             return self.take_slots(now);
+        }
+        if let Some(request) = self.take_request() {
+            return request;
         }
         let slot = self.begins_by.unwrap_or(self.schedule.due());
         let deadline = self.in_flight.deadline(self.config.timeout());
@@ -277,6 +403,18 @@ impl Session {
         let writing = self.writing.as_mut()?;
         writing.time = now;
         Some(Transmit::new(self.next, now, writing.due))
+    }
+
+    /// Takes the control frame to write, if there is one and no other frame is half written.
+    fn take_request(&mut self) -> Option<Output> {
+        if self.writing.is_some() {
+            return None;
+        }
+        let control = match self.link.as_mut()?.request.take()? {
+            Request::Hello(features) => Control::HelloRequest(features),
+            Request::Segments => Control::SegmentsRequest,
+        };
+        Some(Output::Request(control.encode()))
     }
 
     /// Takes due slots: all that can't be sent for one reason, or one to send.
@@ -341,8 +479,18 @@ impl Session {
         }
     }
 
-    fn drop_link(&mut self) {
+    /// Forgets the connection. `reason` is `None` if it is replaced.
+    fn drop_link(&mut self, reason: Option<DisconnectReason>) {
         if let Some(link) = self.link.take() {
+            let by_peer = matches!(
+                reason,
+                Some(DisconnectReason::Eof | DisconnectReason::Reset)
+            );
+            if link.hello.is_some() {
+                self.hello.on_ended_after_hello(link.has_answered, by_peer);
+            } else {
+                self.hello.on_plain_ended(link.since, link.has_answered);
+            }
             self.past_retransmits += link.retransmits;
             self.expired.clear();
         }
@@ -358,6 +506,29 @@ impl Session {
 
     fn retransmits(&self) -> u64 {
         self.past_retransmits + self.link.map_or(0, |link| link.retransmits)
+    }
+
+    /// The data segments of one direction, over all connections: forward by this kernel's
+    /// `TCP_INFO`, reverse by what the peer tells. 0 where neither is known.
+    pub fn segments(&self, direction: Direction) -> SegmentCounts {
+        let counts = self.directions.as_ref().map(|both| both.counts(direction));
+        counts.unwrap_or_default()
+    }
+
+    /// The part of the data segments of the last minute that was lost on the way, 0 to 1.
+    pub fn packet_loss_ratio(&self, direction: Direction) -> f64 {
+        let ratio = self
+            .directions
+            .as_ref()
+            .map(|both| both.loss_ratio(direction));
+        ratio.unwrap_or_default()
+    }
+
+    /// What the peer of the current connection has granted.
+    pub fn features(&self) -> Features {
+        self.link
+            .as_ref()
+            .map_or(Features::NONE, |link| link.granted)
     }
 
     /// When the oldest probe in flight times out or the connection stalls, whichever is

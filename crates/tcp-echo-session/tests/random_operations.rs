@@ -7,7 +7,8 @@ use std::time::Duration;
 use common::{Driver, WALL, config, ms, us};
 use proptest::prelude::*;
 use tcp_echo_session::{
-    ConnectFailure, DisconnectReason, Event, Output, Probe, Seq, Stamp, TcpInfo, UnixNanos,
+    ConnectFailure, Direction, DisconnectReason, Event, Features, Output, Probe, Segments, Seq,
+    Stamp, TcpInfo, UnixNanos,
 };
 
 #[derive(Clone, Debug)]
@@ -35,7 +36,15 @@ enum Operation {
         sent: i64,
     },
     TcpInfo(u64),
+    /// The peer answers the hello, or tells its segments, asked or not.
+    Control {
+        hello: bool,
+        sent: u32,
+        lost: u32,
+    },
 }
+
+const ALL: Features = Features::STAMPS.union(Features::SEGMENTS);
 
 fn nanos(span: Duration) -> i64 {
     i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
@@ -62,6 +71,7 @@ fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(nth, kernel)| Answer { nth, kernel }),
         1 => (any::<u64>(), any::<i64>()).prop_map(|(seq, sent)| Garbage { seq, sent }),
         1 => (0u64..10).prop_map(TcpInfo),
+        2 => any::<(bool, u32, u32)>().prop_map(|(hello, sent, lost)| Control { hello, sent, lost }),
     ]
 }
 
@@ -75,6 +85,7 @@ proptest! {
         operations in prop::collection::vec(operation(), 1..200),
     ) {
         let mut driver = Driver::new(&config(interval, timeout));
+        driver.session = driver.session.with_hello(ALL);
         let mut sent: Vec<Probe> = Vec::new();
         let mut half = None;
         for operation in operations {
@@ -95,7 +106,7 @@ proptest! {
                         }
                         Output::Event(event) => driver.saw(event),
                         Output::Stalled => driver.disconnect(DisconnectReason::Stalled),
-                        Output::Wait(_) => {}
+                        Output::Request(_) | Output::Wait(_) => {}
                     }
                 }
                 Operation::PassUnread(span, unread) => {
@@ -121,6 +132,7 @@ proptest! {
                                 driver.saw(event);
                             }
                             Output::Stalled => driver.disconnect(DisconnectReason::Stalled),
+                            Output::Request(_) => {}
                             Output::Wait(_) => break,
                         }
                     }
@@ -153,9 +165,22 @@ proptest! {
                 Operation::Garbage { seq, sent } => {
                     driver.reply(Probe { seq: Seq(seq), sent: UnixNanos(sent) });
                 }
+                Operation::Control { hello, sent, lost } => {
+                    let control = if hello {
+                        tcp_echo_wire::Control::HelloAnswer(ALL)
+                    } else {
+                        tcp_echo_wire::Control::SegmentsAnswer(Segments { sent, lost })
+                    };
+                    driver.reply(Probe::decode(&control.encode()));
+                    for direction in Direction::ALL {
+                        let ratio = driver.session.packet_loss_ratio(direction);
+                        prop_assert!((0.0..=1.0).contains(&ratio));
+                    }
+                }
                 Operation::TcpInfo(retransmits) => {
                     let info = TcpInfo { retransmits, ..TcpInfo::default() };
-                    let event = driver.session.handle_tcp_info(info);
+                    let at = driver.now().at;
+                    let event = driver.session.handle_tcp_info(at, info);
                     driver.saw(event);
                 }
             }

@@ -66,6 +66,7 @@ fn no_probe_times_out_before_its_reply_is_read() {
     loop {
         match driver.session.poll_read_until(driver.now(), unread) {
             Output::Event(event) => driver.saw(event),
+            Output::Request(_) => panic!("no hello was asked for"),
             Output::Transmit(transmit) => {
                 driver.transmitted(transmit);
                 sent += 1;

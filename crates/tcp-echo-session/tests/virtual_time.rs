@@ -489,7 +489,7 @@ fn retransmissions_add_up_over_connections() {
             retransmits,
             ..TcpInfo::default()
         };
-        match driver.session.handle_tcp_info(info) {
+        match driver.session.handle_tcp_info(driver.now().at, info) {
             Event::TcpInfo(info) => info.retransmits,
             event => panic!("{event:?}"),
         }

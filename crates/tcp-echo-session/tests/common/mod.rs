@@ -99,8 +99,10 @@ impl Driver {
     }
 
     pub fn reply_stamped(&mut self, stamp: Stamp, probe: Probe) {
-        let event = self.session.handle_reply(stamp, probe);
-        self.saw(event);
+        if let Some(event) = self.session.handle_reply(stamp, probe) {
+            self.saw(event);
+        }
+        self.session.handle_read_end();
     }
 
     /// Polls until the session waits. `path` returns the delay of a probe's reply, or `None` if
@@ -116,6 +118,7 @@ impl Driver {
                             .insert((self.elapsed + delay, probe.seq.0), probe);
                     }
                 }
+                Output::Request(_) => {}
                 Output::Stalled => {
                     self.stalls += 1;
                     self.disconnect(DisconnectReason::Stalled);
