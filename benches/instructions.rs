@@ -86,6 +86,7 @@ fn slots(times: u64, observer: &impl Observer) -> Result<()> {
                 }
                 Output::Event(event) => sensor.on_event(&event, &session),
                 Output::Wait(_) => break,
+                Output::Request(_) => return Err("no hello was asked for".into()),
                 Output::Stalled => return Err("the connection stalled".into()),
             }
         }
@@ -97,8 +98,10 @@ fn slots(times: u64, observer: &impl Observer) -> Result<()> {
                 },
                 kernel: Some(UnixNanos(now.wall.0 + 40_000)),
             };
-            let event: Event = session.handle_reply(stamp, probe);
-            sensor.on_event(&event, &session);
+            let event: Option<Event> = session.handle_reply(stamp, probe);
+            if let Some(event) = event {
+                sensor.on_event(&event, &session);
+            }
             replies += 1;
         }
         now.at += interval;

@@ -91,7 +91,7 @@ fn probed(metrics: &TargetMetrics, targets: &[Target]) -> Vec<TargetSensor> {
                 match session.poll(now) {
                     Output::Event(event) => sensor.on_event(&event, &session),
                     Output::Transmit(transmit) => break Probe::decode(&transmit.frame),
-                    Output::Stalled | Output::Wait(_) => return sensor,
+                    Output::Request(_) | Output::Stalled | Output::Wait(_) => return sensor,
                 }
             };
             let Some(event) = session.handle_transmitted(now.at) else {
@@ -104,8 +104,9 @@ fn probed(metrics: &TargetMetrics, targets: &[Target]) -> Vec<TargetSensor> {
                 read: now,
                 kernel: None,
             };
-            let event = session.handle_reply(stamp, frame);
-            sensor.on_event(&event, &session);
+            if let Some(event) = session.handle_reply(stamp, frame) {
+                sensor.on_event(&event, &session);
+            }
         }
         sensor
     };

@@ -57,6 +57,7 @@ impl Bench {
                     self.session.handle_disconnected(DisconnectReason::Stalled);
                     self.connect();
                 }
+                Output::Request(_) => {}
                 Output::Wait(_) => return sent,
                 Output::Event(event) => {
                     black_box(event);

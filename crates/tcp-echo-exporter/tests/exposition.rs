@@ -4,7 +4,11 @@ mod common;
 #[path = "common/messages.rs"]
 mod messages;
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use common::{BUILD, Driven, INTERVAL, Response, TIMEOUT, get, request, serve, target};
 use tcp_echo_exporter::{
@@ -34,12 +38,16 @@ fn known_state(metrics: &TargetMetrics) -> Driven {
     driven.wait(TIMEOUT);
     driven.poll();
     driven.reply(Duration::ZERO);
-    let info = driven.session.handle_tcp_info(TcpInfo {
-        srtt: Duration::from_micros(300),
-        rttvar: Duration::from_micros(40),
-        min_rtt: Some(Duration::from_micros(110)),
-        retransmits: 2,
-    });
+    let info = driven.session.handle_tcp_info(
+        Instant::now(),
+        TcpInfo {
+            srtt: Duration::from_micros(300),
+            rttvar: Duration::from_micros(40),
+            min_rtt: Some(Duration::from_micros(110)),
+            retransmits: 2,
+            segments: None,
+        },
+    );
     driven.observe(&info);
     driven.send();
     driven.observe(&Event::ConnectFailed {

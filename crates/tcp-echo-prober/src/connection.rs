@@ -7,7 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tcp_echo_session::{Decoder, DisconnectReason, FRAME_LEN, Probe, Stamp, Time, UnixNanos};
+use tcp_echo_session::{
+    Decoder, DisconnectReason, FRAME_LEN, Probe, Segments, Stamp, Time, UnixNanos,
+};
 use tcp_echo_socket::Received;
 use tokio::{io::Interest, net::TcpStream};
 
@@ -19,6 +21,9 @@ pub(crate) const READS_PER_POLL: usize = 16;
 /// Enough for the replies of several slots; more takes several reads.
 const READ_LEN: usize = 64 * FRAME_LEN;
 
+/// A reply that waited longer than this may have waited for a lost segment before it.
+const LONG_WAIT: Duration = Duration::from_millis(1);
+
 /// One connection to a target.
 pub(crate) struct Connection {
     stream: TcpStream,
@@ -28,6 +33,8 @@ pub(crate) struct Connection {
     partial: Option<Box<([u8; FRAME_LEN], usize)>>,
     /// Whether the kernel stamped the last bytes.
     is_stamped: bool,
+    /// Segments that arrived before an earlier one, as last read.
+    out_of_order: u32,
     /// Everything that had arrived by then was read.
     read_until: Instant,
     /// What is left to read up to a moment.
@@ -62,6 +69,7 @@ impl Connection {
             decoder: Decoder::new(),
             partial: None,
             is_stamped: false,
+            out_of_order: 0,
             read_until: Instant::now(),
             backlog: None,
             _permit: permit,
@@ -77,9 +85,12 @@ impl Connection {
         self.is_stamped
     }
 
-    /// Writes a frame. No other one may be partly written.
+    /// Writes a frame; nothing of it while another one is partly written.
     #[inline]
     pub(crate) fn write(&mut self, frame: [u8; FRAME_LEN]) -> io::Result<Written> {
+        if self.partial.is_some() {
+            return Ok(Written::Nothing);
+        }
         match self.stream.try_write(&frame) {
             Ok(FRAME_LEN) => Ok(Written::Whole),
             Ok(taken) => {
@@ -206,25 +217,51 @@ impl Connection {
             backlog.bytes = backlog.bytes.saturating_sub(received.len);
         }
         self.is_stamped = received.kernel.is_some();
-        let stamp = Stamp {
-            read,
-            kernel: received.kernel.and_then(unix_nanos),
-        };
+        let mut kernel = received.kernel.and_then(unix_nanos);
+        if kernel.is_some_and(|kernel| waited(read, kernel) > LONG_WAIT) && self.had_gap() {
+            kernel = None;
+        }
+        let stamp = Stamp { read, kernel };
         for probe in self.decoder.feed(&bytes[..received.len]) {
             frame(stamp, probe);
         }
         Ok(read)
     }
 
-    /// The kernel's view of the connection, where the system has one.
-    pub(crate) fn tcp_info(&self) -> Option<tcp_echo_session::TcpInfo> {
+    /// Whether segments have arrived before an earlier one since this was last read.
+    ///
+    /// Such segments wait in the kernel until the gap is filled, and are then read together. The stamp
+    /// of that read is that of the last segment, which arrived before the read was
+    /// possible: the time that the network took to fill the gap would look like a wait of this host.
+    #[cold]
+    fn had_gap(&mut self) -> bool {
+        let info = tcp_echo_socket::tcp_info(&self.stream).ok();
+        let now = info.and_then(|info| info.out_of_order).unwrap_or_default();
+        std::mem::replace(&mut self.out_of_order, now) != now
+    }
+
+    /// The kernel's view of the connection, where the system has one, and the soft error of a
+    /// connection that is sending again.
+    pub(crate) fn tcp_info(&mut self) -> Option<(tcp_echo_session::TcpInfo, Option<io::Error>)> {
         let info = tcp_echo_socket::tcp_info(&self.stream).ok()?;
-        Some(tcp_echo_session::TcpInfo {
+        self.out_of_order = info.out_of_order.unwrap_or_default();
+        let soft_error = if info.is_retransmitting {
+            tcp_echo_socket::soft_error(&self.stream)
+        } else {
+            None
+        };
+        let segments = info.data_segments.map(|segments| Segments {
+            sent: segments.sent,
+            lost: segments.lost,
+        });
+        let info = tcp_echo_session::TcpInfo {
             srtt: info.srtt,
             rttvar: info.rttvar,
             min_rtt: info.min_rtt,
             retransmits: info.total_retransmits,
-        })
+            segments,
+        };
+        Some((info, soft_error))
     }
 
     /// Closes the connection. A stalled one is reset, so that the kernel stops sending into a
@@ -235,6 +272,12 @@ impl Connection {
             let _ = tcp_echo_socket::abort(self.stream);
         }
     }
+}
+
+/// How long the bytes of a read waited for it.
+fn waited(read: Time, kernel: UnixNanos) -> Duration {
+    let waited = read.wall.0.saturating_sub(kernel.0);
+    Duration::from_nanos(waited.max(0).unsigned_abs())
 }
 
 fn unix_nanos(since_epoch: Duration) -> Option<UnixNanos> {

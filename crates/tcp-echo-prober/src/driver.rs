@@ -83,7 +83,7 @@ impl<S: Sensor> Driver<S> {
         stop: oneshot::Receiver<()>,
     ) -> Self {
         let mut driver = Self {
-            session: Session::new(target.session(), origin),
+            session: Session::new(target.session(), origin).with_hello(dialer.options.features()),
             backoff: Backoff::new(),
             link: Link::Down(Box::pin(sleep(Duration::ZERO))),
             name: dialer.name(&target).map(Box::new),
@@ -269,17 +269,19 @@ impl<S: Sensor> Driver<S> {
             _ => self.backoff.delay(self.dialer.options.reconnect_max),
         };
         let down = Link::Down(Box::pin(sleep(delay)));
-        let Link::Up(connection) = std::mem::replace(&mut self.link, down) else {
+        let Link::Up(mut connection) = std::mem::replace(&mut self.link, down) else {
             return;
         };
         // Count its last retransmissions, too.
-        if let Some(info) = connection.tcp_info() {
-            let event = self.session.handle_tcp_info(info);
-            self.notify(&event);
+        let mut detail = None;
+        if let Some((info, soft_error)) = connection.tcp_info() {
+            detail = soft_error.as_ref().map(ToString::to_string);
+            self.handle_tcp_info(Instant::now(), info, soft_error);
         }
         connection.close(reason);
         if reason != DisconnectReason::Closed && self.dialer.may_log() {
-            warn!(target = %self.target.name(), %reason, "disconnected");
+            let soft_error = detail.map(tracing::field::display);
+            warn!(target = %self.target.name(), %reason, soft_error, "disconnected");
         }
         let event = self.session.handle_disconnected(reason);
         self.notify(&event);

@@ -108,7 +108,8 @@ pub use heartbeats::{Heartbeat, Heartbeats};
 pub use observer::{Observer, Sensor};
 pub use on_demand::{AskError, OnDemand, OnDemandLimits};
 pub use options::{
-    Dscp, InterfaceError, Options, ParseDscpError, SocketOptions, Timestamps, parse_interface,
+    Dscp, Hello, InterfaceError, Options, ParseDscpError, SocketOptions, Timestamps,
+    parse_interface,
 };
 pub use prober::{Builder, Prober};
 pub use set::{Changes, DuplicateName, TargetSet};
@@ -119,6 +120,6 @@ pub use tcp_echo_net::{
 };
 pub use tcp_echo_resolve::{IpVersion, Resolver};
 pub use tcp_echo_session::{
-    ConfigError, ConnectFailure, Counts, DisconnectReason, Event, LossWindow, Seq, Session,
-    SessionConfig, TcpInfo, UnsentReason,
+    ConfigError, ConnectFailure, Counts, Direction, DisconnectReason, Event, Excess, Features,
+    LossWindow, SegmentCounts, Seq, Session, SessionConfig, TcpInfo, UnsentReason,
 };

@@ -3,6 +3,7 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use tcp_echo_resolve::IpVersion;
+use tcp_echo_session::Features;
 pub use tcp_echo_socket::{
     ConnectOptions as SocketOptions, Dscp, InterfaceError, ParseDscpError, parse_interface,
 };
@@ -31,12 +32,26 @@ pub struct Options {
     ///
     /// The limit keeps descriptors free for the rest of the process.
     pub max_sockets: Option<NonZeroUsize>,
+    /// Whether connections begin with a hello, by which a peer offers more than an echo.
+    pub hello: Hello,
 }
 
 /// The longest duration that is used, so that no sum of times overflows the clock.
 pub(crate) const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 impl Options {
+    /// What a hello asks for.
+    pub(crate) fn features(&self) -> Features {
+        match (self.hello, self.timestamps) {
+            (Hello::Off, _) => Features::NONE,
+            // The peer's stamps are of use only next to the kernel's.
+            (Hello::Auto, Timestamps::User) => Features::SEGMENTS,
+            (Hello::Auto, Timestamps::Auto | Timestamps::Kernel) => {
+                Features::SEGMENTS.union(Features::STAMPS)
+            }
+        }
+    }
+
     /// Clamps durations to 10 years.
     pub(crate) fn bounded(mut self) -> Self {
         self.dns_refresh = self.dns_refresh.min(MAX_DURATION);
@@ -56,8 +71,23 @@ impl Default for Options {
             dns_refresh: Duration::from_secs(30),
             reconnect_max: Duration::from_secs(1),
             max_sockets: None,
+            hello: Hello::Auto,
         }
     }
+}
+
+/// Whether connections begin with a hello.
+///
+/// A peer that knows it tells its own packet loss and when it had each probe, so that loss and delay
+/// are known by direction. One that only echoes is not affected. One that
+/// closes such connections is met without it after two of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hello {
+    /// They do.
+    #[default]
+    Auto,
+    /// They don't: every frame is a probe.
+    Off,
 }
 
 /// Which clock stamps replies.

@@ -15,7 +15,8 @@ use std::{
 
 use common::{Log, frame, ms, peer};
 use tcp_echo_prober::{
-    Event, Observer, Prober, Sensor, Session, SessionConfig, Target, TargetSet, UnsentReason,
+    Event, Hello, Observer, Options, Prober, Sensor, Session, SessionConfig, Target, TargetSet,
+    UnsentReason,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -186,7 +187,11 @@ async fn every_frame_of_a_burst_has_its_own_stamp() {
         events: 20,
         length: ms(20),
     };
+    let mut options = Options::default();
+    // Every frame is a probe.
+    options.hello = Hello::Off;
     let prober = Prober::builder()
+        .options(options)
         .observer((log.clone(), (writes.clone(), pause)))
         .targets(TargetSet::new([target]).unwrap())
         .start()

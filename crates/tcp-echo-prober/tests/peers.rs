@@ -243,6 +243,7 @@ async fn a_peer_that_does_not_read_for_a_while() {
         })
         .await;
         let sent = log.see(|seen| seen.counts.sent);
+        let _hello = frame(&mut stream).await.unwrap();
         for seq in 1..=sent {
             let frame = frame(&mut stream).await.unwrap();
             assert_eq!(frame[..8], seq.to_le_bytes());
@@ -252,6 +253,30 @@ async fn a_peer_that_does_not_read_for_a_while() {
             log.count(|event| matches!(event, Event::Disconnected { .. })),
             0
         );
+    })
+    .await;
+}
+
+/// A peer of another protocol closes a connection that begins with a hello.
+#[tokio::test]
+async fn a_peer_that_closes_on_the_hello() {
+    let address = peer(async |mut stream, _| {
+        let Some(first) = frame(&mut stream).await else {
+            return;
+        };
+        if first[2..8] == *b"tcpem\xff" {
+            return;
+        }
+        stream.write_all(&first).await.unwrap();
+        echo(stream).await;
+    })
+    .await;
+    probing(&address.to_string(), async |log| {
+        log.until("replies", |seen| seen.counts.received >= 20)
+            .await;
+        let ended = log.count(|event| matches!(event, Event::Disconnected { .. }));
+        assert_eq!(ended, 2, "the third connection does without");
+        assert_eq!(log.count(|event| matches!(event, Event::Greeted { .. })), 0);
     })
     .await;
 }

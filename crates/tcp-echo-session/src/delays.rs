@@ -95,14 +95,16 @@ impl Delays {
             return;
         }
         let residence = nanos(residence);
-        let sent = nanos(trip.sent.saturating_duration_since(self.epoch));
+        // The first probes are older than the answer to the hello.
+        let sent = nanos(trip.sent.saturating_duration_since(self.epoch))
+            - nanos(self.epoch.saturating_duration_since(trip.sent));
         let rtt = nanos(trip.rtt);
         let at = sent + rtt;
         // A peer that lies may say more than there is.
         let net = rtt.saturating_sub(residence).max(0);
         let min_net = self.min_net.record(at, net);
         let received = trip.peer.received.cast_signed();
-        let difference = received - sent % PeerStamp::MODULUS.cast_signed();
+        let difference = received.wrapping_sub(sent);
         let clock = self
             .clock
             .get_or_insert_with(|| PeerClock::new(at, difference));

@@ -19,13 +19,13 @@ const MAX_CLOSED: u8 = 64;
 /// tried. If replies come on that, the peer is remembered. If the peer closes that, too, it was
 /// not for the hello (a proxy without its backend does so), and it takes twice as many until
 /// the next attempt without.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Hello {
     features: Features,
     closed: u8,
     max_closed: u8,
-    /// When a connection without a hello was made that worked.
-    plain_since: Option<Instant>,
+    /// Since when connections are made without a hello. In a box, since it is seldom there.
+    plain_since: Option<Box<Instant>>,
 }
 
 impl Hello {
@@ -40,16 +40,25 @@ impl Hello {
 
     /// What to ask for on a connection that was made at `at`; `None` without a hello.
     pub(crate) fn on_connected(&mut self, at: Instant) -> Option<Features> {
-        if self.features == Features::NONE || self.closed >= self.max_closed {
+        if self.features == Features::NONE {
             return None;
         }
-        match self.plain_since {
-            Some(since) if at.saturating_duration_since(since) < REMEMBERED => None,
-            _ => {
-                self.plain_since = None;
-                Some(self.features)
-            }
+        if self.closed >= self.max_closed {
+            self.plain_since = Some(Box::new(at));
+            return None;
         }
+        if let Some(since) = &self.plain_since {
+            if at.saturating_duration_since(**since) < REMEMBERED {
+                return None;
+            }
+            self.plain_since = None;
+        }
+        Some(self.features)
+    }
+
+    /// What hellos ask for.
+    pub(crate) const fn features(&self) -> Features {
+        self.features
     }
 
     /// A connection has ended on which a hello was sent.
@@ -62,16 +71,16 @@ impl Hello {
         }
     }
 
-    /// A connection without a hello, made at `since`, has ended.
-    pub(crate) fn on_plain_ended(&mut self, since: Instant, has_answered: bool) {
+    /// A connection without a hello has ended.
+    pub(crate) fn on_plain_ended(&mut self, has_answered: bool) {
         if self.closed < self.max_closed {
             return;
         }
         self.closed = 0;
         if has_answered {
-            self.plain_since = Some(since);
             self.max_closed = MIN_CLOSED;
         } else {
+            self.plain_since = None;
             self.max_closed = self.max_closed.saturating_mul(2).min(MAX_CLOSED);
         }
     }
@@ -93,10 +102,10 @@ mod tests {
             hello.on_ended_after_hello(false, true);
         }
         assert_eq!(hello.on_connected(start), None);
-        hello.on_plain_ended(start, true);
-        let almost = start + REMEMBERED - Duration::from_secs(1);
+        hello.on_plain_ended(true);
+        let almost = start + REMEMBERED.saturating_sub(Duration::from_secs(1));
         assert_eq!(hello.on_connected(almost), None);
-        hello.on_plain_ended(almost, true);
+        hello.on_plain_ended(true);
         assert_eq!(hello.on_connected(start + REMEMBERED), Some(ALL));
     }
 
@@ -109,7 +118,7 @@ mod tests {
             if hello.on_connected(at).is_some() {
                 hello.on_ended_after_hello(false, true);
             } else {
-                hello.on_plain_ended(at, false);
+                hello.on_plain_ended(false);
                 plain.push(attempt);
             }
         }
@@ -133,7 +142,7 @@ mod tests {
     fn without_features_there_is_none() {
         let mut hello = Hello::new(Features::NONE);
         assert_eq!(hello.on_connected(Instant::now()), None);
-        hello.on_plain_ended(Instant::now(), false);
+        hello.on_plain_ended(false);
         assert_eq!(hello.on_connected(Instant::now()), None);
     }
 }

@@ -15,38 +15,35 @@ pub(crate) struct Link {
     silent_since: Option<Instant>,
     /// Segments retransmitted on it, as last read.
     pub(crate) retransmits: u64,
-    /// When it was made.
-    pub(crate) since: Instant,
-    /// The features asked for, if it began with a hello.
-    pub(crate) hello: Option<Features>,
+    /// Whether it began with a hello.
+    pub(crate) has_hello: bool,
     /// What the peer has granted.
     pub(crate) granted: Features,
     /// Whether a frame has come back.
     pub(crate) has_answered: bool,
     /// The request to write next.
     pub(crate) request: Option<Request>,
-    /// When the peer is asked for its segments next.
-    pub(crate) asks_at: Instant,
+    /// After how many more readings of `TCP_INFO` the peer is asked for its segments.
+    pub(crate) asks_after: u8,
 }
 
 /// A request to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     /// Before any probe.
-    Hello(Features),
+    Hello,
     /// After the probes that are due.
     Segments,
 }
 
 impl Link {
-    pub(crate) fn new(first: Seq, since: Instant, hello: Option<Features>) -> Self {
+    pub(crate) fn new(first: Seq, has_hello: bool) -> Self {
         Self {
-            since,
-            asks_at: since,
-            hello,
+            has_hello,
+            asks_after: 0,
             granted: Features::NONE,
             has_answered: false,
-            request: hello.map(Request::Hello),
+            request: has_hello.then_some(Request::Hello),
             first,
             awaited: 0,
             silent_since: None,

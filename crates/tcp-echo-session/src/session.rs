@@ -31,8 +31,8 @@ const MIN_TOLERANCE: Duration = Duration::from_millis(1);
 const MAX_BURST: Duration = Duration::from_millis(5);
 const BURST: u32 = 5;
 
-/// How often the peer is asked for its segments.
-const SEGMENTS_INTERVAL: Duration = Duration::from_secs(5);
+/// The peer is asked for its segments at every fifth reading of `TCP_INFO`.
+const READINGS_PER_REQUEST: u8 = 5;
 
 /// The probing session of one target; see the [crate's overview](crate).
 ///
@@ -161,8 +161,8 @@ impl Session {
         self.begin(at);
         self.drop_link(None);
         self.missing = UnsentReason::Disconnected;
-        let hello = self.hello.on_connected(at);
-        self.link = Some(Link::new(self.next, at, hello));
+        let has_hello = self.hello.on_connected(at).is_some();
+        self.link = Some(Link::new(self.next, has_hello));
         if let Some(directions) = &mut self.directions {
             directions.on_connected();
         }
@@ -225,7 +225,7 @@ impl Session {
     #[inline]
     pub fn handle_reply(&mut self, stamp: Stamp, reply: Probe) -> Option<Event> {
         if reply.seq.is_control()
-            && let Some(link) = self.link.as_mut().filter(|link| link.hello.is_some())
+            && let Some(link) = self.link.as_mut().filter(|link| link.has_hello)
         {
             link.has_answered = true;
             return self.handle_control(stamp.read.at, reply.control()?);
@@ -293,12 +293,10 @@ impl Session {
         let link = self.link.as_mut()?;
         match control {
             Control::HelloAnswer(features) => {
-                let features = features.intersection(link.hello?);
+                let features = features.intersection(self.hello.features());
                 link.granted = features;
                 if features.contains(Features::STAMPS) {
-                    let since = link.since;
-                    self.delays
-                        .get_or_insert_with(|| Box::new(Delays::new(since)));
+                    self.delays.get_or_insert_with(|| Box::new(Delays::new(at)));
                 }
                 Some(Event::Greeted { features })
             }
@@ -330,9 +328,12 @@ impl Session {
     pub fn handle_tcp_info(&mut self, at: Instant, info: TcpInfo) -> Event {
         if let Some(link) = &mut self.link {
             link.retransmits = link.retransmits.max(info.retransmits);
-            if link.granted.contains(Features::SEGMENTS) && link.asks_at <= at {
-                link.asks_at = at + SEGMENTS_INTERVAL;
-                link.request = Some(Request::Segments);
+            if link.granted.contains(Features::SEGMENTS) {
+                if link.asks_after == 0 {
+                    link.asks_after = READINGS_PER_REQUEST;
+                    link.request = Some(Request::Segments);
+                }
+                link.asks_after -= 1;
             }
             if let Some(segments) = info.segments {
                 self.record_segments(at, Direction::Forward, segments);
@@ -376,7 +377,7 @@ impl Session {
         if stalls_at.is_some_and(|at| at <= judged) {
             return Output::Stalled;
         }
-        if let Some(Request::Hello(_)) = self.link.as_ref().and_then(|link| link.request)
+        if let Some(Request::Hello) = self.link.as_ref().and_then(|link| link.request)
             && let Some(request) = self.take_request()
         {
             return request;
@@ -411,7 +412,7 @@ impl Session {
             return None;
         }
         let control = match self.link.as_mut()?.request.take()? {
-            Request::Hello(features) => Control::HelloRequest(features),
+            Request::Hello => Control::HelloRequest(self.hello.features()),
             Request::Segments => Control::SegmentsRequest,
         };
         Some(Output::Request(control.encode()))
@@ -486,10 +487,10 @@ impl Session {
                 reason,
                 Some(DisconnectReason::Eof | DisconnectReason::Reset)
             );
-            if link.hello.is_some() {
+            if link.has_hello {
                 self.hello.on_ended_after_hello(link.has_answered, by_peer);
             } else {
-                self.hello.on_plain_ended(link.since, link.has_answered);
+                self.hello.on_plain_ended(link.has_answered);
             }
             self.past_retransmits += link.retransmits;
             self.expired.clear();

@@ -132,9 +132,9 @@ pub use crate::dscp::{Dscp, ParseDscpError};
 pub use crate::interface::{InterfaceError, parse_interface};
 pub use crate::open::{ConnectOptions, DscpError, OpenError, Opened, is_out_of_resources, open};
 pub use crate::stream::{
-    KEEPALIVE, abort, configure_stream, is_self_connected, set_busy_poll, set_quickack,
+    KEEPALIVE, abort, configure_stream, is_self_connected, set_busy_poll, set_quickack, soft_error,
 };
-pub use crate::tcp_info::{TcpInfo, tcp_info};
+pub use crate::tcp_info::{DataSegments, TcpInfo, tcp_info};
 #[cfg(target_os = "linux")]
 pub use crate::timer_fd::TimerFd;
 pub use crate::timestamp::{Received, enable_receive_timestamps, recv, unread};

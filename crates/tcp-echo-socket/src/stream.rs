@@ -83,6 +83,16 @@ where
     SockRef::from(&stream).set_linger(Some(Duration::ZERO))
 }
 
+/// Takes the soft error of an established connection (`SO_ERROR`): what a router or the host said of
+/// the peer while TCP goes on trying (RFC 1122, section 4.2.3.9), such as
+/// [`io::ErrorKind::HostUnreachable`]. `None` without any since the last call or acknowledgement.
+///
+/// On a connection that has failed it takes the error that the next read would return, so ask only
+/// while it lives.
+pub fn soft_error<'s>(stream: impl Into<SockRef<'s>>) -> Option<io::Error> {
+    stream.into().take_error().ok().flatten()
+}
+
 /// Makes the kernel acknowledge at once rather than with the next segment (`TCP_QUICKACK`). The
 /// kernel leaves this mode by itself, so repeat the call after each read.
 ///

@@ -18,6 +18,27 @@ pub struct TcpInfo {
     pub min_rtt: Option<Duration>,
     /// Retransmitted segments of the connection. Linux counts in 32 bits.
     pub total_retransmits: u64,
+    /// Data segments of the connection, in this direction; `None` before Linux 4.18 and on other
+    /// systems.
+    pub data_segments: Option<DataSegments>,
+    /// Segments that arrived before an earlier one, which was lost or overtaken; 32 bits, wrapping.
+    /// `None` before Linux 5.4 and on other systems.
+    pub out_of_order: Option<u32>,
+    /// Whether the connection is established and has sent the oldest segment in flight again, without
+    /// an acknowledgement so far.
+    pub is_retransmitting: bool,
+}
+
+/// What the kernel knows of the data segments that it has sent on a connection. Both counts are 32
+/// bits wide and wrap.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct DataSegments {
+    /// Data segments sent, with retransmissions.
+    pub sent: u32,
+    /// Those that were neither delivered nor are in flight: lost on the way.
+    ///
+    /// It may fall for a moment, when a segment that counted as lost turns out to be late.
+    pub lost: u32,
 }
 
 /// Reads the kernel's view of a connection: `TCP_INFO` on Linux, `TCP_CONNECTION_INFO` on macOS.
@@ -105,14 +126,32 @@ mod linux {
     use std::mem::offset_of;
     use std::time::Duration;
 
-    use super::{TcpInfo, u32_at};
+    use super::{DataSegments, TcpInfo, u32_at};
 
+    const STATE: usize = 0;
+    const RETRANSMITS: usize = 2;
+    const OPTIONS: usize = 5;
+    const UNACKED: usize = 24;
+    const SACKED: usize = 28;
+    const LOST: usize = 32;
+    const RETRANS: usize = 36;
     const RTT: usize = 68;
     const RTTVAR: usize = 72;
     const TOTAL_RETRANS: usize = 100;
     /// Since Linux 4.6. Written out, since not every C library's structure reaches so far.
     const MIN_RTT: usize = 148;
-    pub(super) const LEN: usize = 152;
+    // All of these are written out for the same reason.
+    const DATA_SEGS_OUT: usize = 156;
+    const DELIVERED: usize = 192;
+    const DSACK_DUPS: usize = 216;
+    const RCV_OOOPACK: usize = 224;
+    pub(super) const LEN: usize = 256;
+
+    /// `TCP_ESTABLISHED`.
+    const ESTABLISHED: u8 = 1;
+
+    /// Both ends acknowledge selectively (RFC 2018): `TCPI_OPT_SACK`.
+    const OPTION_SACK: u8 = 2;
 
     const _: () = {
         assert!(RTT == offset_of!(libc::tcp_info, tcpi_rtt));
@@ -130,7 +169,35 @@ mod linux {
             // All ones until the first measurement.
             min_rtt: micros(MIN_RTT).filter(|rtt| *rtt != Duration::from_micros(u32::MAX.into())),
             total_retransmits: u32_at(info, TOTAL_RETRANS)?.into(),
+            data_segments: data_segments(info),
+            out_of_order: u32_at(info, RCV_OOOPACK),
+            is_retransmitting: *info.get(STATE)? == ESTABLISHED && *info.get(RETRANSMITS)? > 0,
         })
+    }
+
+    /// With SACK, what was sent and is neither delivered nor in flight is lost.
+    ///
+    /// The count of retransmissions, less the duplicates that the peer reports (DSACK, RFC 2883),
+    /// is not enough: the kernel joins small segments that are lost together into one
+    /// retransmission (`tcp_retrans_try_collapse`), and so a fifth of loss would look like a
+    /// sixth. Joined segments leave `packets_out`, so they are not delivered. A retransmission that
+    /// was not necessary counts as delivered when its duplicate is reported. Without SACK
+    /// the kernel does not know what was delivered, and retransmissions have to do.
+    fn data_segments(info: &[u8]) -> Option<DataSegments> {
+        let sent = u32_at(info, DATA_SEGS_OUT)?;
+        let lost = if info.get(OPTIONS)? & OPTION_SACK != 0 {
+            // The SYN, or its acknowledgement, counts as delivered.
+            let delivered = u32_at(info, DELIVERED)?.wrapping_sub(1);
+            // As `tcp_packets_in_flight` has it.
+            let in_flight = u32_at(info, UNACKED)?
+                .wrapping_sub(u32_at(info, SACKED)?)
+                .wrapping_sub(u32_at(info, LOST)?)
+                .wrapping_add(u32_at(info, RETRANS)?);
+            sent.wrapping_sub(delivered).wrapping_sub(in_flight)
+        } else {
+            u32_at(info, TOTAL_RETRANS)?.wrapping_sub(u32_at(info, DSACK_DUPS)?)
+        };
+        Some(DataSegments { sent, lost })
     }
 
     #[cfg(test)]
@@ -139,11 +206,22 @@ mod linux {
 
         fn sample() -> [u8; LEN] {
             let mut info = [0xee; LEN];
+            info[STATE] = ESTABLISHED;
+            info[RETRANSMITS] = 0;
+            info[OPTIONS] = OPTION_SACK;
             for (at, value) in [
-                (RTT, 1500_u32),
+                (UNACKED, 10_u32),
+                (SACKED, 3),
+                (LOST, 2),
+                (RETRANS, 1),
+                (RTT, 1500),
                 (RTTVAR, 750),
                 (TOTAL_RETRANS, 3),
                 (MIN_RTT, 900),
+                (DATA_SEGS_OUT, 1000),
+                (DELIVERED, 991),
+                (DSACK_DUPS, 1),
+                (RCV_OOOPACK, 5),
             ] {
                 info[at..at + 4].copy_from_slice(&value.to_ne_bytes());
             }
@@ -159,8 +237,26 @@ mod linux {
                     rttvar: Duration::from_micros(750),
                     min_rtt: Some(Duration::from_micros(900)),
                     total_retransmits: 3,
+                    data_segments: Some(DataSegments {
+                        sent: 1000,
+                        lost: 4,
+                    }),
+                    out_of_order: Some(5),
+                    is_retransmitting: false,
                 })
             );
+        }
+
+        #[test]
+        fn without_selective_acknowledgements_retransmissions_count() {
+            let mut info = sample();
+            info[OPTIONS] = 0;
+            let lost = parse(&info).unwrap().data_segments.unwrap().lost;
+            assert_eq!(lost, 2);
+            info[RETRANSMITS] = 1;
+            assert!(parse(&info).unwrap().is_retransmitting);
+            info[STATE] = 7;
+            assert!(!parse(&info).unwrap().is_retransmitting);
         }
 
         #[test]
@@ -171,6 +267,14 @@ mod linux {
                 assert_eq!(parsed.is_some(), len >= TOTAL_RETRANS + 4, "{len} bytes");
                 let least = parsed.and_then(|info| info.min_rtt);
                 assert_eq!(least.is_some(), len >= MIN_RTT + 4, "{len} bytes");
+                let segments = parsed.and_then(|info| info.data_segments);
+                assert_eq!(segments.is_some(), len >= DELIVERED + 4, "{len} bytes");
+                let out_of_order = parsed.and_then(|info| info.out_of_order);
+                assert_eq!(
+                    out_of_order.is_some(),
+                    len >= RCV_OOOPACK + 4,
+                    "{len} bytes"
+                );
             }
         }
 
@@ -204,6 +308,9 @@ mod macos {
             rttvar: millis(RTTVAR)?,
             min_rtt: None,
             total_retransmits: u64::from_ne_bytes(*packets),
+            data_segments: None,
+            out_of_order: None,
+            is_retransmitting: false,
         })
     }
 
@@ -227,6 +334,9 @@ mod macos {
                     rttvar: Duration::from_millis(5),
                     min_rtt: None,
                     total_retransmits: 7,
+                    data_segments: None,
+                    out_of_order: None,
+                    is_retransmitting: false,
                 })
             );
             assert_eq!(parse(&info[..LEN - 1]), None);

@@ -115,7 +115,7 @@ impl Model {
             match self.poll() {
                 Output::Wait(_) => return false,
                 Output::Transmit(_) => return true,
-                Output::Event(_) | Output::Stalled => {}
+                Output::Event(_) | Output::Request(_) | Output::Stalled => {}
             }
         }
     }
@@ -135,6 +135,7 @@ impl Model {
                 assert!(self.session.is_connected());
                 self.disconnect(DisconnectReason::Stalled);
             }
+            Output::Request(_) => panic!("it has no hello"),
             Output::Wait(until) => assert!(*until > at),
         }
         self.check();
@@ -196,7 +197,9 @@ impl Model {
         let state = self.states.get(&probe.seq.0).copied();
         let wall = self.wall();
         let read = Time { at, wall };
-        let event = self.session.handle_reply(Stamp { read, kernel }, probe);
+        let Some(event) = self.session.handle_reply(Stamp { read, kernel }, probe) else {
+            panic!("without a hello every frame is a reply");
+        };
         // Only an exact copy of the probe counts, and only once.
         let known = probe.seq.0.checked_sub(1).and_then(|index| {
             let index = usize::try_from(index).ok()?;
@@ -210,7 +213,7 @@ impl Model {
     }
 
     pub(super) fn tcp_info(&mut self, info: TcpInfo) {
-        let Event::TcpInfo(all) = self.session.handle_tcp_info(info) else {
+        let Event::TcpInfo(all) = self.session.handle_tcp_info(self.at(), info) else {
             panic!("unexpected event");
         };
         // Those of earlier connections are still counted.

@@ -92,6 +92,7 @@ impl Driven {
                     self.observe(&event);
                     return None;
                 }
+                Output::Request(_) => panic!("no hello was asked for"),
                 Output::Stalled => panic!("nothing stalls here"),
                 Output::Wait(until) => return Some(until),
             }
@@ -113,7 +114,7 @@ impl Driven {
             read: self.now,
             kernel: Some(kernel),
         };
-        let event = self.session.handle_reply(stamp, probe);
+        let event = self.session.handle_reply(stamp, probe).unwrap();
         self.observe(&event);
     }
 }

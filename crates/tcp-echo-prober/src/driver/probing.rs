@@ -7,8 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tcp_echo_session::{DisconnectReason, Event, Output, Probe, Session, Stamp, Time, Transmit};
+use tcp_echo_session::{
+    DisconnectReason, Event, Output, Probe, Session, Stamp, TcpInfo, Time, Transmit,
+};
 use tokio::task::yield_now;
+use tracing::debug;
 
 use super::{Driver, Link};
 use crate::{
@@ -45,6 +48,7 @@ impl<S: Sensor> Driver<S> {
             let reply = reply(&mut self.session, &mut self.sensor, &mut self.backoff);
             match connection.read(reply) {
                 Ok(Some(read)) => {
+                    self.session.handle_read_end();
                     self.sleeper.replied(connection.is_stamped());
                     self.read = Some(read);
                 }
@@ -91,6 +95,15 @@ impl<S: Sensor> Driver<S> {
                         return None;
                     }
                 }
+                Output::Request(frame) => {
+                    stamp = None;
+                    if let Link::Up(connection) = &mut self.link
+                        && let Err(error) = connection.write(frame)
+                    {
+                        self.disconnect(disconnect_reason(&error));
+                        return None;
+                    }
+                }
                 Output::Stalled => {
                     self.disconnect(DisconnectReason::Stalled);
                     return None;
@@ -115,6 +128,7 @@ impl<S: Sensor> Driver<S> {
         };
         let reply = reply(&mut self.session, &mut self.sensor, &mut self.backoff);
         let until = connection.catch_up(now, reply)?;
+        self.session.handle_read_end();
         if until < now {
             yield_to_others(cx);
         }
@@ -145,10 +159,25 @@ impl<S: Sensor> Driver<S> {
 
     fn read_tcp_info(&mut self, now: Instant) {
         self.next_tcp_info = now + TCP_INFO_EVERY;
-        if let Link::Up(connection) = &self.link
-            && let Some(info) = connection.tcp_info()
+        if let Link::Up(connection) = &mut self.link
+            && let Some((info, soft_error)) = connection.tcp_info()
         {
-            let event = self.session.handle_tcp_info(info);
+            self.handle_tcp_info(now, info, soft_error);
+        }
+    }
+
+    /// Passes on what the kernel says of the connection.
+    pub(super) fn handle_tcp_info(
+        &mut self,
+        now: Instant,
+        info: TcpInfo,
+        soft_error: Option<io::Error>,
+    ) {
+        let event = self.session.handle_tcp_info(now, info);
+        self.notify(&event);
+        if let Some(error) = soft_error {
+            debug!(target = %self.target.name(), %error, "soft error");
+            let event = self.session.handle_soft_error();
             self.notify(&event);
         }
     }
@@ -167,7 +196,9 @@ fn reply<S: Sensor>(
     backoff: &mut Backoff,
 ) -> impl FnMut(Stamp, Probe) {
     |stamp, probe| {
-        let event = session.handle_reply(stamp, probe);
+        let Some(event) = session.handle_reply(stamp, probe) else {
+            return;
+        };
         if let Event::Received { .. } = event {
             backoff.reset();
         }

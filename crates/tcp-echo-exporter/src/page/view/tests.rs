@@ -49,6 +49,7 @@ impl Probed {
                 Output::Event(event) => event,
                 Output::Transmit(_) => self.session.handle_transmitted(at).unwrap(),
                 Output::Stalled => self.session.handle_disconnected(DisconnectReason::Stalled),
+                Output::Request(_) => continue,
                 Output::Wait(_) => return,
             };
             self.sensor.on_event(&event, &self.session);
