@@ -44,6 +44,10 @@ pub struct ServerConfig {
     /// restart it: only a piece that was taken whole does. A path that carries 40 bytes per second
     /// is within it.
     pub slow_reader_timeout: Option<Duration>,
+    /// Whether a client that begins with a hello gets more than an echo: the server's timestamps
+    /// in the frames that it asks for, and the packet loss of the way back. All others get their
+    /// bytes unchanged. The default is true.
+    pub hello: bool,
 }
 
 impl Default for ServerConfig {
@@ -54,6 +58,7 @@ impl Default for ServerConfig {
             max_connections_per_ip: NonZeroUsize::new(1_000),
             idle_timeout: Some(Duration::from_secs(5 * 60)),
             slow_reader_timeout: Some(Duration::from_secs(60)),
+            hello: true,
         }
     }
 }

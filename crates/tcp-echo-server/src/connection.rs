@@ -8,6 +8,7 @@ use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
 use crate::deadlines::Timeouts;
+use crate::greeted::{Echo, Greeted};
 use crate::limiter::ClientId;
 use crate::{CloseReason, ServerStats};
 
@@ -63,6 +64,7 @@ pub(crate) struct Connection {
     burst: usize,
     /// When the loop checks its timeouts.
     pub(crate) deadline: Option<Instant>,
+    mode: Mode,
     /// Bytes that the peer's socket has not taken yet. Nothing is read meanwhile.
     unsent: Option<Box<Unsent>>,
     /// The peer has closed its side: after a short read there is still the end to read.
@@ -71,6 +73,17 @@ pub(crate) struct Connection {
     pub(crate) is_queued: bool,
     /// Whether its deadline has passed.
     pub(crate) is_due: bool,
+}
+
+/// How bytes are echoed.
+#[derive(Debug)]
+enum Mode {
+    /// The first bytes decide.
+    New,
+    /// Unchanged.
+    Plain,
+    /// As frames, since the client began with a hello.
+    Greeted(Box<Greeted>),
 }
 
 /// The rest of one read that is not written yet.
@@ -89,6 +102,7 @@ impl Connection {
         now: Instant,
         registry: &Registry,
         token: Token,
+        answers_hello: bool,
     ) -> io::Result<Self> {
         registry.register(&mut stream, token, Interest::READABLE)?;
         Ok(Self {
@@ -98,6 +112,11 @@ impl Connection {
             load: Load::Light,
             burst: 0,
             deadline: None,
+            mode: if answers_hello {
+                Mode::New
+            } else {
+                Mode::Plain
+            },
             unsent: None,
             is_read_closed: false,
             is_queued: false,
@@ -183,26 +202,28 @@ impl Connection {
             return Ok(Served::Blocked);
         }
         for _ in 0..self.load.reads() {
-            let read = match self.stream.read(buffer) {
-                Ok(0) => return Ok(Served::End),
-                Ok(read) => read,
+            let Echo { len, read, is_full } = match self.read(buffer) {
+                Ok(Echo {
+                    len: 0, read: 0, ..
+                }) => return Ok(Served::End),
+                Ok(echo) => echo,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Served::All),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             };
             self.last_traffic = now;
             self.burst = self.burst.saturating_add(read);
-            let written = write(&mut self.stream, &buffer[..read])?;
+            let written = write(&mut self.stream, &buffer[..len])?;
             stats.on_echoed(written);
-            if written < read {
+            if written < len {
                 self.unsent = Some(Box::new(Unsent {
-                    bytes: buffer[written..read].into(),
+                    bytes: buffer[written..len].into(),
                     written: 0,
                     since: now,
                 }));
                 return Ok(Served::Blocked);
             }
-            if read == BUFFER {
+            if is_full || read == 0 {
                 break;
             }
             if SHORT_READ_IS_LAST && !self.is_read_closed {
@@ -210,6 +231,29 @@ impl Connection {
             }
         }
         Ok(Served::Part)
+    }
+
+    /// Reads once. The bytes to send back are at the start of the buffer.
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8; BUFFER]) -> io::Result<Echo> {
+        if let Mode::Greeted(greeted) = &mut self.mode {
+            return greeted.read(&mut self.stream, buffer);
+        }
+        let read = self.stream.read(buffer)?;
+        if let Mode::New = self.mode
+            && read > 0
+        {
+            self.mode = Mode::Plain;
+            if let Some((greeted, echo)) = Greeted::begin(&self.stream, &mut buffer[..read]) {
+                self.mode = Mode::Greeted(greeted);
+                return Ok(echo);
+            }
+        }
+        Ok(Echo {
+            len: read,
+            read,
+            is_full: read == BUFFER,
+        })
     }
 
     /// Returns whether every unsent byte is written.

@@ -47,6 +47,7 @@ pub(crate) struct EventLoop {
     acceptor: Acceptor,
     timeouts: Timeouts,
     limiter: ConnectionLimiter,
+    answers_hello: bool,
     connections: Slab<Connection>,
     light: FairQueue,
     heavy: FairQueue,
@@ -77,6 +78,7 @@ impl EventLoop {
             control,
             acceptor,
             timeouts: Timeouts::new(&config),
+            answers_hello: config.hello,
             limiter: ConnectionLimiter::new(config),
             connections: Slab::new(),
             light: FairQueue::default(),
@@ -229,7 +231,14 @@ impl EventLoop {
         let entry = self.connections.vacant_entry();
         let key = entry.key();
         let registry = self.poll.registry();
-        match Connection::register(stream, client, self.now, registry, Token(key)) {
+        match Connection::register(
+            stream,
+            client,
+            self.now,
+            registry,
+            Token(key),
+            self.answers_hello,
+        ) {
             Ok(connection) => {
                 entry.insert(connection);
                 self.stats.on_open();

@@ -1,7 +1,8 @@
 //! A TCP echo server with limits and counts.
 //!
-//! It sends every byte back unchanged and decodes nothing, so it serves any protocol that expects
-//! an echo (RFC 862). It is made to run unattended, and to add as little as possible to the
+//! It sends every byte back unchanged, so it serves any protocol that expects an echo (RFC 862).
+//! Only a client that begins with a hello of `tcp-echo-wire` gets frames with the server's
+//! timestamps, and the server's count of lost segments. It is made to run unattended, and to add as little as possible to the
 //! round-trip time that its peers measure.
 //!
 //! - [`Address`] is an address as written on a command line; `:4000` is every address of the host,
@@ -75,6 +76,7 @@ mod control;
 mod deadlines;
 mod event_loop;
 mod fair_queue;
+mod greeted;
 mod limiter;
 mod options;
 mod running;

@@ -1,7 +1,11 @@
 //! A thousand delays, each in one part of the round trip, with clocks that are hours apart and
 //! drift: each has to be found in its part, with its size.
 #![allow(clippy::disallowed_methods, reason = "a test needs some first moment")]
-#![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper of tests fails as a test does"
+)]
 
 use std::{
     collections::BTreeMap,

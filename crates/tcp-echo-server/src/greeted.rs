@@ -1,0 +1,186 @@
+//! Connections of clients that ask for more than an echo; `docs/wire.md` has the protocol.
+
+use std::io::{self, Read as _};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mio::net::TcpStream;
+use tcp_echo_socket::Received;
+use tcp_echo_wire::{Control, FRAME_LEN, Features, PeerStamp, Segments, Seq};
+
+use crate::connection::BUFFER;
+
+/// What this system can grant: elsewhere the kernel neither stamps nor counts.
+const SUPPORTED: Features = if cfg!(target_os = "linux") {
+    Features::STAMPS.union(Features::SEGMENTS)
+} else {
+    Features::NONE
+};
+
+/// A read whose bytes waited longer than this may have waited for a lost segment before them.
+const LONG_WAIT: Duration = Duration::from_millis(1);
+
+/// The state of a connection that began with a hello. Its frames are answered in place, so as many
+/// bytes go back as came.
+#[derive(Debug)]
+pub(crate) struct Greeted {
+    features: Features,
+    /// The bytes of an incomplete frame, which is echoed when it is whole.
+    partial: [u8; FRAME_LEN],
+    kept: usize,
+    /// Segments that arrived before an earlier one, as last read.
+    out_of_order: u32,
+}
+
+/// The result of a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Echo {
+    /// How many bytes of the buffer to send back.
+    pub(crate) len: usize,
+    /// How many were read; 0 is the end of the stream.
+    pub(crate) read: usize,
+    /// Whether the buffer was full, so that there may be more.
+    pub(crate) is_full: bool,
+}
+
+impl Greeted {
+    /// Looks for a hello in the first bytes of a connection. Answers it, and the frames after it.
+    pub(crate) fn begin(stream: &TcpStream, bytes: &mut [u8]) -> Option<(Box<Self>, Echo)> {
+        let first = bytes.first_chunk::<FRAME_LEN>()?;
+        let Some(Control::HelloRequest(asked)) = Control::decode(first) else {
+            return None;
+        };
+        let mut features = asked.intersection(SUPPORTED);
+        if features.contains(Features::STAMPS)
+            && let Err(error) = tcp_echo_socket::enable_receive_timestamps(stream)
+        {
+            tracing::debug!(%error, "no receive timestamps from the kernel");
+            features = features.intersection(Features::SEGMENTS);
+        }
+        let mut greeted = Box::new(Self {
+            features,
+            partial: [0; FRAME_LEN],
+            kept: 0,
+            out_of_order: 0,
+        });
+        let read = bytes.len();
+        let len = greeted.answer(stream, bytes, None);
+        let is_full = read == BUFFER;
+        Some((greeted, Echo { len, read, is_full }))
+    }
+
+    /// Reads once, and answers the frames that are whole. They are at the start of the buffer.
+    pub(crate) fn read(
+        &mut self,
+        stream: &mut TcpStream,
+        buffer: &mut [u8; BUFFER],
+    ) -> io::Result<Echo> {
+        let (kept, rest) = buffer.split_at_mut(self.kept);
+        kept.copy_from_slice(&self.partial[..self.kept]);
+        let received = if self.features.contains(Features::STAMPS) {
+            stream.try_io(|| tcp_echo_socket::recv(&*stream, rest))?
+        } else {
+            let len = stream.read(rest)?;
+            Received { len, kernel: None }
+        };
+        if received.len == 0 {
+            // The rest of the stream, which is no frame.
+            let len = std::mem::take(&mut self.kept);
+            return Ok(Echo {
+                len,
+                read: 0,
+                is_full: false,
+            });
+        }
+        let is_full = self.kept + received.len == buffer.len();
+        let bytes = &mut buffer[..self.kept + received.len];
+        let len = self.answer(stream, bytes, received.kernel);
+        Ok(Echo {
+            len,
+            read: received.len,
+            is_full,
+        })
+    }
+
+    /// Answers whole frames in place, and keeps the bytes after them. Returns the length of the
+    /// frames.
+    fn answer(&mut self, stream: &TcpStream, bytes: &mut [u8], kernel: Option<Duration>) -> usize {
+        let (frames, tail) = bytes.as_chunks_mut::<FRAME_LEN>();
+        self.partial[..tail.len()].copy_from_slice(tail);
+        self.kept = tail.len();
+        let mut stamp = self.stamp(stream, kernel);
+        let last = frames.len().saturating_sub(1);
+        let is_exact = tail.is_empty();
+        let mut segments = None;
+        for (index, frame) in frames.iter_mut().enumerate() {
+            let (seq, time) = frame.split_at_mut(8);
+            let seq = seq.try_into().map_or(0, u64::from_le_bytes);
+            if Seq(seq).is_control() {
+                if let Some(answer) = self.control(stream, frame, &mut segments) {
+                    *frame = answer.encode();
+                }
+            } else if let Some(stamp) = &mut stamp {
+                stamp.is_merged = index < last || !is_exact;
+                time.copy_from_slice(&stamp.encode());
+            }
+        }
+        frames.len() * FRAME_LEN
+    }
+
+    /// The stamp of a read, if the client has asked for stamps.
+    fn stamp(&mut self, stream: &TcpStream, kernel: Option<Duration>) -> Option<PeerStamp> {
+        if !self.features.contains(Features::STAMPS) {
+            return None;
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        let mut residence = kernel.and_then(|kernel| now.checked_sub(kernel));
+        if residence.is_some_and(|residence| residence > LONG_WAIT) && self.had_gap(stream) {
+            residence = Some(Duration::ZERO);
+        }
+        let received = now.saturating_sub(residence.unwrap_or_default());
+        // The stamp is modulo a smaller power of two.
+        let received = received.as_nanos() & u128::from(u64::MAX);
+        Some(PeerStamp {
+            received: u64::try_from(received).unwrap_or_default(),
+            residence,
+            is_merged: false,
+        })
+    }
+
+    /// Whether segments have arrived before an earlier one since this was last read.
+    ///
+    /// Such segments wait in the kernel until the gap is filled, and are then read together. The stamp
+    /// of that read is that of the last segment, which arrived before the read was
+    /// possible: the time that the network took to fill the gap would look like a wait of this host.
+    #[cold]
+    fn had_gap(&mut self, stream: &TcpStream) -> bool {
+        let info = tcp_echo_socket::tcp_info(stream).ok();
+        let now = info.and_then(|info| info.out_of_order).unwrap_or_default();
+        std::mem::replace(&mut self.out_of_order, now) != now
+    }
+
+    /// The answer to a control frame, or `None` if it is echoed. A client that asks more than once
+    /// in one read gets the same numbers.
+    #[cold]
+    fn control(
+        &mut self,
+        stream: &TcpStream,
+        frame: &[u8; FRAME_LEN],
+        segments: &mut Option<Segments>,
+    ) -> Option<Control> {
+        match Control::decode(frame)? {
+            Control::HelloRequest(_) => Some(Control::HelloAnswer(self.features)),
+            Control::SegmentsRequest if self.features.contains(Features::SEGMENTS) => {
+                if segments.is_none() {
+                    let info = tcp_echo_socket::tcp_info(stream).ok()?;
+                    self.out_of_order = info.out_of_order.unwrap_or_default();
+                    *segments = info.data_segments.map(|segments| Segments {
+                        sent: segments.sent,
+                        lost: segments.lost,
+                    });
+                }
+                segments.map(Control::SegmentsAnswer)
+            }
+            _ => None,
+        }
+    }
+}
