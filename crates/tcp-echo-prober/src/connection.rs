@@ -8,12 +8,13 @@ use std::{
 };
 
 use tcp_echo_session::{
-    Decoder, DisconnectReason, FRAME_LEN, Probe, Segments, Stamp, Time, UnixNanos,
+    Decoder, DisconnectReason, FRAME_LEN, PREFIXED_LEN, PrefixedDecoder, Probe, Segments, Stamp,
+    Time, UnixNanos,
 };
 use tcp_echo_socket::Received;
 use tokio::{io::Interest, net::TcpStream};
 
-use crate::{clock, sockets::Permit};
+use crate::{Wire, clock, sockets::Permit};
 
 /// How many reads of one connection happen before other tasks of the thread run.
 pub(crate) const READS_PER_POLL: usize = 16;
@@ -28,9 +29,9 @@ const LONG_WAIT: Duration = Duration::from_millis(1);
 pub(crate) struct Connection {
     stream: TcpStream,
     address: SocketAddr,
-    decoder: Decoder,
-    /// A partly written frame, and how much of it the kernel has taken.
-    partial: Option<Box<([u8; FRAME_LEN], usize)>>,
+    framing: Framing,
+    /// A partly written frame.
+    partial: Option<Box<Partial>>,
     /// Whether the kernel stamped the last bytes.
     is_stamped: bool,
     /// Segments that arrived before an earlier one, as last read.
@@ -41,6 +42,21 @@ pub(crate) struct Connection {
     backlog: Option<Box<Backlog>>,
     /// The permit of the stream's socket, dropped after it.
     _permit: Permit,
+}
+
+/// How frames are on the wire.
+enum Framing {
+    /// 16 bytes.
+    Plain(Decoder),
+    /// 24 bytes.
+    Prefixed(Box<PrefixedDecoder>),
+}
+
+/// A frame of which the kernel has taken a part.
+struct Partial {
+    bytes: [u8; PREFIXED_LEN],
+    len: usize,
+    taken: usize,
 }
 
 /// The unread bytes of a socket at one moment.
@@ -62,11 +78,14 @@ pub(crate) enum Written {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, address: SocketAddr, permit: Permit) -> Self {
+    pub(crate) fn new(stream: TcpStream, address: SocketAddr, wire: Wire, permit: Permit) -> Self {
         Self {
             stream,
             address,
-            decoder: Decoder::new(),
+            framing: match wire {
+                Wire::Plain => Framing::Plain(Decoder::new()),
+                Wire::Prefixed => Framing::Prefixed(Box::default()),
+            },
             partial: None,
             is_stamped: false,
             out_of_order: 0,
@@ -91,10 +110,21 @@ impl Connection {
         if self.partial.is_some() {
             return Ok(Written::Nothing);
         }
+        match &self.framing {
+            Framing::Plain(_) => self.write_bytes(frame),
+            Framing::Prefixed(_) => self.write_bytes(Probe::decode(&frame).encode_prefixed()),
+        }
+    }
+
+    #[inline]
+    fn write_bytes<const N: usize>(&mut self, frame: [u8; N]) -> io::Result<Written> {
         match self.stream.try_write(&frame) {
-            Ok(FRAME_LEN) => Ok(Written::Whole),
+            Ok(taken) if taken == N => Ok(Written::Whole),
             Ok(taken) => {
-                self.partial = Some(Box::new((frame, taken)));
+                let mut bytes = [0; PREFIXED_LEN];
+                bytes[..N].copy_from_slice(&frame);
+                let len = N;
+                self.partial = Some(Box::new(Partial { bytes, len, taken }));
                 Ok(Written::Part)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Written::Nothing),
@@ -109,14 +139,14 @@ impl Connection {
             let Some(partial) = &mut self.partial else {
                 return Poll::Pending;
             };
-            let (frame, taken) = &mut **partial;
+            let Partial { bytes, len, taken } = &mut **partial;
             ready!(self.stream.poll_write_ready(cx))?;
-            match self.stream.try_write(&frame[*taken..]) {
+            match self.stream.try_write(&bytes[*taken..*len]) {
                 Ok(more) => *taken += more,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 Err(error) => return Poll::Ready(Err(error)),
             }
-            if *taken == FRAME_LEN {
+            if *taken == *len {
                 self.partial = None;
                 return Poll::Ready(Ok(()));
             }
@@ -222,8 +252,10 @@ impl Connection {
             kernel = None;
         }
         let stamp = Stamp { read, kernel };
-        for probe in self.decoder.feed(&bytes[..received.len]) {
-            frame(stamp, probe);
+        let bytes = &bytes[..received.len];
+        match &mut self.framing {
+            Framing::Plain(decoder) => decoder.feed(bytes).for_each(|probe| frame(stamp, probe)),
+            Framing::Prefixed(decoder) => decoder.feed(bytes, |probe| frame(stamp, probe)),
         }
         Ok(read)
     }

@@ -239,7 +239,12 @@ impl<S: Sensor> Driver<S> {
         }
         self.logged = None;
         self.shortage = None;
-        self.link = Link::Up(Connection::new(stream, address, permit));
+        self.link = Link::Up(Connection::new(
+            stream,
+            address,
+            self.dialer.options.wire,
+            permit,
+        ));
         self.next_tcp_info = now;
         let event = self.session.handle_connected(now, address, handshake);
         self.notify(&event);

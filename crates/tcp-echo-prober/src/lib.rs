@@ -108,7 +108,7 @@ pub use heartbeats::{Heartbeat, Heartbeats};
 pub use observer::{Observer, Sensor};
 pub use on_demand::{AskError, OnDemand, OnDemandLimits};
 pub use options::{
-    Dscp, Hello, InterfaceError, Options, ParseDscpError, SocketOptions, Timestamps,
+    Dscp, Hello, InterfaceError, Options, ParseDscpError, SocketOptions, Timestamps, Wire,
     parse_interface,
 };
 pub use prober::{Builder, Prober};

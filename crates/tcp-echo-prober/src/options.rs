@@ -34,6 +34,8 @@ pub struct Options {
     pub max_sockets: Option<NonZeroUsize>,
     /// Whether connections begin with a hello, by which a peer offers more than an echo.
     pub hello: Hello,
+    /// How probes are on the wire.
+    pub wire: Wire,
 }
 
 /// The longest duration that is used, so that no sum of times overflows the clock.
@@ -42,6 +44,10 @@ pub(crate) const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 24 * 60
 impl Options {
     /// What a hello asks for.
     pub(crate) fn features(&self) -> Features {
+        if self.wire == Wire::Prefixed {
+            // For a server that closes a connection on any other frame.
+            return Features::NONE;
+        }
         match (self.hello, self.timestamps) {
             (Hello::Off, _) => Features::NONE,
             // The peer's stamps are of use only next to the kernel's.
@@ -72,6 +78,7 @@ impl Default for Options {
             reconnect_max: Duration::from_secs(1),
             max_sockets: None,
             hello: Hello::Auto,
+            wire: Wire::Plain,
         }
     }
 }
@@ -88,6 +95,17 @@ pub enum Hello {
     Auto,
     /// They don't: every frame is a probe.
     Off,
+}
+
+/// How probes are on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wire {
+    /// 16 bytes: sequence number and send time.
+    #[default]
+    Plain,
+    /// The same after the 8 bytes `TCPPING` and zero, as servers of later versions of the original
+    /// program demand. There is no hello.
+    Prefixed,
 }
 
 /// Which clock stamps replies.

@@ -4,11 +4,15 @@ mod common;
 
 use std::time::Instant;
 
-use common::{Log, echo, frame, ms, peer, probing, probing_as};
+use common::{Log, echo, frame, ms, peer, probing, probing_as, probing_with};
 use tcp_echo_prober::{
-    ConnectFailure, DisconnectReason, Event, Prober, SessionConfig, Target, TargetSet, UnsentReason,
+    ConnectFailure, DisconnectReason, Event, Options, Prober, SessionConfig, Target, TargetSet,
+    UnsentReason, Wire,
 };
-use tokio::{io::AsyncWriteExt, net::TcpListener};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 #[tokio::test]
 async fn an_echo_peer() {
@@ -277,6 +281,30 @@ async fn a_peer_that_closes_on_the_hello() {
         let ended = log.count(|event| matches!(event, Event::Disconnected { .. }));
         assert_eq!(ended, 2, "the third connection does without");
         assert_eq!(log.count(|event| matches!(event, Event::Greeted { .. })), 0);
+    })
+    .await;
+}
+
+/// A server that insists on the prefix.
+#[tokio::test]
+async fn a_peer_of_24_byte_frames() {
+    let address = peer(async |mut stream, _| {
+        let mut frame = [0; 24];
+        while stream.read_exact(&mut frame).await.is_ok() && frame[..8] == *b"TCPPING\0" {
+            if stream.write_all(&frame).await.is_err() {
+                return;
+            }
+        }
+    })
+    .await;
+    let session = SessionConfig::new(ms(10), ms(200)).unwrap();
+    let target = Target::new(address.to_string().parse().unwrap(), session);
+    let mut options = Options::default();
+    options.wire = Wire::Prefixed;
+    probing_with(options, target, async |log| {
+        log.until("replies", |seen| seen.counts.received >= 20)
+            .await;
+        log.see(|seen| assert_eq!((seen.counts.timeouts, seen.counts.unexpected), (0, 0)));
     })
     .await;
 }

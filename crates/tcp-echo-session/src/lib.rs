@@ -85,6 +85,7 @@ pub use event::{ConnectFailure, DisconnectReason, Event, TcpInfo, UnsentReason};
 pub use session::{Output, Session, Transmit};
 pub use tcp_echo_loss::{LossWindow, Outcome};
 pub use tcp_echo_wire::{
-    DecodeError, Decoder, FRAME_LEN, Features, Probe, Segments, Seq, UnixNanos,
+    DecodeError, Decoder, FRAME_LEN, Features, PREFIXED_LEN, PrefixedDecoder, Probe, Segments, Seq,
+    UnixNanos,
 };
 pub use time::{Stamp, Time};

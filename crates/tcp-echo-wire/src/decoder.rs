@@ -8,7 +8,7 @@ use crate::{FRAME_LEN, Probe};
 pub struct Decoder {
     partial: [u8; FRAME_LEN],
     /// How many bytes of `partial` are filled; always less than [`FRAME_LEN`].
-    filled: usize,
+    filled: u8,
 }
 
 impl Decoder {
@@ -27,13 +27,14 @@ impl Decoder {
     pub fn feed<'a>(&mut self, bytes: &'a [u8]) -> Frames<'a> {
         let mut rest = bytes;
         let mut first = None;
-        if self.filled > 0 {
-            let take = rest.len().min(FRAME_LEN - self.filled);
+        let filled = usize::from(self.filled);
+        if filled > 0 {
+            let take = rest.len().min(FRAME_LEN - filled);
             let (head, tail) = rest.split_at(take);
-            self.partial[self.filled..self.filled + take].copy_from_slice(head);
-            self.filled += take;
+            self.partial[filled..filled + take].copy_from_slice(head);
+            self.filled = length(filled + take);
             rest = tail;
-            if self.filled == FRAME_LEN {
+            if filled + take == FRAME_LEN {
                 self.filled = 0;
                 first = Some(Probe::decode(&self.partial));
             }
@@ -42,7 +43,7 @@ impl Decoder {
         if !tail.is_empty() {
             // A partial frame before these bytes is complete by now.
             self.partial[..tail.len()].copy_from_slice(tail);
-            self.filled = tail.len();
+            self.filled = length(tail.len());
         }
         Frames { first, whole }
     }
@@ -50,8 +51,14 @@ impl Decoder {
     /// The number of bytes of an incomplete frame.
     #[must_use]
     pub const fn pending(&self) -> usize {
-        self.filled
+        self.filled as usize
     }
+}
+
+/// A length of at most a frame.
+#[expect(clippy::cast_possible_truncation, reason = "a frame is short")]
+const fn length(bytes: usize) -> u8 {
+    bytes as u8
 }
 
 /// The frames that a piece of a stream completes; see [`Decoder::feed`].

@@ -32,8 +32,10 @@
 
 mod control;
 mod decoder;
+mod prefixed;
 mod probe;
 
 pub use control::{Control, Features, PeerStamp, Segments};
 pub use decoder::{Decoder, Frames};
+pub use prefixed::{PREFIXED_LEN, PrefixedDecoder};
 pub use probe::{DecodeError, FRAME_LEN, Probe, Seq, UnixNanos};

@@ -105,9 +105,10 @@ proptest! {
 
     #[test]
     fn any_frame_is_a_probe_or_a_control_frame_that_round_trips(frame: [u8; 16]) {
-        match Control::decode(&frame) {
-            Some(_) => prop_assert!(Probe::decode(&frame).seq.is_control()),
-            None => prop_assert_eq!(Probe::decode(&frame).encode(), frame),
+        prop_assert_eq!(Probe::decode(&frame).encode(), frame);
+        if let Some(control) = Control::decode(&frame) {
+            prop_assert!(Probe::decode(&frame).seq.is_control());
+            prop_assert_eq!(Control::decode(&control.encode()), Some(control));
         }
     }
 }
