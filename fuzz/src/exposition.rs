@@ -53,7 +53,15 @@ fn check(text: &str, name: &str, labels: &BTreeMap<&str, &str>) {
         };
         assert_eq!(target, name, "{line}");
         of_target += 1;
-        let own = ["target", "reason", "le", "address", "quantile"];
+        let own = [
+            "target",
+            "reason",
+            "le",
+            "address",
+            "quantile",
+            "direction",
+            "part",
+        ];
         for (label, value) in found.iter().filter(|(label, _)| !own.contains(&&***label)) {
             assert!(
                 labels.values().any(|given| given == value),

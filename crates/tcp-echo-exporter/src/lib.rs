@@ -52,13 +52,14 @@
 //!
 //! # Sets of series
 //!
-//! Each target has 82 series with the default buckets, unless the metrics have a smaller
+//! Each target has 117 series with the default buckets, unless the metrics have a smaller
 //! [`SeriesSet`], at `/metrics` and at `/probe`:
 //!
-//! - `Standard` has 30: `tcp_echo_sent_total`, `tcp_echo_received_total`,
+//! - `Standard` has 32: `tcp_echo_sent_total`, `tcp_echo_received_total`,
 //!   `tcp_echo_timeouts_total`, `tcp_echo_unsent_total` by `reason`, `tcp_echo_loss_ratio`,
 //!   `tcp_echo_rtt_seconds`, `tcp_echo_jitter_seconds`, `tcp_echo_connected`,
-//!   `tcp_echo_disconnects_total` without `reason`, and `tcp_echo_tcp_retransmits_total`.
+//!   `tcp_echo_disconnects_total` without `reason`, `tcp_echo_tcp_retransmits_total`, and
+//!   `tcp_echo_packet_loss_ratio` by `direction`.
 //! - `Minimal` has 10: `tcp_echo_sent_total`, `tcp_echo_received_total`,
 //!   `tcp_echo_timeouts_total`, `tcp_echo_unsent_total` without `reason`,
 //!   `tcp_echo_loss_ratio` and `tcp_echo_connected`; in protobuf `tcp_echo_rtt_seconds`
@@ -76,9 +77,9 @@
 //!
 //! Every series of a target has the label `target`, its name, followed by the target's own
 //! labels. In their names every character but ASCII letters, digits and `_` becomes `_`, and
-//! a leading digit is prefixed with `_`; `target`, `reason`, `le`, `address` and `quantile`
-//! become `exported_target` and so on. Names that begin with `__`, empty values, and names that
-//! became equal to an earlier one are left out.
+//! a leading digit is prefixed with `_`; `target`, `reason`, `le`, `address`, `quantile`,
+//! `direction` and `part` become `exported_target` and so on. Names that begin with `__`, empty
+//! values, and names that became equal to an earlier one are left out.
 //!
 //! [`Endpoints::with_labels`] adds labels to every series, also to those without a target. Where
 //! a series has a label of that name itself, such as a target, its own value is written.

@@ -8,7 +8,8 @@ use common::{Driven, TIMEOUT, target};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tcp_echo_exporter::{Buckets, SeriesSet, TargetMetrics};
 use tcp_echo_prober::{
-    ConnectFailure, DisconnectReason, Event, Sensor as _, Seq, TcpInfo, UnsentReason,
+    ConnectFailure, DisconnectReason, Event, Excess, Features, Sensor as _, Seq, TcpInfo,
+    UnsentReason,
 };
 
 // The allocator counts all threads, so this is the only test of the binary.
@@ -43,6 +44,16 @@ fn no_event_allocates() {
             slots: 3,
         },
         Event::TcpInfo(TcpInfo::default()),
+        Event::Greeted {
+            features: Features::STAMPS,
+        },
+        Event::PeerSegments,
+        Event::Excess(Excess {
+            prober: Duration::from_millis(2),
+            forward: Duration::from_secs(2),
+            ..Excess::default()
+        }),
+        Event::SoftError,
         Event::Disconnected {
             reason: DisconnectReason::Eof,
         },

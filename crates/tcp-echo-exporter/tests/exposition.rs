@@ -15,10 +15,11 @@ use tcp_echo_exporter::{
     Buckets, Endpoints, LookupStats, ReloadStatus, SeriesSet, SourceStatus, TargetMetrics,
 };
 use tcp_echo_prober::{
-    ConnectFailure, DisconnectReason, Event, Observer as _, SessionConfig, SocketStats, Target,
-    TcpInfo, UnsentReason,
+    ConnectFailure, DisconnectReason, Event, Excess, Observer as _, SessionConfig, SocketStats,
+    Target, TcpInfo, UnsentReason,
 };
 use tcp_echo_server::ServerStats;
+use tcp_echo_wire::Segments;
 
 const PROTOBUF: &str =
     "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
@@ -28,7 +29,8 @@ fn known_state(metrics: &TargetMetrics) -> Driven {
     let target = target("echo.example.net:4000")
         .named("paris")
         .with_label("dc", "par1");
-    let mut driven = Driven::attach(metrics, &target);
+    let mut driven = Driven::attach_greeted(metrics, &target);
+    driven.peer_segments = Segments { sent: 50, lost: 5 };
     driven.connect("192.0.2.1:4000");
     for micros in [120, 250, 900] {
         driven.send();
@@ -45,11 +47,19 @@ fn known_state(metrics: &TargetMetrics) -> Driven {
             rttvar: Duration::from_micros(40),
             min_rtt: Some(Duration::from_micros(110)),
             retransmits: 2,
-            segments: None,
+            segments: Some(Segments { sent: 80, lost: 2 }),
         },
     );
     driven.observe(&info);
+    // The answer of the peer comes before the next slot.
     driven.send();
+    driven.observe(&Event::Excess(Excess {
+        prober: Duration::from_millis(1),
+        forward: Duration::from_millis(30),
+        peer: Duration::from_nanos(1_000_001),
+        reverse: Duration::from_millis(1500),
+    }));
+    driven.observe(&Event::SoftError);
     driven.observe(&Event::ConnectFailed {
         reason: ConnectFailure::Refused,
     });
@@ -145,7 +155,7 @@ async fn protobuf_carries_a_native_histogram_too() {
     let ours = families
         .iter()
         .filter(|family| !family.name.starts_with("process_"));
-    assert_eq!(ours.count(), 40);
+    assert_eq!(ours.count(), 45);
 }
 
 fn with_series(series: SeriesSet) -> TargetMetrics {
@@ -177,7 +187,7 @@ async fn the_standard_set() {
     let answer = scrape("*/*", &metrics).await;
     let text = of_targets(&without_process(answer.text()));
     let series = text.lines().filter(|line| line.contains("{target="));
-    assert_eq!(series.count(), 30);
+    assert_eq!(series.count(), 32);
     insta::assert_snapshot!(text);
 }
 
@@ -289,7 +299,7 @@ async fn a_target_has_all_its_series_from_attach_to_drop() {
     assert_eq!(series().await, Vec::<String>::new());
     let sensor = metrics.attach(&target(":4000").named("new"));
     let found = series().await;
-    assert_eq!(found.len(), 82);
+    assert_eq!(found.len(), 117);
     for line in &found {
         let expected = if line.starts_with("tcp_echo_target_info") {
             1.0
@@ -305,9 +315,9 @@ async fn a_target_has_all_its_series_from_attach_to_drop() {
     }
     // Another target of that name is attached before the first one is dropped.
     let next = metrics.attach(&target(":4001").named("new"));
-    assert_eq!(series().await.len(), 82);
+    assert_eq!(series().await.len(), 117);
     drop(sensor);
-    assert_eq!(series().await.len(), 82);
+    assert_eq!(series().await.len(), 117);
     drop(next);
     assert_eq!(series().await, Vec::<String>::new());
 }

@@ -32,6 +32,16 @@ impl EncodedLabels {
         }
     }
 
+    /// Makes these the labels of a subject, followed by others.
+    pub(crate) fn join(&mut self, format: Format, labels: &[u8], others: &Self) {
+        self.0.clear();
+        self.0.extend_from_slice(labels);
+        if format != Format::Protobuf && !labels.is_empty() {
+            self.0.push(b',');
+        }
+        self.0.extend_from_slice(&others.0);
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }

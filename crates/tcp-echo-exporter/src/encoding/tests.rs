@@ -50,6 +50,8 @@ enum Value {
     Info(String),
     /// Bounds and counts, the sum, and the native histogram.
     Histogram(Vec<(f64, u64)>, f64, Option<Native>),
+    /// One histogram for each of these values of the label `reason`.
+    HistogramByReason(Vec<String>, Vec<(f64, u64)>, f64),
 }
 
 #[derive(Clone, Debug)]
@@ -68,7 +70,7 @@ impl Value {
             Self::Counter(_) | Self::ByReason(..) => Kind::Counter,
             Self::Gauge(_) => Kind::Gauge,
             Self::Info(_) => Kind::Info,
-            Self::Histogram(..) => Kind::Histogram,
+            Self::Histogram(..) | Self::HistogramByReason(..) => Kind::Histogram,
         }
     }
 }
@@ -125,6 +127,22 @@ fn ours(family: &Family, format: Format) -> Vec<u8> {
                         }),
                     };
                     encoder.histogram(labels, &Bounds::new(format, bounds), &value)?;
+                }
+                Value::HistogramByReason(reasons, buckets, sum) => {
+                    let (bounds, counts): (Vec<f64>, Vec<u64>) = buckets.iter().copied().unzip();
+                    let bounds = Bounds::new(format, bounds);
+                    let value = HistogramValue {
+                        sum: *sum,
+                        count: counts.iter().sum(),
+                        buckets: &counts,
+                        native: None,
+                    };
+                    let mut joined = EncodedLabels::default();
+                    for reason in reasons {
+                        let reason = EncodedLabels::new(format, [("reason", &**reason)]);
+                        joined.join(format, labels, &reason);
+                        encoder.histogram(joined.as_bytes(), &bounds, &value)?;
+                    }
                 }
             }
         }
@@ -190,6 +208,14 @@ impl collector::Collector for Theirs {
                     family
                         .encode_family(&plain)?
                         .encode_histogram::<NoLabelSet>(*sum, count, buckets, None)?;
+                }
+                Value::HistogramByReason(reasons, buckets, sum) => {
+                    let count = buckets.iter().map(|(_, count)| count).sum();
+                    for reason in reasons {
+                        family
+                            .encode_family(&LabelSet(labels, Some(reason)))?
+                            .encode_histogram::<NoLabelSet>(*sum, count, buckets, None)?;
+                    }
                 }
             }
         }
@@ -268,6 +294,17 @@ fn metrics(labels: &Labels, value: &Value) -> Vec<Metric> {
             metric = labelled(Some(("address", told)));
             metric.gauge = number(1.0);
         }
+        Value::HistogramByReason(reasons, buckets, sum) => {
+            let of = |reason: &String| {
+                let value = Value::Histogram(buckets.clone(), *sum, None);
+                let [metric] = metrics(labels, &value).try_into().unwrap();
+                Metric {
+                    label: labelled(Some(("reason", reason))).label,
+                    ..metric
+                }
+            };
+            return reasons.iter().map(of).collect();
+        }
         Value::Histogram(buckets, sum, native) => {
             let mut cumulative_count = 0;
             let mut histogram = Histogram {
@@ -329,16 +366,20 @@ fn value() -> impl Strategy<Value = Value> {
         spans,
         deltas,
     });
+    let reasons = || vec("[a-z]{1,8}", 0..4);
+    let by_reason = (reasons(), histogram.clone(), finite());
+    let by_reason = by_reason
+        .prop_map(|(reasons, buckets, sum)| Value::HistogramByReason(reasons, buckets, sum));
     let histogram = (histogram, finite(), proptest::option::of(native));
     let histogram =
         histogram.prop_map(|(buckets, sum, native)| Value::Histogram(buckets, sum, native));
     prop_oneof![
         number().prop_map(Value::Counter),
         number().prop_map(Value::Gauge),
-        (vec("[a-z]{1,8}", 0..4), any::<u64>())
-            .prop_map(|(reasons, value)| Value::ByReason(reasons, value)),
+        (reasons(), any::<u64>()).prop_map(|(reasons, value)| Value::ByReason(reasons, value)),
         text_value().prop_map(Value::Info),
         histogram,
+        by_reason,
     ]
 }
 

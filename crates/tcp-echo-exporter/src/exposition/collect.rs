@@ -4,14 +4,14 @@ use std::io;
 
 use crate::{
     encoding::{
-        encoder::{Collector, Encoder, FamilyEncoder},
+        encoder::{Collector, Encoder, FamilyEncoder, Number},
         format::Format,
         histogram::{Bounds, HistogramValue, NativeValue},
         labels::{EncodedLabels, LabelTable},
     },
     metrics::{
-        families::{self, Kind, families},
-        layout::Histogram,
+        families::{self, ByLabel, Kind, families},
+        layout::{Histogram, PARTS},
         native::{self, SparseHistogram},
         own_host::SharedHistogram,
         rtt_window::QUANTILES,
@@ -78,16 +78,19 @@ impl Targets<'_> {
                     encoder.sample([labels, &[]], value(&target))?;
                 }
             }
-            Kind::CounterByReason(base, reasons, from) => {
+            Kind::CounterBy(by, from) => {
                 if self.snapshots.layout.series >= *from {
-                    self.encode_by_reason(encoder, *base, &reasons())?;
+                    self.encode_by_label(encoder, by, Number::Int)?;
                 } else {
-                    let reasons = reasons().len();
+                    let len = (by.values)().len();
                     for (target, labels) in self.iter() {
-                        let sum: u64 = target.counts_by_reason(*base, reasons).iter().sum();
+                        let sum: u64 = target.numbers(by.base, len).iter().sum();
                         encoder.sample([labels, &[]], sum)?;
                     }
                 }
+            }
+            Kind::GaugeBy(by) => {
+                self.encode_by_label(encoder, by, |bits| Number::Float(f64::from_bits(bits)))?;
             }
             Kind::RttSum => {
                 if let Some(rtt) = self.snapshots.layout.slot(Histogram::Rtt) {
@@ -98,6 +101,7 @@ impl Targets<'_> {
             }
             Kind::RttQuantiles => self.encode_quantiles(encoder)?,
             Kind::Histogram(histogram) => self.encode_histogram(encoder, *histogram)?,
+            Kind::Excess => self.encode_excess(encoder)?,
             Kind::Info => {
                 for (target, labels) in self.iter() {
                     let peer = target.peer().map(|peer| peer.to_string());
@@ -110,18 +114,42 @@ impl Targets<'_> {
         Ok(())
     }
 
-    fn encode_by_reason(
+    fn encode_by_label(
         &self,
         encoder: &mut FamilyEncoder<'_, '_>,
-        base: usize,
-        reasons: &[&'static str],
+        by: &ByLabel,
+        number: fn(u64) -> Number,
     ) -> io::Result<()> {
-        let label = |reason: &&'static str| EncodedLabels::new(self.format, [("reason", *reason)]);
-        let reasons: Vec<EncodedLabels> = reasons.iter().map(label).collect();
+        let values = (by.values)().into_iter();
+        let label = |value| EncodedLabels::new(self.format, [(by.label, value)]);
+        let values: Vec<EncodedLabels> = values.map(label).collect();
         for (target, labels) in self.iter() {
-            let counts = target.counts_by_reason(base, reasons.len());
-            for (reason, count) in reasons.iter().zip(counts) {
-                encoder.sample([labels, reason.as_bytes()], *count)?;
+            let numbers = target.numbers(by.base, values.len());
+            for (value, own) in values.iter().zip(numbers) {
+                encoder.sample([labels, value.as_bytes()], number(*own))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn encode_excess(&self, encoder: &mut FamilyEncoder<'_, '_>) -> io::Result<()> {
+        let Some(slots) = self.snapshots.layout.excess() else {
+            return Ok(());
+        };
+        let bounds = Bounds::new(self.format, slots[0].buckets.seconds());
+        let parts = PARTS.map(|part| EncodedLabels::new(self.format, [("part", part)]));
+        let mut joined = EncodedLabels::default();
+        for (target, labels) in self.iter() {
+            for (slot, part) in slots.iter().zip(&parts) {
+                joined.join(self.format, labels, part);
+                let counted = target.histogram(slot);
+                let value = HistogramValue {
+                    sum: counted.sum,
+                    count: counted.count,
+                    buckets: counted.buckets,
+                    native: None,
+                };
+                encoder.histogram(joined.as_bytes(), &bounds, &value)?;
             }
         }
         Ok(())

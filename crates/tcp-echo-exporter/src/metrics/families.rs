@@ -1,6 +1,6 @@
 //! The metrics that every target has.
 
-use tcp_echo_prober::{ConnectFailure, DisconnectReason, UnsentReason};
+use tcp_echo_prober::{ConnectFailure, Direction, DisconnectReason, UnsentReason};
 
 use super::{
     layout::{self, Cell, Histogram},
@@ -27,20 +27,32 @@ pub(crate) struct Family {
 #[derive(Debug)]
 pub(crate) enum Kind {
     Counter(Cell),
-    /// A counter for each reason: the index of the first, and the reasons. Smaller sets than this
-    /// have their sum.
-    CounterByReason(usize, fn() -> Vec<&'static str>, SeriesSet),
+    /// A counter for each value of a label. Smaller sets than this have their sum.
+    CounterBy(ByLabel, SeriesSet),
+    /// A gauge for each value of a label; its numbers are the bits of an `f64`.
+    GaugeBy(ByLabel),
     IntGauge(Cell),
     SecondsGauge(Cell),
     Gauge(fn(&Snapshot<'_>) -> f64),
     /// In the minimal set that of the RTT is a native histogram alone, in protobuf alone.
     Histogram(Histogram),
+    /// A histogram for each of [`layout::PARTS`].
+    Excess,
     /// The sum of all RTTs, for the minimal set in text.
     RttSum,
     /// Quantiles over the loss window, for the minimal set in text.
     RttQuantiles,
     /// The address in use, as a label.
     Info,
+}
+
+/// Numbers next to each other, one for each value of a label.
+#[derive(Debug)]
+pub(crate) struct ByLabel {
+    pub(crate) label: &'static str,
+    /// The index of the first number.
+    pub(crate) base: usize,
+    pub(crate) values: fn() -> Vec<&'static str>,
 }
 
 /// All metrics, in the order of the exposition.
@@ -91,9 +103,10 @@ const FAMILIES: &[Family] = &[
         Minimal,
         "tcp_echo_unsent",
         None,
-        Kind::CounterByReason(
-            layout::UNSENT,
-            || reason_names(UnsentReason::ALL, UnsentReason::as_str),
+        Kind::CounterBy(
+            by_reason(layout::UNSENT, || {
+                names(UnsentReason::ALL, UnsentReason::as_str)
+            }),
             Standard,
         ),
         "Slots of the schedule without a probe.",
@@ -179,9 +192,10 @@ const FAMILIES: &[Family] = &[
         All,
         "tcp_echo_connect_failures",
         None,
-        Kind::CounterByReason(
-            layout::CONNECT_FAILURES,
-            || reason_names(ConnectFailure::ALL, ConnectFailure::as_str),
+        Kind::CounterBy(
+            by_reason(layout::CONNECT_FAILURES, || {
+                names(ConnectFailure::ALL, ConnectFailure::as_str)
+            }),
             All,
         ),
         "Attempts to connect that failed.",
@@ -190,9 +204,10 @@ const FAMILIES: &[Family] = &[
         Standard,
         "tcp_echo_disconnects",
         None,
-        Kind::CounterByReason(
-            layout::DISCONNECTS,
-            || reason_names(DisconnectReason::ALL, DisconnectReason::as_str),
+        Kind::CounterBy(
+            by_reason(layout::DISCONNECTS, || {
+                names(DisconnectReason::ALL, DisconnectReason::as_str)
+            }),
             All,
         ),
         "Connections that ended.",
@@ -234,6 +249,41 @@ const FAMILIES: &[Family] = &[
     ),
     family(
         All,
+        "tcp_echo_segments_sent",
+        None,
+        Kind::CounterBy(by_direction(layout::SEGMENTS_SENT), All),
+        "Data segments sent, with retransmissions, over all connections; reverse 0 unless the peer answers the hello.",
+    ),
+    family(
+        All,
+        "tcp_echo_segments_lost",
+        None,
+        Kind::CounterBy(by_direction(layout::SEGMENTS_LOST), All),
+        "Data segments lost on the way, by the kernel that sent them; reverse 0 unless the peer answers the hello.",
+    ),
+    family(
+        Standard,
+        "tcp_echo_packet_loss_ratio",
+        None,
+        Kind::GaugeBy(by_direction(layout::PACKET_LOSS)),
+        "Data segments lost of those sent in the last minute, 0 to 1; 0 while unknown: reverse needs a peer that answers the hello.",
+    ),
+    family(
+        All,
+        "tcp_echo_excess_delay",
+        SECONDS,
+        Kind::Excess,
+        "Round-trip time above its minimum of the last minutes, by part; needs a peer that answers the hello.",
+    ),
+    family(
+        All,
+        "tcp_echo_soft_errors",
+        None,
+        Kind::Counter(Cell::SoftErrors),
+        "Times that a router or the host said unreachable while the connection lived.",
+    ),
+    family(
+        All,
         "tcp_echo_target",
         None,
         Kind::Info,
@@ -263,8 +313,24 @@ const fn family(
     }
 }
 
-fn reason_names<R: Copy>(reasons: &[R], word: fn(R) -> &'static str) -> Vec<&'static str> {
-    reasons.iter().map(|reason| word(*reason)).collect()
+const fn by_reason(base: usize, values: fn() -> Vec<&'static str>) -> ByLabel {
+    ByLabel {
+        label: "reason",
+        base,
+        values,
+    }
+}
+
+const fn by_direction(base: usize) -> ByLabel {
+    ByLabel {
+        label: "direction",
+        base,
+        values: || names(&Direction::ALL, Direction::as_str),
+    }
+}
+
+fn names<T: Copy>(all: &[T], name: fn(T) -> &'static str) -> Vec<&'static str> {
+    all.iter().map(|one| name(*one)).collect()
 }
 
 /// Returns the metrics that targets have in this set and format.
@@ -295,13 +361,13 @@ impl Family {
             name: self.name,
             unit: self.unit,
             kind: match self.kind {
-                Kind::Counter(_) | Kind::CounterByReason(..) | Kind::RttSum => {
-                    encoder::Kind::Counter
-                }
-                Kind::IntGauge(_) | Kind::SecondsGauge(_) | Kind::Gauge(_) | Kind::RttQuantiles => {
-                    encoder::Kind::Gauge
-                }
-                Kind::Histogram(_) => encoder::Kind::Histogram,
+                Kind::Counter(_) | Kind::CounterBy(..) | Kind::RttSum => encoder::Kind::Counter,
+                Kind::IntGauge(_)
+                | Kind::SecondsGauge(_)
+                | Kind::Gauge(_)
+                | Kind::GaugeBy(_)
+                | Kind::RttQuantiles => encoder::Kind::Gauge,
+                Kind::Histogram(_) | Kind::Excess => encoder::Kind::Histogram,
                 Kind::Info => encoder::Kind::Info,
             },
             help: self.help,

@@ -3,7 +3,15 @@
 use std::collections::{BTreeMap, HashSet};
 
 /// Labels that the exporter sets itself.
-const RESERVED: [&str; 5] = ["target", "reason", "le", "address", "quantile"];
+const RESERVED: [&str; 7] = [
+    "target",
+    "reason",
+    "le",
+    "address",
+    "quantile",
+    "direction",
+    "part",
+];
 
 /// The names and values of a target's labels, `target` first, valid in every exposition format.
 ///
@@ -12,8 +20,8 @@ const RESERVED: [&str; 5] = ["target", "reason", "le", "address", "quantile"];
 ///   digit is prefixed with `_`;
 /// - names that begin with `__` are internal to Prometheus and are left out, and so are empty
 ///   values, which to Prometheus are no label;
-/// - names that the exporter uses itself (`target`, `reason`, `le`, `address`, `quantile`) are prefixed
-///   with `exported_`, as Prometheus does it;
+/// - names that the exporter uses itself (`target`, `reason`, `le`, `address`, `quantile`, `direction`,
+///   `part`) are prefixed with `exported_`, as Prometheus does it;
 /// - of names that became equal, the first in the order of the original names is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Labels(Vec<(String, String)>);
@@ -93,6 +101,8 @@ mod tests {
             ("le", "exported_le"),
             ("address", "exported_address"),
             ("quantile", "exported_quantile"),
+            ("direction", "exported_direction"),
+            ("part", "exported_part"),
             ("a\"b\n", "a_b_"),
         ] {
             assert_eq!(names(&[(name, "v")]), [(expected.into(), "v".into())]);

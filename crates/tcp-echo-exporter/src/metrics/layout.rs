@@ -11,7 +11,9 @@ use std::{
     time::Duration,
 };
 
-use tcp_echo_prober::{ConnectFailure, DisconnectReason, UnsentReason};
+use tcp_echo_prober::{
+    ConnectFailure, Direction, DisconnectReason, Excess, SegmentCounts, Session, UnsentReason,
+};
 
 use super::{
     buckets::Buckets,
@@ -43,6 +45,11 @@ pub(crate) enum Cell {
     Rttvar,
     MinRtt,
     Retransmits,
+    SoftErrors,
+    /// Whether the peer of the present or last connection has answered the hello.
+    Greeted,
+    /// The number of replies whose round trip was split into its parts.
+    Excesses,
     /// The peer's address as IPv6, in two halves.
     PeerHigh,
     PeerLow,
@@ -55,7 +62,17 @@ pub(crate) const UNSENT: usize = Cell::Peer as usize + 1;
 pub(crate) const UNSENT_RESOURCES: usize = UNSENT + UnsentReason::Resources as usize;
 pub(crate) const CONNECT_FAILURES: usize = UNSENT + UnsentReason::ALL.len();
 pub(crate) const DISCONNECTS: usize = CONNECT_FAILURES + ConnectFailure::ALL.len();
-const HISTOGRAMS: usize = DISCONNECTS + DisconnectReason::ALL.len();
+/// The indices of the first number of each kind with directions.
+pub(crate) const SEGMENTS_SENT: usize = DISCONNECTS + DisconnectReason::ALL.len();
+pub(crate) const SEGMENTS_LOST: usize = SEGMENTS_SENT + Direction::ALL.len();
+/// The bits of an `f64`.
+pub(crate) const PACKET_LOSS: usize = SEGMENTS_LOST + Direction::ALL.len();
+/// The index of the first sum of the excess of each of [`PARTS`], in nanoseconds.
+pub(crate) const EXCESS: usize = PACKET_LOSS + Direction::ALL.len();
+const HISTOGRAMS: usize = EXCESS + PARTS.len();
+
+/// The parts of a round trip.
+pub(crate) const PARTS: [&str; 4] = ["prober", "forward", "peer", "reverse"];
 
 /// The classic histograms that every target has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +96,9 @@ pub(crate) struct HistogramSlot {
     first: usize,
     /// The index of its sum in a snapshot; the count of each bucket follows.
     start: usize,
+    /// The index of the number of observations, if the first bucket has none of its own: it has what
+    /// is left.
+    count: Option<usize>,
     pub(crate) buckets: Buckets,
 }
 
@@ -106,10 +126,15 @@ pub(crate) struct Layout {
     pub(crate) rtt_window: Range<usize>,
     /// The classic histograms that are exported; the others are not kept.
     slots: [Option<HistogramSlot>; Histogram::NUMBER],
-    /// The number of words: cells, RTTs in the loss window, and a sum for each of these.
+    /// Those of the excess of each of [`PARTS`], if they are exported. Their sums, and the number of
+    /// replies, are kept in any case.
+    excess: Option<[HistogramSlot; PARTS.len()]>,
+    /// The number of words: cells, RTTs in the loss window, and a sum for each other histogram.
     words: usize,
     /// The number of the native histogram's first bucket among those of all histograms.
-    native: usize,
+    first_native: usize,
+    /// The number of words of a snapshot before the native histogram.
+    before_native: usize,
 }
 
 impl Layout {
@@ -117,16 +142,18 @@ impl Layout {
         let has_window = series == SeriesSet::Minimal;
         let window_words = if has_window { rtt_window::WORDS } else { 0 };
         let rtt_window = HISTOGRAMS..HISTOGRAMS + window_words;
-        let (mut sum, mut first) = (rtt_window.end, 0);
+        let (mut sum, mut first, mut start) = (rtt_window.end, 0, rtt_window.end);
         let mut slot = |buckets: Buckets| {
             let slot = HistogramSlot {
                 sum,
                 first,
-                start: sum + first,
+                start,
+                count: None,
                 buckets,
             };
             sum += 1;
             first += slot.buckets.len();
+            start += 1 + slot.buckets.len();
             slot
         };
         // Eight bounds each, with a factor of four: 100 µs to 1.6 s for handshakes.
@@ -141,12 +168,29 @@ impl Layout {
             // Its sum and its count.
             SeriesSet::Minimal => [Some(slot(Buckets::unbounded())), None, None, None],
         };
+        let excess = (series == SeriesSet::All).then(|| {
+            let buckets = excess_buckets();
+            [0, 1, 2, 3].map(|part| {
+                let slot = HistogramSlot {
+                    sum: EXCESS + part,
+                    first,
+                    start,
+                    count: Some(Cell::Excesses as usize),
+                    buckets: buckets.clone(),
+                };
+                first += buckets.len() - 1;
+                start += 1 + buckets.len();
+                slot
+            })
+        });
         Self {
             series,
             rtt_window,
             slots,
+            excess,
             words: sum,
-            native: first,
+            first_native: first,
+            before_native: start,
         }
     }
 
@@ -155,9 +199,37 @@ impl Layout {
         self.slots[histogram as usize].as_ref()
     }
 
+    /// Returns the histograms of the excess of [`PARTS`], if they are exported.
+    pub(crate) const fn excess(&self) -> Option<&[HistogramSlot; PARTS.len()]> {
+        self.excess.as_ref()
+    }
+
+    fn slots(&self) -> impl Iterator<Item = &HistogramSlot> {
+        let others = self.slots.iter().flatten();
+        others.chain(self.excess.iter().flatten())
+    }
+
+    /// Observes the parts of a round trip. Most are short, so the first buckets are not counted.
+    #[inline]
+    pub(crate) fn observe_excess(&self, change: &Change<'_>, counts: Counts, excess: &Excess) {
+        let parts = [excess.prober, excess.forward, excess.peer, excess.reverse].map(nanos);
+        change.add(Cell::Excesses as usize, 1);
+        for (part, nanos) in parts.into_iter().enumerate() {
+            change.add(EXCESS + part, nanos);
+        }
+        if parts.iter().all(|nanos| *nanos <= LEAST_EXCESS) {
+            return;
+        }
+        for (slot, nanos) in self.excess.iter().flatten().zip(parts) {
+            if let Some(above) = slot.buckets.index(nanos).checked_sub(1) {
+                counts.add(change, slot.first + above);
+            }
+        }
+    }
+
     /// Returns the counts of a target whose RTTs are at most `max_rtt`.
     pub(crate) fn counts(&self, max_rtt: Duration) -> Counts {
-        Counts::new(self.native + native::len(max_rtt))
+        Counts::new(self.first_native + native::len(max_rtt))
     }
 
     /// Returns the number of words.
@@ -166,25 +238,31 @@ impl Layout {
     }
 
     /// Returns the number of words of a snapshot before the native histogram.
-    pub(crate) fn native(&self) -> usize {
-        self.words() + self.native
+    pub(crate) const fn native(&self) -> usize {
+        self.before_native
     }
 
     /// Observes an RTT in the native histogram. An RTT beyond the last bucket, which a session
     /// never reports, is counted in that.
     #[inline]
     pub(crate) fn observe_native(&self, change: &Change<'_>, counts: Counts, seconds: f64) {
-        let bucket = self.native + native::bucket(seconds);
+        let bucket = self.first_native + native::bucket(seconds);
         counts.add(change, bucket.min(counts.len() - 1));
     }
 
     /// Appends the words of a snapshot to `words`, with the native histogram or without.
     pub(crate) fn expand(&self, read: &Scratch, native: bool, words: &mut Vec<u64>) {
         words.extend(read.words.iter().take(self.rtt_window.end));
-        let (classic, counts) = read.counts.split_at(self.native);
-        for slot in self.slots.iter().flatten() {
+        let (classic, counts) = read.counts.split_at(self.first_native);
+        for slot in self.slots() {
             words.push(read.words[slot.sum]);
-            words.extend(classic.iter().skip(slot.first).take(slot.buckets.len()));
+            let stored = slot.buckets.len() - usize::from(slot.count.is_some());
+            let counts = classic.iter().skip(slot.first).take(stored);
+            if let Some(count) = slot.count {
+                let others: u64 = counts.clone().sum();
+                words.push(read.words[count].wrapping_sub(others));
+            }
+            words.extend(counts);
         }
         if native {
             let counts = counts.iter().enumerate().filter(|(_, count)| **count > 0);
@@ -223,6 +301,30 @@ pub(crate) fn send_lateness_buckets() -> Buckets {
 /// 1 µs to 16 ms.
 pub(crate) fn host_delay_buckets() -> Buckets {
     Buckets::exponential(1_000, 4, 8)
+}
+
+/// The bound of the first bucket of [`excess_buckets`]: 1 ms.
+const LEAST_EXCESS: u64 = 1_000_000;
+
+/// 1 ms to 1 s.
+fn excess_buckets() -> Buckets {
+    Buckets::exponential(LEAST_EXCESS, 10, 4)
+}
+
+#[inline]
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Stores the segments and the packet loss of both directions.
+pub(crate) fn set_directions(change: &Change<'_>, session: &Session) {
+    for direction in Direction::ALL {
+        let SegmentCounts { sent, lost } = session.segments(direction);
+        change.set(SEGMENTS_SENT + direction as usize, sent);
+        change.set(SEGMENTS_LOST + direction as usize, lost);
+        let ratio = session.packet_loss_ratio(direction);
+        change.set(PACKET_LOSS + direction as usize, ratio.to_bits());
+    }
 }
 
 const IS_V4: u64 = 1 << 16;
@@ -302,6 +404,7 @@ mod tests {
         // Each number is another one.
         let mut next = 0;
         for slot in layout.slots.iter().flatten() {
+            assert!(slot.count.is_none());
             let change = writer.change();
             for bucket in 0..slot.buckets.len() {
                 next += 1;
@@ -316,6 +419,17 @@ mod tests {
             layout.observe_native(&writer.change(), counts, 0.001);
         }
         layout.observe_native(&writer.change(), counts, 1e6);
+        let excess = |[prober, forward, peer, reverse]: [u64; 4]| Excess {
+            prober: Duration::from_micros(prober),
+            forward: Duration::from_micros(forward),
+            peer: Duration::from_micros(peer),
+            reverse: Duration::from_micros(reverse),
+        };
+        for _ in 0..300 {
+            let change = writer.change();
+            layout.observe_excess(&change, counts, &excess([1000, 1, 0, 999]));
+            layout.observe_excess(&change, counts, &excess([1001, 10_000, 2_000_000, 0]));
+        }
         let mut read = Scratch::default();
         read.read(&seqlock, layout);
         let mut words = vec![7];
@@ -331,6 +445,20 @@ mod tests {
                 })
                 .collect();
             assert_eq!((sum, buckets), (expected.iter().sum(), &*expected));
+        }
+        assert_eq!(words[Cell::Excesses as usize], 600);
+        let sums = [300 * 2001, 300 * 10_001, 300 * 2_000_000, 300 * 999];
+        assert_eq!(words[EXCESS..EXCESS + 4], sums.map(|micros| micros * 1000));
+        if let Some(slots) = layout.excess() {
+            let read = slots.each_ref().map(|slot| slot.of(words));
+            let expected: [&[u64]; 4] = [
+                &[300, 300, 0, 0, 0],
+                &[300, 300, 0, 0, 0],
+                &[300, 0, 0, 0, 300],
+                &[600, 0, 0, 0, 0],
+            ];
+            assert_eq!(read.map(|(_, counts)| counts), expected);
+            assert_eq!(read.map(|(sum, _)| sum), sums.map(|micros| micros * 1000));
         }
         let native: Vec<_> = words[layout.native()..]
             .iter()

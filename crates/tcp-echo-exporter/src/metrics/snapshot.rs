@@ -116,9 +116,9 @@ impl<'a> Snapshot<'a> {
         (window >> 32, window & u64::from(u32::MAX))
     }
 
-    /// Returns the counts from `base` on, in the order of the reasons.
-    pub(crate) fn counts_by_reason(&self, base: usize, reasons: usize) -> &'a [u64] {
-        &self.words[base..base + reasons]
+    /// Returns the numbers from `base` on: of a metric by reason, direction or part.
+    pub(crate) fn numbers(&self, base: usize, len: usize) -> &'a [u64] {
+        &self.words[base..base + len]
     }
 
     pub(crate) fn histogram(&self, slot: &HistogramSlot) -> HistogramSnapshot<'a> {
@@ -164,14 +164,14 @@ impl<'a> Snapshot<'a> {
 
     pub(crate) fn unsent(&self) -> u64 {
         let reasons = layout::CONNECT_FAILURES - layout::UNSENT;
-        self.counts_by_reason(layout::UNSENT, reasons).iter().sum()
+        self.numbers(layout::UNSENT, reasons).iter().sum()
     }
 
     /// Returns the number of slots that this host missed itself.
     pub(crate) fn missed(&self) -> u64 {
-        let counts = self.counts_by_reason(layout::UNSENT, UnsentReason::ALL.len());
-        let counts_by_reason = UnsentReason::ALL.iter().zip(counts);
-        let missed = counts_by_reason.filter(|(reason, _)| reason.is_own_host());
+        let counts = self.numbers(layout::UNSENT, UnsentReason::ALL.len());
+        let by_reason = UnsentReason::ALL.iter().zip(counts);
+        let missed = by_reason.filter(|(reason, _)| reason.is_own_host());
         missed.map(|(_, count)| count).sum()
     }
 
@@ -186,16 +186,12 @@ impl<'a> Snapshot<'a> {
 
     pub(crate) fn connect_failures(&self) -> u64 {
         let reasons = layout::DISCONNECTS - layout::CONNECT_FAILURES;
-        self.counts_by_reason(layout::CONNECT_FAILURES, reasons)
-            .iter()
-            .sum()
+        self.numbers(layout::CONNECT_FAILURES, reasons).iter().sum()
     }
 
     pub(crate) fn disconnects(&self) -> u64 {
         let reasons = DisconnectReason::ALL.len();
-        self.counts_by_reason(layout::DISCONNECTS, reasons)
-            .iter()
-            .sum()
+        self.numbers(layout::DISCONNECTS, reasons).iter().sum()
     }
 
     pub(crate) fn is_tried(&self) -> bool {

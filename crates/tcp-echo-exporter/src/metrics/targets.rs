@@ -17,7 +17,7 @@ use super::{
     buffer_pool::BufferPool,
     counts::Counts,
     labels::Labels,
-    layout::{self, Cell, Histogram, Layout, Scratch},
+    layout::{self, Cell, Histogram, Layout, Scratch, nanos},
     native,
     own_host::{OwnHost, PartIndex},
     rtt_window::RttWindow,
@@ -290,6 +290,11 @@ impl Sensor for TargetSensor {
     fn on_event(&mut self, event: &Event, session: &Session) {
         let counts = session.counts();
         let change = self.writer.change();
+        if let Event::Excess(excess) = event {
+            let layout = &self.shared.layout;
+            layout.observe_excess(&change, self.counts, excess);
+            return;
+        }
         let set = |cell: Cell, value: u64| change.set(cell as usize, value);
         let observe = |histogram: Histogram, duration: Duration| {
             let nanos = nanos(duration);
@@ -348,6 +353,7 @@ impl Sensor for TargetSensor {
             Event::Connected { address, handshake } => {
                 change.add(Cell::Connects as usize, 1);
                 set(Cell::Connected, 1);
+                set(Cell::Greeted, 0);
                 layout::set_peer(&change, *address);
                 observe(Histogram::ConnectDuration, *handshake);
             }
@@ -362,7 +368,11 @@ impl Sensor for TargetSensor {
             Event::TcpInfo(info) => {
                 set_tcp_info(&change, info);
                 set(Cell::Retransmits, info.retransmits);
+                layout::set_directions(&change, session);
             }
+            Event::PeerSegments => layout::set_directions(&change, session),
+            Event::Greeted { .. } => set(Cell::Greeted, 1),
+            Event::SoftError => change.add(Cell::SoftErrors as usize, 1),
             // Events that a newer session adds.
             _ => {}
         }
@@ -401,9 +411,4 @@ fn set_window(change: &Change<'_>, session: &Session) {
     let packed = u64::from(window.lost()) << 32 | u64::from(window.len());
     change.set(Cell::Window as usize, packed);
     change.set(Cell::Missed as usize, u64::from(session.missed_in_window()));
-}
-
-#[inline]
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -14,7 +14,7 @@ use std::{
 use tcp_echo_exporter::{BuildInfo, Endpoints, Exporter, TargetMetrics, TargetSensor};
 use tcp_echo_prober::{Event, Observer, Sensor, Session, SessionConfig, Target};
 use tcp_echo_session::{Output, Stamp, Time};
-use tcp_echo_wire::{Probe, UnixNanos};
+use tcp_echo_wire::{Control, Features, PeerStamp, Probe, Segments, UnixNanos};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -41,6 +41,9 @@ pub(crate) struct Driven {
     pub(crate) sensor: TargetSensor,
     now: Time,
     in_flight: Vec<Probe>,
+    /// What the peer tells of its kernel, if it answers the hello.
+    pub(crate) peer_segments: Segments,
+    is_greeted: bool,
 }
 
 impl Driven {
@@ -54,7 +57,17 @@ impl Driven {
             sensor: metrics.attach(target),
             now,
             in_flight: Vec::new(),
+            peer_segments: Segments::default(),
+            is_greeted: false,
         }
+    }
+
+    /// As [`attach`](Self::attach), with a peer that answers the hello.
+    pub(crate) fn attach_greeted(metrics: &TargetMetrics, target: &Target) -> Self {
+        let mut driven = Self::attach(metrics, target);
+        let features = Features::STAMPS.union(Features::SEGMENTS);
+        driven.session = driven.session.with_hello(features);
+        driven
     }
 
     pub(crate) fn observe(&mut self, event: &Event) {
@@ -92,11 +105,30 @@ impl Driven {
                     self.observe(&event);
                     return None;
                 }
-                Output::Request(_) => panic!("no hello was asked for"),
+                Output::Request(request) => self.answer(&request),
                 Output::Stalled => panic!("nothing stalls here"),
                 Output::Wait(until) => return Some(until),
             }
         }
+    }
+
+    /// Answers a control frame, as the peer.
+    fn answer(&mut self, request: &[u8; 16]) {
+        let answer = match Control::decode(request) {
+            Some(Control::HelloRequest(features)) => {
+                self.is_greeted = true;
+                Control::HelloAnswer(features)
+            }
+            Some(Control::SegmentsRequest) => Control::SegmentsAnswer(self.peer_segments),
+            other => panic!("{other:?} is no request"),
+        };
+        let stamp = Stamp {
+            read: self.now,
+            kernel: None,
+        };
+        let answer = Probe::decode(&answer.encode());
+        let event = self.session.handle_reply(stamp, answer).unwrap();
+        self.observe(&event);
     }
 
     pub(crate) fn wait(&mut self, time: Duration) {
@@ -106,7 +138,16 @@ impl Driven {
 
     /// Replies to the oldest probe in flight after `rtt`.
     pub(crate) fn reply(&mut self, rtt: Duration) {
-        let probe = self.in_flight.remove(0);
+        let mut probe = self.in_flight.remove(0);
+        if self.is_greeted {
+            let half = i64::try_from(rtt.as_nanos() / 2).unwrap();
+            let stamp = PeerStamp {
+                received: (self.now.wall.0 + half).unsigned_abs() % PeerStamp::MODULUS,
+                residence: Some(Duration::from_micros(10)),
+                is_merged: false,
+            };
+            probe.sent = UnixNanos(i64::from_le_bytes(stamp.encode()));
+        }
         self.wait(rtt);
         let kernel = self.now.wall;
         self.wait(Duration::from_micros(5));
@@ -116,6 +157,7 @@ impl Driven {
         };
         let event = self.session.handle_reply(stamp, probe).unwrap();
         self.observe(&event);
+        self.session.handle_read_end();
     }
 }
 
