@@ -25,7 +25,7 @@ mod web_options;
 
 #[cfg(feature = "service")]
 pub use config::ServiceAction;
-pub use config::{ClientConfig, Config, IpFamily, Mode, ServerConfig, Timestamps};
+pub use config::{ClientConfig, Config, Hello, IpFamily, Mode, ServerConfig, Timestamps};
 pub use error::UsageError;
 
 use features::FEATURES;

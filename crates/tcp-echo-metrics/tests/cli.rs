@@ -147,6 +147,7 @@ fn errors_name_flag_value_and_what_is_accepted() {
         &["-dscp", "64"],
         &["-ip", "5"],
         &["-timestamps", "hardware"],
+        &["-hello", "never"],
         &["-coalesce", "0"],
         &["-coalesce", "200ms"],
         &["-coalesce=1ms", "-timestamps=user"],

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tcp_echo_exporter::{AllowedHosts, Lifecycle, SeriesSet};
 use tcp_echo_log::{LogFormat, LogLevel};
 use tcp_echo_metrics::cli::{
-    self, Config, IpFamily, Mode, ServiceAction, Stop, Timestamps, UsageError,
+    self, Config, Hello, IpFamily, Mode, ServiceAction, Stop, Timestamps, UsageError,
 };
 use tcp_echo_net::Host;
 use tcp_echo_prober::{Coalesce, Dscp};
@@ -65,6 +65,7 @@ fn defaults_are_those_of_the_original_and_of_the_manual() {
     assert_eq!(client.dns_refresh, Duration::from_secs(30));
     assert_eq!(client.dns_stale, Duration::from_secs(300));
     assert_eq!(client.timestamps, Timestamps::Auto);
+    assert_eq!(client.hello, Hello::Auto);
     assert_eq!(client.coalesce, Coalesce::Auto);
     assert_eq!(client.ip, IpFamily::Auto);
     assert_eq!(
@@ -184,6 +185,15 @@ fn every_flag_arrives() {
     assert_eq!(config.service, Some(ServiceAction::Install));
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(config.log.level, LogLevel::Trace);
+}
+
+#[test]
+fn the_hello_may_be_left_out() {
+    for (value, hello) in [("auto", Hello::Auto), ("off", Hello::Off)] {
+        assert_eq!(parse(&["-hello", value]).unwrap().client.hello, hello);
+        let config = parse_with(&[], &[("TCP_ECHO_HELLO", value)]).unwrap();
+        assert_eq!(config.client.hello, hello);
+    }
 }
 
 #[test]

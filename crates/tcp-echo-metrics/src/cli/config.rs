@@ -144,6 +144,8 @@ pub struct ClientConfig {
     pub dns_stale: Duration,
     /// The clock of arrivals.
     pub timestamps: Timestamps,
+    /// Whether connections begin with a hello.
+    pub hello: Hello,
     /// The family of addresses.
     pub ip: IpFamily,
     /// The address to probe from, of the family `ip`.
@@ -206,6 +208,15 @@ pub enum Timestamps {
     Kernel,
     /// That of this process.
     User,
+}
+
+/// Whether connections begin with a hello.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
+pub enum Hello {
+    /// They do, as long as the peer accepts it.
+    Auto,
+    /// They don't: every frame is a probe.
+    Off,
 }
 
 /// The family of addresses to probe.

@@ -25,7 +25,7 @@ use tcp_echo_prober::{Coalesce, Dscp, Networks};
 use tcp_echo_report::{Output, Percent};
 use tcp_echo_targets::{FilePattern, NamedEndpoint, Shard};
 
-use super::config::{IpFamily, Mode, Timestamps};
+use super::config::{Hello, IpFamily, Mode, Timestamps};
 use super::generate::Generate;
 use super::values::{self, Buckets, Source};
 use crate::version;
@@ -270,6 +270,14 @@ pub(super) struct Flags {
     )]
     #[arg(hide_possible_values = true, help_heading = "Client")]
     pub(super) timestamps: Timestamps,
+
+    /// Begin connections with a hello, by which a peer of this program tells its packet loss
+    /// and its timestamps, so that loss and delay are known by direction. A peer that only
+    /// echoes is not affected. auto leaves it out for a while where a peer closes such
+    /// connections; off sends nothing but probes.
+    #[arg(long, value_name = "auto|off", default_value = "auto", value_enum)]
+    #[arg(hide_possible_values = true, help_heading = "Client")]
+    pub(super) hello: Hello,
 
     /// Probe over IPv4 or IPv6 only.
     #[arg(long, value_name = "auto|4|6", default_value = "auto", value_enum)]

@@ -76,6 +76,7 @@ pub(super) fn config(
             #[cfg(feature = "discovery")]
             dns_stale: flags.dns_stale,
             timestamps: flags.timestamps,
+            hello: flags.hello,
             ip: flags.ip,
             source: match flags.source {
                 Some(Source::Address(address)) => Some(address),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tcp_echo_exporter::{Buckets, Probe, Readiness, TargetMetrics};
-use tcp_echo_metrics::cli::{ClientConfig, Config, IpFamily, Timestamps};
+use tcp_echo_metrics::cli::{ClientConfig, Config, Hello, IpFamily, Timestamps};
 use tcp_echo_prober::{
     Builder, Handle, IpVersion, Observer, OnDemand, Options, Prober, Resolver, SessionConfig,
     SocketOptions, TargetSet,
@@ -164,6 +164,10 @@ fn options(config: &ClientConfig) -> Options {
         Timestamps::Auto => tcp_echo_prober::Timestamps::Auto,
         Timestamps::Kernel => tcp_echo_prober::Timestamps::Kernel,
         Timestamps::User => tcp_echo_prober::Timestamps::User,
+    };
+    options.hello = match config.hello {
+        Hello::Auto => tcp_echo_prober::Hello::Auto,
+        Hello::Off => tcp_echo_prober::Hello::Off,
     };
     options.dns_refresh = config.dns_refresh;
     options.reconnect_max = config.reconnect_max;

@@ -127,6 +127,21 @@ fn assert_slots(report: &Value, slots: u64) {
     }
 }
 
+/// The hello is a frame besides the probes, and no count includes it.
+#[test]
+fn a_hello_goes_ahead_unless_it_is_off() {
+    let peer = Peer::new(Behavior::Echo);
+    let address = peer.address.to_string();
+    // The first probe is the last one: no other comes while the report is made.
+    let args = ["-count=1", "-interval=1s", "-output=json", "-target"];
+    for (hello, frames) in [("auto", 2), ("off", 1)] {
+        let output = run(&[&args[..], &[&address, "-hello", hello]].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert_slots(&report(&output), 1);
+        assert_eq!(peer.frames(), frames, "-hello {hello}");
+    }
+}
+
 #[test]
 fn a_count_is_exact_whatever_the_targets_do() {
     let (echo, silent) = (Peer::new(Behavior::Echo), Peer::new(Behavior::Silent));

@@ -41,6 +41,11 @@ impl Peer {
         Self { address, frames }
     }
 
+    /// The number of frames that it has got since the last call.
+    pub(crate) fn frames(&self) -> usize {
+        self.frames.try_iter().count()
+    }
+
     /// Waits until it has got so many frames more.
     pub(crate) fn wait_for(&self, frames: usize) {
         for _ in 0..frames {
