@@ -7,6 +7,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
+use crate::clients::{Clients, Counted};
 use crate::deadlines::Timeouts;
 use crate::greeted::{Echo, Greeted};
 use crate::limiter::ClientId;
@@ -65,6 +66,8 @@ pub(crate) struct Connection {
     /// When the loop checks its timeouts.
     pub(crate) deadline: Option<Instant>,
     mode: Mode,
+    /// Set if the client's segments are counted.
+    counted: Option<Box<Counted>>,
     /// Bytes that the peer's socket has not taken yet. Nothing is read meanwhile.
     unsent: Option<Box<Unsent>>,
     /// The peer has closed its side: after a short read there is still the end to read.
@@ -117,6 +120,7 @@ impl Connection {
             } else {
                 Mode::Plain
             },
+            counted: None,
             unsent: None,
             is_read_closed: false,
             is_queued: false,
@@ -159,6 +163,29 @@ impl Connection {
     pub(crate) fn overdue(&self, timeouts: &Timeouts, now: Instant) -> Option<CloseReason> {
         let (due, reason) = self.due(timeouts)?;
         (due <= now).then_some(reason)
+    }
+
+    /// Sets whether the client's segments are counted.
+    pub(crate) fn set_counted(&mut self, counted: Option<Counted>) {
+        self.counted = counted.map(Box::new);
+    }
+
+    /// Reads the kernel's counts of the connection, at most every few seconds, if they are counted.
+    #[inline]
+    pub(crate) fn count_segments(&mut self, now: Instant, clients: &Clients) {
+        if let Some(counted) = &mut self.counted
+            && counted.take_due(now)
+        {
+            record(&self.stream, counted, clients);
+        }
+    }
+
+    /// Reads them once more before it is closed.
+    pub(crate) fn count_last_segments(&mut self, now: Instant, clients: &Clients) {
+        if let Some(mut counted) = self.counted.take() {
+            record(&self.stream, &mut counted, clients);
+            clients.on_close(*counted, now);
+        }
     }
 
     /// Watches for being writable while it is blocked, else for being readable.
@@ -271,6 +298,12 @@ impl Connection {
             }
         }
         Ok(true)
+    }
+}
+
+fn record(stream: &TcpStream, counted: &mut Counted, clients: &Clients) {
+    if let Ok(info) = tcp_echo_socket::tcp_info(stream) {
+        clients.record(counted, &info);
     }
 }
 

@@ -187,6 +187,7 @@ impl EventLoop {
         let connection = &mut self.connections[key];
         connection.is_queued = false;
         let was_blocked = connection.is_blocked();
+        connection.count_segments(self.now, self.stats.clients_table());
         match connection.serve(&mut self.buffer, self.now, &self.stats) {
             Ok(Served::All | Served::Blocked) => {}
             Ok(Served::Part) => {
@@ -239,7 +240,9 @@ impl EventLoop {
             Token(key),
             self.answers_hello,
         ) {
-            Ok(connection) => {
+            Ok(mut connection) => {
+                let clients = self.stats.clients_table();
+                connection.set_counted(clients.on_open(peer.ip(), self.now));
                 entry.insert(connection);
                 self.stats.on_open();
                 self.set_deadline(key);
@@ -275,7 +278,8 @@ impl EventLoop {
     }
 
     fn close(&mut self, key: usize) {
-        let connection = self.connections.remove(key);
+        let mut connection = self.connections.remove(key);
+        connection.count_last_segments(self.now, self.stats.clients_table());
         if let Some(due) = connection.deadline {
             self.deadlines.remove(due, key);
         }

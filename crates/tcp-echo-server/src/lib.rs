@@ -70,6 +70,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod clients;
 mod config;
 mod connection;
 mod control;
@@ -83,6 +84,7 @@ mod running;
 mod server;
 mod stats;
 
+pub use clients::ClientStats;
 pub use config::ServerConfig;
 pub use control::ServerHandle;
 pub use running::RunningServer;

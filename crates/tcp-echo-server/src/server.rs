@@ -74,7 +74,7 @@ impl Server {
         for listener in &listeners {
             listener.set_nonblocking(true)?;
         }
-        let stats = Arc::<ServerStats>::default();
+        let stats = Arc::new(ServerStats::new(config.max_client_stats));
         Ok(Self {
             event_loop: EventLoop::new(listeners, config, Arc::clone(&stats))?,
             local_addr,

@@ -1,6 +1,10 @@
 //! The server's counts.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use crate::clients::{ClientStats, Clients};
 
 /// Why a connection was closed as soon as it was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,7 +67,7 @@ impl CloseReason {
 /// The counts of a [`Server`](crate::Server), from its start.
 ///
 /// Every getter reads one atomic number: cheap, and safe from any thread.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ServerStats {
     connections: AtomicU64,
     accepted: AtomicU64,
@@ -71,9 +75,39 @@ pub struct ServerStats {
     closed: [AtomicU64; CloseReason::ALL.len()],
     echoed_bytes: AtomicU64,
     accept_errors: AtomicU64,
+    clients: Clients,
+}
+
+impl Default for ServerStats {
+    fn default() -> Self {
+        Self::new(0)
+    }
 }
 
 impl ServerStats {
+    pub(crate) fn new(max_clients: usize) -> Self {
+        Self {
+            connections: AtomicU64::default(),
+            accepted: AtomicU64::default(),
+            rejected: Default::default(),
+            closed: Default::default(),
+            echoed_bytes: AtomicU64::default(),
+            accept_errors: AtomicU64::default(),
+            clients: Clients::new(max_clients),
+        }
+    }
+
+    /// The server's view of its clients, sorted by their addresses: as many as
+    /// [`max_client_stats`](crate::ServerConfig::max_client_stats) allows. A client
+    /// leaves five minutes after its last connection. This takes a lock for a moment.
+    pub fn clients(&self) -> Vec<(IpAddr, ClientStats)> {
+        self.clients.all(Instant::now())
+    }
+
+    pub(crate) const fn clients_table(&self) -> &Clients {
+        &self.clients
+    }
+
     /// Connections open now.
     pub fn connections(&self) -> u64 {
         self.connections.load(Relaxed)

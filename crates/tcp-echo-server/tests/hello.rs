@@ -8,11 +8,9 @@
 #[cfg(test)]
 mod common;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use common::{Running, echo, within};
 use tcp_echo_server::ServerConfig;
-use tcp_echo_wire::{Control, FRAME_LEN, Features, PeerStamp, Probe, Segments, Seq, UnixNanos};
+use tcp_echo_wire::{Control, FRAME_LEN, Features, Probe, Seq, UnixNanos};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -51,14 +49,40 @@ async fn greet(server: &Running, asked: Features) -> (TcpStream, Features) {
 }
 
 #[cfg(target_os = "linux")]
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    u64::try_from(now.as_nanos() % u128::from(PeerStamp::MODULUS)).unwrap()
-}
-
-#[cfg(target_os = "linux")]
 mod granted {
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+    use common::until;
+    use tcp_echo_wire::{PeerStamp, Segments};
+
     use super::*;
+
+    fn now() -> u64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        u64::try_from(now.as_nanos() % u128::from(PeerStamp::MODULUS)).unwrap()
+    }
+
+    /// Of clients of any kind.
+    #[tokio::test]
+    async fn segments_of_clients_are_counted_up_to_the_maximum() {
+        let mut config = ServerConfig::default();
+        config.max_client_stats = 1;
+        let server = Running::start(config).await;
+        let mut stream = server.connect().await;
+        for seq in 1..=10 {
+            echo(&mut stream, &probe(seq)).await;
+        }
+        drop(stream);
+        until("it is closed", || server.stats.connections() == 0).await;
+        let clients = server.stats.clients();
+        let [(ip, stats)] = *clients else {
+            panic!("{clients:?}");
+        };
+        assert!(ip.is_loopback());
+        assert_eq!((stats.segments_sent, stats.segments_lost), (10, 0));
+        assert!(!stats.srtt.is_zero());
+        server.stop().await;
+    }
 
     /// Until the kernel stamps: the first socket of a host that asks for it has it enabled later.
     async fn stamped(stream: &mut TcpStream) -> Probe {
