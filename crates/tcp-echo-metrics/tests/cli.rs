@@ -149,6 +149,8 @@ fn errors_name_flag_value_and_what_is_accepted() {
         &["-timestamps", "hardware"],
         &["-hello", "never"],
         &["-coalesce", "0"],
+        &["-wire", "17"],
+        &["-server-clients", "100001"],
         &["-coalesce", "200ms"],
         &["-coalesce=1ms", "-timestamps=user"],
         &["-mode=client", "-web.enable-probe"],

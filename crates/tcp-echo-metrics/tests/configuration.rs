@@ -13,7 +13,7 @@ use tcp_echo_metrics::cli::{
     self, Config, Hello, IpFamily, Mode, ServiceAction, Stop, Timestamps, UsageError,
 };
 use tcp_echo_net::Host;
-use tcp_echo_prober::{Coalesce, Dscp};
+use tcp_echo_prober::{Coalesce, Dscp, Wire};
 
 fn parse(args: &[&str]) -> Result<Config, Stop> {
     cli::parse(args, |_| None)
@@ -67,6 +67,7 @@ fn defaults_are_those_of_the_original_and_of_the_manual() {
     assert_eq!(client.timestamps, Timestamps::Auto);
     assert_eq!(client.hello, Hello::Auto);
     assert_eq!(client.coalesce, Coalesce::Auto);
+    assert_eq!(client.wire, Wire::Plain);
     assert_eq!(client.ip, IpFamily::Auto);
     assert_eq!(
         (client.source, client.interface, client.dscp),
@@ -82,6 +83,13 @@ fn default_buckets_are_100us_doubled_14_times() {
 }
 
 const WINDOW: Duration = Duration::from_micros(500);
+
+#[test]
+fn flags_of_the_wire_arrive() {
+    let config = parse(&["-wire", "24", "-server-clients=50"]).unwrap();
+    assert_eq!(config.client.wire, Wire::Prefixed);
+    assert_eq!(config.server.server_clients, 50);
+}
 
 #[test]
 fn every_flag_arrives() {

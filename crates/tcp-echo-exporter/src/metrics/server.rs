@@ -2,10 +2,10 @@
 
 use std::{io, sync::Arc};
 
-use tcp_echo_server::{CloseReason, RejectReason, ServerStats};
+use tcp_echo_server::{ClientStats, CloseReason, RejectReason, ServerStats};
 
 use super::scalar::ScalarEncoder;
-use crate::encoding::encoder::{Collector, Encoder, Unit};
+use crate::encoding::encoder::{Collector, Encoder, Kind, Number, Unit};
 
 /// Writes the counts of an echo server.
 #[derive(Debug)]
@@ -58,6 +58,50 @@ impl Collector for ServerCollector {
                 "Times that accepting a connection failed.",
             ),
             stats.accept_errors(),
-        )
+        )?;
+        encode_clients(&mut scalars, stats)
     }
+}
+
+/// Writes what the server's kernel knows of the way to each client that is counted, if any is.
+fn encode_clients(scalars: &mut ScalarEncoder<'_, '_>, stats: &ServerStats) -> io::Result<()> {
+    let clients: Vec<_> = stats
+        .clients()
+        .into_iter()
+        .map(|(ip, stats)| (ip.to_string(), stats))
+        .collect();
+    if clients.is_empty() {
+        return Ok(());
+    }
+    let by_client = |value: fn(&ClientStats) -> Number| {
+        let values = clients.iter();
+        values.map(move |(ip, stats)| ([("client", &**ip)], value(stats)))
+    };
+    scalars.by_labels(
+        (
+            "tcp_echo_server_client_segments_sent",
+            None,
+            "Data segments that the kernel sent to a client, with retransmissions.",
+        ),
+        Kind::Counter,
+        by_client(|stats| Number::Int(stats.segments_sent)),
+    )?;
+    scalars.by_labels(
+        (
+            "tcp_echo_server_client_segments_lost",
+            None,
+            "Those of them that were lost on the way to the client.",
+        ),
+        Kind::Counter,
+        by_client(|stats| Number::Int(stats.segments_lost)),
+    )?;
+    scalars.by_labels(
+        (
+            "tcp_echo_server_client_rtt",
+            Some(Unit::Seconds),
+            "The kernel's smoothed RTT of a client's connection.",
+        ),
+        Kind::Gauge,
+        by_client(|stats| Number::Float(stats.srtt.as_secs_f64())),
+    )
 }

@@ -10,7 +10,7 @@ use tcp_echo_exporter::{AllowedHosts, GlobalLabels, Lifecycle, SeriesSet};
 use tcp_echo_flags::is_given;
 use tcp_echo_log::LogConfig;
 use tcp_echo_net::Address;
-use tcp_echo_prober::{Coalesce, Dscp, Networks, OnDemandLimits};
+use tcp_echo_prober::{Coalesce, Dscp, Networks, OnDemandLimits, Wire};
 use tcp_echo_report::WatchConfig;
 #[cfg(feature = "service")]
 use tcp_echo_service::ServiceOptions;
@@ -103,6 +103,8 @@ pub struct ServerConfig {
     pub slow_reader_timeout: Option<Duration>,
     /// The networks to serve; `None` is all.
     pub allow: Option<Networks>,
+    /// Of how many clients packet loss and RTT are exported.
+    pub server_clients: usize,
 }
 
 /// The configuration of the prober.
@@ -118,6 +120,8 @@ pub struct ClientConfig {
     pub threads: Option<NonZeroUsize>,
     /// How these threads coalesce their wake-ups.
     pub coalesce: Coalesce,
+    /// How probes are on the wire.
+    pub wire: Wire,
     /// The time from slot to slot, above zero.
     pub interval: Duration,
     /// The timeout of a reply, above zero. It may exceed the interval.

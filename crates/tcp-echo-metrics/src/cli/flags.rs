@@ -21,7 +21,7 @@ use clap::{ArgAction, Parser};
 use tcp_echo_exporter::SeriesSet;
 use tcp_echo_log::{LogFormat, LogLevel};
 use tcp_echo_net::Address;
-use tcp_echo_prober::{Coalesce, Dscp, Networks};
+use tcp_echo_prober::{Coalesce, Dscp, Networks, Wire};
 use tcp_echo_report::{Output, Percent};
 use tcp_echo_targets::{FilePattern, NamedEndpoint, Shard};
 
@@ -136,6 +136,17 @@ pub(super) struct Flags {
     #[arg(long, value_name = "NETWORKS", help_heading = "Server")]
     pub(super) allow: Vec<Networks>,
 
+    /// Export the packet loss and the RTT of the way to so many clients, as the server's kernel
+    /// knows them; 0 is none. Later clients take the places of those that have left.
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value = "0",
+        help_heading = "Server"
+    )]
+    #[arg(value_parser = values::server_clients)]
+    pub(super) server_clients: usize,
+
     /// A target to probe; repeatable. NAME is the value of the label target, by default
     /// the address as written. :4000 is this host.
     #[cfg_attr(
@@ -179,6 +190,12 @@ pub(super) struct Flags {
     #[arg(long, value_name = "auto|off|DURATION", default_value = "auto")]
     #[arg(value_parser = values::coalesce, help_heading = "Client")]
     pub(super) coalesce: Coalesce,
+
+    /// The length of a probe in bytes: 16, or 24 for servers of later versions of the original
+    /// program, which close a connection on anything else.
+    #[arg(long, value_name = "16|24", default_value = "16")]
+    #[arg(value_parser = values::wire, help_heading = "Client")]
+    pub(super) wire: Wire,
 
     /// The time between probes of a target.
     #[arg(long, value_name = "DURATION", default_value = "200ms")]

@@ -55,6 +55,7 @@ pub(super) fn config(
             idle_timeout: flags.original.read_timeout.or(flags.idle_timeout),
             slow_reader_timeout: flags.slow_reader_timeout,
             allow: networks(flags.allow),
+            server_clients: flags.server_clients,
         },
         client: ClientConfig {
             targets,
@@ -62,6 +63,7 @@ pub(super) fn config(
             shard: flags.shard,
             threads: flags.threads,
             coalesce: flags.coalesce,
+            wire: flags.wire,
             interval: flags.interval,
             timeout: flags.timeout,
             window: flags.window,

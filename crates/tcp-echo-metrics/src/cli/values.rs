@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tcp_echo_duration::{DurationError, parse, parse_positive};
 use tcp_echo_exporter::{GlobalLabel, GlobalLabelError};
-use tcp_echo_prober::{Coalesce, Dscp};
+use tcp_echo_prober::{Coalesce, Dscp, Wire};
 
 /// The maximum of a loss window, in slots: 1.25 MB per target.
 const MAX_WINDOW: u32 = 10_000_000;
@@ -19,6 +19,9 @@ const MAX_BUCKETS: usize = 200;
 
 /// The maximum of targets in a flag: more than one address has ports to probe from.
 const MAX_TARGETS: usize = 100_000;
+
+/// The maximum of clients with metrics of their own: three series each.
+const MAX_SERVER_CLIENTS: usize = 100_000;
 
 /// The maximum window of wake-ups. The end of the program waits for one, too.
 const MAX_COALESCE: Duration = Duration::from_millis(100);
@@ -51,6 +54,10 @@ pub(super) enum ValueError {
     OrAuto,
     #[error("use auto, off, or a duration up to 100ms, as in 500us")]
     Coalesce,
+    #[error("use 16 or 24")]
+    Wire,
+    #[error("use a whole number up to {MAX_SERVER_CLIENTS}, 0 for none")]
+    ServerClients,
     #[error(transparent)]
     Duration(#[from] DurationError),
     #[error("use at most {MAX_BUCKETS} buckets")]
@@ -112,6 +119,23 @@ pub(super) fn coalesce(text: &str) -> Result<Coalesce, ValueError> {
             .map(Coalesce::Every)
             .ok_or(ValueError::Coalesce),
     }
+}
+
+/// The length of a probe.
+pub(super) fn wire(text: &str) -> Result<Wire, ValueError> {
+    match text {
+        "16" => Ok(Wire::Plain),
+        "24" => Ok(Wire::Prefixed),
+        _ => Err(ValueError::Wire),
+    }
+}
+
+/// A number of clients whose way is exported.
+pub(super) fn server_clients(text: &str) -> Result<usize, ValueError> {
+    text.parse()
+        .ok()
+        .filter(|clients| *clients <= MAX_SERVER_CLIENTS)
+        .ok_or(ValueError::ServerClients)
 }
 
 /// A differentiated services code point, by number or by name.

@@ -308,7 +308,8 @@ fn a_signal_ends_the_run_with_the_report_and_its_status() {
             "50",
         ]);
         let child = command.spawn().unwrap();
-        echo.wait_for(5);
+        // A hello and five probes.
+        echo.wait_for(6);
         kill_process(Pid::from_child(&child), signal).unwrap();
         let output = finish(child);
         assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
