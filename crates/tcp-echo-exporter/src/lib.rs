@@ -125,6 +125,9 @@
 //! | `missed_ratio` | the fraction of the loss window that this host missed, included in `loss_ratio` |
 //! | `sent`, `received`, `timeouts`, `in_flight`, `unsent`, `late`, `unexpected` | counts |
 //! | `missed` | the slots of `unsent` that this host missed: `overrun` and `resources` |
+//! | `answers_hello` | whether the peer of the present or last connection has answered the hello |
+//! | `packet_loss` | `{"forward": {...}, "reverse": {...}}`, each null while nothing is known of it: `ratio` (lost of sent in the last minute), and the counts `sent` and `lost` of data segments. Reverse needs a peer that answers the hello. |
+//! | `excess_seconds` | `prober`, `forward`, `peer` and `reverse`: by how much each part of the round trip exceeded its minimum, as the mean of the last 10 to 20 seconds; null without a reply of a peer that answers the hello |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 

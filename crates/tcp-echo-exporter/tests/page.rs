@@ -3,11 +3,15 @@
 
 mod common;
 
-use std::{io::Read as _, time::Duration};
+use std::{
+    io::Read as _,
+    time::{Duration, Instant},
+};
 
 use common::{BUILD, Driven, assert_head_returns_only_the_head, bare, get, request, serve, target};
 use tcp_echo_exporter::{Buckets, Endpoints, SeriesSet, TargetMetrics};
-use tcp_echo_prober::{ConnectFailure, Event, Observer as _};
+use tcp_echo_prober::{ConnectFailure, Event, Excess, Observer as _, TcpInfo};
+use tcp_echo_wire::Segments;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -189,12 +193,13 @@ async fn the_data_are_the_same_with_every_set_of_series() {
     let mut answers = Vec::new();
     for series in [SeriesSet::All, SeriesSet::Standard, SeriesSet::Minimal] {
         let metrics = TargetMetrics::with_series(Buckets::default(), series);
-        let mut driven = Driven::attach(&metrics, &target(":4000"));
+        let mut driven = Driven::attach_greeted(&metrics, &target(":4000"));
         driven.connect("192.0.2.1:4000");
         for micros in [100, 200, 300] {
             driven.send();
             driven.reply(Duration::from_micros(micros));
         }
+        driven.poll();
         let endpoints = Endpoints::new(BUILD).with_targets(metrics);
         let (address, _tasks) = serve(endpoints).await;
         let answer = get(address, "/api/v1/targets").await;
@@ -203,6 +208,7 @@ async fn the_data_are_the_same_with_every_set_of_series() {
             "{}",
             answer.text()
         );
+        assert!(answer.text().contains("\"excess_seconds\":{"));
         answers.push(answer.body);
         assert_eq!(get(address, "/?target=:4000").await.status, 200);
     }
@@ -263,6 +269,26 @@ async fn the_api_matches_the_page() {
     driven.send();
     driven.reply(Duration::from_micros(500));
     driven.send();
+    let mut greeted = Driven::attach_greeted(&metrics, &target("[::1]:4001"));
+    greeted.peer_segments = Segments { sent: 50, lost: 5 };
+    greeted.connect("[::1]:4001");
+    greeted.send();
+    let info = TcpInfo {
+        segments: Some(Segments { sent: 80, lost: 2 }),
+        ..TcpInfo::default()
+    };
+    let info = greeted.session.handle_tcp_info(Instant::now(), info);
+    greeted.observe(&info);
+    greeted.send();
+    let parts = [2000, 0, 500, 1].map(Duration::from_micros);
+    let [prober, forward, peer, reverse] = parts;
+    greeted.observe(&Event::Excess(Excess {
+        prober,
+        forward,
+        peer,
+        reverse,
+    }));
+    greeted.observe(&Event::Excess(Excess::default()));
     let (address, _tasks) = serve(Endpoints::new(BUILD).with_targets(metrics)).await;
     let answer = get(address, "/api/v1/targets").await;
     assert_eq!(answer.header("content-type"), Some("application/json"));
@@ -280,6 +306,24 @@ async fn the_api_matches_the_page() {
             "p50_seconds": p50, "p99_seconds": p99, "jitter_seconds": 0.0,
             "loss_ratio": 0.0, "missed_ratio": 0.0, "sent": 2, "received": 1, "timeouts": 0, "in_flight": 1,
             "unsent": 0, "missed": 0, "late": 0, "unexpected": 0,
+            "answers_hello": false, "packet_loss": {"forward": null, "reverse": null},
+            "excess_seconds": null,
+        },
+        {
+            "name": "[::1]:4001", "address": "[::1]:4001", "peer": "[::1]:4001", "labels": {},
+            "on_demand": false,
+            "state": "connected", "last_rtt_seconds": null,
+            "p50_seconds": null, "p99_seconds": null, "jitter_seconds": 0.0,
+            "loss_ratio": 0.0, "missed_ratio": 0.0, "sent": 2, "received": 0, "timeouts": 0, "in_flight": 2,
+            "unsent": 0, "missed": 0, "late": 0, "unexpected": 0,
+            "answers_hello": true,
+            "packet_loss": {
+                "forward": {"ratio": 0.025, "sent": 80, "lost": 2},
+                "reverse": {"ratio": 0.1, "sent": 50, "lost": 5},
+            },
+            "excess_seconds": {
+                "prober": 0.001, "forward": 0.0, "peer": 0.00025, "reverse": 5e-7,
+            },
         },
         {
             "name": "new", "address": "b:1", "peer": null, "labels": {"dc": "par1"},
@@ -288,6 +332,8 @@ async fn the_api_matches_the_page() {
             "p50_seconds": null, "p99_seconds": null, "jitter_seconds": 0.0,
             "loss_ratio": 0.0, "missed_ratio": 0.0, "sent": 0, "received": 0, "timeouts": 0, "in_flight": 0,
             "unsent": 0, "missed": 0, "late": 0, "unexpected": 0,
+            "answers_hello": false, "packet_loss": {"forward": null, "reverse": null},
+            "excess_seconds": null,
         },
     ]});
     assert_eq!(json, expected);

@@ -3,7 +3,9 @@
 use std::{net::SocketAddr, sync::Arc};
 
 #[cfg(feature = "page")]
-use tcp_echo_prober::{DisconnectReason, UnsentReason};
+use serde::Serialize;
+#[cfg(feature = "page")]
+use tcp_echo_prober::{Direction, DisconnectReason, UnsentReason};
 
 use super::{
     buckets::seconds,
@@ -60,6 +62,38 @@ pub(crate) struct HistogramSnapshot<'a> {
     pub(crate) count: u64,
     /// The count of each bucket, not cumulative.
     pub(crate) buckets: &'a [u64],
+}
+
+/// The data segments of one direction.
+#[cfg(feature = "page")]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct PacketLoss {
+    /// Of the last minute.
+    pub(crate) ratio: f64,
+    pub(crate) sent: u64,
+    pub(crate) lost: u64,
+}
+
+/// The excess of round trips that were split into their parts.
+#[cfg(feature = "page")]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ExcessTotals {
+    pub(crate) replies: u64,
+    /// The sum of each of [`layout::PARTS`].
+    pub(crate) nanos: [u64; layout::PARTS.len()],
+}
+
+#[cfg(feature = "page")]
+impl ExcessTotals {
+    /// Returns the mean of each part since then, in seconds; `None` without a reply since.
+    pub(crate) fn mean_since(&self, then: &Self) -> Option<[f64; layout::PARTS.len()]> {
+        let replies = self.replies.wrapping_sub(then.replies);
+        (replies > 0).then(|| {
+            std::array::from_fn(|part| {
+                seconds(self.nanos[part].wrapping_sub(then.nanos[part])) / replies as f64
+            })
+        })
+    }
 }
 
 impl<'a> Snapshot<'a> {
@@ -178,6 +212,30 @@ impl<'a> Snapshot<'a> {
     /// Returns the number of timeouts and unsent slots, without those that this host missed.
     pub(crate) fn lost_elsewhere(&self) -> u64 {
         self.get(Cell::Timeouts) + self.unsent() - self.missed()
+    }
+
+    /// Returns the data segments of a direction; `None` while nothing is known of it.
+    pub(crate) fn packet_loss(&self, direction: Direction) -> Option<PacketLoss> {
+        let number = |base: usize| self.words[base + direction as usize];
+        let sent = number(layout::SEGMENTS_SENT);
+        (sent > 0).then(|| PacketLoss {
+            ratio: f64::from_bits(number(layout::PACKET_LOSS)),
+            sent,
+            lost: number(layout::SEGMENTS_LOST),
+        })
+    }
+
+    /// Returns whether the peer of the present or last connection has answered the hello.
+    pub(crate) fn answers_hello(&self) -> bool {
+        self.get(Cell::Greeted) > 0
+    }
+
+    /// Returns the excess of all round trips that were split into their parts.
+    pub(crate) fn excess(&self) -> ExcessTotals {
+        ExcessTotals {
+            replies: self.get(Cell::Excesses),
+            nanos: std::array::from_fn(|part| self.words[layout::EXCESS + part]),
+        }
     }
 
     pub(crate) fn connects(&self) -> u64 {

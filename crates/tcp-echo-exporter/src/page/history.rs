@@ -11,7 +11,11 @@ use std::{
 
 use crate::{
     TargetMetrics,
-    metrics::{series::Series, snapshot::Snapshot},
+    metrics::{
+        layout::PARTS,
+        series::Series,
+        snapshot::{ExcessTotals, Snapshot},
+    },
 };
 
 mod counts;
@@ -62,6 +66,8 @@ pub(crate) struct Track {
     series: Arc<Series>,
     /// At the end of the last complete step.
     last: Totals,
+    /// At the ends of the last two steps, if the peer lets round trips be split into their parts.
+    excess: Option<Box<[ExcessTotals; 2]>>,
     steps: Steps,
 }
 
@@ -186,6 +192,7 @@ impl Track {
             id,
             series: Arc::clone(series),
             last: Totals::default(),
+            excess: None,
             steps: Steps::default(),
         }
     }
@@ -199,6 +206,7 @@ impl Track {
         if !Arc::ptr_eq(&self.series, target.series()) {
             self.series = Arc::clone(target.series());
             self.last = Totals::default();
+            self.excess = None;
         }
     }
 
@@ -206,6 +214,11 @@ impl Track {
     fn end_step(&mut self, target: &Snapshot<'_>, steps_ended: u32, max: usize) {
         let step = self.current_step(target);
         self.last = Totals::of(target);
+        let excess = target.excess();
+        if excess.replies > 0 {
+            let [_, before] = self.excess.as_deref().copied().unwrap_or_default();
+            self.excess = Some(Box::new([before, excess]));
+        }
         let room = room(max, self.last.native.bytes());
         // Steps during which the task did not run are empty.
         let skipped = usize::try_from(steps_ended - 1).unwrap_or(MAX_STEPS);
@@ -234,6 +247,13 @@ impl Track {
     /// Returns the complete steps.
     pub(crate) fn steps(&self) -> &Steps {
         &self.steps
+    }
+
+    /// Returns the mean excess of each of [`PARTS`] in the last complete step and the current one,
+    /// in seconds; `None` without a reply whose round trip was split.
+    pub(crate) fn excess(&self, target: &Snapshot<'_>) -> Option<[f64; PARTS.len()]> {
+        let [then, _] = self.excess.as_deref().copied().unwrap_or_default();
+        target.excess().mean_since(&then)
     }
 
     /// Returns p50 and p99 of the last minutes, in seconds.

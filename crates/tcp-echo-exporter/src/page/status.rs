@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use serde::Serialize;
+use tcp_echo_prober::Direction;
 
 use super::history::Tracks;
 use crate::metrics::{
     layout::Cell,
-    snapshot::{Snapshot, Snapshots},
+    snapshot::{PacketLoss, Snapshot, Snapshots},
 };
 
 /// The body of `/api/v1/targets`.
@@ -39,6 +40,25 @@ pub(crate) struct TargetStatus<'a> {
     pub(crate) missed: u64,
     pub(crate) late: u64,
     pub(crate) unexpected: u64,
+    pub(crate) answers_hello: bool,
+    pub(crate) packet_loss: BothDirections,
+    pub(crate) excess_seconds: Option<Parts>,
+}
+
+/// The packet loss of both directions, where it is known.
+#[derive(Debug, Serialize)]
+pub(crate) struct BothDirections {
+    pub(crate) forward: Option<PacketLoss>,
+    pub(crate) reverse: Option<PacketLoss>,
+}
+
+/// The mean excess of each part of the round trip.
+#[derive(Debug, Serialize)]
+pub(crate) struct Parts {
+    pub(crate) prober: f64,
+    pub(crate) forward: f64,
+    pub(crate) peer: f64,
+    pub(crate) reverse: f64,
 }
 
 /// The state of the connection.
@@ -75,6 +95,7 @@ impl<'a> TargetStatus<'a> {
     pub(crate) fn of(target: Snapshot<'a>, tracks: &Tracks<'_>) -> Self {
         let track = tracks.of(&target);
         let [p50, p99] = track.map_or([None; 2], |track| track.percentiles(&target));
+        let excess = track.and_then(|track| track.excess(&target));
         let labels = target.labels().custom().iter();
         let received = target.get(Cell::Received);
         Self {
@@ -98,6 +119,17 @@ impl<'a> TargetStatus<'a> {
             missed: target.missed(),
             late: target.get(Cell::Late),
             unexpected: target.get(Cell::Unexpected),
+            answers_hello: target.answers_hello(),
+            packet_loss: BothDirections {
+                forward: target.packet_loss(Direction::Forward),
+                reverse: target.packet_loss(Direction::Reverse),
+            },
+            excess_seconds: excess.map(|[prober, forward, peer, reverse]| Parts {
+                prober,
+                forward,
+                peer,
+                reverse,
+            }),
         }
     }
 }

@@ -1,4 +1,4 @@
-use tcp_echo_prober::{Event, Observer as _, Sensor as _, Session, SessionConfig, Target};
+use tcp_echo_prober::{Event, Excess, Observer as _, Sensor as _, Session, SessionConfig, Target};
 
 use super::*;
 use crate::TargetSensor;
@@ -62,6 +62,41 @@ fn steps_hold_what_happened_in_them() {
     let steps = tracks.0.tracks[0].steps.last(MAX_STEPS);
     let connects = steps.map(|step| step.connects);
     assert_eq!(connects.collect::<Vec<_>>(), [1, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn the_mean_excess_is_that_of_the_last_two_steps() {
+    let metrics = TargetMetrics::new();
+    let target = target("a", TIMEOUT);
+    let mut sensor = metrics.attach(&target);
+    let history = History::new(metrics.clone(), LIMIT);
+    let start = history.tracks().step_start();
+    history.advance(start);
+    let forward = |history: &History| {
+        let snapshots = metrics.snapshot_all(true);
+        let target = snapshots.iter().next().unwrap();
+        let means = history.tracks().of(&target).unwrap().excess(&target);
+        means.map(|[_, forward, ..]| (forward * 1e3).round())
+    };
+    let excess = |millis| {
+        Event::Excess(Excess {
+            forward: Duration::from_millis(millis),
+            ..Excess::default()
+        })
+    };
+    assert_eq!(forward(&history), None);
+    observe(&mut sensor, &target, &[excess(10), excess(30)]);
+    assert_eq!(forward(&history), Some(20.0));
+    history.advance(start + STEP);
+    assert_eq!(forward(&history), Some(20.0));
+    observe(&mut sensor, &target, &[excess(50)]);
+    assert_eq!(forward(&history), Some(30.0));
+    history.advance(start + STEP * 2);
+    assert_eq!(forward(&history), Some(50.0));
+    history.advance(start + STEP * 3);
+    assert_eq!(forward(&history), None);
+    observe(&mut sensor, &target, &[excess(0)]);
+    assert_eq!(forward(&history), Some(0.0));
 }
 
 #[test]
