@@ -18,6 +18,7 @@ linux_only!("compare-servers requires CPU affinity and /proc");
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::fmt;
     use std::path::PathBuf;
     use std::process::Command;
 
@@ -99,26 +100,33 @@ mod linux {
 
     pub(super) fn main() -> Result<()> {
         let args = Args::parse();
-        let mut programs = vec![beside("floor-server")?];
+        let plain = |program| Server {
+            program,
+            stamps: false,
+        };
+        let mut servers = vec![plain(beside("floor-server")?)];
         if args.servers.is_empty() {
-            programs.push(beside("echo-server")?);
+            let program = beside("echo-server")?;
+            servers.push(plain(program.clone()));
+            let stamps = true;
+            servers.push(Server { program, stamps });
         }
-        programs.extend(args.servers.iter().cloned());
+        servers.extend(args.servers.iter().cloned().map(plain));
 
-        let rate = compare(&args, &programs, 64, args.load_cpu)?;
-        let rate_of_many = compare(&args, &programs, MANY, args.load_cpu)?;
-        let rtt = compare(&args, &programs, 1, args.load_cpu)?;
-        let rtt_same_cpu = compare(&args, &programs, 1, args.server_cpu)?;
+        let rate = compare(&args, &servers, 64, args.load_cpu)?;
+        let rate_of_many = compare(&args, &servers, MANY, args.load_cpu)?;
+        let rtt = compare(&args, &servers, 1, args.load_cpu)?;
+        let rtt_same_cpu = compare(&args, &servers, 1, args.server_cpu)?;
         let rates = rate.into_iter().zip(rate_of_many);
         let loaded = rates.zip(rtt).zip(rtt_same_cpu);
         let mut all = Vec::new();
-        for (program, (((rate, rate_of_many), rtt), rtt_same_cpu)) in programs.iter().zip(loaded) {
+        for (server, (((rate, rate_of_many), rtt), rtt_same_cpu)) in servers.iter().zip(loaded) {
             let memory = match args.hold {
                 0 => None,
-                count => Some(memory(&args, program, count)?),
+                count => Some(memory(&args, server, count)?),
             };
             all.push(Figures {
-                server: program.display().to_string(),
+                server: server.to_string(),
                 rate,
                 rate_of_many,
                 rtt,
@@ -134,25 +142,44 @@ mod linux {
         Ok(())
     }
 
+    /// A server, and whether its clients ask for stamps.
+    struct Server {
+        program: PathBuf,
+        stamps: bool,
+    }
+
+    impl fmt::Display for Server {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let stamps = if self.stamps { " with stamps" } else { "" };
+            write!(f, "{}{stamps}", self.program.display())
+        }
+    }
+
     /// Starts an echo server on the servers' CPU.
-    fn serve(args: &Args, program: &PathBuf) -> Result<Process> {
-        let mut command = Command::new(program);
+    fn serve(args: &Args, server: &Server) -> Result<Process> {
+        let mut command = Command::new(&server.program);
         Process::start(command.arg("127.0.0.1:0"), args.server_cpu, "listening on ")
+    }
+
+    /// The argument of the load for a running server.
+    fn loaded(server: &Server, address: &str) -> String {
+        let stamps = if server.stamps { "+stamps" } else { "" };
+        format!("{address}{stamps}")
     }
 
     /// Measures all servers alternately, with the load on the CPU `load_cpu`.
     fn compare(
         args: &Args,
-        programs: &[PathBuf],
+        servers: &[Server],
         connections: usize,
         load_cpu: usize,
     ) -> Result<Vec<Loaded>> {
-        let mut servers = Vec::new();
-        for program in programs {
-            servers.push(serve(args, program)?);
+        let mut running = Vec::new();
+        for server in servers {
+            running.push(serve(args, server)?);
         }
         let mut before = Vec::new();
-        for server in &servers {
+        for server in &running {
             before.push(server.cpu_ns()?);
         }
         let duration = if connections >= MANY {
@@ -162,7 +189,12 @@ mod linux {
         };
         let mut command = Command::new(beside("load")?);
         command
-            .args(servers.iter().map(|server| &server.line))
+            .args(
+                servers
+                    .iter()
+                    .zip(&running)
+                    .map(|(server, running)| loaded(server, &running.line)),
+            )
             .args(["--connections", &connections.to_string()])
             .args(["--rounds", &args.rounds.to_string()])
             .args(["--duration", &duration.to_string()]);
@@ -171,7 +203,7 @@ mod linux {
         let floor = reports.first().ok_or("no report")?;
 
         let mut cpu = Vec::new();
-        for ((server, before), report) in servers.iter().zip(before).zip(&reports) {
+        for ((server, before), report) in running.iter().zip(before).zip(&reports) {
             cpu.push((server.cpu_ns()? - before) as f64 / 1e3 / report.echoes as f64);
         }
         let loaded = reports.iter().zip(&cpu).map(|(report, &cpu_us)| {
@@ -194,15 +226,15 @@ mod linux {
         Ok(loaded.collect())
     }
 
-    fn memory(args: &Args, program: &PathBuf, connections: usize) -> Result<Memory> {
-        let server = serve(args, program)?;
-        let idle_bytes = server.resident_bytes()?;
+    fn memory(args: &Args, server: &Server, connections: usize) -> Result<Memory> {
+        let running = serve(args, server)?;
+        let idle_bytes = running.resident_bytes()?;
         let mut command = Command::new(beside("load")?);
         command
-            .arg(&server.line)
+            .arg(loaded(server, &running.line))
             .args(["--hold", &connections.to_string()]);
         let _holding = Process::start(&mut command, args.load_cpu, "holding ")?;
-        let grown = server.resident_bytes()?.saturating_sub(idle_bytes);
+        let grown = running.resident_bytes()?.saturating_sub(idle_bytes);
         Ok(Memory {
             connections,
             idle_bytes,

@@ -19,23 +19,25 @@ mod linux {
     use std::error::Error;
     use std::io::{self, ErrorKind, Read, Write};
     use std::mem::MaybeUninit;
-    use std::net::{SocketAddr, TcpStream};
+    use std::net::{AddrParseError, SocketAddr, TcpStream};
     use std::os::fd::OwnedFd;
+    use std::str::FromStr;
     use std::time::{Duration, Instant};
 
     use clap::Parser;
     use hdrhistogram::Histogram;
     use rustix::event::epoll::{self, Event, EventData, EventFlags};
     use rustix::io::Errno;
+    use tcp_echo_wire::{Control, Features};
 
     use crate::report::{Report, Rtt, Slice};
 
     /// A closed-loop load generator for echo servers.
     #[derive(Parser)]
     struct Args {
-        /// Echo servers, measured alternately.
+        /// Echo servers, measured alternately: ADDRESS, or ADDRESS+stamps to have echoes stamped.
         #[arg(required = true)]
-        servers: Vec<SocketAddr>,
+        servers: Vec<Server>,
         /// Number of concurrent connections.
         #[arg(short = 'n', long, default_value_t = 64)]
         connections: usize,
@@ -60,10 +62,10 @@ mod linux {
     pub(super) fn main() -> Result<(), Box<dyn Error>> {
         let args = Args::parse();
         if let Some(count) = args.hold {
-            return Ok(hold(args.servers[0], count)?);
+            return hold(&args.servers[0], count);
         }
         let mut loads = Vec::new();
-        for &server in &args.servers {
+        for server in &args.servers {
             loads.push(Load::connect(server, args.connections)?);
         }
         for round in 0..args.rounds {
@@ -82,13 +84,40 @@ mod linux {
         Ok(())
     }
 
-    fn connect(server: SocketAddr) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(server)?;
+    /// A server, and how to use it.
+    #[derive(Clone, Copy)]
+    struct Server {
+        address: SocketAddr,
+        stamps: bool,
+    }
+
+    impl FromStr for Server {
+        type Err = AddrParseError;
+
+        fn from_str(text: &str) -> Result<Self, AddrParseError> {
+            let address = text.strip_suffix("+stamps");
+            Ok(Self {
+                address: address.unwrap_or(text).parse()?,
+                stamps: address.is_some(),
+            })
+        }
+    }
+
+    fn connect(server: &Server) -> Result<TcpStream, Box<dyn Error>> {
+        let mut stream = TcpStream::connect(server.address)?;
         stream.set_nodelay(true)?;
+        if server.stamps {
+            stream.write_all(&Control::HelloRequest(Features::STAMPS).encode())?;
+            let mut answer = FRAME;
+            stream.read_exact(&mut answer)?;
+            if Control::decode(&answer) != Some(Control::HelloAnswer(Features::STAMPS)) {
+                return Err("the server grants no stamps".into());
+            }
+        }
         Ok(stream)
     }
 
-    fn hold(server: SocketAddr, count: usize) -> io::Result<()> {
+    fn hold(server: &Server, count: usize) -> Result<(), Box<dyn Error>> {
         let mut streams = Vec::with_capacity(count);
         for _ in 0..count {
             let mut stream = connect(server)?;
@@ -140,7 +169,7 @@ mod linux {
     }
 
     impl Load {
-        fn connect(server: SocketAddr, connections: usize) -> Result<Self, Box<dyn Error>> {
+        fn connect(server: &Server, connections: usize) -> Result<Self, Box<dyn Error>> {
             let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
             let mut peers = Vec::with_capacity(connections);
             for key in 0..connections {
@@ -159,7 +188,7 @@ mod linux {
                 peers,
                 rtts: Histogram::new_with_bounds(1, LONGEST_NS, 3)?,
                 report: Report {
-                    server: server.to_string(),
+                    server: server.address.to_string(),
                     echoes: 0,
                     slices: Vec::new(),
                 },

@@ -12,6 +12,7 @@ mod certificates;
 mod curl;
 mod dashboards;
 mod dead_targets;
+mod direction;
 mod endpoint_limits;
 mod endpoints;
 mod exit_status;
@@ -78,6 +79,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         faults::SCENARIOS,
         link_down::SCENARIOS,
         blackhole::SCENARIOS,
+        direction::SCENARIOS,
         packet_loss::SCENARIOS,
         systemd::SCENARIOS,
         package::SCENARIOS,

@@ -53,6 +53,23 @@ pub(super) fn compare(quick: bool) -> Result<Group> {
         );
         group.add(format!("{what}: CPU, ratio"), figure("cpu_ratio")?, "");
     }
+    for (at, what) in [
+        ("rate", "64 connections, stamped"),
+        ("rate_of_many", "1,000 connections, stamped"),
+        (
+            "rtt_same_cpu",
+            "1 connection, load on the same processor, stamped",
+        ),
+    ] {
+        let figure = |name: &str| number(&said, &format!("/2/{at}/{name}"));
+        for (name, of) in [
+            ("per_second_ratio", "rate"),
+            ("rtt_p50_ratio", "RTT p50"),
+            ("cpu_ratio", "CPU"),
+        ] {
+            group.add(format!("{what}: {of}, ratio"), figure(name)?, "");
+        }
+    }
     let bytes = number(&said, "/1/memory/bytes_per_connection")?;
     group.add("memory a connection", bytes, "bytes");
     Ok(group)

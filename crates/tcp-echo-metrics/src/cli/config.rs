@@ -103,6 +103,8 @@ pub struct ServerConfig {
     pub slow_reader_timeout: Option<Duration>,
     /// The networks to serve; `None` is all.
     pub allow: Option<Networks>,
+    /// Whether it answers hellos.
+    pub hello: Hello,
     /// Of how many clients packet loss and RTT are exported.
     pub server_clients: usize,
 }

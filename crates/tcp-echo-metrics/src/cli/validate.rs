@@ -55,6 +55,7 @@ pub(super) fn config(
             idle_timeout: flags.original.read_timeout.or(flags.idle_timeout),
             slow_reader_timeout: flags.slow_reader_timeout,
             allow: networks(flags.allow),
+            hello: flags.hello,
             server_clients: flags.server_clients,
         },
         client: ClientConfig {

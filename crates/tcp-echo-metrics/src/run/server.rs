@@ -23,6 +23,7 @@ pub(super) async fn start(
     limits.idle_timeout = config.idle_timeout;
     limits.slow_reader_timeout = config.slow_reader_timeout;
     limits.allow.clone_from(&config.allow);
+    limits.hello = config.hello == cli::Hello::Auto;
     limits.max_client_stats = config.server_clients;
 
     let server = bind(&config.listen, listeners, limits).await?;
