@@ -38,6 +38,7 @@ mod quotas;
 mod reloads;
 mod signals;
 mod socat;
+mod soft_error;
 mod startup_time;
 mod stopped_readers;
 mod systemd;
@@ -54,6 +55,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         endpoints::SCENARIOS,
         page::SCENARIOS,
         socat::SCENARIOS,
+        soft_error::SCENARIOS,
         exit_status::SCENARIOS,
         targets::SCENARIOS,
         generate::SCENARIOS,

@@ -36,6 +36,8 @@ pub(crate) struct Connection {
     is_stamped: bool,
     /// Segments that arrived before an earlier one, as last read.
     out_of_order: u32,
+    /// The number of the last soft error of a connection that is sending again; else 0.
+    soft_error: i32,
     /// Everything that had arrived by then was read.
     read_until: Instant,
     /// What is left to read up to a moment.
@@ -89,6 +91,7 @@ impl Connection {
             partial: None,
             is_stamped: false,
             out_of_order: 0,
+            soft_error: 0,
             read_until: Instant::now(),
             backlog: None,
             _permit: permit,
@@ -272,16 +275,19 @@ impl Connection {
         std::mem::replace(&mut self.out_of_order, now) != now
     }
 
-    /// The kernel's view of the connection, where the system has one, and the soft error of a
+    /// The kernel's view of the connection, where the system has one, and a new soft error of a
     /// connection that is sending again.
     pub(crate) fn tcp_info(&mut self) -> Option<(tcp_echo_session::TcpInfo, Option<io::Error>)> {
         let info = tcp_echo_socket::tcp_info(&self.stream).ok()?;
         self.out_of_order = info.out_of_order.unwrap_or_default();
-        let soft_error = if info.is_retransmitting {
-            tcp_echo_socket::soft_error(&self.stream)
+        let mut soft_error = None;
+        if info.is_retransmitting {
+            soft_error = tcp_echo_socket::soft_error(&self.stream);
+            let number = soft_error.as_ref().and_then(io::Error::raw_os_error);
+            self.soft_error = number.unwrap_or(self.soft_error);
         } else {
-            None
-        };
+            self.soft_error = 0;
+        }
         let segments = info.data_segments.map(|segments| Segments {
             sent: segments.sent,
             lost: segments.lost,
@@ -294,6 +300,11 @@ impl Connection {
             segments,
         };
         Some((info, soft_error))
+    }
+
+    /// What a router or the host said of the peer since it has stopped to acknowledge.
+    pub(crate) fn last_soft_error(&self) -> Option<io::Error> {
+        (self.soft_error != 0).then(|| io::Error::from_raw_os_error(self.soft_error))
     }
 
     /// Closes the connection. A stalled one is reset, so that the kernel stops sending into a

@@ -278,14 +278,13 @@ impl<S: Sensor> Driver<S> {
             return;
         };
         // Count its last retransmissions, too.
-        let mut detail = None;
         if let Some((info, soft_error)) = connection.tcp_info() {
-            detail = soft_error.as_ref().map(ToString::to_string);
             self.handle_tcp_info(Instant::now(), info, soft_error);
         }
+        let soft_error = connection.last_soft_error();
         connection.close(reason);
         if reason != DisconnectReason::Closed && self.dialer.may_log() {
-            let soft_error = detail.map(tracing::field::display);
+            let soft_error = soft_error.map(tracing::field::display);
             warn!(target = %self.target.name(), %reason, soft_error, "disconnected");
         }
         let event = self.session.handle_disconnected(reason);
