@@ -1,5 +1,7 @@
 //! The report: totals of all targets, as a table or as JSON.
 
+mod excess;
+mod fault;
 mod histogram;
 pub(crate) mod lines;
 mod rtts;
@@ -7,6 +9,7 @@ mod schema;
 mod table;
 mod target_totals;
 mod totals;
+mod values;
 
 pub use crate::format::Charset;
 pub use schema::{Ended, Report, Run, TargetReport};

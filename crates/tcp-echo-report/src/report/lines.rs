@@ -78,7 +78,7 @@ impl Writer {
 impl Lines {
     /// Queues an event of a target. Never blocks; the thread formats it.
     pub(crate) fn write(&self, name: &Arc<str>, event: &Event, slots: u64) {
-        if matches!(event, Event::Sent { .. } | Event::TcpInfo(_)) {
+        if matches!(event, Event::Sent { .. }) {
             return;
         }
         let message = Message::Event(Arc::clone(name), event.clone(), slots);
@@ -132,6 +132,7 @@ fn describe(event: &Event, slots: u64, charset: Charset) -> Option<String> {
         }
         Event::ConnectFailed { reason } => format!("cannot connect: {reason}"),
         Event::Disconnected { reason } => format!("disconnected: {reason}"),
+        Event::SoftError => "unreachable, says a router, but still connected".to_owned(),
         _ => return None,
     })
 }
@@ -183,6 +184,7 @@ mod tests {
             ),
             (Event::TimedOut { seq: Seq(8) }, 0),
             (Event::Late { seq: Seq(8) }, 0),
+            (Event::SoftError, 0),
             (Event::Unsent { reason, slots: 9 }, 3),
             (Event::Unsent { reason, slots: 1 }, 1),
         ] {
@@ -200,6 +202,7 @@ mod tests {
                 "seq=7 rtt=40.0us",
                 "seq=8 timeout",
                 "seq=8 late",
+                "unreachable, says a router, but still connected",
                 "unsent: disconnected, 3 slots",
                 "unsent: disconnected"
             ]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
+use super::values::{Values, mean};
 
 /// Significant figures of the RTTs: a percentile is within 0.1 %.
 const RTT_FIGURES: u8 = 3;
@@ -55,9 +55,7 @@ impl Rtts {
     }
 
     pub(super) fn mean(&self) -> Duration {
-        let count = u128::from(self.values.len().max(1));
-        let nanos = (self.total.as_nanos() + count / 2) / count;
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        mean(self.total, self.values.len())
     }
 
     /// The smallest RTT that at least this ratio of them does not exceed, within 0.1 %.
@@ -72,52 +70,10 @@ impl Rtts {
 
     /// Ascending values with their counts, within 0.1 %.
     pub(super) fn counts(&self) -> impl Iterator<Item = (Duration, u64)> {
-        let recorded = self.values.0.iter().flat_map(Histogram::iter_recorded);
-        recorded.map(|step| {
-            // The middle of the values that share a count.
-            let value = Duration::from_nanos(step.value_iterated_to());
-            let value = value.clamp(self.min(), self.max);
-            (value, u64::from(step.count_at_value()))
-        })
+        let clamp = |value: Duration| value.clamp(self.min(), self.max);
+        let counts = self.values.counts();
+        counts.map(move |(value, count)| (clamp(value), count))
     }
-}
-
-/// Durations in nanoseconds. The histogram has its full size from the start, so that recording
-/// does not allocate; the system commits memory only where values fall.
-///
-/// The library accepts every bound and number of figures above, but returns a result, which
-/// `Observer::attach` can't, hence the option.
-#[derive(Clone, Debug)]
-struct Values(Option<Histogram<u32>>);
-
-impl Values {
-    fn up_to(limit: Duration, figures: u8) -> Self {
-        // The library requires a bound of at least 2.
-        Self(Histogram::new_with_bounds(1, nanos(limit).max(2), figures).ok())
-    }
-
-    #[inline]
-    fn record(&mut self, value: Duration) {
-        if let Some(values) = &mut self.0 {
-            values.saturating_record(nanos(value));
-        }
-    }
-
-    fn len(&self) -> u64 {
-        self.0.as_ref().map_or(0, Histogram::len)
-    }
-
-    fn quantile(&self, ratio: f64) -> Duration {
-        let nanos = self
-            .0
-            .as_ref()
-            .map_or(0, |values| values.value_at_quantile(ratio));
-        Duration::from_nanos(nanos)
-    }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
-use tcp_echo_prober::{ConnectFailure, DisconnectReason, UnsentReason};
+use tcp_echo_prober::{ConnectFailure, Direction, DisconnectReason, SegmentCounts, UnsentReason};
 
+use super::excess::{Figures, Part};
+use super::fault;
 use super::histogram::{self, Bucket};
 use super::target_totals::TargetTotals;
 use super::totals::{Cell, Totals};
@@ -108,6 +110,11 @@ pub struct TargetReport {
     connect_failures_by_reason: BTreeMap<&'static str, u64>,
     disconnects_by_reason: BTreeMap<&'static str, u64>,
     retransmits: Option<u64>,
+    packet_loss: PacketLossReport,
+    most_packet_loss: Option<&'static str>,
+    pub(super) soft_errors: u64,
+    excess_delay_seconds: Option<ExcessReport>,
+    most_excess_delay: Option<Part>,
     rtt_seconds: Option<RttReport>,
     jitter_seconds: Option<f64>,
     host_delay_p50_seconds: Option<f64>,
@@ -128,6 +135,36 @@ struct RttReport {
     max: f64,
 }
 
+/// Segments of each direction, as far as they are known.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct PacketLossReport {
+    forward: Option<SegmentsReport>,
+    reverse: Option<SegmentsReport>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct SegmentsReport {
+    segments_sent: u64,
+    segments_lost: u64,
+    ratio: f64,
+}
+
+/// The delay above its minimum, by part of the round trip.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct ExcessReport {
+    prober: DelayReport,
+    forward: DelayReport,
+    peer: DelayReport,
+    reverse: DelayReport,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct DelayReport {
+    mean: f64,
+    p99: f64,
+    max: f64,
+}
+
 #[derive(Clone, Copy, Debug, Serialize)]
 struct BucketReport {
     lower_seconds: f64,
@@ -143,6 +180,11 @@ pub(super) struct Shown {
     pub(super) jitter: Option<Duration>,
     pub(super) host_delay: Option<Duration>,
     pub(super) retransmits: Option<u64>,
+    /// Forward and reverse.
+    pub(super) segments: [Option<SegmentCounts>; Direction::ALL.len()],
+    pub(super) most_packet_loss: Option<Direction>,
+    pub(super) excess: Option<[Figures; Part::ALL.len()]>,
+    pub(super) most_excess_delay: Option<Part>,
     pub(super) histogram: Vec<Bucket>,
 }
 
@@ -227,6 +269,9 @@ impl TargetReport {
         let figures = [rtts.min(), rtts.mean(), p50, p90, p99, p99_9, rtts.max()];
         let loss_percent = 100.0 * totals.loss_ratio();
         let jitter = known.then_some(totals.jitter_seconds);
+        let segments = Direction::ALL.map(|direction| totals.segments(direction));
+        let most_packet_loss = totals.most_packet_loss();
+        let (excess, most_excess_delay) = (totals.excess(), totals.most_excess_delay());
         Self {
             name: target.name().to_string(),
             address: target.address().to_string(),
@@ -266,6 +311,11 @@ impl TargetReport {
                 |reason| totals.disconnects(reason),
             ),
             retransmits: totals.retransmits,
+            packet_loss: PacketLossReport::new(segments),
+            most_packet_loss: most_packet_loss.map(Direction::as_str),
+            soft_errors: totals.soft_errors,
+            excess_delay_seconds: excess.map(ExcessReport::new),
+            most_excess_delay,
             rtt_seconds: known.then(|| RttReport::new(figures)),
             jitter_seconds: jitter,
             host_delay_p50_seconds: rtts.host_delay().map(|delay| delay.as_secs_f64()),
@@ -283,6 +333,10 @@ impl TargetReport {
                 jitter: jitter.and_then(|jitter| Duration::try_from_secs_f64(jitter).ok()),
                 host_delay: rtts.host_delay(),
                 retransmits: totals.retransmits,
+                segments,
+                most_packet_loss,
+                excess,
+                most_excess_delay,
                 histogram: histogram::fitting(|| rtts.counts(), ROWS),
             },
         }
@@ -300,6 +354,39 @@ impl RttReport {
             p99,
             p99_9,
             max,
+        }
+    }
+}
+
+impl PacketLossReport {
+    fn new(segments: [Option<SegmentCounts>; Direction::ALL.len()]) -> Self {
+        let [forward, reverse] = segments.map(|segments| segments.map(SegmentsReport::new));
+        Self { forward, reverse }
+    }
+}
+
+impl SegmentsReport {
+    fn new(segments: SegmentCounts) -> Self {
+        Self {
+            segments_sent: segments.sent,
+            segments_lost: segments.lost,
+            ratio: fault::ratio(segments),
+        }
+    }
+}
+
+impl ExcessReport {
+    fn new(figures: [Figures; Part::ALL.len()]) -> Self {
+        let [prober, forward, peer, reverse] = figures.map(|part| DelayReport {
+            mean: part.mean.as_secs_f64(),
+            p99: part.p99.as_secs_f64(),
+            max: part.max.as_secs_f64(),
+        });
+        Self {
+            prober,
+            forward,
+            peer,
+            reverse,
         }
     }
 }

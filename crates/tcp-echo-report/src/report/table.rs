@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthStr;
 
+mod path;
+
 use super::histogram::Bucket;
 use super::schema::{Report, TargetReport};
 use crate::format::{Charset, printable, short};
@@ -54,6 +56,7 @@ pub fn render(report: &Report, charset: Charset) -> String {
             .iter()
             .map(|target| (target, times(target, charset))),
     );
+    path::render(&mut text, targets, charset);
     if targets.len() <= MAX_HISTOGRAMS {
         for target in targets {
             histogram(&mut text, target, charset);

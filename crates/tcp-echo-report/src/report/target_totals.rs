@@ -1,9 +1,15 @@
 //! The totals of one target.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use tcp_echo_prober::{ConnectFailure, DisconnectReason, Event, Seq, SessionConfig, UnsentReason};
+use tcp_echo_prober::{
+    ConnectFailure, Direction, DisconnectReason, Event, Features, SegmentCounts, Seq, Session,
+    SessionConfig, UnsentReason,
+};
 
+use super::excess::{ExcessDelays, Figures, Part};
+use super::fault;
 use super::rtts::Rtts;
 
 /// The totals of one target.
@@ -29,6 +35,12 @@ pub(super) struct TargetTotals {
     pub(super) rtts: Rtts,
     pub(super) jitter_seconds: f64,
     pub(super) retransmits: Option<u64>,
+    /// The data segments of each direction, as far as they are known.
+    segments: [Option<SegmentCounts>; Direction::ALL.len()],
+    /// `None` before the first peer that stamps.
+    excess: Option<Box<ExcessDelays>>,
+    pub(super) soft_errors: u64,
+    timeout: Duration,
 }
 
 impl TargetTotals {
@@ -51,12 +63,19 @@ impl TargetTotals {
             rtts: Rtts::new(session.timeout()),
             jitter_seconds: 0.0,
             retransmits: None,
+            segments: [None; Direction::ALL.len()],
+            excess: None,
+            soft_errors: 0,
+            timeout: session.timeout(),
         }
     }
 
-    /// Counts an event. Returns the number of slots counted, or `None` if the event is ignored.
-    /// `jitter` is that of the session, in seconds.
-    pub(super) fn count(&mut self, event: &Event, jitter: impl FnOnce() -> f64) -> Option<u64> {
+    /// Counts an event. Returns the number of slots counted, or `None` if the event is ignored
+    /// or has no line. `session` is the target's session right after it.
+    pub(super) fn count(&mut self, event: &Event, session: &Session) -> Option<u64> {
+        if let (Event::Received { seq, .. }, Some(excess)) = (event, &mut self.excess) {
+            excess.on_received(*seq <= self.last);
+        }
         match *event {
             Event::Sent { seq, .. } if self.is_open() => {
                 self.last = seq;
@@ -75,7 +94,7 @@ impl TargetTotals {
             } if seq <= self.last => {
                 self.received += 1;
                 self.rtts.record(rtt, host_delay);
-                self.jitter_seconds = jitter();
+                self.jitter_seconds = session.jitter_seconds();
             }
             Event::TimedOut { seq } if seq <= self.last => self.timeouts += 1,
             Event::Late { seq } if seq <= self.last => self.late += 1,
@@ -90,11 +109,44 @@ impl TargetTotals {
             Event::Disconnected { reason } if !self.is_complete() => {
                 self.disconnects[reason as usize] += 1;
             }
-            // The last of them comes when the connection is closed at the end.
-            Event::TcpInfo(info) => self.retransmits = Some(info.retransmits),
-            _ => return None,
+            Event::SoftError if !self.is_complete() => self.soft_errors += 1,
+            _ => {
+                self.measure(event, session);
+                return None;
+            }
         }
         Some(0)
+    }
+
+    /// Records what an event tells about segments and delays.
+    #[inline]
+    fn measure(&mut self, event: &Event, session: &Session) {
+        match event {
+            Event::Excess(parts) => {
+                if let Some(excess) = &mut self.excess {
+                    excess.record(parts);
+                }
+            }
+            // The last of them comes when the connection is closed at the end.
+            Event::TcpInfo(info) => {
+                self.retransmits = Some(info.retransmits);
+                if info.segments.is_some() {
+                    self.read_segments(Direction::Forward, session);
+                }
+            }
+            Event::PeerSegments => self.read_segments(Direction::Reverse, session),
+            // The memory is there before the first reply.
+            Event::Greeted { features } if features.contains(Features::STAMPS) => {
+                let timeout = self.timeout;
+                self.excess
+                    .get_or_insert_with(|| Box::new(ExcessDelays::new(timeout)));
+            }
+            _ => {}
+        }
+    }
+
+    fn read_segments(&mut self, direction: Direction, session: &Session) {
+        self.segments[direction as usize] = Some(session.segments(direction));
     }
 
     /// Stops counting slots.
@@ -149,6 +201,31 @@ impl TargetTotals {
         self.disconnects[reason as usize]
     }
 
+    /// The data segments of one direction; `None` if they are not known.
+    pub(super) fn segments(&self, direction: Direction) -> Option<SegmentCounts> {
+        self.segments[direction as usize]
+    }
+
+    /// The direction that clearly loses most packets.
+    pub(super) fn most_packet_loss(&self) -> Option<Direction> {
+        let [forward, reverse] = self.segments;
+        // On a dead connection both may lose, but only this host's losses are known.
+        if self.disconnects(DisconnectReason::Stalled) > 0 {
+            return None;
+        }
+        fault::direction(forward?, reverse?)
+    }
+
+    /// The delay above its minimum by part, if a peer has stamped replies.
+    pub(super) fn excess(&self) -> Option<[Figures; Part::ALL.len()]> {
+        self.excess.as_ref()?.figures()
+    }
+
+    /// The part that clearly delays probes most.
+    pub(super) fn most_excess_delay(&self) -> Option<Part> {
+        fault::part(&self.excess()?, self.rtts.quantile(0.5))
+    }
+
     pub(super) fn lost(&self) -> u64 {
         self.timeouts + self.unsent_total()
     }
@@ -167,14 +244,20 @@ impl TargetTotals {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::Instant;
+
+    use tcp_echo_prober::{Excess, TcpInfo};
 
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn config() -> SessionConfig {
+        SessionConfig::new(SECOND, SECOND).unwrap()
+    }
+
     fn totals(limit: u64) -> TargetTotals {
-        TargetTotals::new(&SessionConfig::new(SECOND, SECOND).unwrap(), limit)
+        TargetTotals::new(&config(), limit)
     }
 
     fn sent(seq: u64) -> Event {
@@ -201,9 +284,10 @@ mod tests {
 
     /// Counts events one after the other.
     fn count(totals: &mut TargetTotals, events: &[Event]) -> Vec<Option<u64>> {
+        let session = Session::new(&config(), Instant::now());
         events
             .iter()
-            .map(|event| totals.count(event, || 0.0))
+            .map(|event| totals.count(event, &session))
             .collect()
     }
 
@@ -284,5 +368,56 @@ mod tests {
         assert!(totals.loss_ratio().abs() < f64::EPSILON);
         let _ = count(&mut totals, &[received(1), unsent(3)]);
         assert!((totals.loss_ratio() - 0.75).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn what_nobody_tells_is_not_known() {
+        let mut totals = totals(10);
+        let excess = Event::Excess(Excess::default());
+        let info = Event::TcpInfo(TcpInfo::default());
+        let greeted = Event::Greeted {
+            features: Features::SEGMENTS,
+        };
+        let events = [sent(1), received(1), greeted, info, excess];
+        let _ = count(&mut totals, &events);
+        assert_eq!(totals.segments, [None; 2]);
+        assert_eq!(totals.excess(), None);
+        assert_eq!(totals.retransmits, Some(0));
+
+        let greeted = Event::Greeted {
+            features: Features::STAMPS.union(Features::SEGMENTS),
+        };
+        let excess = Event::Excess(Excess {
+            peer: SECOND,
+            ..Excess::default()
+        });
+        let events = [
+            greeted,
+            sent(2),
+            received(2),
+            excess,
+            Event::PeerSegments,
+            Event::SoftError,
+        ];
+        let _ = count(&mut totals, &events);
+        let none = SegmentCounts::default();
+        assert_eq!(totals.segments, [None, Some(none)]);
+        assert_eq!(totals.excess().unwrap().map(|part| part.max)[2], SECOND);
+        assert_eq!(totals.most_excess_delay(), Some(Part::Peer));
+        assert_eq!(totals.soft_errors, 1);
+    }
+
+    #[test]
+    fn no_direction_is_at_fault_where_a_connection_has_stalled() {
+        let mut totals = totals(10);
+        let (sent, lost) = (100, 50);
+        totals.segments = [
+            Some(SegmentCounts { sent, lost }),
+            Some(SegmentCounts { sent, lost: 0 }),
+        ];
+        assert_eq!(totals.most_packet_loss(), Some(Direction::Forward));
+        let reason = DisconnectReason::Stalled;
+        let _ = count(&mut totals, &[Event::Disconnected { reason }]);
+        assert_eq!(totals.most_packet_loss(), None);
     }
 }

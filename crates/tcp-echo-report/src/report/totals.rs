@@ -147,7 +147,7 @@ impl Sensor for TotalsSensor {
     fn on_event(&mut self, event: &Event, session: &Session) {
         let mut totals = self.cell.lock();
         let was_complete = totals.is_complete();
-        let counted = totals.count(event, || session.jitter_seconds());
+        let counted = totals.count(event, session);
         let is_complete = totals.is_complete();
         drop(totals);
         let Some(slots) = counted else {
