@@ -121,5 +121,5 @@ pub use tcp_echo_net::{
 pub use tcp_echo_resolve::{IpVersion, Resolver};
 pub use tcp_echo_session::{
     ConfigError, ConnectFailure, Counts, Direction, DisconnectReason, Event, Excess, Features,
-    LossWindow, SegmentCounts, Seq, Session, SessionConfig, TcpInfo, UnsentReason,
+    LossWindow, SegmentCounts, Segments, Seq, Session, SessionConfig, TcpInfo, UnsentReason,
 };

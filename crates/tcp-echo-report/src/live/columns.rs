@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tcp_echo_prober::Counts;
+use tcp_echo_prober::{Counts, Direction};
 
 use super::targets::{Cell, Data, Outcome};
 use crate::format::{Charset, short};
@@ -20,6 +20,8 @@ pub(super) struct Row {
     pub(super) p50: Option<f32>,
     pub(super) p99: Option<f32>,
     pub(super) loss_ratio: f64,
+    /// Packet loss, forward and reverse.
+    pub(super) packet_loss: [Option<f64>; Direction::ALL.len()],
     pub(super) counts: Counts,
 }
 
@@ -47,6 +49,8 @@ pub(super) enum Column {
     P50,
     P99,
     Loss,
+    LostThere,
+    LostBack,
     Sent,
     Received,
     Timeouts,
@@ -66,12 +70,18 @@ impl Row {
             p50: None,
             p99: None,
             loss_ratio: data.loss_ratio,
+            packet_loss: data.packet_loss,
             counts: data.counts,
         };
         drop(data);
         row.p50 = quantile(scratch, 50);
         row.p99 = quantile(scratch, 99);
         row
+    }
+
+    /// The packet loss of the last minute, 0 to 1, where it is known.
+    pub(super) const fn packet_loss(&self, direction: Direction) -> Option<f64> {
+        self.packet_loss[direction as usize]
     }
 
     /// The text in a column.
@@ -82,13 +92,20 @@ impl Row {
                 |time| short(Duration::from_secs_f32(time.max(0.0)), charset),
             )
         };
+        let percent = |ratio: f64| format!("{:.1}%", 100.0 * ratio);
+        let loss = |direction| {
+            let ratio: Option<f64> = self.packet_loss(direction);
+            ratio.map_or_else(|| "-".to_owned(), percent)
+        };
         match column {
             Column::Worst => self.state.as_str().to_owned(),
             Column::Name => self.cell.name.to_string(),
             Column::Last => time(self.last),
             Column::P50 => time(self.p50),
             Column::P99 => time(self.p99),
-            Column::Loss => format!("{:.1}%", 100.0 * self.loss_ratio),
+            Column::Loss => percent(self.loss_ratio),
+            Column::LostThere => loss(Direction::Forward),
+            Column::LostBack => loss(Direction::Reverse),
             Column::Sent => self.counts.sent.to_string(),
             Column::Received => self.counts.received.to_string(),
             Column::Timeouts => self.counts.timeouts.to_string(),
@@ -122,13 +139,15 @@ impl State {
 }
 
 impl Column {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Worst,
         Self::Name,
         Self::Last,
         Self::P50,
         Self::P99,
         Self::Loss,
+        Self::LostThere,
+        Self::LostBack,
         Self::Sent,
         Self::Received,
         Self::Timeouts,
@@ -143,6 +162,8 @@ impl Column {
             Self::P50 => "p50",
             Self::P99 => "p99",
             Self::Loss => "loss",
+            Self::LostThere => "lost there",
+            Self::LostBack => "lost back",
             Self::Sent => "sent",
             Self::Received => "received",
             Self::Timeouts => "timeouts",
@@ -174,6 +195,10 @@ impl Column {
             known(b).total_cmp(&known(a))
         };
         let loss = || b.loss_ratio.total_cmp(&a.loss_ratio);
+        let packet_loss = |direction| {
+            let known = |row: &Row| row.packet_loss(direction).unwrap_or(-1.0);
+            known(b).total_cmp(&known(a))
+        };
         let order = match self {
             Self::Worst => a
                 .state
@@ -186,6 +211,8 @@ impl Column {
             Self::P50 => time(a.p50, b.p50),
             Self::P99 => time(a.p99, b.p99),
             Self::Loss => loss(),
+            Self::LostThere => packet_loss(Direction::Forward),
+            Self::LostBack => packet_loss(Direction::Reverse),
             Self::Sent => b.counts.sent.cmp(&a.counts.sent),
             Self::Received => b.counts.received.cmp(&a.counts.received),
             Self::Timeouts => b.counts.timeouts.cmp(&a.counts.timeouts),

@@ -9,7 +9,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::border;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Cell, Paragraph, Row as TableRow, Table};
-use tcp_echo_prober::Event;
+use tcp_echo_prober::{Direction, Event};
 
 use super::chart::Chart;
 use super::columns::{Column, Row, State};
@@ -23,6 +23,8 @@ use crate::format::{Charset, short};
 const MIN_HEIGHT: u16 = 16;
 /// Screens below this width show fewer columns, and nothing beside the chart.
 const MIN_WIDTH: u16 = 100;
+/// Screens of this width show packet loss by direction, too.
+const ALL_WIDTH: u16 = 125;
 
 /// The lines of a table besides its rows: two borders and the header.
 const FRAME_LINES: usize = 3;
@@ -78,7 +80,9 @@ fn block(charset: Charset) -> Block<'static> {
 }
 
 fn columns(width: u16) -> &'static [(Column, Constraint)] {
-    use Column::{Last, Late, Loss, Name, P50, P99, Received, Sent, Timeouts, Worst};
+    use Column::{
+        Last, Late, Loss, LostBack, LostThere, Name, P50, P99, Received, Sent, Timeouts, Worst,
+    };
     use Constraint::{Fill, Length};
     const WIDE: [(Column, Constraint); 10] = [
         (Name, Fill(1)),
@@ -92,6 +96,20 @@ fn columns(width: u16) -> &'static [(Column, Constraint)] {
         (Timeouts, Length(9)),
         (Late, Length(7)),
     ];
+    const WIDEST: [(Column, Constraint); 12] = [
+        WIDE[0],
+        WIDE[1],
+        WIDE[2],
+        WIDE[3],
+        WIDE[4],
+        WIDE[5],
+        (LostThere, Length(12)),
+        (LostBack, Length(11)),
+        WIDE[6],
+        WIDE[7],
+        WIDE[8],
+        WIDE[9],
+    ];
     const NARROW: [(Column, Constraint); 8] = [
         WIDE[0],
         WIDE[1],
@@ -102,7 +120,11 @@ fn columns(width: u16) -> &'static [(Column, Constraint)] {
         (Received, Length(9)),
         WIDE[8],
     ];
-    if width < MIN_WIDTH { &NARROW } else { &WIDE }
+    match width {
+        0..MIN_WIDTH => &NARROW,
+        MIN_WIDTH..ALL_WIDTH => &WIDE,
+        ALL_WIDTH.. => &WIDEST,
+    }
 }
 
 fn draw_table(frame: &mut Frame<'_>, area: Rect, view: &mut View, charset: Charset) {
@@ -171,6 +193,12 @@ fn color(row: &Row, column: Column) -> Style {
             State::Up => Style::new().fg(Color::Green),
         },
         Column::Loss if row.loss_ratio > 0.0 => Style::new().fg(Color::Red),
+        Column::LostThere if row.packet_loss(Direction::Forward) > Some(0.0) => {
+            Style::new().fg(Color::Red)
+        }
+        Column::LostBack if row.packet_loss(Direction::Reverse) > Some(0.0) => {
+            Style::new().fg(Color::Red)
+        }
         _ => Style::new(),
     }
 }

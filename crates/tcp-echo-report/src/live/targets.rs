@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use tcp_echo_prober::{ConnectFailure, Counts, Event, Observer, Sensor, Session, Target};
+use tcp_echo_prober::{
+    ConnectFailure, Counts, Direction, Event, Observer, Sensor, Session, Target,
+};
 
 use crate::format::printable;
 
@@ -41,6 +43,8 @@ pub(super) struct Data {
     pub(super) counts: Counts,
     /// Of the loss window.
     pub(super) loss_ratio: f64,
+    /// The packet loss of the last minute, forward and reverse, where it is known.
+    pub(super) packet_loss: [Option<f64>; Direction::ALL.len()],
     pub(super) jitter_seconds: f64,
     pub(super) is_connected: bool,
     pub(super) peer: Option<SocketAddr>,
@@ -179,6 +183,12 @@ impl Sensor for LiveSensor {
         data.loss_ratio = session.loss_window().ratio();
         data.jitter_seconds = session.jitter_seconds();
         data.is_connected = session.is_connected();
+        if let Event::TcpInfo(_) | Event::PeerSegments = event {
+            data.packet_loss = Direction::ALL.map(|direction| {
+                let is_known = session.segments(direction).sent > 0;
+                is_known.then(|| session.packet_loss_ratio(direction))
+            });
+        }
         for update in self.updates.drain(..) {
             data.apply(update);
         }

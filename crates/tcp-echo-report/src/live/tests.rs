@@ -7,10 +7,11 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tcp_echo_prober::{
-    ConnectFailure, DisconnectReason, Event, Observer, Sensor, Seq, Session, SessionConfig, Target,
-    UnsentReason,
+    ConnectFailure, DisconnectReason, Event, Observer, Segments, Sensor, Seq, Session,
+    SessionConfig, Target, TcpInfo, UnsentReason,
 };
 
+use super::columns::Column;
 use super::draw::draw;
 use super::keys::{Effect, press};
 use super::log::Log;
@@ -206,13 +207,44 @@ fn every_size_can_be_drawn() {
     let _scripted = some(&targets);
     let mut view = View::new();
     view.read(&targets);
-    for width in [1, 2, 9, 79, 80, 99, 100, 101, 300] {
+    for width in [1, 2, 9, 79, 80, 99, 100, 101, 124, 125, 300] {
         for height in [1, 2, 3, 4, 15, 16, 17, 24, 100] {
             for charset in [Charset::Unicode, Charset::Ascii] {
                 drawn(&mut view, &targets, (width, height), charset);
             }
         }
     }
+}
+
+#[test]
+fn wide_screens_show_packet_loss_where_it_is_known() {
+    let targets = LiveTargets::new();
+    let mut scripted = some(&targets);
+    let slow = &mut scripted[0];
+    let info = TcpInfo {
+        segments: Some(Segments { sent: 80, lost: 10 }),
+        ..TcpInfo::default()
+    };
+    let event = slow.session.handle_tcp_info(Instant::now(), info);
+    slow.emit(&event);
+    let mut view = View::new();
+    view.read(&targets);
+    let screen = drawn(&mut view, &targets, (124, 24), Charset::Ascii);
+    assert!(
+        !screen.contains("lost there") && !screen.contains("12.5%"),
+        "{screen}"
+    );
+    let screen = drawn(&mut view, &targets, (125, 24), Charset::Ascii);
+    assert!(screen.contains("lost there   lost back"), "{screen}");
+    let line = |name| screen.lines().find(|line| line.contains(name)).unwrap();
+    let words: Vec<_> = line("slow").split_whitespace().collect();
+    assert_eq!(words[5..8], ["0.0%", "12.5%", "-"], "{screen}");
+    // Unknown values are last.
+    for _ in 0..6 {
+        key(&mut view, &targets, KeyCode::Char('s'));
+    }
+    assert_eq!(view.sort, Column::LostThere);
+    assert_eq!(names(&view)[0], "slow");
 }
 
 #[test]

@@ -109,6 +109,11 @@ impl ExcessDelays {
         }
     }
 
+    /// The number of replies.
+    pub(super) const fn count(&self) -> u64 {
+        self.count
+    }
+
     /// The figures of each part, in the order of [`Part::ALL`]; `None` without any reply.
     pub(super) fn figures(&self) -> Option<[Figures; Part::ALL.len()]> {
         (self.count > 0).then(|| {

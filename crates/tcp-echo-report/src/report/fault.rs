@@ -13,6 +13,8 @@ use super::excess::{Figures, Part};
 const MIN_LOST: f64 = 6.0;
 const LOSS_FACTOR: f64 = 4.0;
 
+/// With fewer replies a single one would be the p99.
+const MIN_REPLIES: u64 = 100;
 /// A part must have this much of the delay of all parts.
 const DELAY_SHARE: f64 = 2.0 / 3.0;
 /// The p99 of the part must be at least this, and this much of the median RTT: less disturbs
@@ -42,8 +44,15 @@ pub(super) fn direction(forward: SegmentCounts, reverse: SegmentCounts) -> Optio
     }
 }
 
-/// The part that delays probes most, beside this median RTT.
-pub(super) fn part(figures: &[Figures; Part::ALL.len()], median: Duration) -> Option<Part> {
+/// The part that delays probes most, by the figures of this many replies with this median RTT.
+pub(super) fn part(
+    figures: &[Figures; Part::ALL.len()],
+    replies: u64,
+    median: Duration,
+) -> Option<Part> {
+    if replies < MIN_REPLIES {
+        return None;
+    }
     let total: Duration = figures.iter().map(|part| part.mean).sum();
     let least = MIN_DELAY.as_secs_f64();
     let least = least.max(MIN_DELAY_OF_RTT * median.as_secs_f64());
@@ -99,9 +108,10 @@ mod tests {
             })
         };
         let rtt = Duration::from_millis(1);
-        let named = |micros, rtt| part(&figures(micros), rtt);
+        let named = |micros, rtt| part(&figures(micros), 100, rtt);
         let slow = [(100, 100), (20_000, 30_000), (0, 0), (300, 400)];
         assert_eq!(named(slow, rtt), Some(Part::Forward));
+        assert_eq!(part(&figures(slow), 99, rtt), None);
         // A few slow replies.
         let spikes = [(10, 20), (10, 20), (500, 40_000), (10, 20)];
         assert_eq!(named(spikes, rtt), Some(Part::Peer));

@@ -223,7 +223,9 @@ impl TargetTotals {
 
     /// The part that clearly delays probes most.
     pub(super) fn most_excess_delay(&self) -> Option<Part> {
-        fault::part(&self.excess()?, self.rtts.quantile(0.5))
+        let excess = self.excess.as_ref()?;
+        let median = self.rtts.quantile(0.5);
+        fault::part(&excess.figures()?, excess.count(), median)
     }
 
     pub(super) fn lost(&self) -> u64 {
@@ -372,7 +374,7 @@ mod tests {
 
     #[test]
     fn what_nobody_tells_is_not_known() {
-        let mut totals = totals(10);
+        let mut totals = totals(u64::MAX);
         let excess = Event::Excess(Excess::default());
         let info = Event::TcpInfo(TcpInfo::default());
         let greeted = Event::Greeted {
@@ -395,7 +397,7 @@ mod tests {
             greeted,
             sent(2),
             received(2),
-            excess,
+            excess.clone(),
             Event::PeerSegments,
             Event::SoftError,
         ];
@@ -403,6 +405,10 @@ mod tests {
         let none = SegmentCounts::default();
         assert_eq!(totals.segments, [None, Some(none)]);
         assert_eq!(totals.excess().unwrap().map(|part| part.max)[2], SECOND);
+        assert_eq!(totals.most_excess_delay(), None);
+        for seq in 3..=101 {
+            let _ = count(&mut totals, &[sent(seq), received(seq), excess.clone()]);
+        }
         assert_eq!(totals.most_excess_delay(), Some(Part::Peer));
         assert_eq!(totals.soft_errors, 1);
     }

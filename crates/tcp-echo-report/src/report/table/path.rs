@@ -97,3 +97,110 @@ fn sentences(text: &mut String, target: &TargetReport, charset: Charset) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use tcp_echo_prober::{
+        Event, Observer as _, Segments, Sensor as _, Session, SessionConfig, Target, TcpInfo,
+    };
+
+    use super::*;
+    use crate::config::Percent;
+    use crate::report::{Ended, Report, Run, Totals, table};
+
+    /// The report of two targets: `db` without, and `far` with these segments sent and lost.
+    fn report(segments: Option<Segments>) -> Report {
+        let second = Duration::from_secs(1);
+        let config = SessionConfig::new(second, second).unwrap();
+        let totals = Totals::new(2, None);
+        for (name, segments) in [("db", None), ("far", segments)] {
+            let target = Target::new("192.0.2.1:1".parse().unwrap(), config.clone());
+            let mut sensor = totals.attach(&target.named(name));
+            let mut session = Session::new(&config, Instant::now());
+            let address = ([192, 0, 2, 1], 1).into();
+            let _ = session.handle_connected(Instant::now(), address, second);
+            let info = TcpInfo {
+                segments,
+                ..TcpInfo::default()
+            };
+            let event = session.handle_tcp_info(Instant::now(), info);
+            sensor.on_event(&event, &session);
+            if segments.is_some() {
+                sensor.on_event(&Event::SoftError, &session);
+            }
+        }
+        let run = Run {
+            version: "0",
+            start_time: second,
+            duration: second,
+            ended: Ended::Duration,
+            max_loss: Percent::new(100.0).unwrap(),
+        };
+        Report::new(run, &totals)
+    }
+
+    /// The lines between the RTTs and the histograms.
+    fn shown(report: &Report) -> Vec<String> {
+        let table = table(report, Charset::Ascii);
+        assert!(table.lines().all(|line| line.len() <= 80), "{table}");
+        let lines = table.lines().skip(7).map(str::to_owned);
+        lines.collect()
+    }
+
+    #[test]
+    fn only_what_is_known_is_shown() {
+        assert_eq!(shown(&report(None)), [""; 0]);
+        let lost_some = Segments {
+            sent: 2500,
+            lost: 3,
+        };
+        assert_eq!(
+            shown(&report(Some(lost_some))),
+            [
+                "",
+                "segments lost by direction",
+                "target      lost there",
+                "db                   -",
+                "far     0.12% (3/2500)",
+                "a router said once that far is unreachable, while it was connected",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_at_fault_is_named() {
+        let mut report = report(Some(Segments {
+            sent: 2500,
+            lost: 3,
+        }));
+        let far = &mut report.targets[1].shown;
+        far.segments[1] = Some(SegmentCounts {
+            sent: 2480,
+            lost: 496,
+        });
+        far.most_packet_loss = Some(Direction::Reverse);
+        let figures = |micros| Figures {
+            mean: Duration::from_micros(micros),
+            p99: Duration::from_micros(3 * micros),
+            max: Duration::from_micros(4 * micros),
+        };
+        far.excess = Some([100, 20_300, 0, 110].map(figures));
+        far.most_excess_delay = Some(Part::Forward);
+        assert_eq!(
+            shown(&report)[1..6],
+            [
+                "segments lost by direction, mean delay above the minimum by part",
+                "target      lost there          lost back  own host  way there  peer  way back",
+                "db                   -                  -         -          -     -         -",
+                "far     0.12% (3/2500)  20.00% (496/2480)     100us     20.3ms   0ns     110us",
+                "most packet loss of far is on the way back",
+            ]
+        );
+        assert_eq!(
+            shown(&report)[6],
+            "most delay of far is on the way there: p99 60.9ms, max 81.2ms"
+        );
+    }
+}
