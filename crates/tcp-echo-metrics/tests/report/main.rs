@@ -15,6 +15,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 #[cfg(target_os = "linux")]
+mod directions;
+#[cfg(target_os = "linux")]
 mod paused;
 mod peers;
 mod unprobed;

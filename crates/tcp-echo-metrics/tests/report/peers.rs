@@ -7,6 +7,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use tcp_echo_prober::Seq;
+
 /// What a peer does with a frame.
 #[derive(Clone, Copy)]
 pub(crate) enum Behavior {
@@ -23,7 +25,7 @@ pub(crate) enum Behavior {
 /// A peer, and word of each frame that it has got.
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
-    frames: mpsc::Receiver<()>,
+    frames: mpsc::Receiver<Seq>,
 }
 
 impl Peer {
@@ -46,20 +48,22 @@ impl Peer {
         self.frames.try_iter().count()
     }
 
-    /// Waits until it has got so many frames more.
-    pub(crate) fn wait_for(&self, frames: usize) {
-        for _ in 0..frames {
-            self.frames.recv_timeout(Duration::from_secs(30)).unwrap();
+    /// Waits until it has got so many probes more.
+    pub(crate) fn wait_for(&self, probes: usize) {
+        for _ in 0..probes {
+            let next = || self.frames.recv_timeout(Duration::from_secs(30)).unwrap();
+            while next().is_control() {}
         }
     }
 }
 
-fn serve(mut stream: TcpStream, behavior: Behavior, got: &mpsc::Sender<()>) {
+fn serve(mut stream: TcpStream, behavior: Behavior, got: &mpsc::Sender<Seq>) {
     stream.set_nodelay(true).unwrap();
     let mut frame = [0; 16];
     while stream.read_exact(&mut frame).is_ok() {
         // Tests that don't wait for frames have dropped the other end.
-        let _ = got.send(());
+        let [seq @ .., _, _, _, _, _, _, _, _] = frame;
+        let _ = got.send(Seq(u64::from_le_bytes(seq)));
         let reply = |mut stream: &TcpStream| stream.write_all(&frame);
         let replied = match behavior {
             Behavior::Silent => Ok(()),
