@@ -16,6 +16,11 @@ pub(super) struct Frame {
 }
 
 impl Frame {
+    /// Whether it is a hello or a later request or answer, and no probe.
+    pub(super) fn is_control(&self) -> bool {
+        self.seq.to_le_bytes().ends_with(b"tcpem\xff")
+    }
+
     fn of(bytes: &[u8], at: Nanos) -> Option<Self> {
         let (seq, rest) = bytes.split_first_chunk()?;
         Some(Self {
@@ -110,18 +115,24 @@ impl Stream {
         self.fin == Some(self.bytes)
     }
 
+    /// Returns the frames before the first gap, without control frames.
+    pub(super) fn probes(&self) -> impl Iterator<Item = &Frame> {
+        self.frames.iter().filter(|frame| !frame.is_control())
+    }
+
     /// Returns the frames before the first gap.
     pub(super) fn frames(&self) -> &[Frame] {
         &self.frames
     }
 
-    /// Returns the complete frames after a gap, which were also sent.
+    /// Returns the complete frames after a gap, which were also sent, without control frames.
     pub(super) fn stray(&self, at: Nanos) -> impl Iterator<Item = Frame> {
         self.ahead.iter().flat_map(move |(start, bytes)| {
             let into = usize::try_from(start % FRAME as u64).unwrap_or(0);
             let skip = (FRAME - into) % FRAME;
             let whole = bytes.get(skip..).unwrap_or_default().chunks_exact(FRAME);
-            whole.filter_map(move |bytes| Frame::of(bytes, at))
+            let frames = whole.filter_map(move |bytes| Frame::of(bytes, at));
+            frames.filter(|frame| !frame.is_control())
         })
     }
 }
