@@ -216,12 +216,12 @@ pub enum Timestamps {
     User,
 }
 
-/// Whether connections begin with a hello.
+/// Whether connections begin with a hello, and whether the server answers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum Hello {
-    /// They do, as long as the peer accepts it.
+    /// They do, as long as the peer accepts it, and it does.
     Auto,
-    /// They don't: every frame is a probe.
+    /// They don't: every frame is a probe. The server only echoes.
     Off,
 }
 

@@ -291,7 +291,7 @@ pub(super) struct Flags {
     /// Begin connections with a hello, by which a peer of this program tells its packet loss
     /// and its timestamps, so that loss and delay are known by direction. A peer that only
     /// echoes is not affected. auto leaves it out for a while where a peer closes such
-    /// connections; off sends nothing but probes.
+    /// connections. With off the client sends nothing but probes, and the server only echoes.
     #[arg(long, value_name = "auto|off", default_value = "auto", value_enum)]
     #[arg(hide_possible_values = true, help_heading = "Client")]
     pub(super) hello: Hello,
