@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, num::NonZeroU32, time::Duration};
 
-use crate::span::Span;
+use crate::{adaptive::Adaptive, span::Span};
 
 /// How one target is probed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,10 +11,15 @@ pub struct SessionConfig {
     timeout: Span,
     window: NonZeroU32,
     stall: Option<Span>,
+    is_adaptive: bool,
 }
 
 /// The minimum of the automatic stall limit: a hiccup of the path is no stall.
 const MIN_AUTO_STALL: Duration = Duration::from_millis(500);
+
+/// The bounds of an adaptive timeout, where the stall limit is not shorter.
+const MIN_ADAPTIVE: Duration = Duration::from_millis(200);
+const MAX_ADAPTIVE: Duration = Duration::from_secs(3);
 
 /// The maximum of interval, timeout and stall limit, so that no sum of times overflows the
 /// clock.
@@ -40,6 +45,7 @@ impl SessionConfig {
             timeout: Span::new(checked("timeout", timeout)?),
             window: Self::DEFAULT_WINDOW,
             stall: None,
+            is_adaptive: false,
         };
         config.bounded()
     }
@@ -73,10 +79,23 @@ impl SessionConfig {
     /// is replaced. The default is three timeouts, at least 500 ms.
     ///
     /// # Errors
-    /// [`ConfigError`] if it is zero or longer than a day.
+    /// [`ConfigError`] if it is zero or longer than a day, and as by [`new`](Self::new) with
+    /// an adaptive timeout.
     pub fn with_stall(mut self, stall: Duration) -> Result<Self, ConfigError> {
         self.stall = Some(Span::new(checked("stall", stall)?));
-        Ok(self)
+        self.bounded()
+    }
+
+    /// Has the timeout follow the RTT as in RFC 6298, section 2: it is the smoothed RTT and four
+    /// times its variation, and doubles when a probe times out. It begins with
+    /// [`timeout`](Self::timeout), and is at least 200 ms and at most
+    /// [`max_timeout`](Self::max_timeout).
+    ///
+    /// # Errors
+    /// [`ConfigError`] as by [`new`](Self::new).
+    pub fn with_adaptive_timeout(mut self) -> Result<Self, ConfigError> {
+        self.is_adaptive = true;
+        self.bounded()
     }
 
     /// The time from one slot to the next.
@@ -85,10 +104,32 @@ impl SessionConfig {
         self.interval.get()
     }
 
-    /// How long a reply may take.
+    /// How long a reply may take, at first if the timeout is adaptive.
     #[inline]
     pub const fn timeout(&self) -> Duration {
         self.timeout.get()
+    }
+
+    /// Whether the timeout is adaptive.
+    pub const fn is_adaptive(&self) -> bool {
+        self.is_adaptive
+    }
+
+    /// How long a reply may take at most. If the timeout is adaptive, that is 3 s or the stall
+    /// limit, whichever is shorter, and not less than [`timeout`](Self::timeout).
+    pub fn max_timeout(&self) -> Duration {
+        if self.is_adaptive {
+            self.timeout().max(MAX_ADAPTIVE.min(self.stall()))
+        } else {
+            self.timeout()
+        }
+    }
+
+    /// The adaptive timeout of a session, if it has one.
+    pub(crate) fn adaptive(&self) -> Option<Adaptive> {
+        let max = self.max_timeout();
+        self.is_adaptive
+            .then(|| Adaptive::new(self.timeout(), MIN_ADAPTIVE.min(max), max))
     }
 
     /// Over how many slots the loss window slides.
@@ -106,7 +147,7 @@ impl SessionConfig {
 
     /// Refuses a pair of durations whose in-flight table would have no bound to speak of.
     fn bounded(self) -> Result<Self, ConfigError> {
-        let (interval, timeout) = (self.interval(), self.timeout());
+        let (interval, timeout) = (self.interval(), self.max_timeout());
         if in_flight(interval, timeout) > u128::from(Self::MAX_IN_FLIGHT) {
             return Err(ConfigError::InFlight { interval, timeout });
         }

@@ -12,6 +12,7 @@ use tcp_echo_wire::{Control, FRAME_LEN, Features, Probe, Segments, Seq};
 use crate::{
     ConnectFailure, Counts, Direction, DisconnectReason, Event, SegmentCounts, SessionConfig,
     Stamp, TcpInfo, Time, UnsentReason,
+    adaptive::Adaptive,
     delays::{Delays, RoundTrip},
     direction::Directions,
     expired::Expired,
@@ -49,6 +50,8 @@ pub struct Session {
     writing: Option<Writing>,
     next: Seq,
     in_flight: InFlight,
+    /// Seldom there, so it is in a box.
+    adaptive: Option<Box<Adaptive>>,
     expired: Expired,
     outcomes: Outcomes,
     jitter: Jitter,
@@ -128,6 +131,7 @@ impl Session {
             writing: None,
             next: Seq::FIRST,
             in_flight: InFlight::new(),
+            adaptive: config.adaptive().map(Box::new),
             expired: Expired::default(),
             outcomes: Outcomes::new(config.window()),
             jitter: Jitter::default(),
@@ -246,7 +250,7 @@ impl Session {
             link.has_answered = true;
             link.received(stamp.read.at);
             let rtt = stamp.since(sent);
-            if rtt.rtt <= self.config.timeout() {
+            if rtt.rtt <= self.timeout() {
                 if is_stamped && let Some(delays) = &mut self.delays {
                     delays.record(RoundTrip {
                         sent: sent.at,
@@ -258,6 +262,9 @@ impl Session {
                 self.counts.received += 1;
                 self.outcomes.record(Outcome::Received);
                 self.jitter.record(rtt.rtt);
+                if let Some(adaptive) = &mut self.adaptive {
+                    adaptive.received(rtt.rtt);
+                }
                 return Event::Received {
                     seq,
                     rtt: rtt.rtt,
@@ -366,7 +373,7 @@ impl Session {
             return Output::Event(Event::Excess(excess));
         }
         let judged = read.min(now.at);
-        if let Some((seq, sent)) = self.in_flight.expire(judged, self.config.timeout()) {
+        if let Some((seq, sent)) = self.in_flight.expire(judged, self.timeout()) {
             if let Some(link) = self.link.as_mut().filter(|link| link.carried(seq)) {
                 link.timed_out();
                 self.expired.push(seq, sent);
@@ -392,7 +399,7 @@ impl Session {
             return request;
         }
         let slot = self.begins_by.unwrap_or(self.schedule.due());
-        let deadline = self.in_flight.deadline(self.config.timeout());
+        let deadline = self.in_flight.deadline(self.timeout());
         let others = [deadline, stalls_at].into_iter().flatten();
         Output::Wait(others.fold(slot, Instant::min))
     }
@@ -470,6 +477,9 @@ impl Session {
     fn timed_out(&mut self, seq: Seq) -> Event {
         self.counts.timeouts += 1;
         self.outcomes.record(Outcome::Lost);
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.timed_out(seq, self.next);
+        }
         Event::TimedOut { seq }
     }
 
@@ -536,9 +546,24 @@ impl Session {
     /// sooner. At or after this time a driver reads what has arrived before it polls, or
     /// polls with [`poll_read_until`](Self::poll_read_until).
     pub fn next_deadline(&self) -> Option<Instant> {
-        let timeout = self.in_flight.deadline(self.config.timeout());
+        let timeout = self.in_flight.deadline(self.timeout());
         let both = [timeout, self.stalls_at()].into_iter().flatten();
         both.reduce(Instant::min)
+    }
+
+    /// The timeout of the probes in flight.
+    #[inline]
+    fn timeout(&self) -> Duration {
+        match &self.adaptive {
+            None => self.config.timeout(),
+            Some(adaptive) => adaptive.timeout(),
+        }
+    }
+
+    /// The timeout now, if it is adaptive.
+    #[inline]
+    pub fn adaptive_timeout(&self) -> Option<Duration> {
+        self.adaptive.as_ref().map(|adaptive| adaptive.timeout())
     }
 
     /// The configuration.

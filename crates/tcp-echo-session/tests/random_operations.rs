@@ -82,9 +82,14 @@ proptest! {
     fn the_sum_holds(
         interval in prop_oneof![Just(us(100)), Just(ms(10)), Just(ms(3000))],
         timeout in prop_oneof![Just(us(50)), Just(ms(20)), Just(ms(800))],
+        is_adaptive: bool,
         operations in prop::collection::vec(operation(), 1..200),
     ) {
-        let mut driver = Driver::new(&config(interval, timeout));
+        let mut config = config(interval, timeout);
+        if is_adaptive {
+            config = config.with_adaptive_timeout().unwrap();
+        }
+        let mut driver = Driver::new(&config);
         driver.session = driver.session.with_hello(ALL);
         let mut sent: Vec<Probe> = Vec::new();
         let mut half = None;
@@ -116,6 +121,7 @@ proptest! {
                     let read = polled.at.checked_sub(unread).unwrap();
                     let read_wall = nanos(driver.elapsed.saturating_sub(unread));
                     loop {
+                        let timeout = driver.session.adaptive_timeout().unwrap_or(timeout);
                         match driver.session.poll_read_until(polled, read) {
                             Output::Transmit(transmit) => {
                                 driver.elapsed += us(1);
@@ -185,6 +191,9 @@ proptest! {
                 }
             }
             driver.check();
+            if let Some(timeout) = driver.session.adaptive_timeout() {
+                prop_assert!((ms(200)..=config.max_timeout()).contains(&timeout));
+            }
         }
     }
 }
