@@ -36,6 +36,7 @@ fn defaults() -> Defaults {
         timeout: Duration::from_millis(800),
         window: NonZeroU32::MIN,
         stall: None,
+        is_adaptive: false,
     }
 }
 

@@ -52,7 +52,8 @@
 //!
 //! # Sets of series
 //!
-//! Each target has 117 series with the default buckets, unless the metrics have a smaller
+//! Each target has 117 series with the default buckets, and `tcp_echo_estimated_timeout_seconds` if
+//! its timeout is adaptive, unless the metrics have a smaller
 //! [`SeriesSet`], at `/metrics` and at `/probe`:
 //!
 //! - `Standard` has 32: `tcp_echo_sent_total`, `tcp_echo_received_total`,

@@ -410,6 +410,31 @@ async fn a_failed_reload_shows_until_the_next_succeeds() {
 }
 
 #[tokio::test]
+async fn an_adaptive_timeout_has_a_series() {
+    let metrics = TargetMetrics::new();
+    let session = SessionConfig::new(INTERVAL, Duration::from_secs(1)).unwrap();
+    let named = |name: &str, session: SessionConfig| {
+        Target::new("192.0.2.1:4000".parse().unwrap(), session).named(name)
+    };
+    let _fixed = Driven::attach(&metrics, &named("fixed", session.clone()));
+    let name = "tcp_echo_estimated_timeout_seconds";
+    assert!(!scrape("*/*", &metrics).await.text().contains(name));
+    let session = session.with_adaptive_timeout().unwrap();
+    let mut driven = Driven::attach(&metrics, &named("adaptive", session));
+    let line = |value: &str| format!("{name}{{target=\"adaptive\"}} {value}\n");
+    let text = scrape("*/*", &metrics).await.text().to_owned();
+    assert!(text.contains(&line("1.0")), "{text}");
+    driven.connect("192.0.2.1:4000");
+    driven.send();
+    driven.reply(Duration::from_millis(100));
+    let text = scrape("*/*", &metrics).await.text().to_owned();
+    assert!(text.contains(&line("0.3")), "{text}");
+    // None of the other target.
+    let samples = text.lines().filter(|line| line.starts_with(name));
+    assert_eq!(samples.count(), 1);
+}
+
+#[tokio::test]
 async fn custom_buckets_are_used() {
     let buckets = Buckets::new([1, 10].map(Duration::from_millis)).unwrap();
     let metrics = TargetMetrics::with_buckets(buckets);

@@ -115,6 +115,19 @@ fn a_source_is_an_address_or_a_label() {
 }
 
 #[test]
+fn an_adaptive_timeout_is_off_unless_it_is_given() {
+    assert!(!parse("-mode=client").client.adaptive);
+    assert!(parse("-mode=client -adaptive").client.adaptive);
+    assert!(
+        parse("-mode=client -adaptive=true -timeout=20ms")
+            .client
+            .adaptive
+    );
+    assert!(!parse("-mode=client -adaptive=false").client.adaptive);
+    assert!(error("-mode=client -adaptive -interval=1us").contains("for -timeout"));
+}
+
+#[test]
 fn logs_and_the_read_timeout_have_other_names() {
     assert_eq!(parse("-json-logs").log.format, LogFormat::Json);
     assert_eq!(parse("-json-logs=true").log.format, LogFormat::Json);
@@ -250,7 +263,7 @@ fn the_report_has_the_labels_of_all_targets() {
     let list = folder.path().join("targets.json");
     // The file of the original, and one of Prometheus.
     let entries = r#"[
-        {"name": "a", "address": "127.0.0.1:1"},
+        {"name": "a", "address": "127.0.0.1:1", "interval": "2ms", "timeout": ""},
         {"targets": ["127.0.0.1:2"], "labels": {"target": "b", "region": "eu"}}
     ]"#;
     std::fs::write(&list, entries).unwrap();
@@ -263,6 +276,8 @@ fn the_report_has_the_labels_of_all_targets() {
     let labels = |index: usize| report["targets"][index]["labels"].clone();
     let expected = |region: &str| serde_json::json!({"region": region, "source": "syd"});
     assert_eq!((labels(0), labels(1)), (expected("au"), expected("eu")));
+    let intervals = [0, 1].map(|index| report["targets"][index]["interval_seconds"].as_f64());
+    assert_eq!(intervals, [Some(0.002), Some(0.001)]);
 }
 
 #[test]

@@ -139,6 +139,7 @@ async fn targets_that_go_leave_nothing_behind() {
         timeout: Duration::from_secs(1),
         window: 100.try_into().unwrap(),
         stall: None,
+        is_adaptive: false,
     };
     let mut config = Config::new(defaults);
     config.files.push(FilePattern::new(&file).unwrap());

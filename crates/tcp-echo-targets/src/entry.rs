@@ -33,6 +33,10 @@ pub(crate) struct Entry<T = Written, V = Written<Value>> {
     pub(crate) name: Option<T>,
     #[serde(default = "none")]
     pub(crate) address: Option<T>,
+    #[serde(default = "none")]
+    pub(crate) interval: Option<T>,
+    #[serde(default = "none")]
+    pub(crate) timeout: Option<T>,
 }
 
 /// Adds places to the output of a parser.
@@ -56,6 +60,8 @@ impl<T, V> Entry<T, V> {
             labels: Labels(labels.collect::<Result<_, _>>()?),
             name: self.name.map(|name| locate.text(name)).transpose()?,
             address: self.address.map(|text| locate.text(text)).transpose()?,
+            interval: self.interval.map(|text| locate.text(text)).transpose()?,
+            timeout: self.timeout.map(|text| locate.text(text)).transpose()?,
         })
     }
 }

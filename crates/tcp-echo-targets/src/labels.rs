@@ -131,7 +131,8 @@ fn is_name(label: &str) -> bool {
         && label.bytes().all(allowed)
 }
 
-fn duration(label: String, value: String) -> Result<Duration, LabelError> {
+/// The duration above zero that is the value of `label`.
+pub(crate) fn duration(label: String, value: String) -> Result<Duration, LabelError> {
     tcp_echo_duration::parse_positive(&value).map_err(|error| LabelError::Duration {
         label,
         value,

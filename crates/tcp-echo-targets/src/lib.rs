@@ -47,6 +47,7 @@
 //!     timeout: Duration::from_millis(800),
 //!     window: 100.try_into()?,
 //!     stall: None,
+//!     is_adaptive: false,
 //! };
 //! let mut config = Config::new(defaults);
 //! config.files.push(FilePattern::new(&file)?);

@@ -1,9 +1,9 @@
 //! Parsing a targets file.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use crate::{
-    Defaults, EntryError, ParseError, Place, Position, Spec,
+    Defaults, EntryError, LabelError, ParseError, Place, Position, Spec,
     entry::{Entry, Written},
     labels::{self, Sorted},
     notation,
@@ -34,7 +34,8 @@ impl Format {
 ///
 /// - Prometheus's `file_sd`: `targets`, a list of [endpoints](crate::Endpoint), and
 ///   `labels` for all of them.
-/// - `address`, one endpoint, with optional `name` and `labels`.
+/// - `address`, one endpoint, with optional `name`, `labels`, `interval` and `timeout`. The
+///   latter two override the defaults, unless they are empty or `0`.
 ///
 /// Labels are kept, except: `target` sets the name, `__probe_interval__`,
 /// `__probe_timeout__` and `__probe_window__` override the defaults, and others that begin with
@@ -49,6 +50,7 @@ impl Format {
 ///     timeout: Duration::from_millis(800),
 ///     window: 100.try_into().unwrap(),
 ///     stall: None,
+///     is_adaptive: false,
 /// };
 /// let text = r#"
 /// - targets: ["db.example.com:4000"]
@@ -99,11 +101,24 @@ pub(crate) fn parse_placed(
         let place = |position| Place::entry(index, position);
         let failed = |place| move |error| ParseError::Entry { place, error };
         let labels = labels::sort(entry.value.labels.0.iter());
+        let own = [
+            ("interval", &entry.value.interval),
+            ("timeout", &entry.value.timeout),
+        ];
+        let own = own.map(|(key, written)| own_duration(key, written.as_ref()));
         let parts = Parts::of(entry.value).map_err(|(error, position)| ParseError::Entry {
             place: place(position.unwrap_or(entry.position)),
             error,
         })?;
         let labels = labels.map_err(|(position, error)| failed(place(position))(error.into()))?;
+        let mut labels = labels;
+        let [interval, timeout] = own;
+        let own = |own: Result<_, (Position, LabelError)>| {
+            own.map_err(|(position, error)| failed(place(position))(error.into()))
+        };
+        let overrides = &mut labels.overrides;
+        overrides.interval = own(interval)?.or(overrides.interval);
+        overrides.timeout = own(timeout)?.or(overrides.timeout);
         for (target, endpoint) in parts.endpoints.into_iter().enumerate() {
             let place = place(endpoint.position);
             let place = if parts.listed {
@@ -116,6 +131,19 @@ pub(crate) fn parse_placed(
         }
     }
     Ok(specs)
+}
+
+/// A duration beside an address. An empty one and `0` are that of all targets.
+fn own_duration(
+    key: &str,
+    written: Option<&Written>,
+) -> Result<Option<Duration>, (Position, LabelError)> {
+    let written = written.filter(|written| !matches!(&*written.value, "" | "0" | "0s"));
+    let duration = written.map(|written| {
+        labels::duration(key.to_owned(), written.value.clone())
+            .map_err(|error| (written.position, error))
+    });
+    duration.transpose()
 }
 
 fn spec(

@@ -132,6 +132,8 @@ pub struct Defaults {
     pub window: NonZeroU32,
     /// The stall limit; `None` is three timeouts, at least 500 ms.
     pub stall: Option<Duration>,
+    /// Whether the timeout follows the RTT, from `timeout` on.
+    pub is_adaptive: bool,
 }
 
 /// Settings of a file for one target.
@@ -149,9 +151,14 @@ impl Defaults {
     /// [`ConfigError`] as by [`SessionConfig::new`].
     pub fn session(&self) -> Result<SessionConfig, ConfigError> {
         let session = SessionConfig::new(self.interval, self.timeout)?.with_window(self.window);
-        match self.stall {
-            Some(stall) => session.with_stall(stall),
-            None => Ok(session),
+        let session = match self.stall {
+            Some(stall) => session.with_stall(stall)?,
+            None => session,
+        };
+        if self.is_adaptive {
+            session.with_adaptive_timeout()
+        } else {
+            Ok(session)
         }
     }
 
@@ -160,7 +167,7 @@ impl Defaults {
             interval: overrides.interval.unwrap_or(self.interval),
             timeout: overrides.timeout.unwrap_or(self.timeout),
             window: overrides.window.unwrap_or(self.window),
-            stall: self.stall,
+            ..*self
         }
         .session()
     }

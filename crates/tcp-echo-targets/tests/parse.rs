@@ -13,6 +13,7 @@ fn defaults() -> Defaults {
         timeout: Duration::from_millis(800),
         window: 100.try_into().unwrap(),
         stall: None,
+        is_adaptive: false,
     }
 }
 
@@ -138,7 +139,7 @@ fn errors_have_their_place() {
         ("null", empty),
         (
             r#"[{"targets": ["a:1"], "lables": {}}]"#,
-            "line 1, column 30: unknown field `lables`, expected one of `targets`, `labels`, `name`, `address`",
+            "line 1, column 30: unknown field `lables`, expected one of `targets`, `labels`, `name`, `address`, `interval`, `timeout`",
         ),
         (
             "[{\"targets\": [\"a:1\"]},\n {\"targets\": \"a:1\"}]",
@@ -181,7 +182,7 @@ fn errors_have_their_place() {
         ("~", empty),
         (
             "- targets: [a:1]\n  lables: {}",
-            "line 2, column 3: unknown field `lables`, expected one of targets, labels, name, address",
+            "line 2, column 3: unknown field `lables`, expected one of targets, labels, name, address, interval, timeout",
         ),
         ("- targets: a:1", "line 1, column 12: expected a list"),
         ("targets: [a:1]", "line 1, column 1: expected a list"),
@@ -528,4 +529,34 @@ fn no_key_reaches_a_terminal_as_it_is() {
             .to_string();
         assert!(!error.contains(char::is_control), "{error:?}");
     }
+}
+
+#[test]
+fn an_address_may_have_an_interval_and_a_timeout() {
+    let text = r#"[
+        {"name": "a", "address": "h:1", "interval": "2s", "timeout": "3s"},
+        {"name": "b", "address": "h:2", "interval": "0", "timeout": ""},
+        {"name": "c", "address": "h:3", "labels": {"__probe_interval__": "5s"}, "interval": "2s"}
+    ]"#;
+    for format in [Format::Json, Format::Yaml] {
+        let specs = parse(text, format, &defaults()).unwrap();
+        let durations = |index: usize| {
+            let session = specs[index].session();
+            (
+                session.interval().as_millis(),
+                session.timeout().as_millis(),
+            )
+        };
+        assert_eq!(durations(0), (2000, 3000));
+        assert_eq!(durations(1), (200, 800));
+        assert_eq!(durations(2), (2000, 800));
+    }
+    let wrong = r#"[{"name": "a", "address": "h:1", "timeout": "5"}]"#;
+    let error = parse(wrong, Format::Json, &defaults())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("line 1, column 45 (entry 1): timeout: \"5\": "),
+        "{error}"
+    );
 }

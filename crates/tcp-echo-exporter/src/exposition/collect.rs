@@ -11,7 +11,7 @@ use crate::{
     },
     metrics::{
         families::{self, ByLabel, Kind, families},
-        layout::{Histogram, PARTS},
+        layout::{Cell, Histogram, PARTS},
         native::{self, SparseHistogram},
         own_host::SharedHistogram,
         rtt_window::QUANTILES,
@@ -40,6 +40,9 @@ impl Collector for TargetCollector {
             format,
         };
         for family in families(self.0.layout.series, format) {
+            if matches!(family.kind, Kind::EstimatedTimeout) && !targets.any_is_adaptive() {
+                continue;
+            }
             encoder.family(&family.descriptor(), |encoder| {
                 targets.encode(encoder, &family.kind)
             })?;
@@ -56,6 +59,11 @@ struct Targets<'a> {
 }
 
 impl Targets<'_> {
+    fn any_is_adaptive(&self) -> bool {
+        let mut targets = self.snapshots.iter();
+        targets.any(|target| target.get(Cell::EstimatedTimeout) > 0)
+    }
+
     /// Returns each target with its labels.
     fn iter(&self) -> impl Iterator<Item = (Snapshot<'_>, &[u8])> {
         self.snapshots.iter().zip(self.labels.iter())
@@ -71,6 +79,12 @@ impl Targets<'_> {
             Kind::SecondsGauge(cell) => {
                 for (target, labels) in self.iter() {
                     encoder.sample([labels, &[]], target.seconds(*cell))?;
+                }
+            }
+            Kind::EstimatedTimeout => {
+                let cell = Cell::EstimatedTimeout;
+                for (target, labels) in self.iter().filter(|(target, _)| target.get(cell) > 0) {
+                    encoder.sample([labels, &[]], target.seconds(cell))?;
                 }
             }
             Kind::Gauge(value) => {

@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     GaugeBy(ByLabel),
     IntGauge(Cell),
     SecondsGauge(Cell),
+    /// The timeout, of targets where it is adaptive.
+    EstimatedTimeout,
     Gauge(fn(&Snapshot<'_>) -> f64),
     /// In the minimal set that of the RTT is a native histogram alone, in protobuf alone.
     Histogram(Histogram),
@@ -284,6 +286,13 @@ const FAMILIES: &[Family] = &[
     ),
     family(
         All,
+        "tcp_echo_estimated_timeout",
+        SECONDS,
+        Kind::EstimatedTimeout,
+        "The timeout of replies now, which follows the round-trip time (RFC 6298).",
+    ),
+    family(
+        All,
         "tcp_echo_target",
         None,
         Kind::Info,
@@ -364,6 +373,7 @@ impl Family {
                 Kind::Counter(_) | Kind::CounterBy(..) | Kind::RttSum => encoder::Kind::Counter,
                 Kind::IntGauge(_)
                 | Kind::SecondsGauge(_)
+                | Kind::EstimatedTimeout
                 | Kind::Gauge(_)
                 | Kind::GaugeBy(_)
                 | Kind::RttQuantiles => encoder::Kind::Gauge,

@@ -50,6 +50,8 @@ pub(crate) enum Cell {
     Greeted,
     /// The number of replies whose round trip was split into its parts.
     Excesses,
+    /// 0 without an adaptive timeout.
+    EstimatedTimeout,
     /// The peer's address as IPv6, in two halves.
     PeerHigh,
     PeerLow,

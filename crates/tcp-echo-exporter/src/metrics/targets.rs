@@ -227,8 +227,14 @@ impl Observer for TargetMetrics {
     /// attached.
     fn attach(&self, target: &Target) -> TargetSensor {
         let layout = &self.shared.layout;
-        let counts = layout.counts(target.session().timeout());
-        let (writer, seqlock) = SeqLock::new(layout.words(), counts.len());
+        let counts = layout.counts(target.session().max_timeout());
+        let (mut writer, seqlock) = SeqLock::new(layout.words(), counts.len());
+        if target.session().is_adaptive() {
+            let timeout = target.session().timeout();
+            writer
+                .change()
+                .set(Cell::EstimatedTimeout as usize, nanos(timeout));
+        }
         let series = Arc::new(Series {
             name: Arc::clone(target.name()),
             labels: Labels::new(target.series_name(), target.labels()),
@@ -334,12 +340,14 @@ impl Sensor for TargetSensor {
                     }
                 }
                 set_window(&change, session);
+                set_timeout(&change, session);
             }
             Event::TimedOut { .. } => {
                 if let Some(window) = &mut self.rtt_window {
                     window.on_lost(&change, 1);
                 }
                 set_window(&change, session);
+                set_timeout(&change, session);
             }
             Event::Unsent { reason, slots } => {
                 change.set(layout::UNSENT + *reason as usize, counts.unsent(*reason));
@@ -411,4 +419,12 @@ fn set_window(change: &Change<'_>, session: &Session) {
     let packed = u64::from(window.lost()) << 32 | u64::from(window.len());
     change.set(Cell::Window as usize, packed);
     change.set(Cell::Missed as usize, u64::from(session.missed_in_window()));
+}
+
+/// Stores the timeout, if it is adaptive.
+#[inline]
+fn set_timeout(change: &Change<'_>, session: &Session) {
+    if let Some(timeout) = session.adaptive_timeout() {
+        change.set(Cell::EstimatedTimeout as usize, nanos(timeout));
+    }
 }

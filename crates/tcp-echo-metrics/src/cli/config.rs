@@ -128,6 +128,8 @@ pub struct ClientConfig {
     pub interval: Duration,
     /// The timeout of a reply, above zero. It may exceed the interval.
     pub timeout: Duration,
+    /// Whether the timeout follows the RTT.
+    pub adaptive: bool,
     /// The size of the loss window, in slots, at most ten million.
     pub window: NonZeroU32,
     /// Upper bounds of the RTT histogram's buckets, above zero, ascending.

@@ -208,6 +208,14 @@ pub(super) struct Flags {
     #[arg(value_parser = tcp_echo_duration::parse_positive, help_heading = "Client")]
     pub(super) timeout: Duration,
 
+    /// Let the timeout follow the RTT of each target: the smoothed RTT and four times its
+    /// variation, doubled when a probe times out (RFC 6298). timeout is the first one; the
+    /// minimum is 200ms, and the maximum 3s, or stall if that is shorter.
+    #[arg(long, value_name = "true|false", default_value = "false")]
+    #[arg(default_missing_value = "true", num_args = 0..=1, require_equals = true)]
+    #[arg(action = ArgAction::Set, hide_possible_values = true, help_heading = "Client")]
+    pub(super) adaptive: bool,
+
     /// The loss is that of the last COUNT probes due, 1 to 10000000. At 200ms, 1500
     /// are five minutes.
     #[arg(long, value_name = "COUNT", default_value = "100")]

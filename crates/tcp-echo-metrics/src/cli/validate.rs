@@ -67,6 +67,7 @@ pub(super) fn config(
             wire: flags.wire,
             interval: flags.interval,
             timeout: flags.timeout,
+            adaptive: flags.adaptive,
             window: flags.window,
             buckets: flags.buckets.0,
             series: flags.series,
@@ -215,6 +216,10 @@ fn refuse_session(flags: &Flags, origin: impl Fn(&str) -> String) -> Result<(), 
         Some(stall) => session.with_stall(stall),
         None => Ok(session),
     });
+    let session = match session {
+        Ok(session) if flags.adaptive => session.with_adaptive_timeout(),
+        session => session,
+    };
     let Err(error) = session else {
         return Ok(());
     };

@@ -58,6 +58,7 @@ fn defaults(config: &ClientConfig) -> Defaults {
         timeout: config.timeout,
         window: config.window,
         stall: config.stall,
+        is_adaptive: config.adaptive,
     }
 }
 

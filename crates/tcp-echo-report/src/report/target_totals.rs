@@ -60,7 +60,7 @@ impl TargetTotals {
             failures: [0; ConnectFailure::ALL.len()],
             disconnects: [0; DisconnectReason::ALL.len()],
             peer: None,
-            rtts: Rtts::new(session.timeout()),
+            rtts: Rtts::new(session.max_timeout()),
             jitter_seconds: 0.0,
             retransmits: None,
             segments: [None; Direction::ALL.len()],

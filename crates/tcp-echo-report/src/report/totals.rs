@@ -79,10 +79,10 @@ impl Totals {
         }
     }
 
-    /// The longest timeout of any target.
+    /// The longest timeout, at its maximum, of any target.
     pub(crate) fn longest_timeout(&self) -> Duration {
         let targets = self.targets().into_iter();
-        let timeouts = targets.map(|cell| cell.target.session().timeout());
+        let timeouts = targets.map(|cell| cell.target.session().max_timeout());
         timeouts.max().unwrap_or_default()
     }
 

@@ -16,6 +16,7 @@ pub(crate) const DEFAULTS: Defaults = Defaults {
     timeout: Duration::from_millis(800),
     window: std::num::NonZeroU32::new(100).unwrap(),
     stall: None,
+    is_adaptive: false,
 };
 
 pub(crate) fn config() -> Config {
