@@ -125,6 +125,13 @@ impl SessionConfig {
         }
     }
 
+    /// How long the first reply may take: [`timeout`](Self::timeout), within its bounds if it is
+    /// adaptive.
+    pub fn first_timeout(&self) -> Duration {
+        let adaptive = self.adaptive();
+        adaptive.map_or(self.timeout(), |adaptive| adaptive.timeout())
+    }
+
     /// The adaptive timeout of a session, if it has one.
     pub(crate) fn adaptive(&self) -> Option<Adaptive> {
         let max = self.max_timeout();

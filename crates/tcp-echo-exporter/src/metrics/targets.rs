@@ -230,7 +230,7 @@ impl Observer for TargetMetrics {
         let counts = layout.counts(target.session().max_timeout());
         let (mut writer, seqlock) = SeqLock::new(layout.words(), counts.len());
         if target.session().is_adaptive() {
-            let timeout = target.session().timeout();
+            let timeout = target.session().first_timeout();
             writer
                 .change()
                 .set(Cell::EstimatedTimeout as usize, nanos(timeout));
