@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tcp_echo_prober::Direction;
+
 use crate::{
     TargetMetrics,
     metrics::{
@@ -21,10 +23,12 @@ use crate::{
 mod counts;
 pub(crate) mod step;
 pub(crate) mod steps;
+pub(crate) mod ways;
 
 use counts::{BucketCounts, MAX_BUCKETS};
 use step::{Step, quantile};
 use steps::{MAX_STEP_BYTES, MIN_STEP_BYTES, Room, Steps};
+use ways::{Segments, Ways};
 
 /// The length of a step.
 pub(crate) const STEP: Duration = Duration::from_secs(10);
@@ -78,6 +82,8 @@ struct Totals {
     missed: u32,
     connects: u32,
     disconnects: u32,
+    /// Of each direction.
+    segments: [Segments; 2],
 }
 
 /// The locked histories of all targets.
@@ -239,9 +245,30 @@ impl Track {
             missed: now.missed.wrapping_sub(last.missed),
             connects: now.connects.wrapping_sub(last.connects),
             disconnects: now.disconnects.wrapping_sub(last.disconnects),
+            ways: self.ways(target, now.segments),
         };
         step.received = step.replies();
         step
+    }
+
+    /// Returns what is known of both ways in the current step.
+    fn ways(&self, target: &Snapshot<'_>, now: [Segments; 2]) -> Ways {
+        let [_, then] = self.excess.as_deref().copied().unwrap_or_default();
+        let excess = target.excess();
+        let split = excess.replies.wrapping_sub(then.replies);
+        Ways {
+            split: u32::try_from(split).unwrap_or(u32::MAX),
+            excess: std::array::from_fn(|part| {
+                excess.nanos[part].wrapping_sub(then.nanos[part]) / 1000
+            }),
+            segments: std::array::from_fn(|direction| {
+                let (then, now) = (self.last.segments[direction], now[direction]);
+                Segments {
+                    sent: now.sent.wrapping_sub(then.sent),
+                    lost: now.lost.wrapping_sub(then.lost),
+                }
+            }),
+        }
     }
 
     /// Returns the complete steps.
@@ -309,6 +336,13 @@ impl Totals {
             missed: target.missed() as u32,
             connects: target.connects() as u32,
             disconnects: target.disconnects() as u32,
+            segments: Direction::ALL.map(|direction| {
+                let segments = target.packet_loss(direction);
+                segments.map_or_else(Segments::default, |segments| Segments {
+                    sent: segments.sent as u32,
+                    lost: segments.lost as u32,
+                })
+            }),
         }
     }
 }

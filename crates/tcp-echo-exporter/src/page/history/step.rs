@@ -1,5 +1,6 @@
 //! One step of a target's history.
 
+use super::ways::Ways;
 use crate::metrics::native::{self, ZERO_THRESHOLD};
 
 /// The number of heatmap buckets in a step. Each is √2 wide, which is four native buckets. The
@@ -26,6 +27,7 @@ pub(crate) struct Step {
     pub(crate) missed: u32,
     pub(crate) connects: u32,
     pub(crate) disconnects: u32,
+    pub(crate) ways: Ways,
 }
 
 /// A logarithmic RTT: 0 for none, else in units of 1/2048 of a doubling (0.03 %) above 2^−20 s.
@@ -72,6 +74,7 @@ impl Step {
         ] {
             *own = own.saturating_add(other);
         }
+        self.ways.add(&other.ways);
     }
 
     /// Returns the number of replies in the histogram.

@@ -1,8 +1,8 @@
 //! The steps of one target, packed.
 //!
-//! A step begins with a byte: its length without this byte, and [`HAS_OTHERS`]. If that is set, five
-//! numbers follow (received, lost, missed, connects, disconnects), 7 bits a byte. The rest are the
-//! buckets that are not empty, one byte each: in the upper 4 bits how many empty ones lie before it, in
+//! A step begins with a byte: its length without this byte, [`HAS_OTHERS`] and [`HAS_WAYS`]. If the
+//! first is set, five numbers follow (received, lost, missed, connects, disconnects), 7 bits a byte; if
+//! the second is set, what is known of both ways ([`PackedWays`]), in a byte or more. The rest are the buckets that are not empty, one byte each: in the upper 4 bits how many empty ones lie before it, in
 //! the lower 4 bits its count, less 1. 15 means that another byte has the number: a count there has 4
 //! bits of mantissa below 4 of exponent. So a step with one reply takes 3 bytes, and one with ten takes
 //! about 12.
@@ -12,7 +12,7 @@
 
 use std::collections::VecDeque;
 
-use super::{counts::MAX_BUCKETS, step::Step};
+use super::{counts::MAX_BUCKETS, step::Step, ways::PackedWays};
 
 /// The limit of a step's bytes, where there is room for few: with 4 or more, every step fits.
 pub(super) const MIN_STEP_BYTES: usize = 12;
@@ -21,7 +21,8 @@ pub(super) const MIN_STEP_BYTES: usize = 12;
 pub(super) const MAX_STEP_BYTES: usize = 42;
 
 const HAS_OTHERS: u8 = 128;
-const LEN: u8 = HAS_OTHERS - 1;
+const HAS_WAYS: u8 = 64;
+const LEN: u8 = HAS_WAYS - 1;
 /// In 4 bits: the number is in the next byte.
 const ESCAPE: u8 = 15;
 
@@ -99,7 +100,7 @@ impl Steps {
                 bytes.nth(len.checked_sub(1)?);
                 return None;
             }
-            Some(unpack(bytes.by_ref().take(len), first & HAS_OTHERS != 0))
+            Some(unpack(bytes.by_ref().take(len), first))
         })
     }
 
@@ -126,6 +127,10 @@ fn pack(step: &Step, max: usize) -> Vec<u8> {
             push_number(&mut bytes, *number);
         }
     }
+    let ways = PackedWays::new(&step.ways, step.received);
+    if !ways.is_empty() {
+        ways.push(&mut bytes);
+    }
     let start = bytes.len();
     for shift in 0..u8::BITS {
         bytes.truncate(start);
@@ -136,7 +141,13 @@ fn pack(step: &Step, max: usize) -> Vec<u8> {
     }
     let len = u8::try_from(bytes.len() - 1).unwrap_or(LEN).min(LEN);
     bytes.truncate(usize::from(len) + 1);
-    bytes[0] = len | if has_others { HAS_OTHERS } else { 0 };
+    bytes[0] = len;
+    if has_others {
+        bytes[0] |= HAS_OTHERS;
+    }
+    if !ways.is_empty() {
+        bytes[0] |= HAS_WAYS;
+    }
     bytes
 }
 
@@ -195,7 +206,7 @@ fn unrounded(byte: u8) -> u32 {
     (ROUNDED + u32::from(byte & 15)) << (byte >> 4)
 }
 
-fn push_number(bytes: &mut Vec<u8>, mut number: u32) {
+pub(super) fn push_number(bytes: &mut Vec<u8>, mut number: u32) {
     while number >= 128 {
         bytes.push(number.to_le_bytes()[0] | 128);
         number >>= 7;
@@ -203,7 +214,7 @@ fn push_number(bytes: &mut Vec<u8>, mut number: u32) {
     bytes.push(number.to_le_bytes()[0]);
 }
 
-fn take_number(bytes: &mut impl Iterator<Item = u8>) -> u32 {
+pub(super) fn take_number(bytes: &mut impl Iterator<Item = u8>) -> u32 {
     let mut number = 0;
     for (place, byte) in (0..u32::BITS).step_by(7).zip(bytes) {
         number |= u32::from(byte & 127) << place;
@@ -214,14 +225,20 @@ fn take_number(bytes: &mut impl Iterator<Item = u8>) -> u32 {
     number
 }
 
-fn unpack(mut bytes: impl Iterator<Item = u8>, has_others: bool) -> Step {
+fn unpack(mut bytes: impl Iterator<Item = u8>, first: u8) -> Step {
     let mut step = Step::default();
+    let has_others = first & HAS_OTHERS != 0;
     if has_others {
         let [received, lost, missed, connects, disconnects] =
             std::array::from_fn(|_| take_number(&mut bytes));
         (step.received, step.lost, step.missed) = (received, lost, missed);
         (step.connects, step.disconnects) = (connects, disconnects);
     }
+    let ways = if first & HAS_WAYS != 0 {
+        PackedWays::take(&mut bytes)
+    } else {
+        PackedWays::default()
+    };
     let mut next = 0_u8;
     while let Some(byte) = bytes.next() {
         let mut gap = byte >> 4;
@@ -239,6 +256,7 @@ fn unpack(mut bytes: impl Iterator<Item = u8>, has_others: bool) -> Step {
     if !has_others {
         step.received = step.replies();
     }
+    step.ways = ways.unpack(step.received);
     step
 }
 
@@ -247,6 +265,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::page::history::ways::{Segments, Ways};
 
     const ROOM: Room = Room {
         steps: 5,
@@ -260,16 +279,34 @@ mod tests {
             ..Step::default()
         };
         step.received = step.replies();
+        step.ways = PackedWays::default().unpack(step.received);
         step
+    }
+
+    fn any_ways() -> impl Strategy<Value = Ways> {
+        let segments = || {
+            prop_oneof![
+                Just(Segments::default()),
+                (any::<u32>(), any::<u32>()).prop_map(|(sent, lost)| Segments { sent, lost }),
+            ]
+        };
+        let excess = proptest::array::uniform4(prop_oneof![Just(0), any::<u64>()]);
+        let all = (0..3000_u32, excess, [segments(), segments()]);
+        all.prop_map(|(split, excess, segments)| Ways {
+            split,
+            excess,
+            segments,
+        })
     }
 
     fn any_step() -> impl Strategy<Value = Step> {
         let counts = proptest::collection::btree_map(0..=LAST_BUCKET, 1_u32..3000, 0..40);
         let other = || prop_oneof![3 => Just(0), 1 => any::<u32>()];
-        (counts, [other(), other(), other(), other()]).prop_map(|(counts, others)| {
+        let others = [other(), other(), other(), other()];
+        (counts, others, any_ways()).prop_map(|(counts, others, ways)| {
             let mut step = step(&counts.into_iter().collect::<Vec<_>>());
             [step.lost, step.missed, step.connects, step.disconnects] = others;
-            step
+            Step { ways, ..step }
         })
     }
 
@@ -292,6 +329,10 @@ mod tests {
             for (step, back) in steps.iter().rev().zip(back.iter().rev()) {
                 let others = |step: &Step| [step.lost, step.missed, step.connects, step.disconnects];
                 prop_assert_eq!(others(step), others(back));
+                for (segments, back) in step.ways.segments.iter().zip(back.ways.segments) {
+                    prop_assert_eq!(segments.lost.min((1 << 21) - 1), back.lost);
+                }
+                prop_assert_eq!(step.ways.split > 0, back.ways.split > 0);
                 let error = back.received.abs_diff(step.received);
                 prop_assert!(error * 16 <= step.received, "{} {}", step.received, back.received);
             }
@@ -335,7 +376,7 @@ mod tests {
         let counts: Vec<_> = (40..60).map(|bucket| (bucket, 3)).collect();
         let unpacked = |max| {
             let packed = pack(&step(&counts), max);
-            unpack(packed[1..].iter().copied(), false).counts
+            unpack(packed[1..].iter().copied(), packed[0]).counts
         };
         assert_eq!(unpacked(23), counts);
         let pairs = unpacked(13);

@@ -1,7 +1,28 @@
 use std::time::SystemTime;
 
 use super::*;
-use crate::page::{history::step::Step, query::Range};
+use crate::page::{
+    history::{
+        step::Step,
+        ways::{Segments, Ways},
+    },
+    query::Range,
+};
+
+/// A peer that tells: slow on the way back for a while, and with loss on the way there.
+fn ways(index: usize) -> Ways {
+    let late = if (20..30).contains(&index) {
+        13 * 20_000
+    } else {
+        0
+    };
+    let lost = u32::from(index.is_multiple_of(9));
+    Ways {
+        split: 13,
+        excess: [13 * 200, 0, 13 * 40, late],
+        segments: [Segments { sent: 14, lost }, Segments { sent: 13, lost: 0 }],
+    }
+}
 
 fn record(name: &str, steps: usize, current: u64) -> Record {
     let step = |index: usize| {
@@ -18,6 +39,7 @@ fn record(name: &str, steps: usize, current: u64) -> Record {
             missed: lost / 2,
             connects: u32::from(index == 0),
             disconnects: u32::from(index == 40),
+            ways: ways(index),
         }
     };
     Record {
