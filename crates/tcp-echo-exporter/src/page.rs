@@ -17,6 +17,7 @@ mod sparkline;
 mod sse;
 mod status;
 mod text;
+mod verdict;
 mod view;
 
 pub(crate) use routes::routes;

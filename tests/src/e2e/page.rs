@@ -139,7 +139,7 @@ fn run(context: &Context) -> Result<()> {
         SEEN,
         "document.documentElement.dataset.live === 'yes'",
     )?;
-    detail::check(context, &browser)?;
+    detail::check(context, &browser, &relay)?;
     accessible(context, &browser, axe.as_deref(), "detail")?;
     let errors = browser.errors()?;
     ensure!(

@@ -9,6 +9,7 @@ use super::{
     query::Range,
     status::TargetStatus,
     text,
+    verdict::Verdict,
     view::Health,
 };
 use crate::metrics::layout::Cell;
@@ -69,6 +70,7 @@ pub(super) fn detail(history: &History, name: &str, range: Range) -> Markup {
             @for (name, value) in &status.labels { small.label { (name) "=" (value) } }
         }
         dl.facts { @for (term, value) in &facts { div { dt { (term) } dd { (value) } } } }
+        (Verdict::of(&record).sentence(record.now))
         (picture(&data, range, &summary.join(", ")))
         div.columns {
             section aria-labelledby="changes" {

@@ -3,10 +3,11 @@
 use std::time::UNIX_EPOCH;
 
 use maud::{Markup, html};
+use tcp_echo_prober::Direction;
 
 use super::{
     history::step::Step,
-    plot::{LEFT, PlotData, RIGHT, TimedStep},
+    plot::{Known, LEFT, PlotData, RIGHT, TimedStep},
     query::{Range, encode_pair, target_link},
     text,
 };
@@ -17,6 +18,9 @@ use super::{
 const WIDTHS: [(u32, u32); 5] = [(339, 262), (429, 302), (559, 392), (759, 522), (999, 692)];
 const WIDER: (u32, u32) = (1215, 932);
 const WIDEST: u32 = 1148;
+
+/// The heads of the columns of the excess, by part of the round trip.
+const PARTS: [&str; 4] = ["This host", "Way there", "Peer", "Way back"];
 
 /// Returns the picture, with the links to other ranges.
 pub(super) fn picture(data: &PlotData, range: Range, summary: &str) -> Markup {
@@ -60,6 +64,14 @@ pub(super) fn picture(data: &PlotData, range: Range, summary: &str) -> Markup {
 /// Returns the values of all steps, the latest first. The script shows a row's cells below the
 /// heads of their columns when its step is pointed at.
 pub(super) fn table(data: &PlotData) -> Markup {
+    let Known {
+        forward,
+        reverse,
+        parts,
+    } = data.known;
+    let ways = [(forward, "Lost there"), (reverse, "Lost back")];
+    let ways = ways.into_iter().filter(|(is_known, _)| *is_known);
+    let ways: Vec<_> = ways.map(|(_, head)| head).collect();
     html! {
         table #steps {
             thead {
@@ -68,15 +80,20 @@ pub(super) fn table(data: &PlotData) -> Markup {
                     @for head in ["p10", "Median", "p90", "p99", "Loss", "Missed", "Replies", "Connection"] {
                         th.n scope="col" { (head) }
                     }
+                    @for head in ways { th.n scope="col" { (head) } }
+                    @if parts { @for head in PARTS { th.n scope="col" { (head) } } }
                 }
             }
-            tbody { @for step in data.steps.iter().rev() { (row(step)) } }
+            tbody { @for step in data.steps.iter().rev() { (row(step, data.known)) } }
         }
     }
 }
 
-fn row(TimedStep { begin, end, step }: &TimedStep) -> Markup {
+fn row(TimedStep { begin, end, step }: &TimedStep, known: Known) -> Markup {
     let part = |part: Option<f64>| part.map_or_else(|| "–".to_owned(), text::percent);
+    let lost = |direction| step.ways.of(direction).loss();
+    let means = step.ways.mean_excess();
+    let means: [_; PARTS.len()] = std::array::from_fn(|part| means.map(|means| means[part]));
     html! {
         tr data-begin={ (format!("{begin:.1}")) } data-end={ (format!("{end:.1}")) } {
             th scope="row" { (text::ago(-begin)) }
@@ -85,7 +102,18 @@ fn row(TimedStep { begin, end, step }: &TimedStep) -> Markup {
             td.n { (part(step.missed())) }
             td.n { (step.received) }
             td.n { (connection(step)) }
+            @if known.forward { td.n { (part(lost(Direction::Forward))) } }
+            @if known.reverse { td.n { (part(lost(Direction::Reverse))) } }
+            @if known.parts { @for part in means { td.n { (excess(part)) } } }
         }
+    }
+}
+
+/// Formats a mean excess. The history keeps little as none.
+fn excess(mean: Option<f64>) -> String {
+    match mean {
+        Some(seconds) if seconds < 1e-4 => "<0.1 ms".to_owned(),
+        _ => text::duration(mean),
     }
 }
 

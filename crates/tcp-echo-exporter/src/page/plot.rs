@@ -5,6 +5,8 @@ use plotters::prelude::*;
 mod axis;
 mod colors;
 mod data;
+mod directions;
+mod excess;
 mod heat;
 mod loss;
 mod painter;
@@ -12,7 +14,7 @@ mod rtt;
 
 use super::query::PlotQuery;
 use colors::Colors;
-pub(crate) use data::{PlotData, Record, TimedStep};
+pub(crate) use data::{Known, PlotData, Record, TimedStep};
 use painter::{DrawResult, Painter, SCALE};
 pub(crate) use painter::{LEFT, RIGHT};
 

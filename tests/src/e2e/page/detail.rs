@@ -1,7 +1,10 @@
 //! The picture of one target: its text, its axis, and the values of a step.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use testkit::context::Context;
+use testkit::relay::{Mode, Relay};
 
 use super::SEEN;
 use super::browser::Browser;
@@ -30,8 +33,14 @@ const SHOWN: &str =
     "return [...document.querySelectorAll('#plot dd')].map((node) => node.textContent).join('|');";
 const LOADED: &str = "document.querySelector('#plot img')?.naturalWidth > 100 && document.querySelector('#plot img').complete";
 
-/// Checks the page of a target that has been probed for less than ten minutes.
-pub(super) fn check(context: &Context, browser: &Browser) -> Result<()> {
+/// The delay of the way back.
+const DELAY: Duration = Duration::from_millis(20);
+/// The time limit until it is said to be slow: two steps after the one in which it became slow.
+const SAID: Duration = Duration::from_secs(40);
+
+/// Checks the page of a target behind the relay that has been probed for less than ten minutes.
+pub(super) fn check(context: &Context, browser: &Browser, relay: &Relay) -> Result<()> {
+    way_back(context, browser, relay)?;
     for scheme in ["light", "dark"] {
         browser.scheme(scheme)?;
         for width in [1280, 1000, 701, 560, 430, 360, 320] {
@@ -52,6 +61,32 @@ pub(super) fn check(context: &Context, browser: &Browser) -> Result<()> {
     keyboard(browser)?;
     touch(browser)?;
     ranges(browser)
+}
+
+/// Delays the way back, and checks that the page says so.
+fn way_back(context: &Context, browser: &Browser, relay: &Relay) -> Result<()> {
+    let verdict = "document.querySelector('.verdict').textContent";
+    let clear = format!("{verdict} === 'Both ways are clear.'");
+    browser.until("both ways clear", SEEN, &clear)?;
+    relay.set(Mode::Pass(DELAY));
+    let slow = format!("{verdict}.startsWith('Slow on the way back since ')");
+    let took = browser.until("the slow way back", SAID, &slow)?;
+    let said = browser.run(&format!("return {verdict};"))?;
+    context.note(format!("after {} s: {said}", took.as_secs()));
+    let back = browser.run(
+        "const at = [...document.querySelectorAll('#steps thead th')]
+            .findIndex((head) => head.textContent === 'Way back');
+         return document.querySelector('#steps tbody tr').cells[at].textContent;",
+    )?;
+    let back = back.as_str().context("no cell of the way back")?;
+    let millis = back.strip_suffix(" ms").map(str::parse::<f64>);
+    let millis = millis.with_context(|| back.to_owned())??;
+    let expected = DELAY.as_secs_f64() * 1e3;
+    ensure!(
+        (0.8..1.5).contains(&(millis / expected)),
+        "{back} on the way back"
+    );
+    Ok(())
 }
 
 /// Checks that text is large enough, and that nothing is wider than the page.
@@ -89,7 +124,14 @@ fn keyboard(browser: &Browser) -> Result<()> {
     browser.run("document.querySelector('[role=slider]').focus();")?;
     browser.press("End")?;
     let latest = browser.run(VALUES)?;
-    for part in ["Median ", "p99 ", "Loss ", "Replies "] {
+    for part in [
+        "Median ",
+        "p99 ",
+        "Loss ",
+        "Replies ",
+        "Lost there ",
+        "Way back ",
+    ] {
         let has = latest.as_str().is_some_and(|text| text.contains(part));
         ensure!(has, "{part}: {latest}");
     }

@@ -387,6 +387,47 @@ mod tests {
     }
 
     #[test]
+    fn an_hour_of_both_ways_takes_a_byte_a_step_where_nothing_is_wrong() {
+        let echo = step(&[(98, 60), (99, 30), (104, 9), (120, 1)]);
+        let told = |excess, lost| {
+            let sent = 100 + lost;
+            let mut told = echo.clone();
+            told.ways = Ways {
+                split: 100,
+                excess,
+                segments: [Segments { sent, lost }, Segments { sent, lost: 0 }],
+            };
+            told
+        };
+        let hour = |step: &Step| {
+            let mut steps = Steps::default();
+            for _ in 0..360 {
+                let bytes = 360 * MAX_STEP_BYTES;
+                steps.push(
+                    step,
+                    Room {
+                        steps: 360,
+                        bytes,
+                        ..ROOM
+                    },
+                );
+            }
+            steps.bytes.len()
+        };
+        let before = hour(&echo);
+        assert_eq!(before, 360 * 9);
+        let late = 100 * 20_000;
+        for (told, more) in [
+            (told([0, 900, 0, 900], 0), 1),
+            (told([0, 0, 0, late], 0), 3),
+            (told([0, 0, 0, late], 2), 5),
+            (told([late; 4], 2), 11),
+        ] {
+            assert_eq!(hour(&told) - before, 360 * more);
+        }
+    }
+
+    #[test]
     fn large_counts_have_five_bits() {
         for count in (16..70_000).chain([1 << 20, u32::MAX]) {
             let back = unrounded(rounded(count));

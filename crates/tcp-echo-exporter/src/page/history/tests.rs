@@ -97,6 +97,10 @@ fn the_mean_excess_is_that_of_the_last_two_steps() {
     assert_eq!(forward(&history), None);
     observe(&mut sensor, &target, &[excess(0)]);
     assert_eq!(forward(&history), Some(0.0));
+    let tracks = history.tracks();
+    let steps = tracks.0.tracks[0].steps.last(MAX_STEPS);
+    let means = steps.map(|step| step.ways.mean_excess().map(|[_, forward, ..]| forward));
+    assert_eq!(means.collect::<Vec<_>>(), [Some(0.02), Some(0.05), None]);
 }
 
 #[test]

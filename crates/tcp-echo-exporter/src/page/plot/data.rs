@@ -2,8 +2,10 @@
 
 use std::time::{Instant, SystemTime};
 
+use tcp_echo_prober::Direction;
+
 use crate::page::{
-    history::{History, MAX_STEPS, STEP, step::Step},
+    history::{History, MAX_STEPS, STEP, step::Step, ways::Ways},
     query::Range,
 };
 
@@ -31,7 +33,20 @@ pub(crate) struct Record {
     /// The number of the current step, from the start of the history.
     pub(super) current: u64,
     /// When the steps were read.
-    pub(super) now: SystemTime,
+    pub(crate) now: SystemTime,
+    /// Whether the kernel tells the segments of the way there.
+    pub(super) counts_forward: bool,
+    /// Whether the peer answers the hello.
+    pub(crate) answers_hello: bool,
+}
+
+/// What is known of both ways.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) forward: bool,
+    pub(crate) reverse: bool,
+    /// Whether round trips were split into their parts.
+    pub(crate) parts: bool,
 }
 
 impl Record {
@@ -52,6 +67,8 @@ impl Record {
             steps: timed(steps, age.min(STEP).as_secs_f64()),
             current: tracks.step_number(),
             now: SystemTime::now(),
+            counts_forward: target.packet_loss(Direction::Forward).is_some(),
+            answers_hello: target.answers_hello(),
         })
     }
 }
@@ -77,6 +94,7 @@ pub(crate) struct PlotData {
     /// The length of the time axis, in seconds: the whole range, or what there is of it.
     pub(crate) span: f64,
     pub(crate) now: SystemTime,
+    pub(crate) known: Known,
 }
 
 impl PlotData {
@@ -104,8 +122,15 @@ impl PlotData {
                 _ => steps.push(next.clone()),
             }
         }
+        let any = |is: fn(&Ways) -> bool| steps.iter().any(|step| is(&step.step.ways));
+        let known = Known {
+            forward: record.counts_forward,
+            reverse: any(|ways| ways.of(Direction::Reverse).sent > 0),
+            parts: any(|ways| ways.split > 0),
+        };
         Self {
             name: record.name.clone(),
+            known,
             steps,
             span,
             now: record.now,

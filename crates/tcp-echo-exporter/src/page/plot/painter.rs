@@ -6,7 +6,9 @@ use plotters::{
     style::text_anchor::{HPos, Pos, VPos},
 };
 
-use super::{axis::time_ticks, colors::Colors, data::PlotData, heat, loss, rtt};
+use super::{
+    axis::time_ticks, colors::Colors, data::PlotData, directions, excess, heat, loss, rtt,
+};
 
 /// Drawing units per pixel. The library's coordinates are integers, which would be too coarse.
 pub(super) const SCALE: i32 = 4;
@@ -23,6 +25,10 @@ const TITLE: i32 = 16;
 const TITLE_HEIGHT: i32 = 32;
 /// The space for a panel's caption, above its grid.
 const CAPTION_HEIGHT: i32 = 32;
+/// The height of a caption's line.
+const CAPTION_LINE: i32 = 20;
+/// The side of a square in a key of colours.
+const SQUARE: i32 = 10;
 const TIMES_HEIGHT: i32 = 24;
 
 /// Plots narrower than this have shorter captions.
@@ -32,24 +38,43 @@ const NARROW: i32 = 600;
 struct Panel {
     /// In pixels.
     height: i32,
+    /// Returns whether there is something to draw.
+    is_shown: fn(&PlotData) -> bool,
     draw: fn(&Painter<'_>, &Area<'_>) -> DrawResult,
 }
 
 /// From top to bottom.
-const PANELS: [Panel; 3] = [
+const PANELS: [Panel; 5] = [
     Panel {
         height: 226,
+        is_shown: always,
         draw: rtt::draw,
     },
     Panel {
+        height: 150,
+        is_shown: excess::is_shown,
+        draw: excess::draw,
+    },
+    Panel {
         height: 94,
+        is_shown: always,
         draw: loss::draw,
     },
     Panel {
+        height: 130,
+        is_shown: directions::is_shown,
+        draw: directions::draw,
+    },
+    Panel {
         height: 188,
+        is_shown: always,
         draw: heat::draw,
     },
 ];
+
+const fn always(_: &PlotData) -> bool {
+    true
+}
 
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub(super) type DrawResult<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -75,8 +100,12 @@ fn font(pixels: i32) -> FontDesc<'static> {
 impl Painter<'_> {
     /// Returns the height of the plot in pixels.
     pub(super) fn height(&self) -> i32 {
-        let panels: i32 = PANELS.iter().map(|panel| panel.height).sum();
+        let panels: i32 = self.panels().map(|panel| panel.height).sum();
         panels + TIMES_HEIGHT + if self.has_title { TITLE_HEIGHT } else { 0 }
+    }
+
+    fn panels(&self) -> impl Iterator<Item = &'static Panel> {
+        PANELS.iter().filter(|panel| (panel.is_shown)(self.data))
     }
 
     pub(super) const fn is_narrow(&self) -> bool {
@@ -92,7 +121,7 @@ impl Painter<'_> {
             self.title(&title)?;
             rest = below;
         }
-        for panel in &PANELS {
+        for panel in self.panels() {
             let (area, below) = rest.split_vertically(panel.height * SCALE);
             (panel.draw)(self, &area)?;
             rest = below;
@@ -123,11 +152,7 @@ impl Painter<'_> {
         (low, high): (f64, f64),
         ticks: &[(f64, String)],
     ) -> DrawResult<Chart<'a, 'b>> {
-        area.draw(&Text::new(
-            caption.to_owned(),
-            (12 * SCALE, 5 * SCALE),
-            font(CAPTION).color(&self.colors.text),
-        ))?;
+        self.caption(area, caption)?;
         let mut chart = ChartBuilder::on(area)
             .margin_top(CAPTION_HEIGHT * SCALE)
             .margin_right(RIGHT * SCALE)
@@ -151,6 +176,56 @@ impl Painter<'_> {
             ))?;
         }
         Ok(chart)
+    }
+
+    fn caption(&self, area: &Area<'_>, caption: &str) -> DrawResult {
+        if !caption.is_empty() {
+            let style = font(CAPTION).color(&self.colors.text);
+            area.draw(&Text::new(
+                caption.to_owned(),
+                (12 * SCALE, 5 * SCALE),
+                style,
+            ))?;
+        }
+        Ok(())
+    }
+
+    /// Draws a caption, and the key of the colours beside it, or below it on a narrow plot. Returns
+    /// the area for a chart without a caption.
+    pub(super) fn keyed<'b>(
+        &self,
+        area: &Area<'b>,
+        caption: &str,
+        entries: &[(&str, RGBColor)],
+    ) -> DrawResult<Area<'b>> {
+        self.caption(area, caption)?;
+        let area = if self.is_narrow() {
+            area.split_vertically(CAPTION_LINE * SCALE).1
+        } else {
+            area.clone()
+        };
+        // A square, and the text beside it.
+        let width = |text: &str| -> DrawResult<i32> {
+            let letters = i32::try_from(text.chars().count())?;
+            Ok(SQUARE + 5 + letters * TEXT * 3 / 5 + 12)
+        };
+        let widths = entries.iter().map(|(text, _)| width(text));
+        let widths: Vec<i32> = widths.collect::<Result<_, _>>()?;
+        let mut left = if self.is_narrow() {
+            12
+        } else {
+            self.width - RIGHT - widths.iter().sum::<i32>()
+        };
+        for ((text, color), width) in entries.iter().zip(widths) {
+            let corners = [(left, 8), (left + SQUARE, 8 + SQUARE)];
+            let corners = corners.map(|(x, y)| (x * SCALE, y * SCALE));
+            area.draw(&Rectangle::new(corners, color.filled()))?;
+            let place = ((left + SQUARE + 5) * SCALE, 6 * SCALE);
+            let style = font(TEXT).color(&self.colors.text);
+            area.draw(&Text::new((*text).to_owned(), place, style))?;
+            left += width;
+        }
+        Ok(area)
     }
 
     /// Draws a legend in the line of the caption, from the right edge to the left.

@@ -47,6 +47,8 @@ fn record(name: &str, steps: usize, current: u64) -> Record {
         steps: data::timed((0..steps).map(step).collect(), 5.0),
         current,
         now: SystemTime::UNIX_EPOCH,
+        counts_forward: true,
+        answers_hello: true,
     }
 }
 
@@ -78,7 +80,7 @@ fn every_history_can_be_plotted() {
         }
     }
     let svg = svg(&plot_data("a", 361), &plot_query("4000000000", "light")).unwrap();
-    assert!(svg.starts_with("<svg width=\"2000\" height=\"564\" viewBox=\"0 0 8000 2256\""));
+    assert!(svg.starts_with("<svg width=\"2000\" height=\"844\" viewBox=\"0 0 8000 3376\""));
 }
 
 #[test]
@@ -93,7 +95,7 @@ fn a_name_is_escaped() {
 
 #[test]
 fn no_text_is_smaller_than_12_pixels() {
-    for width in ["302", "1152"] {
+    for width in ["262", "302", "1152"] {
         let svg = svg(&plot_data("a", 361), &plot_query(width, "light")).unwrap();
         let sizes = svg.split("font-size=\"").skip(1);
         let sizes = sizes.map(|rest| rest.split('"').next().unwrap().parse::<f64>().unwrap());

@@ -235,10 +235,12 @@ class Steps {
     const texts = [...row.cells].map((cell) => cell.textContent);
     const clock = new Date(this.now + begin * 1_000).toLocaleTimeString();
     texts[0] = `${clock}, ${texts[0]}`;
-    while (this.values.children.length < texts.length) {
-      const pair = make('div');
-      pair.append(make('dt', '', this.heads[this.values.children.length]), make('dd'));
-      this.values.append(pair);
+    if (this.values.children.length !== texts.length) {
+      this.values.replaceChildren(...this.heads.map((head) => {
+        const pair = make('div');
+        pair.append(make('dt', '', head), make('dd'));
+        return pair;
+      }));
     }
     texts.forEach((text, index) => {
       const value = this.values.children[index].lastChild;
@@ -261,24 +263,34 @@ class Steps {
   }
 }
 
+/** Shows times by the browser's clock. */
+function clocks(node) {
+  for (const clock of node.querySelectorAll('[data-at]')) {
+    const at = new Date(Number(clock.dataset.at));
+    clock.textContent = at.toLocaleTimeString([], { timeStyle: 'short' });
+  }
+}
+
 /** Renews the view of one target in place. */
 function detail() {
   const figure = document.getElementById('plot');
   document.querySelector('.values').open = false;
   const steps = new Steps(figure);
+  clocks(document);
   async function renew() {
     if (document.hidden) return;
     try {
       const answer = await fetch(location.href);
       if (!answer.ok) { say(false, 'The target is gone'); return; }
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
-      for (const kind of ['.about', '.facts', '.columns']) {
+      clocks(page);
+      for (const kind of ['.about', '.facts', '.verdict', '.columns']) {
         const [now, next] = [document.querySelector(kind), page.querySelector(kind)];
         if (now && next) now.replaceWith(next);
       }
       const fresh = page.getElementById('plot');
       if (fresh) {
-        document.querySelector('#steps tbody').replaceWith(page.querySelector('#steps tbody'));
+        document.getElementById('steps').replaceWith(page.getElementById('steps'));
         figure.querySelector('figcaption').replaceWith(fresh.querySelector('figcaption'));
         Object.assign(figure.dataset, fresh.dataset);
         steps.renew();
