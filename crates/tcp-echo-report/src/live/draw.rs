@@ -277,6 +277,7 @@ fn describe(change: &Change, now: f64, charset: Charset) -> String {
         }
         Event::ConnectFailed { reason } => format!("cannot connect: {reason}"),
         Event::Disconnected { reason } => format!("disconnected: {reason}"),
+        Event::SoftError => "unreachable, says a router, but connected".to_owned(),
         _ => String::new(),
     };
     format!("{:>7.1}s ago  {text}", (now - change.at).max(0.0))

@@ -169,7 +169,10 @@ impl Sensor for LiveSensor {
             Event::Received { rtt, .. } => self.sample(Outcome::Received(rtt.as_secs_f32())),
             Event::Unsent { reason, .. } if reason.is_own_host() => self.sample(Outcome::Missed),
             Event::TimedOut { .. } | Event::Unsent { .. } => self.sample(Outcome::Lost),
-            Event::Connected { .. } | Event::ConnectFailed { .. } | Event::Disconnected { .. } => {
+            Event::Connected { .. }
+            | Event::ConnectFailed { .. }
+            | Event::Disconnected { .. }
+            | Event::SoftError => {
                 let (at, event) = (self.now(), event.clone());
                 self.updates.push(Update::Change(Change { at, event }));
             }
@@ -226,11 +229,12 @@ impl Data {
                     _ => {}
                 }
                 // A target that is down fails the same way for ever.
-                let repeats = matches!(change.event, Event::ConnectFailed { .. })
-                    && self
-                        .changes
-                        .back()
-                        .is_some_and(|last| last.event == change.event);
+                let repeats =
+                    matches!(change.event, Event::ConnectFailed { .. } | Event::SoftError)
+                        && self
+                            .changes
+                            .back()
+                            .is_some_and(|last| last.event == change.event);
                 if !repeats {
                     push(&mut self.changes, change, MAX_CHANGES);
                 }
@@ -309,6 +313,13 @@ mod tests {
         assert_eq!(data.samples.len(), MAX_SAMPLES);
         assert_eq!(data.changes.len(), 1);
         assert_eq!(data.failure, Some(ConnectFailure::Refused));
+        drop(data);
+        for _ in 0..3 {
+            sensor.on_event(&Event::SoftError, &session);
+        }
+        let changes = cells[0].lock().changes.clone();
+        assert_eq!(changes.len(), 2);
+        assert_eq!(changes[1].event, Event::SoftError);
     }
 
     #[test]

@@ -132,7 +132,7 @@ fn describe(event: &Event, slots: u64, charset: Charset) -> Option<String> {
         }
         Event::ConnectFailed { reason } => format!("cannot connect: {reason}"),
         Event::Disconnected { reason } => format!("disconnected: {reason}"),
-        Event::SoftError => "unreachable, says a router, but still connected".to_owned(),
+        Event::SoftError => "unreachable, says a router, but connected".to_owned(),
         _ => return None,
     })
 }
@@ -202,7 +202,7 @@ mod tests {
                 "seq=7 rtt=40.0us",
                 "seq=8 timeout",
                 "seq=8 late",
-                "unreachable, says a router, but still connected",
+                "unreachable, says a router, but connected",
                 "unsent: disconnected, 3 slots",
                 "unsent: disconnected"
             ]
