@@ -66,7 +66,7 @@ impl TargetTotals {
             segments: [None; Direction::ALL.len()],
             excess: None,
             soft_errors: 0,
-            timeout: session.timeout(),
+            timeout: session.max_timeout(),
         }
     }
 
