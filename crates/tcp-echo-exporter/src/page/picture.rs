@@ -112,7 +112,7 @@ fn row(TimedStep { begin, end, step }: &TimedStep, known: Known) -> Markup {
 /// Formats a mean excess. The history keeps little as none.
 fn excess(mean: Option<f64>) -> String {
     match mean {
-        Some(seconds) if seconds < 1e-4 => "<0.1 ms".to_owned(),
+        Some(seconds) if seconds < 1e-4 => "<0.1\u{a0}ms".to_owned(),
         _ => text::duration(mean),
     }
 }

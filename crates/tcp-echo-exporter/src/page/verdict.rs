@@ -37,8 +37,9 @@ const SLOW: [&str; PARTS.len()] = [
     "Slow on the way back",
 ];
 
-/// The part of each [`Direction`].
-const PART_OF: [usize; 2] = [1, 3];
+/// The parts that are slow where a [`Direction`] loses packets: the way on which they are sent again,
+/// and the host at its end, whose kernel holds back what arrives meanwhile.
+const SLOWED: [[usize; 2]; 2] = [[1, 2], [3, 0]];
 
 const CLEAR: &str = "Both ways are clear.";
 const ONLY_ECHOES: &str = "The peer does not answer the hello, \
@@ -75,12 +76,10 @@ impl Verdict {
     fn of_steps(steps: &[TimedStep], answers_hello: bool) -> Self {
         let recent = sum(steps.iter().filter(|at| at.end > -PAUSE));
         let losses = Direction::ALL.map(|direction| loss(steps, direction));
-        let is_lossy = |part| {
-            let mut lossy = PART_OF.iter().zip(&losses);
-            lossy.any(|(own, loss)| *own == part && loss.is_some())
-        };
-        // What is sent again is late, so that a lossy direction is slow as well.
-        let slow = slow(steps).filter(|(part, _)| recent.split > 0 && !is_lossy(*part));
+        let slowed = SLOWED.iter().zip(&losses);
+        let slowed = slowed.filter(|(_, loss)| loss.is_some());
+        let slowed: Vec<usize> = slowed.flat_map(|(parts, _)| *parts).collect();
+        let slow = slow(steps).filter(|(part, _)| recent.split > 0 && !slowed.contains(part));
         let slow = slow.map(|(_, finding)| finding);
         let wrong: Vec<_> = losses.into_iter().flatten().chain(slow).collect();
         let has_lost = recent.segments.iter().any(|segments| segments.lost > 0);
