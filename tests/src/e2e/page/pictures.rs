@@ -125,8 +125,8 @@ fn take_screenshots(context: &Context, base: &str) -> Result<()> {
     for (name, url, scheme, width, height) in [
         ("overview-light", &overview, "light", 1100, 560),
         ("overview-dark", &overview, "dark", 1100, 560),
-        ("target-light", &detail, "light", 1100, 1130),
-        ("target-dark", &detail, "dark", 1100, 1130),
+        ("target-light", &detail, "light", 1100, 1190),
+        ("target-dark", &detail, "dark", 1100, 1190),
         ("overview-phone", &overview, "light", 390, 844),
         ("target-phone", &detail, "light", 390, 1450),
     ] {
