@@ -7,7 +7,7 @@ mod messages;
 
 use std::{sync::Arc, time::Duration};
 
-use common::{BUILD, Driven, get, request, serve, target};
+use common::{BUILD, Driven, request, serve, target};
 use tcp_echo_exporter::{
     Endpoints, GlobalLabel, GlobalLabels, LookupStats, ReloadStatus, SeriesSet, SourceStatus,
     TargetMetrics,
@@ -154,7 +154,7 @@ async fn the_api_shows_them_with_those_of_a_target() {
     let metrics = TargetMetrics::new();
     let _driven = attached(&metrics);
     let (address, _tasks) = serve(endpoints(&metrics).with_labels(labels())).await;
-    let answer = get(address, "/api/v1/targets").await;
+    let answer = common::get(address, "/api/v1/targets").await;
     let list: serde_json::Value = serde_json::from_str(answer.text()).unwrap();
     let labels = |index: usize| list["targets"][index]["labels"].clone();
     let region = "eu \"west\"";

@@ -384,18 +384,15 @@ impl Session {
         if stalls_at.is_some_and(|at| at <= judged) {
             return Output::Stalled;
         }
-        if let Some(Request::Hello) = self.link.as_ref().and_then(|link| link.request)
-            && let Some(request) = self.take_request()
-        {
-            return request;
-        }
         if self.begins_by.is_some_and(|by| by <= now.at) {
             self.begin(now.at);
         }
         if self.begins_by.is_none() && self.schedule.due() <= now.at {
             return self.take_slots(now);
         }
-        if let Some(request) = self.take_request() {
+        if self.link.is_some_and(|link| link.request.is_some())
+            && let Some(request) = self.take_request()
+        {
             return request;
         }
         let slot = self.begins_by.unwrap_or(self.schedule.due());
@@ -414,6 +411,7 @@ impl Session {
     }
 
     /// Takes the control frame to write, if there is one and no other frame is half written.
+    #[cold]
     fn take_request(&mut self) -> Option<Output> {
         if self.writing.is_some() {
             return None;
@@ -448,6 +446,14 @@ impl Session {
         if passed > 0 {
             self.begin_slots(passed);
             return Output::Event(self.unsent(UnsentReason::Overrun, passed));
+        }
+        if let Some(Link {
+            request: Some(Request::Hello),
+            ..
+        }) = self.link
+            && let Some(request) = self.take_request()
+        {
+            return request;
         }
         let transmit = Transmit::new(self.next, now, self.schedule.due());
         self.begin_slots(1);
