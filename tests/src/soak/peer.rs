@@ -1,4 +1,4 @@
-//! A peer that answers one probe and ends the connection.
+//! A peer that answers a hello and one probe and ends the connection.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -61,8 +61,10 @@ impl Peer {
 fn answer(mut stream: TcpStream, reset: bool) -> Result<()> {
     stream.set_read_timeout(Some(LIMIT))?;
     let mut frame = [0; 16];
-    stream.read_exact(&mut frame)?;
-    stream.write_all(&frame)?;
+    for _ in 0..2 {
+        stream.read_exact(&mut frame)?;
+        stream.write_all(&frame)?;
+    }
     if reset {
         // A reset right after the reply could discard it.
         thread::sleep(Duration::from_millis(1));

@@ -37,7 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (LOSS, &[]),
     (SESSION, &[WIRE, LOSS]),
     (SOCKET, &[]),
-    (SERVER, &[NET, SOCKET]),
+    (SERVER, &[NET, SOCKET, WIRE]),
     (RESOLVE, &[]),
     (PROBER, &[NET, SESSION, SOCKET, RESOLVE]),
     (TARGETS, &[NET, DURATION, FILE, RESOLVE, PROBER]),

@@ -14,7 +14,10 @@ const NOTES: [&str; 3] = [
 /// Checks the files tracked by git; clippy finds the macros.
 pub(super) fn none() -> Result<()> {
     let pattern = NOTES.join("|");
-    let mut grep = program("git", &["grep", "--line-number", "--word-regexp", "-E"]);
+    let mut grep = program(
+        "git",
+        &["grep", "-I", "--line-number", "--word-regexp", "-E"],
+    );
     let found = grep.args([&*pattern, "--", ":!fuzz/corpus"]).output()?;
     match found.status.code() {
         Some(1) => Ok(()),
