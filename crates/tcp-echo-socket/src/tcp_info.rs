@@ -24,6 +24,20 @@ pub struct TcpInfo {
     /// Segments that arrived before an earlier one, which was lost or overtaken; 32 bits, wrapping.
     /// `None` before Linux 5.4 and on other systems.
     pub out_of_order: Option<u32>,
+    /// Bytes sent again; `None` before Linux 4.19 and on other systems, as are the next two.
+    pub bytes_retransmitted: Option<u64>,
+    /// Segments delivered with a congestion mark (RFC 3168), as the peer reports them; 32 bits, wrapping.
+    pub delivered_ce: Option<u32>,
+    /// How often segments were seen to have overtaken others; 32 bits, wrapping.
+    pub reorderings: Option<u32>,
+    /// The path MTU in bytes, as the kernel knows it; `None` on other systems than Linux.
+    pub path_mtu: Option<u32>,
+    /// How often the kernel has changed the hash of the flow after a timeout, so that the network may
+    /// choose another path; 32 bits, wrapping. `None` before Linux 6.2 and on other systems.
+    pub rehashes: Option<u32>,
+    /// How often the retransmission timeout has expired; 16 bits, wrapping. `None` before Linux 6.7
+    /// and on other systems.
+    pub retransmission_timeouts: Option<u16>,
     /// Whether the connection is established and has sent the oldest segment in flight again, without
     /// an acknowledgement so far.
     pub is_retransmitting: bool,
@@ -117,7 +131,12 @@ fn tcp_option<'b>(
 
 #[cfg(any(target_os = "linux", target_os = "macos", test))]
 fn u32_at(info: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(*info.get(at..)?.first_chunk()?))
+    bytes_at(info, at).map(u32::from_ne_bytes)
+}
+
+#[cfg(any(target_os = "linux", target_os = "macos", test))]
+fn bytes_at<const N: usize>(info: &[u8], at: usize) -> Option<[u8; N]> {
+    info.get(at..)?.first_chunk().copied()
 }
 
 /// `struct tcp_info` of `linux/tcp.h`, which only ever grows at its end.
@@ -126,7 +145,7 @@ mod linux {
     use std::mem::offset_of;
     use std::time::Duration;
 
-    use super::{DataSegments, TcpInfo, u32_at};
+    use super::{DataSegments, TcpInfo, bytes_at, u32_at};
 
     const STATE: usize = 0;
     const RETRANSMITS: usize = 2;
@@ -135,6 +154,7 @@ mod linux {
     const SACKED: usize = 28;
     const LOST: usize = 32;
     const RETRANS: usize = 36;
+    const PMTU: usize = 60;
     const RTT: usize = 68;
     const RTTVAR: usize = 72;
     const TOTAL_RETRANS: usize = 100;
@@ -143,8 +163,13 @@ mod linux {
     // All of these are written out for the same reason.
     const DATA_SEGS_OUT: usize = 156;
     const DELIVERED: usize = 192;
+    const DELIVERED_CE: usize = 196;
+    const BYTES_RETRANS: usize = 208;
     const DSACK_DUPS: usize = 216;
+    const REORD_SEEN: usize = 220;
     const RCV_OOOPACK: usize = 224;
+    const REHASH: usize = 236;
+    const TOTAL_RTO: usize = 240;
     pub(super) const LEN: usize = 256;
 
     /// `TCP_ESTABLISHED`.
@@ -154,6 +179,7 @@ mod linux {
     const OPTION_SACK: u8 = 2;
 
     const _: () = {
+        assert!(PMTU == offset_of!(libc::tcp_info, tcpi_pmtu));
         assert!(RTT == offset_of!(libc::tcp_info, tcpi_rtt));
         assert!(RTTVAR == offset_of!(libc::tcp_info, tcpi_rttvar));
         assert!(TOTAL_RETRANS == offset_of!(libc::tcp_info, tcpi_total_retrans));
@@ -171,6 +197,12 @@ mod linux {
             total_retransmits: u32_at(info, TOTAL_RETRANS)?.into(),
             data_segments: data_segments(info),
             out_of_order: u32_at(info, RCV_OOOPACK),
+            bytes_retransmitted: bytes_at(info, BYTES_RETRANS).map(u64::from_ne_bytes),
+            delivered_ce: u32_at(info, DELIVERED_CE),
+            reorderings: u32_at(info, REORD_SEEN),
+            path_mtu: u32_at(info, PMTU),
+            rehashes: u32_at(info, REHASH),
+            retransmission_timeouts: bytes_at(info, TOTAL_RTO).map(u16::from_ne_bytes),
             is_retransmitting: *info.get(STATE)? == ESTABLISHED && *info.get(RETRANSMITS)? > 0,
         })
     }
@@ -222,9 +254,15 @@ mod linux {
                 (DELIVERED, 991),
                 (DSACK_DUPS, 1),
                 (RCV_OOOPACK, 5),
+                (PMTU, 1500),
+                (DELIVERED_CE, 6),
+                (REORD_SEEN, 7),
+                (REHASH, 8),
             ] {
                 info[at..at + 4].copy_from_slice(&value.to_ne_bytes());
             }
+            info[BYTES_RETRANS..BYTES_RETRANS + 8].copy_from_slice(&48_u64.to_ne_bytes());
+            info[TOTAL_RTO..TOTAL_RTO + 2].copy_from_slice(&9_u16.to_ne_bytes());
             info
         }
 
@@ -242,6 +280,12 @@ mod linux {
                         lost: 4,
                     }),
                     out_of_order: Some(5),
+                    bytes_retransmitted: Some(48),
+                    delivered_ce: Some(6),
+                    reorderings: Some(7),
+                    path_mtu: Some(1500),
+                    rehashes: Some(8),
+                    retransmission_timeouts: Some(9),
                     is_retransmitting: false,
                 })
             );
@@ -275,6 +319,8 @@ mod linux {
                     len >= RCV_OOOPACK + 4,
                     "{len} bytes"
                 );
+                let timeouts = parsed.and_then(|info| info.retransmission_timeouts);
+                assert_eq!(timeouts.is_some(), len >= TOTAL_RTO + 2, "{len} bytes");
             }
         }
 
@@ -310,6 +356,12 @@ mod macos {
             total_retransmits: u64::from_ne_bytes(*packets),
             data_segments: None,
             out_of_order: None,
+            bytes_retransmitted: None,
+            delivered_ce: None,
+            reorderings: None,
+            path_mtu: None,
+            rehashes: None,
+            retransmission_timeouts: None,
             is_retransmitting: false,
         })
     }
@@ -336,6 +388,12 @@ mod macos {
                     total_retransmits: 7,
                     data_segments: None,
                     out_of_order: None,
+                    bytes_retransmitted: None,
+                    delivered_ce: None,
+                    reorderings: None,
+                    path_mtu: None,
+                    rehashes: None,
+                    retransmission_timeouts: None,
                     is_retransmitting: false,
                 })
             );
