@@ -152,10 +152,10 @@ mod tests {
         let wire = || package("tcp-echo-wire", &["serde"]);
         let session = package("tcp-echo-session", &["tcp-echo-wire"]);
         assert!(disallowed(&[wire(), session]).is_empty());
-        let server = package("tcp-echo-server", &["tcp-echo-wire"]);
-        let wrong = disallowed(&[wire(), server]);
+        let loss = package("tcp-echo-loss", &["tcp-echo-wire"]);
+        let wrong = disallowed(&[wire(), loss]);
         assert!(
-            wrong[0].contains("tcp-echo-server depends on tcp-echo-wire"),
+            wrong[0].contains("tcp-echo-loss depends on tcp-echo-wire"),
             "{wrong:?}"
         );
         assert!(disallowed(&[package("tcp-echo-new", &[])])[0].contains("not in the table"));
