@@ -11,7 +11,7 @@ use tcp_echo_session::{
     Decoder, DisconnectReason, FRAME_LEN, PREFIXED_LEN, PrefixedDecoder, Probe, Segments, Stamp,
     Time, UnixNanos,
 };
-use tcp_echo_socket::Received;
+use tcp_echo_socket::{GapDetector, Received};
 use tokio::{io::Interest, net::TcpStream};
 
 use crate::{Wire, clock, sockets::Permit};
@@ -22,9 +22,6 @@ pub(crate) const READS_PER_POLL: usize = 16;
 /// Enough for the replies of several slots; more takes several reads.
 const READ_LEN: usize = 64 * FRAME_LEN;
 
-/// A reply that waited longer than this may have waited for a lost segment before it.
-const LONG_WAIT: Duration = Duration::from_millis(1);
-
 /// One connection to a target.
 pub(crate) struct Connection {
     stream: TcpStream,
@@ -34,8 +31,7 @@ pub(crate) struct Connection {
     partial: Option<Box<Partial>>,
     /// Whether the kernel stamped the last bytes.
     is_stamped: bool,
-    /// Segments that arrived before an earlier one, as last read.
-    out_of_order: u32,
+    gaps: GapDetector,
     /// The number of the last soft error of a connection that is sending again; else 0.
     soft_error: i32,
     /// Everything that had arrived by then was read.
@@ -90,7 +86,7 @@ impl Connection {
             },
             partial: None,
             is_stamped: false,
-            out_of_order: 0,
+            gaps: GapDetector::default(),
             soft_error: 0,
             read_until: Instant::now(),
             backlog: None,
@@ -251,7 +247,10 @@ impl Connection {
         }
         self.is_stamped = received.kernel.is_some();
         let mut kernel = received.kernel.and_then(unix_nanos);
-        if kernel.is_some_and(|kernel| waited(read, kernel) > LONG_WAIT) && self.had_gap() {
+        if let Some(stamp) = kernel
+            && self.gaps.waited_for_gap(&self.stream, waited(read, stamp))
+        {
+            // It can't have been read before now.
             kernel = None;
         }
         let stamp = Stamp { read, kernel };
@@ -263,23 +262,11 @@ impl Connection {
         Ok(read)
     }
 
-    /// Whether segments have arrived before an earlier one since this was last read.
-    ///
-    /// Such segments wait in the kernel until the gap is filled, and are then read together. The stamp
-    /// of that read is that of the last segment, which arrived before the read was
-    /// possible: the time that the network took to fill the gap would look like a wait of this host.
-    #[cold]
-    fn had_gap(&mut self) -> bool {
-        let info = tcp_echo_socket::tcp_info(&self.stream).ok();
-        let now = info.and_then(|info| info.out_of_order).unwrap_or_default();
-        std::mem::replace(&mut self.out_of_order, now) != now
-    }
-
     /// The kernel's view of the connection, where the system has one, and a new soft error of a
     /// connection that is sending again.
     pub(crate) fn tcp_info(&mut self) -> Option<(tcp_echo_session::TcpInfo, Option<io::Error>)> {
         let info = tcp_echo_socket::tcp_info(&self.stream).ok()?;
-        self.out_of_order = info.out_of_order.unwrap_or_default();
+        self.gaps.observe(&info);
         let mut soft_error = None;
         if info.is_retransmitting {
             soft_error = tcp_echo_socket::soft_error(&self.stream);

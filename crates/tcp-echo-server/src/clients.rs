@@ -6,7 +6,10 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tcp_echo_socket::{DataSegments, TcpInfo};
+use tcp_echo_socket::TcpInfo;
+use tcp_echo_wire::Segments;
+
+use crate::greeted::segments;
 
 /// How long a client is kept after its last connection.
 const KEPT: Duration = Duration::from_secs(5 * 60);
@@ -46,7 +49,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) struct Counted {
     ip: IpAddr,
     /// What was read of the connection last.
-    last: DataSegments,
+    last: Segments,
     /// When it is read next.
     next: Instant,
 }
@@ -98,20 +101,21 @@ impl Clients {
         client.connections += 1;
         Some(Counted {
             ip,
-            last: DataSegments::default(),
+            last: Segments::default(),
             next: now,
         })
     }
 
     /// Adds what a connection has sent and lost since it was last read.
     pub(crate) fn record(&self, counted: &mut Counted, info: &TcpInfo) {
-        let Some(now) = info.data_segments else {
+        let Some(now) = segments(info) else {
             return;
         };
         if let Some(client) = self.lock().get_mut(&counted.ip) {
             let stats = &mut client.stats;
-            stats.segments_sent += u64::from(rise(&mut counted.last.sent, now.sent));
-            stats.segments_lost += u64::from(rise(&mut counted.last.lost, now.lost));
+            let Segments { sent, lost } = counted.last.advance(now);
+            stats.segments_sent += u64::from(sent);
+            stats.segments_lost += u64::from(lost);
             stats.srtt = info.srtt;
         }
     }
@@ -140,17 +144,6 @@ impl Client {
     fn is_kept(&self, now: Instant) -> bool {
         self.connections > 0 || now.saturating_duration_since(self.seen) < KEPT
     }
-}
-
-/// Advances a count that wraps. Returns by how much it has risen; 0 if it has fallen, as a count
-/// of losses may.
-fn rise(last: &mut u32, now: u32) -> u32 {
-    let rise = now.wrapping_sub(*last);
-    if rise > u32::MAX / 2 {
-        return 0;
-    }
-    *last = now;
-    rise
 }
 
 #[cfg(test)]
@@ -186,12 +179,5 @@ mod tests {
     #[test]
     fn none_are_counted_by_default() {
         assert!(Clients::new(0).on_open(ip(1), Instant::now()).is_none());
-    }
-
-    #[test]
-    fn a_count_that_falls_adds_nothing() {
-        let mut last = 0;
-        let rises = [5, 4, 6, u32::MAX, 6].map(|now| rise(&mut last, now));
-        assert_eq!(rises, [5, 0, 1, 0, 0]);
     }
 }

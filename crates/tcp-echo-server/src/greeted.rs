@@ -4,7 +4,7 @@ use std::io::{self, Read as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mio::net::TcpStream;
-use tcp_echo_socket::Received;
+use tcp_echo_socket::{GapDetector, Received, TcpInfo};
 use tcp_echo_wire::{Control, FRAME_LEN, Features, PeerStamp, Segments, Seq};
 
 use crate::connection::BUFFER;
@@ -16,9 +16,6 @@ const SUPPORTED: Features = if cfg!(target_os = "linux") {
     Features::NONE
 };
 
-/// A read whose bytes waited longer than this may have waited for a lost segment before them.
-const LONG_WAIT: Duration = Duration::from_millis(1);
-
 /// The state of a connection that began with a hello. Its frames are answered in place, so as many
 /// bytes go back as came.
 #[derive(Debug)]
@@ -27,8 +24,7 @@ pub(crate) struct Greeted {
     /// The bytes of an incomplete frame, which is echoed when it is whole.
     partial: [u8; FRAME_LEN],
     kept: usize,
-    /// Segments that arrived before an earlier one, as last read.
-    out_of_order: u32,
+    gaps: GapDetector,
 }
 
 /// The result of a read.
@@ -60,7 +56,7 @@ impl Greeted {
             features,
             partial: [0; FRAME_LEN],
             kept: 0,
-            out_of_order: 0,
+            gaps: GapDetector::default(),
         });
         let read = bytes.len();
         let len = greeted.answer(stream, bytes, None);
@@ -133,7 +129,9 @@ impl Greeted {
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
         let mut residence = kernel.and_then(|kernel| now.checked_sub(kernel));
-        if residence.is_some_and(|residence| residence > LONG_WAIT) && self.had_gap(stream) {
+        if let Some(waited) = residence
+            && self.gaps.waited_for_gap(stream, waited)
+        {
             residence = Some(Duration::ZERO);
         }
         let received = now.saturating_sub(residence.unwrap_or_default());
@@ -144,18 +142,6 @@ impl Greeted {
             residence,
             is_merged: false,
         })
-    }
-
-    /// Whether segments have arrived before an earlier one since this was last read.
-    ///
-    /// Such segments wait in the kernel until the gap is filled, and are then read together. The stamp
-    /// of that read is that of the last segment, which arrived before the read was
-    /// possible: the time that the network took to fill the gap would look like a wait of this host.
-    #[cold]
-    fn had_gap(&mut self, stream: &TcpStream) -> bool {
-        let info = tcp_echo_socket::tcp_info(stream).ok();
-        let now = info.and_then(|info| info.out_of_order).unwrap_or_default();
-        std::mem::replace(&mut self.out_of_order, now) != now
     }
 
     /// The answer to a control frame, or `None` if it is echoed. A client that asks more than once
@@ -172,15 +158,20 @@ impl Greeted {
             Control::SegmentsRequest if self.features.contains(Features::SEGMENTS) => {
                 if segments.is_none() {
                     let info = tcp_echo_socket::tcp_info(stream).ok()?;
-                    self.out_of_order = info.out_of_order.unwrap_or_default();
-                    *segments = info.data_segments.map(|segments| Segments {
-                        sent: segments.sent,
-                        lost: segments.lost,
-                    });
+                    self.gaps.observe(&info);
+                    *segments = self::segments(&info);
                 }
                 segments.map(Control::SegmentsAnswer)
             }
             _ => None,
         }
     }
+}
+
+/// The segments that the kernel has sent on a connection, as the protocol tells them.
+pub(crate) fn segments(info: &TcpInfo) -> Option<Segments> {
+    info.data_segments.map(|segments| Segments {
+        sent: segments.sent,
+        lost: segments.lost,
+    })
 }

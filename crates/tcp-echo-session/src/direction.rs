@@ -78,9 +78,7 @@ impl Directions {
             }
             self.step = at;
         }
-        let link = &mut self.link[direction as usize];
-        let sent = rise(&mut link.sent, now.sent);
-        let lost = rise(&mut link.lost, now.lost);
+        let Segments { sent, lost } = self.link[direction as usize].advance(now);
         let counts = &mut self.counts[direction as usize];
         counts.sent += u64::from(sent);
         counts.lost += u64::from(lost);
@@ -104,16 +102,6 @@ impl Directions {
             0.0
         }
     }
-}
-
-/// Advances a count that wraps. Returns by how much it has risen; 0 if it has fallen.
-fn rise(last: &mut u32, now: u32) -> u32 {
-    let rise = now.wrapping_sub(*last);
-    if rise > u32::MAX / 2 {
-        return 0;
-    }
-    *last = now;
-    rise
 }
 
 #[cfg(test)]

@@ -118,6 +118,7 @@
 #[cfg(target_os = "linux")]
 mod control;
 mod dscp;
+mod gap;
 mod interface;
 mod open;
 mod stream;
@@ -129,6 +130,7 @@ mod timestamp;
 pub use socket2::{SockRef, Socket};
 
 pub use crate::dscp::{Dscp, ParseDscpError};
+pub use crate::gap::GapDetector;
 pub use crate::interface::{InterfaceError, parse_interface};
 pub use crate::open::{ConnectOptions, DscpError, OpenError, Opened, is_out_of_resources, open};
 pub use crate::stream::{

@@ -6,7 +6,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 /// The kernel's view of a connection, from [`tcp_info`].
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub struct TcpInfo {
     /// The smoothed round-trip time (RFC 6298); in whole milliseconds on macOS.
@@ -352,17 +352,8 @@ mod macos {
         Some(TcpInfo {
             srtt: millis(SRTT)?,
             rttvar: millis(RTTVAR)?,
-            min_rtt: None,
             total_retransmits: u64::from_ne_bytes(*packets),
-            data_segments: None,
-            out_of_order: None,
-            bytes_retransmitted: None,
-            delivered_ce: None,
-            reorderings: None,
-            path_mtu: None,
-            rehashes: None,
-            retransmission_timeouts: None,
-            is_retransmitting: false,
+            ..TcpInfo::default()
         })
     }
 
@@ -384,17 +375,8 @@ mod macos {
                 Some(TcpInfo {
                     srtt: Duration::from_millis(12),
                     rttvar: Duration::from_millis(5),
-                    min_rtt: None,
                     total_retransmits: 7,
-                    data_segments: None,
-                    out_of_order: None,
-                    bytes_retransmitted: None,
-                    delivered_ce: None,
-                    reorderings: None,
-                    path_mtu: None,
-                    rehashes: None,
-                    retransmission_timeouts: None,
-                    is_retransmitting: false,
+                    ..TcpInfo::default()
                 })
             );
             assert_eq!(parse(&info[..LEN - 1]), None);

@@ -61,6 +61,37 @@ pub struct Segments {
     pub lost: u32,
 }
 
+impl Segments {
+    /// Moves on to later counts of the same connection. Returns by how much each has risen; 0 if it
+    /// has fallen, as the losses may when one turns out to be none.
+    ///
+    /// ```
+    /// use tcp_echo_wire::Segments;
+    ///
+    /// let mut last = Segments { sent: u32::MAX, lost: 7 };
+    /// let rise = last.advance(Segments { sent: 9, lost: 6 });
+    /// assert_eq!(rise, Segments { sent: 10, lost: 0 });
+    /// assert_eq!(last, Segments { sent: 9, lost: 7 });
+    /// ```
+    #[must_use]
+    pub fn advance(&mut self, now: Self) -> Self {
+        Self {
+            sent: rise(&mut self.sent, now.sent),
+            lost: rise(&mut self.lost, now.lost),
+        }
+    }
+}
+
+/// Advances a count that wraps. Returns by how much it has risen; 0 if it has fallen.
+fn rise(last: &mut u32, now: u32) -> u32 {
+    let rise = now.wrapping_sub(*last);
+    if rise > u32::MAX / 2 {
+        return 0;
+    }
+    *last = now;
+    rise
+}
+
 /// A frame that is no probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -220,3 +251,15 @@ const RECEIVED_BITS: u32 = 40;
 
 /// All 23 bits: the residence time is unknown.
 const NO_RESIDENCE: u64 = (1 << 23) - 1;
+
+#[cfg(test)]
+mod tests {
+    use super::rise;
+
+    #[test]
+    fn a_count_that_falls_adds_nothing() {
+        let mut last = 0;
+        let rises = [5, 4, 6, u32::MAX, 6].map(|now| rise(&mut last, now));
+        assert_eq!(rises, [5, 0, 1, 0, 0]);
+    }
+}
