@@ -44,5 +44,7 @@ fn first_ephemeral() -> u32 {
     let first = range
         .ok()
         .and_then(|range| range.split_whitespace().next()?.parse().ok());
-    first.filter(|first| *first > FIRST).unwrap_or(FIRST_EPHEMERAL)
+    first
+        .filter(|first| *first > FIRST)
+        .unwrap_or(FIRST_EPHEMERAL)
 }

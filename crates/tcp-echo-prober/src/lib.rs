@@ -120,6 +120,7 @@ pub use tcp_echo_net::{
 };
 pub use tcp_echo_resolve::{IpVersion, Resolver};
 pub use tcp_echo_session::{
-    ConfigError, ConnectFailure, Counts, Direction, DisconnectReason, Event, Excess, Features,
-    LossWindow, SegmentCounts, Segments, Seq, Session, SessionConfig, TcpInfo, UnsentReason,
+    Cause, ConfigError, ConnectFailure, Counts, Direction, DisconnectReason, Episode, Event,
+    Excess, Features, LossWindow, SegmentCounts, Segments, Seq, Session, SessionConfig, TcpInfo,
+    UnsentReason,
 };

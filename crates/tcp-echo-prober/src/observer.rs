@@ -17,6 +17,17 @@ pub trait Observer: Send + Sync + 'static {
     /// Called before a target is probed. The sensor is dropped when the target is removed, and
     /// before another target of the same name is attached.
     fn attach(&self, target: &Target) -> Self::Sensor;
+
+    /// Called for each flow of a target before it is probed, with the number of the flow from 0
+    /// on. Each flow has a session and a sensor of its own; the sensors of one target are
+    /// dropped before another target of the same name is attached.
+    ///
+    /// By default it attaches another sensor for the same target. An observer that keeps one
+    /// record per target joins the flows of [`Target::flows`] here.
+    fn attach_flow(&self, target: &Target, flow: u16) -> Self::Sensor {
+        let _ = flow;
+        self.attach(target)
+    }
 }
 
 /// Observes one target.
@@ -45,6 +56,13 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     fn attach(&self, target: &Target) -> Self::Sensor {
         (self.0.attach(target), self.1.attach(target))
     }
+
+    fn attach_flow(&self, target: &Target, flow: u16) -> Self::Sensor {
+        (
+            self.0.attach_flow(target, flow),
+            self.1.attach_flow(target, flow),
+        )
+    }
 }
 
 impl<A: Sensor, B: Sensor> Sensor for (A, B) {
@@ -60,5 +78,9 @@ impl<O: Observer> Observer for Arc<O> {
 
     fn attach(&self, target: &Target) -> Self::Sensor {
         O::attach(self, target)
+    }
+
+    fn attach_flow(&self, target: &Target, flow: u16) -> Self::Sensor {
+        O::attach_flow(self, target, flow)
     }
 }

@@ -1,6 +1,6 @@
 //! Targets.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroU16, sync::Arc};
 
 use tcp_echo_session::SessionConfig;
 
@@ -21,6 +21,7 @@ struct Fields {
     session: SessionConfig,
     networks: Option<Networks>,
     on_demand: bool,
+    flows: NonZeroU16,
 }
 
 static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
@@ -36,6 +37,7 @@ impl Target {
             session,
             networks: None,
             on_demand: false,
+            flows: NonZeroU16::MIN,
         }))
     }
 
@@ -65,6 +67,15 @@ impl Target {
     #[must_use]
     pub fn with_labels(mut self, labels: Arc<BTreeMap<String, String>>) -> Self {
         self.fields().labels = (!labels.is_empty()).then_some(labels);
+        self
+    }
+
+    /// Sets how many flows probe it: connections from different source ports, each with its own
+    /// schedule of the same interval. Where a network has several paths of equal cost, each flow
+    /// follows one of them.
+    #[must_use]
+    pub fn with_flows(mut self, flows: NonZeroU16) -> Self {
+        self.fields().flows = flows;
         self
     }
 
@@ -110,6 +121,11 @@ impl Target {
     /// How the target is probed.
     pub fn session(&self) -> &SessionConfig {
         &self.0.session
+    }
+
+    /// How many flows probe it.
+    pub fn flows(&self) -> NonZeroU16 {
+        self.0.flows
     }
 
     /// Whether it is a target on demand ([`OnDemand::ask`](crate::OnDemand::ask)), and not one

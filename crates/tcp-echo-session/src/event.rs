@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use tcp_echo_wire::{Features, Segments, Seq};
 
-use crate::Excess;
+use crate::{Episode, Excess};
 
 /// An event of a target's session or connection.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +81,8 @@ pub enum Event {
     /// A router or the host said that the peer is unreachable while the connection lived on: an
     /// ICMP error that TCP keeps as a soft error (RFC 1122, section 4.2.3.9).
     SoftError,
+    /// An episode has begun, its cause has become known, or it has ended. The last one has an end.
+    Episode(Episode),
 }
 
 /// The kernel's view of a connection (tcp(7), `TCP_INFO`).
@@ -178,5 +180,37 @@ reasons! {
         /// The prober closed it: on shutdown, or because the target was removed or its
         /// address has changed.
         Closed => "closed",
+    }
+}
+
+reasons! {
+    /// The cause of an [`Episode`].
+    Cause {
+        /// Nothing listens at the peer's address.
+        Refused => "refused",
+        /// The peer has ended the connection, by a reset or an end of stream.
+        Reset => "reset",
+        /// Nothing passes; the direction is not known.
+        Blackhole => "blackhole",
+        /// Nothing passes on the way to the peer.
+        BlackholeForward => "blackhole_forward",
+        /// Nothing passes on the way back.
+        BlackholeReverse => "blackhole_reverse",
+        /// Some packets are lost.
+        PacketLoss => "packet_loss",
+        /// The RTT has risen, and nothing is lost: packets wait in a queue.
+        Queueing => "queueing",
+        /// The peer's host acknowledges, and its process does not answer.
+        PeerStalled => "peer_stalled",
+        /// The prober's own host: it was paused, too busy, or out of resources.
+        OwnHost => "own_host",
+        /// The name did not resolve.
+        Dns => "dns",
+        /// Large packets are dropped on the way, and small ones pass.
+        Mtu => "mtu",
+        /// One of several paths fails: some flows of the target are lost, others pass.
+        Path => "path",
+        /// None of the above could be told.
+        Unknown => "unknown",
     }
 }

@@ -65,6 +65,7 @@ mod config;
 mod counts;
 mod delays;
 mod direction;
+mod episode;
 mod event;
 mod expired;
 mod hello;
@@ -82,7 +83,8 @@ pub use config::{ConfigError, SessionConfig};
 pub use counts::Counts;
 pub use delays::Excess;
 pub use direction::{Direction, SegmentCounts};
-pub use event::{ConnectFailure, DisconnectReason, Event, TcpInfo, UnsentReason};
+pub use episode::Episode;
+pub use event::{Cause, ConnectFailure, DisconnectReason, Event, TcpInfo, UnsentReason};
 pub use session::{Output, Session, Transmit};
 pub use tcp_echo_loss::{LossWindow, Outcome};
 pub use tcp_echo_wire::{
