@@ -14,21 +14,40 @@ const HEADER: usize = SIZE + 8;
 /// whose numbers are as wide as its own `timespec` has them.
 const WORD: usize = size_of::<libc::timespec>() / 2;
 
-/// Finds the kernel's software timestamp in `control`, as the time since the Unix epoch.
-///
-/// `control` may end in zeros. Invalid data is no timestamp: a message that is longer than the
-/// rest, a truncated stamp, a negative time, nanoseconds out of range.
-pub(crate) fn software_stamp(mut control: &[u8]) -> Option<Duration> {
-    loop {
+/// A control message.
+pub(crate) struct Message<'c> {
+    pub(crate) level: i32,
+    pub(crate) kind: i32,
+    pub(crate) payload: &'c [u8],
+}
+
+/// Splits `control` into messages. It may end in zeros. A message that is longer than the rest ends
+/// the row, and is none.
+pub(crate) fn messages(mut control: &[u8]) -> impl Iterator<Item = Message<'_>> {
+    std::iter::from_fn(move || {
         let len = usize::from_ne_bytes(bytes(control, 0)?);
         let level = i32::from_ne_bytes(bytes(control, SIZE)?);
         let kind = i32::from_ne_bytes(bytes(control, SIZE + 4)?);
         let payload = control.get(HEADER..len)?;
-        if (level, kind) == (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) {
-            return stamp::<WORD>(payload);
-        }
-        control = control.get(len.checked_next_multiple_of(SIZE)?..)?;
-    }
+        // The padding of the last message may be missing.
+        let next = len.checked_next_multiple_of(SIZE);
+        control = next.and_then(|next| control.get(next..)).unwrap_or(&[]);
+        Some(Message {
+            level,
+            kind,
+            payload,
+        })
+    })
+}
+
+/// Finds the kernel's software timestamp in `control`, as the time since the Unix epoch.
+///
+/// Invalid data is no timestamp: a truncated stamp, a negative time, nanoseconds out of range.
+pub(crate) fn software_stamp(control: &[u8]) -> Option<Duration> {
+    let stamped = messages(control).find(|message| {
+        (message.level, message.kind) == (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING)
+    })?;
+    stamp::<WORD>(stamped.payload)
 }
 
 /// The first of the three `timespec`s of `SCM_TIMESTAMPING`, which is the software stamp; the
@@ -54,7 +73,7 @@ fn number(word: &[u8]) -> Option<i64> {
     }
 }
 
-fn bytes<const N: usize>(from: &[u8], at: usize) -> Option<[u8; N]> {
+pub(crate) fn bytes<const N: usize>(from: &[u8], at: usize) -> Option<[u8; N]> {
     from.get(at..)?.first_chunk().copied()
 }
 

@@ -1,7 +1,7 @@
 //! The system calls of a TCP prober beyond `connect`, `read` and `write`: socket options, kernel
 //! receive timestamps, `TCP_INFO` and a precise timer.
 //!
-//! - [`open`] opens a socket with source address, interface and [`Dscp`] set, ready to connect.
+//! - [`open`] opens a socket with source address and port, interface and [`Dscp`] set, ready to connect.
 //!   [`is_out_of_resources`] detects a failure for want of descriptors or memory.
 //! - [`configure_stream`] sets no-delay and keepalive; [`abort`] closes with a reset;
 //!   [`is_self_connected`] detects a connection without a peer. [`set_quickack`] and
@@ -9,6 +9,9 @@
 //! - [`enable_receive_timestamps`] and [`recv`] return when bytes reached the host, however late
 //!   the process reads them; [`unread`] returns how many wait.
 //! - [`tcp_info`] returns the kernel's view of a connection.
+//! - [`set_hop_limit`], [`set_error_queue`] and [`read_error_queue`] find the routers on the path of
+//!   a handshake; [`begin_connect`] starts it, [`segments_received`] tells whether the peer has said
+//!   anything, and [`disable_flow_labels`] keeps an IPv6 flow on its path.
 //! - [`TimerFd`] wakes a tokio task to the microsecond.
 //!
 //! Every function takes a reference to any socket, of the standard library, of tokio or of
@@ -103,14 +106,15 @@
 //! | [`unread`] | exactly | at most | at most |
 //! | [`tcp_info`] | yes | in milliseconds | refused |
 //! | [`set_quickack`], [`set_busy_poll`] | yes | refused | refused |
+//! | [`set_hop_limit`], the error queue, [`disable_flow_labels`], [`segments_received`] | yes | refused | refused |
 //! | [`TimerFd`] | yes | absent | absent |
 //!
 //! Refused is [`std::io::ErrorKind::Unsupported`].
 //!
 //! # Unsafe code
 //!
-//! Two blocks: `getsockopt` for `TCP_INFO`, which no library reads with its length, and the
-//! registration of the timer's descriptor with tokio. Control messages are read as bytes, by
+//! Three blocks: `getsockopt` for `TCP_INFO`, which no library reads with its length, `setsockopt` for
+//! `IPV6_AUTOFLOWLABEL`, which none sets, and the registration of the timer's descriptor with tokio. Control messages are read as bytes, by
 //! offset.
 
 #![deny(missing_docs, unsafe_code)]
@@ -118,7 +122,9 @@
 #[cfg(target_os = "linux")]
 mod control;
 mod dscp;
+mod error_queue;
 mod gap;
+mod hops;
 mod interface;
 mod open;
 mod stream;
@@ -130,7 +136,9 @@ mod timestamp;
 pub use socket2::{SockRef, Socket};
 
 pub use crate::dscp::{Dscp, ParseDscpError};
+pub use crate::error_queue::{SocketError, SocketErrorKind, read_error_queue, set_error_queue};
 pub use crate::gap::GapDetector;
+pub use crate::hops::{begin_connect, disable_flow_labels, segments_received, set_hop_limit};
 pub use crate::interface::{InterfaceError, parse_interface};
 pub use crate::open::{ConnectOptions, DscpError, OpenError, Opened, is_out_of_resources, open};
 pub use crate::stream::{

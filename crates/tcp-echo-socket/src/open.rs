@@ -1,18 +1,28 @@
 //! A TCP socket with its options set, before it connects.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 
-use crate::Dscp;
+use crate::{Dscp, disable_flow_labels};
 
 /// Options of a probing socket.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct ConnectOptions {
-    /// The local address, of the target's family. The system chooses the port.
+    /// The local address, of the target's family.
     pub source: Option<IpAddr>,
+    /// The local port; `None` lets the system choose one.
+    ///
+    /// On Unix, sockets share it (`SO_REUSEADDR`): connections from the same port to other targets,
+    /// and the next one to the same target as soon as the last has ended by a reset or before its
+    /// handshake. One that this host closes in order keeps the target's port for a minute.
+    ///
+    /// Over IPv6, packets from such a socket have the flow label 0 where the system allows it
+    /// (`IPV6_AUTOFLOWLABEL`, Linux). Otherwise Linux gives each socket a random label, and another
+    /// one after a timeout, so that routers that hash the label would not keep the flow on its path.
+    pub source_port: Option<u16>,
     /// The network interface, by name: `SO_BINDTODEVICE` on Linux, where a socket that has no
     /// device yet needs no privilege since 5.7; `IP_BOUND_IF` and `IPV6_BOUND_IF` on macOS;
     /// refused elsewhere.
@@ -60,6 +70,14 @@ pub enum OpenError {
         /// The system's reason.
         error: io::Error,
     },
+    /// The source port was refused, mostly because a socket that does not share it has it.
+    #[error("cannot use source port {port}: {error}")]
+    SourcePort {
+        /// [`ConnectOptions::source_port`].
+        port: u16,
+        /// The system's reason.
+        error: io::Error,
+    },
     /// The interface was refused: it does not exist, or choosing one is not allowed or not
     /// possible on this system.
     #[error("cannot use interface {name:?}: {error}")]
@@ -78,6 +96,7 @@ impl OpenError {
         match self {
             Self::Socket { error, .. }
             | Self::Source { error, .. }
+            | Self::SourcePort { error, .. }
             | Self::Interface { error, .. } => is_out_of_resources(error),
             Self::SourceFamily { .. } => false,
         }
@@ -147,13 +166,16 @@ pub fn open(target: SocketAddr, options: &ConnectOptions) -> Result<Opened, Open
             error,
         })?;
     }
-    if let Some(address) = options.source {
-        let local =
-            local_address(address, target).ok_or(OpenError::SourceFamily { address, target })?;
-        share_ports(&socket);
-        socket
-            .bind(&local.into())
-            .map_err(|error| OpenError::Source { address, error })?;
+    match (options.source, options.source_port) {
+        (None, None) => {}
+        (source, Some(port)) => bind_port(&socket, target, source, port)?,
+        (Some(address), None) => {
+            let local = local_address(address, 0, target)?;
+            share_ports(&socket);
+            socket
+                .bind(&local.into())
+                .map_err(|error| OpenError::Source { address, error })?;
+        }
     }
     let warning = options.dscp.and_then(|dscp| {
         let error = mark(&socket, target, dscp).err()?;
@@ -172,14 +194,43 @@ fn unbound(target: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn local_address(source: IpAddr, target: SocketAddr) -> Option<SocketAddr> {
+fn bind_port(
+    socket: &Socket,
+    target: SocketAddr,
+    source: Option<IpAddr>,
+    port: u16,
+) -> Result<(), OpenError> {
+    let address = source.unwrap_or(match target {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    });
+    let local = local_address(address, port, target)?;
+    let refused = |error: io::Error| {
+        if error.kind() == io::ErrorKind::AddrNotAvailable {
+            OpenError::Source { address, error }
+        } else {
+            OpenError::SourcePort { port, error }
+        }
+    };
+    // On Windows the option would let others take the port over.
+    #[cfg(unix)]
+    socket.set_reuse_address(true).map_err(refused)?;
+    socket.bind(&local.into()).map_err(refused)?;
+    if target.is_ipv6() {
+        // A system without it labels flows in its own way.
+        let _ = disable_flow_labels(socket);
+    }
+    Ok(())
+}
+
+fn local_address(source: IpAddr, port: u16, target: SocketAddr) -> Result<SocketAddr, OpenError> {
     match (source, target) {
-        (IpAddr::V4(_), SocketAddr::V4(_)) => Some(SocketAddr::new(source, 0)),
+        (IpAddr::V4(_), SocketAddr::V4(_)) => Ok(SocketAddr::new(source, port)),
         // A link-local source means nothing without the link, which the target names.
         (IpAddr::V6(ip), SocketAddr::V6(target)) => {
-            Some(SocketAddrV6::new(ip, 0, 0, target.scope_id()).into())
+            Ok(SocketAddrV6::new(ip, port, 0, target.scope_id()).into())
         }
-        _ => None,
+        (address, target) => Err(OpenError::SourceFamily { address, target }),
     }
 }
 

@@ -102,7 +102,7 @@ pub fn tcp_info<'s>(socket: impl Into<SockRef<'s>>) -> io::Result<TcpInfo> {
     unsafe_code,
     reason = "no library reads these options with their length"
 )]
-fn tcp_option<'b>(
+pub(crate) fn tcp_option<'b>(
     socket: &socket2::Socket,
     option: libc::c_int,
     buf: &'b mut [u8],

@@ -159,6 +159,7 @@ fn options(config: &ClientConfig) -> Options {
         source: config.source,
         interface: config.interface.clone(),
         dscp: config.dscp,
+        ..SocketOptions::default()
     };
     options.ip = ip(config);
     options.timestamps = match config.timestamps {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "that is how a test fails")]
 
+#[cfg(target_os = "linux")]
+mod hops;
 mod open;
 mod stream;
 #[cfg(target_os = "linux")]
