@@ -93,6 +93,7 @@ mod names;
 mod observer;
 mod on_demand;
 mod options;
+mod path;
 mod prober;
 mod set;
 mod sockets;
@@ -111,6 +112,7 @@ pub use options::{
     Dscp, Hello, InterfaceError, Options, ParseDscpError, SocketOptions, Timestamps, Wire,
     parse_interface,
 };
+pub use path::{Hop, Path};
 pub use prober::{Builder, Prober};
 pub use set::{Changes, DuplicateName, TargetSet};
 pub use sockets::SocketStats;
