@@ -14,6 +14,7 @@
 //! - [`Handle`] replaces the targets of a running prober, stops it, and reports when it
 //!   has ended by itself. Clones control the same prober.
 //! - [`Heartbeats`] detects a prober that hangs, for a watchdog.
+//! - [`trace()`] finds the routers on the [`Path`] of a flow.
 //! - [`OnDemand`] probes targets for as long as clients ask for them.
 //!
 //! ```
@@ -100,6 +101,7 @@ mod sockets;
 mod target;
 mod task;
 mod timer;
+mod trace;
 mod worker;
 
 pub use coalesce::Coalesce;
@@ -126,3 +128,4 @@ pub use tcp_echo_session::{
     Excess, Features, LossWindow, SegmentCounts, Segments, Seq, Session, SessionConfig, TcpInfo,
     UnsentReason,
 };
+pub use trace::{TraceEnd, TraceError, TraceLimits, TracePace, Traced, trace};
