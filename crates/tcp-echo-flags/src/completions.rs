@@ -23,13 +23,17 @@ pub enum Shell {
     PowerShell,
 }
 
-/// A script that has the shell complete the flags of `command`.
+/// A script that has the shell complete the flags of `command`, and the names of hosts if it has
+/// arguments such as `HOST[:PORT]`.
 pub fn completions(shell: Shell, command: &Command) -> String {
     let (name, flags) = (command.get_name(), flags(command));
+    let takes_hosts = command
+        .get_positionals()
+        .any(|arg| value_name(arg).contains("HOST"));
     match shell {
-        Shell::Bash => bash::script(name, &flags),
-        Shell::Zsh => zsh::script(name, &flags),
-        Shell::Fish => fish::script(name, &flags),
+        Shell::Bash => bash::script(name, &flags, takes_hosts),
+        Shell::Zsh => zsh::script(name, &flags, takes_hosts),
+        Shell::Fish => fish::script(name, &flags, takes_hosts),
         Shell::PowerShell => powershell::script(name, &flags),
     }
 }
@@ -178,6 +182,26 @@ mod tests {
                 assert!(script.contains(text), "{text} in {shell:?}:\n{script}");
             }
             assert!(!script.contains("secret"), "{shell:?}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_completed_where_arguments_are_hosts() {
+        let command = Command::new("echo");
+        let with_hosts = command
+            .clone()
+            .arg(Arg::new("host").value_name("HOST[:PORT]"));
+        for (shell, text) in [
+            (Shell::Bash, "compgen -A hostname"),
+            (Shell::Zsh, "_hosts"),
+            (Shell::Fish, "hostnames"),
+        ] {
+            assert!(completions(shell, &with_hosts).contains(text), "{shell:?}");
+            let without = completions(shell, &command);
+            assert!(
+                !without.to_lowercase().contains("host"),
+                "{shell:?}: {without}"
+            );
         }
     }
 }

@@ -18,6 +18,14 @@ pub enum FlagError {
         /// The reason, or what is accepted.
         reason: String,
     },
+    /// An argument that is no flag is wrong.
+    #[error("invalid argument {value:?}: {reason}")]
+    InvalidArgument {
+        /// The argument.
+        value: String,
+        /// The reason, or what is accepted.
+        reason: String,
+    },
     /// A flag has no value.
     #[error("{origin} needs a value{}", accepted.as_ref().map(|values| format!(": {values}")).unwrap_or_default())]
     MissingValue {
@@ -83,7 +91,12 @@ impl FlagError {
             .split([' ', '[', '='])
             .next()
             .unwrap_or_default();
+        let reason = || error.source().map(ToString::to_string).unwrap_or_default();
         match error.kind() {
+            ErrorKind::ValueValidation if !arg.starts_with('-') => Self::InvalidArgument {
+                value,
+                reason: reason(),
+            },
             ErrorKind::InvalidValue if value.is_empty() => Self::MissingValue {
                 origin: origin(name),
                 accepted,
@@ -96,7 +109,7 @@ impl FlagError {
             ErrorKind::ValueValidation => Self::InvalidValue {
                 value,
                 origin: origin(name),
-                reason: error.source().map(ToString::to_string).unwrap_or_default(),
+                reason: reason(),
             },
             ErrorKind::TooManyValues => Self::NoValue(origin(name)),
             ErrorKind::UnknownArgument if arg.starts_with('-') && !name.is_empty() => {

@@ -100,10 +100,6 @@ pub fn parse<T: Into<OsString>>(
     let args = args.collect::<Result<Vec<_>, _>>()?;
     let is_short = short_help::is_wanted(&args);
     let args = tcp_echo_flags::rewrite(&command, args);
-    // Go would ignore these arguments.
-    if let Some(argument) = args.iter().skip_while(|arg| *arg != "--").nth(1) {
-        return Err(UsageError::Unexpected(argument.clone()).into());
-    }
     refused::refuse(&args)?;
     let variable = |name: &str| or_original(name, &variable);
     refuse_missing(&FEATURES, &args, &VARIABLES, variable)?;
@@ -124,8 +120,8 @@ pub fn parse<T: Into<OsString>>(
             ErrorKind::DisplayHelp if is_short => Stop::Print(short_help::text(Flags::command())),
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Print(error.to_string()),
             _ => match FlagError::from_clap(&error, origin) {
-                FlagError::Unexpected(argument) if is_given(&args, "targets") => {
-                    UsageError::UnexpectedFile(argument).into()
+                FlagError::InvalidArgument { value, .. } if is_given(&args, "targets") => {
+                    UsageError::UnexpectedFile(value).into()
                 }
                 error => error.into(),
             },

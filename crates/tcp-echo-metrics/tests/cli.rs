@@ -179,8 +179,20 @@ fn errors_name_flag_value_and_what_is_accepted() {
         &["-x"],
         &["--=5"],
         &["-help=yes"],
-        &["client"],
         &["--", "-mode", "client"],
+        &["a:http"],
+        &["4000"],
+        &["::1:4000"],
+        &["fe80::1"],
+        &["http://a"],
+        &["-live", "true"],
+        &["a", "a"],
+        &["a", "-mode", "both"],
+        &["a", "-svc", "install"],
+        &["a", "-web.enable-probe", "-web.probe-allow=::1"],
+        &["a", "-interval", "5"],
+        &["a", "-targets", "a.json"],
+        &["-targets", "lists/a.json", "lists/b.json"],
         &["-mode", "\u{1b}[31m\n"],
     ]
     .iter()
@@ -201,6 +213,8 @@ fn errors_are_one_line_and_a_hint() {
     for args in [
         &["-mode", "a\nb"][..],
         &["a\nb\u{9b}"],
+        &["a\nb=c", "-mode=server"],
+        &["a\nb=c", "-svc=install"],
         &["-a\nb"],
         &["-target=a\nb=:0"],
     ] {

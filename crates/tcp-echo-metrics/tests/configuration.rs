@@ -82,6 +82,81 @@ fn default_buckets_are_100us_doubled_14_times() {
     assert_eq!(buckets, expected);
 }
 
+#[test]
+fn hosts_are_probed_like_ping() {
+    let config = parse(&["web.example.com"]).unwrap();
+    assert_eq!(config.mode, Mode::Client);
+    let targets = &config.client.targets;
+    assert_eq!(targets.len(), 1);
+    assert_eq!(targets[0].name, "web.example.com");
+    assert_eq!(targets[0].endpoint.to_string(), "web.example.com:4000");
+    assert_eq!(config.client.interval, Duration::from_millis(200));
+    assert!(!config.serves_metrics());
+    assert_eq!(config.log.level, LogLevel::Warn);
+    let watch = config.watch.unwrap();
+    assert!(watch.verbose && watch.report.is_some() && !watch.live);
+    assert_eq!((watch.count, watch.duration), (None, None));
+
+    // Flags before, between and after them; after -- there is none.
+    for args in [
+        &["-count", "5", "db=10.0.0.5", "::1"][..],
+        &["db=10.0.0.5", "-count", "5", "::1"],
+        &["db=10.0.0.5", "::1", "--count=5"],
+        &["--count", "5", "--", "db=10.0.0.5", "::1"],
+        &["-mode=client", "-count=5", "db=10.0.0.5", "--", "::1"],
+    ] {
+        let config = parse(args).unwrap();
+        assert_eq!(names(&config), ["db", "::1"], "{args:?}");
+        let endpoints = config.client.targets.iter();
+        let endpoints: Vec<_> = endpoints
+            .map(|target| target.endpoint.to_string())
+            .collect();
+        assert_eq!(endpoints, ["10.0.0.5:4000", "[::1]:4000"], "{args:?}");
+        assert_eq!(config.watch.unwrap().count.map(u64::from), Some(5));
+    }
+    let both = parse(&["a", "-target", "b=c:1", "-metrics=:2113"]).unwrap();
+    assert_eq!(names(&both), ["a", "b"]);
+    assert!(both.serves_metrics());
+    assert_eq!(
+        parse(&both.given.iter().map(String::as_str).collect::<Vec<_>>()),
+        Ok(both)
+    );
+}
+
+#[test]
+fn lines_of_hosts_can_be_left_out() {
+    let watch = |args: &[&str]| parse(args).unwrap().watch.unwrap();
+    for (args, verbose, report) in [
+        (&["a", "-v=false"][..], false, true),
+        (&["a", "-output=table"], true, true),
+        (&["a", "-output=json"], false, true),
+        (&["a", "-output=json", "-v"], true, true),
+        (&["a", "-live"], false, false),
+        (&["a", "-live", "-count=1"], false, true),
+    ] {
+        let watch = watch(args);
+        assert_eq!(
+            (watch.verbose, watch.report.is_some()),
+            (verbose, report),
+            "{args:?}"
+        );
+    }
+}
+
+#[test]
+fn a_mode_that_does_not_only_probe_is_refused_beside_a_host() {
+    let refused = |environment: &[(&str, &str)], args: &[&str]| {
+        parse_with(args, environment).unwrap_err().to_string()
+    };
+    let error = refused(&[], &["db", "-mode=both"]);
+    assert!(
+        error.contains("\"db\"") && error.contains("-mode"),
+        "{error}"
+    );
+    let error = refused(&[("TCP_ECHO_MODE", "server")], &["db"]);
+    assert!(error.contains("TCP_ECHO_MODE"), "{error}");
+}
+
 const WINDOW: Duration = Duration::from_micros(500);
 
 #[test]

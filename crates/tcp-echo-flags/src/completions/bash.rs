@@ -29,9 +29,15 @@ FUNCTION() {
 
 const TAIL: &str = r#"    esac
     COMPREPLY=($(compgen -P "$prefix" -W "$words" -- "$cur"))
-}
+HOSTS}
 
 complete -o default -F FUNCTION NAME
+"#;
+
+/// The names of hosts, where no flag is typed.
+const HOSTS: &str = r#"    if [[ $cur == [!-]* && $name$equals == '' ]]; then
+        COMPREPLY+=($(compgen -A hostname -- "$cur"))
+    fi
 "#;
 
 const FILE: &str = r#"            if [[ $prefix ]]; then
@@ -45,10 +51,11 @@ const FILE: &str = r#"            if [[ $prefix ]]; then
 "#;
 
 /// `NAME` and `FUNCTION` of the constants are those of the program.
-pub(super) fn script(name: &str, flags: &[Flag]) -> String {
+pub(super) fn script(name: &str, flags: &[Flag], takes_hosts: bool) -> String {
     let function = format!("_{}", name.replace(['-', '.'], "_"));
     let head = HEAD.replace("NAME", name).replace("FUNCTION", &function);
     let tail = TAIL.replace("NAME", name).replace("FUNCTION", &function);
+    let tail = tail.replace("HOSTS", if takes_hosts { HOSTS } else { "" });
     let values: String = flags.iter().filter_map(value).collect();
     // Flags without a value, and no flag at all.
     let mut alone = vec!["''".to_owned()];

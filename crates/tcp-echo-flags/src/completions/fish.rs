@@ -2,13 +2,15 @@
 
 use super::{Flag, Value, quoted};
 
-pub(super) fn script(name: &str, flags: &[Flag]) -> String {
+pub(super) fn script(name: &str, flags: &[Flag], takes_hosts: bool) -> String {
     let lines: String = flags.iter().map(|flag| line(name, flag)).collect();
-    format!(
-        "# Completions of {name} for fish.\n\n\
-         # All arguments are flags.\n\
-         complete -c {name} -f\n{lines}"
-    )
+    // No argument is a file.
+    let hosts = if takes_hosts {
+        " -a '(__fish_print_hostnames)'"
+    } else {
+        ""
+    };
+    format!("# Completions of {name} for fish.\n\ncomplete -c {name} -f{hosts}\n{lines}")
 }
 
 /// fish calls a long flag with one dash old-style (`-o`).

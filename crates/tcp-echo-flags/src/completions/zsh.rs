@@ -2,8 +2,11 @@
 
 use super::{Flag, Value, quoted};
 
-pub(super) fn script(name: &str, flags: &[Flag]) -> String {
-    let specs: String = flags.iter().map(spec).collect();
+pub(super) fn script(name: &str, flags: &[Flag], takes_hosts: bool) -> String {
+    let mut specs: String = flags.iter().map(spec).collect();
+    if takes_hosts {
+        specs += " \\\n        '*:host:_hosts'";
+    }
     format!(
         "#compdef {name}
 # Completions of {name} for zsh.

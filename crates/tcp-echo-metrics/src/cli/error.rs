@@ -10,11 +10,19 @@ pub enum UsageError {
     #[error(transparent)]
     Flag(FlagError),
     /// An argument is no flag.
-    #[error("unexpected argument {0:?}: all arguments are flags, as in -mode=client")]
+    #[error("unexpected argument {0:?}: use a flag, as in -mode=client, or a host")]
     Unexpected(String),
-    /// An argument is no flag, but `-targets` is given: a shell expands a pattern.
+    /// An argument is a host or none, but `-targets` is given: a shell expands a pattern.
     #[error("unexpected argument {0:?}: quote the pattern of -targets, or repeat the flag")]
     UnexpectedFile(String),
+    /// An argument is a host, but the mode is not to probe alone.
+    #[error("unexpected argument {host:?}: {mode} is not client, and a host is probed like ping")]
+    HostAndMode {
+        /// The host as given.
+        host: String,
+        /// The flag, as `-mode`, or the environment variable.
+        mode: String,
+    },
     /// A flag of other versions of the original.
     #[error("{flag} is a flag of the original's versions over UDP: {advice}")]
     OfOriginal {

@@ -23,7 +23,7 @@ use tcp_echo_log::{LogFormat, LogLevel};
 use tcp_echo_net::Address;
 use tcp_echo_prober::{Coalesce, Dscp, Networks, Wire};
 use tcp_echo_report::{Output, Percent};
-use tcp_echo_targets::{FilePattern, NamedEndpoint, Shard};
+use tcp_echo_targets::{FilePattern, HostArgument, NamedEndpoint, Shard};
 
 use super::config::{Hello, IpFamily, Mode, Timestamps};
 use super::generate::Generate;
@@ -64,6 +64,9 @@ Examples:
   Answer probes on port 4000, with the metrics on port 2112:
     tcp-echo-metrics
 
+  Probe a host until Ctrl-C, with a line for each probe, and print a report:
+    tcp-echo-metrics web.example.com
+
   Probe two hosts five times a second, with a timeout of 800ms:
     tcp-echo-metrics --mode client --target db=10.0.0.5:4000 \\
         --target web=web.example.com:4000
@@ -91,10 +94,15 @@ commas separate the values: TCP_ECHO_TARGET=a=10.0.0.5:4000,b=10.0.0.6:4000.";
     disable_version_flag = true,
     next_line_help = true,
     no_binary_name = true,
-    override_usage = "tcp-echo-metrics [FLAGS]",
+    override_usage = "tcp-echo-metrics [FLAGS] [[NAME=]HOST[:PORT]]...",
     term_width = 80,
 )]
 pub(super) struct Flags {
+    /// Probe these hosts, as ping does: mode client, port 4000 by default, a line for each
+    /// probe, and a report at the end. Flags may be before or after them.
+    #[arg(value_name = "[NAME=]HOST[:PORT]", help_heading = "Hosts")]
+    pub(super) hosts: Vec<HostArgument>,
+
     /// What to run: server echoes probes, client sends them, both does both.
     #[arg(
         long,

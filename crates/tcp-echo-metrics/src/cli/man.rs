@@ -34,6 +34,7 @@ const NAME: &str = "tcp-echo-metrics - measure TCP latency and loss for Promethe
 /// Without the name of the program.
 const SYNOPSIS: &[&str] = &[
     "[FLAG]...",
+    "[FLAG]... [NAME=]HOST[:PORT]...",
     "--mode client|both --target [NAME=]HOST:PORT [FLAG]...",
     "--mode client --target HOST:PORT --count COUNT [FLAG]...",
     #[cfg(feature = "service")]
@@ -62,8 +63,9 @@ The endpoints serve the metrics at /metrics in the format that the scraper reque
 /-/healthy and /-/ready. POST to /-/reload reloads the targets files; only this host may, unless
 --web.enable-lifecycle is given.",
     "\
-With a flag of the group Report the client runs in the foreground and prints a report at the
-end, for people or for scripts.",
+With hosts among the arguments it is what ping is: a client in the foreground, with a line for
+each probe and a report at the end. A host without a port has port 4000. With a flag of the
+group Report a client prints a report, too, for people or for scripts.",
 ];
 
 const ENVIRONMENT: &str = "\

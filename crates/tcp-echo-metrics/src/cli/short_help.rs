@@ -32,6 +32,7 @@ const METRICS: &str = if cfg!(feature = "page") {
 
 const EXAMPLES: &str = "\
 Examples:
+  tcp-echo-metrics web.example.com
   tcp-echo-metrics -mode both
   tcp-echo-metrics -mode client -target db=10.0.0.5:4000 -count 100
 

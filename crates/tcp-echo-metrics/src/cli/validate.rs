@@ -6,12 +6,12 @@ use tcp_echo_exporter::{GlobalLabels, Lifecycle};
 use tcp_echo_flags::{FlagError, is_given};
 use tcp_echo_log::{LogConfig, LogFormat, LogLevel};
 use tcp_echo_prober::{Coalesce, ConfigError, Networks, OnDemandLimits, SessionConfig};
-use tcp_echo_report::{ReportConfig, WatchConfig};
+use tcp_echo_report::{Output, ReportConfig, WatchConfig};
 #[cfg(feature = "service")]
 use tcp_echo_service::ServiceOptions;
-use tcp_echo_targets::NamedEndpoint;
+use tcp_echo_targets::{HostArgument, NamedEndpoint};
 
-use super::config::{ClientConfig, Config, IpFamily, ServerConfig, Timestamps};
+use super::config::{ClientConfig, Config, IpFamily, Mode, ServerConfig, Timestamps};
 use super::error::UsageError;
 use super::flags::Flags;
 use super::values::Source;
@@ -19,18 +19,12 @@ use super::values::Source;
 /// Validates flags and converts them. `origin` returns the name of a flag as the user gave it;
 /// `given` becomes a part of the configuration.
 pub(super) fn config(
-    flags: Flags,
+    mut flags: Flags,
     given: Vec<String>,
     origin: impl Fn(&str) -> String,
 ) -> Result<Config, UsageError> {
-    // The default target is for command lines without any source of targets.
-    let has_other_targets = !flags.targets.is_empty() || flags.web.enable_probe;
-    let targets = if has_other_targets && !is_given(&given, "target") {
-        Vec::new()
-    } else {
-        flags.target.clone()
-    };
-    refuse_duplicates(&targets, &origin)?;
+    probe_hosts(&mut flags, &given, &origin)?;
+    let targets = targets(&flags, &given, &origin)?;
     refuse_contradictions(&flags, &origin)?;
     refuse_both_names(&flags, &given, &origin)?;
     refuse_session(&flags, &origin)?;
@@ -121,6 +115,28 @@ pub(super) fn config(
         },
         given,
     })
+}
+
+/// Has hosts among the arguments be probed like ping.
+fn probe_hosts(
+    flags: &mut Flags,
+    given: &[String],
+    origin: impl Fn(&str) -> String,
+) -> Result<(), UsageError> {
+    let Some(HostArgument(host)) = flags.hosts.first() else {
+        return Ok(());
+    };
+    if is_given(given, "targets") {
+        return Err(UsageError::UnexpectedFile(host.name.clone()));
+    }
+    if is_given(given, "mode") && flags.mode != Mode::Client {
+        return Err(UsageError::HostAndMode {
+            host: host.name.clone(),
+            mode: origin("mode"),
+        });
+    }
+    flags.mode = Mode::Client;
+    Ok(())
 }
 
 /// The networks of a repeatable flag; `None` if it is not given.
@@ -291,18 +307,20 @@ fn watch(
         ("max-loss", is_given(given, "max-loss")),
         ("verbose", flags.verbose),
     ];
-    let report = reports.iter().any(|(_, is_set)| *is_set);
     #[cfg(feature = "terminal")]
     let live = flags.live;
     #[cfg(not(feature = "terminal"))]
     let live = false;
+    let host = flags.hosts.first().map(|host| format!("{:?}", host.0.name));
+    let report = reports.iter().any(|(_, is_set)| *is_set) || (host.is_some() && !live);
     let first = reports.into_iter().chain([("live", live)]);
-    let Some((first, _)) = first.into_iter().find(|(_, is_set)| *is_set) else {
+    let first = first.into_iter().find(|(_, is_set)| *is_set);
+    let Some(first) = first.map(|(name, _)| origin(name)).or(host) else {
         return Ok(None);
     };
     let refused = |reason: String| {
         Err(UsageError::NotWatched {
-            flag: origin(first),
+            flag: first.clone(),
             reason,
         })
     };
@@ -321,6 +339,7 @@ fn watch(
         }
         .into());
     }
+    let has_lines = !(live || flags.hosts.is_empty() || is_given(given, "verbose"));
     Ok(Some(WatchConfig {
         count: flags.count,
         duration: flags.duration,
@@ -329,7 +348,7 @@ fn watch(
             max_loss: flags.max_loss,
             labels: owned(labels),
         }),
-        verbose: flags.verbose,
+        verbose: flags.verbose || (has_lines && flags.output == Output::Table),
         live,
     }))
 }
@@ -342,17 +361,31 @@ fn owned(labels: &GlobalLabels) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Refuses two targets with one name, which would share their series.
-fn refuse_duplicates(
-    targets: &[NamedEndpoint],
+/// The targets of `-target` and the hosts, each with a name of its own: two with one name would
+/// share their series.
+fn targets(
+    flags: &Flags,
+    given: &[String],
     origin: impl Fn(&str) -> String,
-) -> Result<(), UsageError> {
+) -> Result<Vec<NamedEndpoint>, UsageError> {
+    // The default target is for command lines without any source of targets.
+    let has_others = !flags.targets.is_empty() || flags.web.enable_probe || !flags.hosts.is_empty();
+    let hosts = flags.hosts.iter().map(|host| &host.0);
+    let targets: Vec<_> = if has_others && !is_given(given, "target") {
+        hosts.cloned().collect()
+    } else {
+        hosts.chain(&flags.target).cloned().collect()
+    };
     let mut seen = HashSet::new();
-    if let Some(duplicate) = targets.iter().find(|target| !seen.insert(&target.name)) {
-        return Err(UsageError::DuplicateTarget {
-            name: duplicate.name.clone(),
-            origin: origin("target"),
-        });
-    }
-    Ok(())
+    let Some(duplicate) = targets.iter().find(|target| !seen.insert(&target.name)) else {
+        return Ok(targets);
+    };
+    Err(UsageError::DuplicateTarget {
+        name: duplicate.name.clone(),
+        origin: if flags.hosts.is_empty() {
+            origin("target")
+        } else {
+            "the command line".to_owned()
+        },
+    })
 }

@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tcp_echo_prober::Observer;
 use tcp_echo_report::live::{Live, LiveTargets};
 
+mod hosts;
 mod tmux;
 
 use tmux::{Terminal, wait};

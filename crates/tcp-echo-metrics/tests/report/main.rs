@@ -16,6 +16,7 @@ use serde_json::Value;
 
 #[cfg(target_os = "linux")]
 mod directions;
+mod hosts;
 #[cfg(target_os = "linux")]
 mod paused;
 mod peers;
@@ -26,16 +27,21 @@ use peers::{Behavior, Nobody, Peer};
 /// No run of these tests takes as long as this.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The binary in mode client, without whatever the environment of the tests may say.
+/// The binary in mode client.
 fn client(args: &[&str]) -> Command {
+    binary(&[&["-mode", "client"][..], args].concat())
+}
+
+/// The binary, without whatever the environment of the tests may say.
+fn binary(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tcp-echo-metrics"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TCP_ECHO_") {
             command.env_remove(name);
         }
     }
-    command.args(["-mode", "client"]).args(args);
     command
+        .args(args)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
