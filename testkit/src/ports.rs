@@ -20,18 +20,28 @@ const FIRST_EPHEMERAL: u32 = 32_768;
 ///
 /// If there is no free port.
 pub fn free() -> Result<SocketAddr> {
+    free_row(1)
+}
+
+/// Returns a loopback address with the first of so many free ports in a row.
+///
+/// # Errors
+///
+/// If there are not as many.
+pub fn free_row(len: u16) -> Result<SocketAddr> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let ports = first_ephemeral().saturating_sub(FIRST).max(1);
+    let len = u32::from(len);
+    let ports = first_ephemeral().saturating_sub(FIRST + len).max(1);
     // Test processes that run side by side begin far from each other.
     let offset = process::id().wrapping_mul(997);
     for _ in 0..ports {
-        let nth = NEXT.fetch_add(1, Ordering::Relaxed);
-        let Ok(port) = u16::try_from(FIRST + offset.wrapping_add(nth) % ports) else {
-            continue;
-        };
+        let nth = NEXT.fetch_add(len, Ordering::Relaxed);
+        let first = FIRST + offset.wrapping_add(nth) % ports;
         // Other tests listen on all addresses.
-        let all = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port));
-        if all.is_ok() {
+        let is_free = |port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok();
+        if let Ok(port) = u16::try_from(first)
+            && (port..).take(len as usize).all(is_free)
+        {
             return Ok((Ipv4Addr::LOCALHOST, port).into());
         }
     }

@@ -75,6 +75,15 @@ pub(crate) enum Written {
     Nothing,
 }
 
+/// How a connection is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// By an end of stream.
+    Orderly,
+    /// By a reset, so that the kernel stops sending into a dead path, and the port is free at once.
+    Reset,
+}
+
 impl Connection {
     pub(crate) fn new(stream: TcpStream, address: SocketAddr, wire: Wire, permit: Permit) -> Self {
         Self {
@@ -294,10 +303,9 @@ impl Connection {
         (self.soft_error != 0).then(|| io::Error::from_raw_os_error(self.soft_error))
     }
 
-    /// Closes the connection. A stalled one is reset, so that the kernel stops sending into a
-    /// dead path.
-    pub(crate) fn close(self, reason: DisconnectReason) {
-        if reason == DisconnectReason::Stalled {
+    /// Closes the connection.
+    pub(crate) fn close(self, closing: Closing) {
+        if closing == Closing::Reset {
             // On failure the kernel keeps retransmitting for a while.
             let _ = tcp_echo_socket::abort(self.stream);
         }

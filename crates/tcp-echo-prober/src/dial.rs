@@ -16,12 +16,12 @@ use tcp_echo_socket::OpenError;
 use tokio::{
     net::{TcpSocket, TcpStream},
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{MissedTickBehavior, interval_at, sleep, timeout},
 };
 use tracing::{info, warn};
 
 use crate::{
-    Host, Options, SocketStats, Target, Timestamps, link_local,
+    Host, Options, Paths, SocketOptions, SocketStats, Target, Timestamps, link_local,
     names::{Name, interleaved, this_host},
     sockets::{Permit, Sockets},
 };
@@ -50,6 +50,16 @@ const LOOKUPS_ON_DEMAND: Limits = Limits {
 /// How long a request for a target waits for the look-up of its name.
 const LOOKUP_TIMEOUT_ON_DEMAND: Duration = Duration::from_secs(5);
 
+/// A handshake that hangs does not hold up the next: while it hangs, another one is begun after
+/// half an interval and timeout, within these bounds. So replies return soon after the network
+/// does, though the kernel sends a SYN again only after a second.
+const MIN_REPEAT: Duration = Duration::from_millis(100);
+const MAX_REPEAT: Duration = Duration::from_millis(500);
+
+/// A handshake from a port of its own can't be repeated beside another one. It ends after so many
+/// times the last one, within [`MIN_REPEAT`] and [`MIN_HANDSHAKE_TIMEOUT`], and the next begins.
+const HANDSHAKES: u32 = 4;
+
 /// How many addresses of one name are raced at most.
 const MAX_ADDRESSES: usize = 8;
 
@@ -63,12 +73,34 @@ const LOG_INTERVAL: Duration = Duration::from_secs(1);
 /// A future that exists for a moment.
 pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
+/// The source port of a flow.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct FlowPort {
+    /// `None` lets the system choose.
+    pub(crate) port: Option<u16>,
+    /// How long the last handshake took.
+    pub(crate) handshake: Option<Duration>,
+}
+
+impl FlowPort {
+    /// How long an attempt may take, if not all of its time.
+    fn limit(self) -> Option<Duration> {
+        let usual = self.port.and(self.handshake)?;
+        Some(
+            usual
+                .saturating_mul(HANDSHAKES)
+                .clamp(MIN_REPEAT, MIN_HANDSHAKE_TIMEOUT),
+        )
+    }
+}
+
 /// Shared by all attempts of a prober.
 pub(crate) struct Dialer {
     pub(crate) options: Options,
     resolver: Resolver,
     resolver_on_demand: Resolver,
     pub(crate) sockets: Sockets,
+    pub(crate) paths: Paths,
     /// For lines about single targets.
     log_limiter: LogLimiter,
     no_stamps: Once,
@@ -114,6 +146,19 @@ impl DialError {
         }
     }
 
+    /// Whether the source port is not available, or not for this peer: a connection that has ended
+    /// still has it.
+    pub(crate) fn is_port_in_use(&self) -> bool {
+        use io::ErrorKind as Kind;
+        match self {
+            Self::Open(OpenError::SourcePort { .. }) => true,
+            Self::Connect { error, .. } => {
+                matches!(error.kind(), Kind::AddrInUse | Kind::AddrNotAvailable)
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn reason(&self) -> ConnectFailure {
         use io::ErrorKind as Kind;
         match self {
@@ -135,7 +180,12 @@ impl DialError {
 }
 
 impl Dialer {
-    pub(crate) fn new(options: Options, resolver: Resolver, stats: SocketStats) -> Self {
+    pub(crate) fn new(
+        options: Options,
+        resolver: Resolver,
+        stats: SocketStats,
+        paths: Paths,
+    ) -> Self {
         let resolver_on_demand = Resolver::builder()
             .limits(LOOKUPS_ON_DEMAND)
             .stats(resolver.stats().clone())
@@ -144,6 +194,7 @@ impl Dialer {
             resolver,
             resolver_on_demand,
             sockets: Sockets::new(options.max_sockets, stats),
+            paths,
             options: options.bounded(),
             log_limiter: LogLimiter::new(LOG_BURST, LOG_INTERVAL),
             no_stamps: Once::new(),
@@ -224,26 +275,71 @@ impl Dialer {
         self: Arc<Self>,
         session: &SessionConfig,
         addresses: Vec<SocketAddr>,
+        from: FlowPort,
         permit: Permit,
     ) -> Boxed<Result<Connected, DialError>> {
         let limit = session.timeout().max(MIN_HANDSHAKE_TIMEOUT);
+        let limit = from.limit().unwrap_or(limit);
+        let repeat = (session.interval() + session.timeout()) / 2;
+        let repeat = repeat.clamp(MIN_REPEAT, MAX_REPEAT);
+        let repeats = self.clone().repeat(addresses.clone(), repeat);
         // At the start of a program all targets do this at once, so the usual case is kept small.
-        if let [address] = *addresses {
-            let connect = async move {
-                self.connect(address, permit)
-                    .await
-                    .map_err(|(error, _)| error)
-            };
-            Box::pin(limited(limit, connect))
-        } else {
-            Box::pin(limited(limit, self.race(addresses, permit)))
+        match (&*addresses, from.port) {
+            (&[address], Some(_)) => {
+                let attempt = self.connect(address, from.port, permit);
+                Box::pin(limited(limit, async {
+                    attempt.await.map_err(|(error, _)| error)
+                }))
+            }
+            (&[address], None) => {
+                let attempt = self.connect(address, None, permit);
+                Box::pin(limited(limit, async {
+                    tokio::select! {
+                        attempted = attempt => attempted.map_err(|(error, _)| error),
+                        connected = repeats => Ok(connected),
+                    }
+                }))
+            }
+            (_, Some(_)) => Box::pin(limited(limit, self.race(addresses, from.port, permit))),
+            (_, None) => Box::pin(limited(limit, async {
+                tokio::select! {
+                    raced = self.race(addresses, None, permit) => raced,
+                    connected = repeats => Ok(connected),
+                }
+            })),
         }
+    }
+
+    /// Begins attempts to connect to these addresses in turn, each time after so long. Ends only with a
+    /// connection.
+    async fn repeat(self: Arc<Self>, addresses: Vec<SocketAddr>, every: Duration) -> Connected {
+        let mut attempts = JoinSet::new();
+        let mut begin = interval_at(Instant::now().into(), every);
+        begin.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        begin.tick().await;
+        for address in addresses.iter().cycle() {
+            loop {
+                tokio::select! {
+                    ended = attempts.join_next(), if !attempts.is_empty() => {
+                        if let Some(Ok(Ok(connected))) = ended {
+                            return connected;
+                        }
+                    }
+                    _ = begin.tick() => break,
+                }
+            }
+            if let Some(permit) = self.sockets.try_permit() {
+                attempts.spawn(self.clone().connect(*address, None, permit));
+            }
+        }
+        std::future::pending().await
     }
 
     /// Connects to the address that answers first (RFC 8305).
     async fn race(
         self: Arc<Self>,
         addresses: Vec<SocketAddr>,
+        port: Option<u16>,
         permit: Permit,
     ) -> Result<Connected, DialError> {
         let mut attempts = JoinSet::new();
@@ -255,7 +351,7 @@ impl Dialer {
                 && let Some(permit) = permit.take().or_else(|| self.sockets.try_permit())
                 && let Some(address) = addresses.next()
             {
-                attempts.spawn(self.clone().connect(address, permit));
+                attempts.spawn(self.clone().connect(address, port, permit));
             }
             let ended = if addresses.len() > 0 {
                 tokio::select! {
@@ -287,9 +383,10 @@ impl Dialer {
     async fn connect(
         self: Arc<Self>,
         address: SocketAddr,
+        port: Option<u16>,
         permit: Permit,
     ) -> Result<Connected, (DialError, Permit)> {
-        match self.stream(address).await {
+        match self.stream(address, port).await {
             Ok((stream, handshake)) => Ok(Connected {
                 stream,
                 address,
@@ -301,9 +398,22 @@ impl Dialer {
     }
 
     /// Opens a stream to this address. Returns the duration of the handshake, too.
-    async fn stream(&self, address: SocketAddr) -> Result<(TcpStream, Duration), DialError> {
+    async fn stream(
+        &self,
+        address: SocketAddr,
+        port: Option<u16>,
+    ) -> Result<(TcpStream, Duration), DialError> {
         let failed = |error| DialError::Connect { address, error };
-        let opened = tcp_echo_socket::open(address, &self.options.socket)?;
+        let opened = match port {
+            None => tcp_echo_socket::open(address, &self.options.socket),
+            Some(_) => {
+                let options = SocketOptions {
+                    source_port: port,
+                    ..self.options.socket.clone()
+                };
+                tcp_echo_socket::open(address, &options)
+            }
+        }?;
         if let Some(warning) = opened.warning {
             self.no_dscp.call_once(|| warn!("{warning}"));
         }
@@ -369,6 +479,7 @@ mod tests {
             Options::default(),
             Resolver::default(),
             SocketStats::default(),
+            Paths::default(),
         );
         let target = |networks: &str| target.clone().on_demand(networks.parse().unwrap());
         let found = dialer.resolve(&target("127.0.0.1")).await.unwrap();

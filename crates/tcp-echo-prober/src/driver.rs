@@ -1,5 +1,6 @@
 //! The task of one target: it feeds the session and does the session's I/O.
 
+mod flow;
 mod probing;
 
 use std::{
@@ -16,13 +17,15 @@ use tokio::{
     sync::oneshot,
     time::{Sleep, sleep},
 };
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
+
+use flow::Flow;
 
 use crate::{
     Sensor, Target,
     backoff::Backoff,
-    connection::{Connection, disconnect_reason},
-    dial::{Boxed, Connected, DialError, Dialer},
+    connection::{Closing, Connection, disconnect_reason},
+    dial::{Boxed, Connected, DialError, Dialer, FlowPort},
     names::Name,
     sockets::{Permit, SocketShortage},
     timer::Sleeper,
@@ -41,6 +44,8 @@ pub(crate) struct Driver<S> {
     sleeper: Sleeper,
     stop: oneshot::Receiver<()>,
     link: Link,
+    /// Set if the target has several flows, or ports of its own.
+    flow: Option<Box<Flow>>,
     backoff: Backoff,
     /// The target's addresses; for a name, those of the last look-up.
     addresses: Box<[SocketAddr]>,
@@ -76,6 +81,7 @@ enum Link {
 impl<S: Sensor> Driver<S> {
     pub(crate) fn new(
         target: Target,
+        flow: u16,
         sensor: S,
         dialer: Arc<Dialer>,
         sleeper: Sleeper,
@@ -86,6 +92,9 @@ impl<S: Sensor> Driver<S> {
             session: Session::new(target.session(), origin).with_hello(dialer.options.features()),
             backoff: Backoff::new(),
             link: Link::Down(Box::pin(sleep(Duration::ZERO))),
+            flow: Flow::new(&target, flow, &dialer.options, || {
+                dialer.paths.attach(&target)
+            }),
             name: dialer.name(&target).map(Box::new),
             target,
             sensor,
@@ -107,6 +116,9 @@ impl<S: Sensor> Driver<S> {
     }
 
     fn notify(&mut self, event: &Event) {
+        if let Some(flow) = &mut self.flow {
+            flow.observe(event, &self.session, Instant::now());
+        }
         self.sensor.on_event(event, &self.session);
     }
 
@@ -195,7 +207,11 @@ impl<S: Sensor> Driver<S> {
 
     fn connect_with(&mut self, started: Instant, permit: Permit) {
         let (session, addresses) = (self.target.session(), self.addresses.to_vec());
-        let attempt = self.dialer.clone().dial(session, addresses, permit);
+        let port = match &self.flow {
+            Some(flow) => flow.flow_port(),
+            None => FlowPort::default(),
+        };
+        let attempt = self.dialer.clone().dial(session, addresses, port, permit);
         self.link = Link::Dialing { started, attempt };
     }
 
@@ -211,6 +227,11 @@ impl<S: Sensor> Driver<S> {
                 self.down(now, started);
             }
             Err(error) => {
+                if let Some(flow) = &mut self.flow
+                    && error.is_port_in_use()
+                {
+                    flow.take_other_port(now);
+                }
                 self.failed(now, &error);
                 self.down(now, started);
             }
@@ -234,8 +255,14 @@ impl<S: Sensor> Driver<S> {
             handshake,
             permit,
         } = connected;
-        if self.dialer.may_log() {
+        let source_port = stream.local_addr().ok().map(|local| local.port());
+        if self.flow.as_ref().is_some_and(|flow| flow.is_exploring()) {
+            debug!(target = %self.target.name(), %address, source_port, ?handshake, "connected");
+        } else if self.dialer.may_log() {
             info!(target = %self.target.name(), %address, ?handshake, "connected");
+        }
+        if let Some(flow) = &mut self.flow {
+            flow.connected(source_port, handshake);
         }
         self.logged = None;
         self.shortage = None;
@@ -282,13 +309,32 @@ impl<S: Sensor> Driver<S> {
             self.handle_tcp_info(Instant::now(), info, soft_error);
         }
         let soft_error = connection.last_soft_error();
-        connection.close(reason);
+        connection.close(match (&self.flow, reason) {
+            // The port must be free for the next connection.
+            (Some(_), _) | (None, DisconnectReason::Stalled) => Closing::Reset,
+            (None, _) => Closing::Orderly,
+        });
         if reason != DisconnectReason::Closed && self.dialer.may_log() {
             let soft_error = soft_error.map(tracing::field::display);
             warn!(target = %self.target.name(), %reason, soft_error, "disconnected");
         }
         let event = self.session.handle_disconnected(reason);
         self.notify(&event);
+    }
+
+    /// Connects from another port if it is time to explore other paths, and nothing is in flight
+    /// that would be lost. Returns whether it does.
+    fn explore(&mut self, now: Instant) -> bool {
+        let Some(flow) = &mut self.flow else {
+            return false;
+        };
+        let is_idle = self.session.in_flight() == 0 && !self.session.is_writing();
+        if !is_idle || !matches!(self.link, Link::Up(_)) || !flow.moves(now) {
+            return false;
+        }
+        flow.take_other_port(now);
+        self.disconnect(DisconnectReason::Closed);
+        true
     }
 
     /// Handles the results of the look-up. Returns whether there was one.

@@ -15,6 +15,7 @@
 //!   has ended by itself. Clones control the same prober.
 //! - [`Heartbeats`] detects a prober that hangs, for a watchdog.
 //! - [`trace()`] finds the routers on the [`Path`] of a flow.
+//! - [`Paths`] knows the flows of each target, their hops, and which links bad flows have in common.
 //! - [`OnDemand`] probes targets for as long as clients ask for them.
 //!
 //! ```
@@ -95,6 +96,7 @@ mod observer;
 mod on_demand;
 mod options;
 mod path;
+mod paths;
 mod prober;
 mod set;
 mod sockets;
@@ -111,10 +113,11 @@ pub use heartbeats::{Heartbeat, Heartbeats};
 pub use observer::{Observer, Sensor};
 pub use on_demand::{AskError, OnDemand, OnDemandLimits};
 pub use options::{
-    Dscp, Hello, InterfaceError, Options, ParseDscpError, SocketOptions, Timestamps, Wire,
+    Dscp, Hello, InterfaceError, Options, ParseDscpError, SocketOptions, Timestamps, Trace, Wire,
     parse_interface,
 };
 pub use path::{Hop, Path};
+pub use paths::{FlowStatus, FlowSummary, LinkVotes, Paths};
 pub use prober::{Builder, Prober};
 pub use set::{Changes, DuplicateName, TargetSet};
 pub use sockets::SocketStats;

@@ -1,6 +1,9 @@
 //! Options for all targets of a prober.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{
+    num::{NonZeroU16, NonZeroUsize},
+    time::Duration,
+};
 
 use tcp_echo_resolve::IpVersion;
 use tcp_echo_session::Features;
@@ -36,6 +39,13 @@ pub struct Options {
     pub hello: Hello,
     /// How probes are on the wire.
     pub wire: Wire,
+    /// The source port of a target's first flow; the others have the ports after it. Flows that
+    /// explore other paths use ports after those. Without one the system chooses the port of each flow.
+    /// Either way a flow keeps its port over reconnects, if the target has several flows or
+    /// this is set.
+    pub source_ports: Option<NonZeroU16>,
+    /// When the path to a target is traced.
+    pub trace: Trace,
 }
 
 /// The longest duration that is used, so that no sum of times overflows the clock.
@@ -79,6 +89,8 @@ impl Default for Options {
             max_sockets: None,
             hello: Hello::Auto,
             wire: Wire::Plain,
+            source_ports: None,
+            trace: Trace::OnLoss,
         }
     }
 }
@@ -118,4 +130,19 @@ pub enum Timestamps {
     Kernel,
     /// The process's.
     User,
+}
+
+/// When the path to a target is traced: by handshakes with a low TTL from the flow's own port, so
+/// that they take the way of its probes. At most two traces a second begin, in all.
+///
+/// Only on Linux; elsewhere no path is traced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trace {
+    /// Never.
+    Off,
+    /// When a connection stalls or can't be made, and when a flow loses more than others of its target.
+    #[default]
+    OnLoss,
+    /// Also before a connection is made.
+    Always,
 }

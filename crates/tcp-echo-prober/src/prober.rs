@@ -13,7 +13,8 @@ use std::{
 use tokio::runtime::Runtime;
 
 use crate::{
-    Coalesce, Handle, Observer, OnDemand, Options, ProberError, Resolver, SocketStats, TargetSet,
+    Coalesce, Handle, Observer, OnDemand, Options, Paths, ProberError, Resolver, SocketStats,
+    TargetSet,
     active_targets::ActiveTargets,
     commands::Commands,
     dial::Dialer,
@@ -45,6 +46,7 @@ pub struct Builder<O = ()> {
     on_demand: Option<OnDemand>,
     resolver: Resolver,
     socket_stats: SocketStats,
+    paths: Paths,
 }
 
 impl Prober {
@@ -59,6 +61,7 @@ impl Prober {
             on_demand: None,
             resolver: Resolver::default(),
             socket_stats: SocketStats::default(),
+            paths: Paths::default(),
         }
     }
 }
@@ -76,6 +79,7 @@ impl<O: Observer> Builder<O> {
             on_demand: self.on_demand,
             resolver: self.resolver,
             socket_stats: self.socket_stats,
+            paths: self.paths,
         }
     }
 
@@ -131,6 +135,13 @@ impl<O: Observer> Builder<O> {
         self
     }
 
+    /// Sets where the prober puts what it learns of paths.
+    #[must_use]
+    pub fn paths(mut self, paths: Paths) -> Self {
+        self.paths = paths;
+        self
+    }
+
     /// Enables targets on demand, besides those of the set.
     #[must_use]
     pub fn on_demand(mut self, on_demand: OnDemand) -> Self {
@@ -143,7 +154,7 @@ impl<O: Observer> Builder<O> {
     /// # Errors
     /// When the system refuses a thread, an event queue or a timer.
     pub fn start(self) -> io::Result<Handle> {
-        let dialer = Dialer::new(self.options, self.resolver, self.socket_stats);
+        let dialer = Dialer::new(self.options, self.resolver, self.socket_stats, self.paths);
         let shared = shared(self.observer, dialer);
         let runtimes = (0..self.threads.get()).map(|_| Own::new(self.coalesce));
         let runtimes = runtimes.collect::<io::Result<Vec<_>>>()?;
@@ -178,7 +189,7 @@ impl<O: Observer> Builder<O> {
     /// # Panics
     /// In a runtime without I/O or time enabled.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ProberError> {
-        let dialer = Dialer::new(self.options, self.resolver, self.socket_stats);
+        let dialer = Dialer::new(self.options, self.resolver, self.socket_stats, self.paths);
         let shared = shared(self.observer, dialer);
         let timer = Timer::new(Arc::new(Grid::new(Coalesce::Off))).map_err(ProberError::timer)?;
         let commands = Arc::<Commands>::default();

@@ -32,6 +32,8 @@ pub(crate) enum Task<O: Observer> {
 pub(crate) struct Start<O> {
     pub(crate) shared: Arc<Shared<O>>,
     pub(crate) target: Target,
+    /// The number of the flow.
+    pub(crate) flow: u16,
     pub(crate) sleeper: Sleeper,
     /// The first slot of the target's grid.
     pub(crate) first: Instant,
@@ -43,13 +45,22 @@ impl<O: Observer> Start<O> {
         let Self {
             shared,
             target,
+            flow,
             sleeper,
             first,
             stop,
         } = self;
-        let sensor = shared.observer.attach(&target);
+        let sensor = shared.observer.attach_flow(&target, flow);
         let origin = slot_from(first, target.session().interval(), Instant::now());
-        Driver::new(target, sensor, shared.dialer.clone(), sleeper, origin, stop)
+        Driver::new(
+            target,
+            flow,
+            sensor,
+            shared.dialer.clone(),
+            sleeper,
+            origin,
+            stop,
+        )
     }
 }
 

@@ -77,13 +77,22 @@ struct Targets<O> {
 }
 
 struct Running {
-    task: Id,
+    first: FlowTask,
+    /// Of the other flows.
+    others: Box<[FlowTask]>,
+    /// How many flows have not ended.
+    left: u16,
     interval: Duration,
-    /// `None` once it was stopped.
-    stop: Option<oneshot::Sender<()>>,
     /// The next target of the name. It starts when this one has ended, so that its sensor is
     /// attached after this one's was dropped.
     next: Option<Target>,
+}
+
+/// The task of one flow.
+struct FlowTask {
+    task: Id,
+    /// `None` once it was stopped.
+    stop: Option<oneshot::Sender<()>>,
 }
 
 impl<O: Observer> Targets<O> {
@@ -132,36 +141,57 @@ impl<O: Observer> Targets<O> {
 
     fn start(&mut self, target: Target) {
         let name = target.name().clone();
-        let n = self.shared.started.fetch_add(1, Ordering::Relaxed);
         let interval = target.session().interval();
-        let first = self.shared.epoch + phase(n, interval);
+        let flows = target.flows().get();
+        let first = self.start_flow(&target, 0);
+        let others = (1..flows).map(|flow| self.start_flow(&target, flow));
+        let running = Running {
+            others: others.collect(),
+            first,
+            left: flows,
+            interval,
+            next: None,
+        };
+        self.running.insert(name, running);
+        for _ in 0..flows {
+            self.density.add(interval);
+        }
+        self.timer.fit(&self.density);
+    }
+
+    fn start_flow(&mut self, target: &Target, flow: u16) -> FlowTask {
+        let n = self.shared.started.fetch_add(1, Ordering::Relaxed);
+        let first = self.shared.epoch + phase(n, target.session().interval());
         let (stop, stopped) = oneshot::channel();
         let task = self.tasks.spawn(Task::Starting(Some(Start {
             shared: self.shared.clone(),
-            target,
+            target: target.clone(),
+            flow,
             sleeper: self.timer.sleeper(),
             first,
             stop: stopped,
         })));
-        let running = Running {
+        FlowTask {
             task: task.id(),
-            interval,
             stop: Some(stop),
-            next: None,
-        };
-        self.running.insert(name, running);
-        self.density.add(interval);
-        self.timer.fit(&self.density);
+        }
     }
 
     /// A task has ended: the next target of its name starts.
     fn ended(&mut self, ended: Result<(Id, Arc<str>), JoinError>) -> Result<(), ProberError> {
         let error = match ended {
             Ok((_, name)) => {
+                let Some(running) = self.running.get_mut(&name) else {
+                    return Ok(());
+                };
+                self.density.remove(running.interval);
+                running.left = running.left.saturating_sub(1);
+                if running.left > 0 {
+                    return Ok(());
+                }
                 let Some(ended) = self.running.remove(&name) else {
                     return Ok(());
                 };
-                self.density.remove(ended.interval);
                 self.timer.fit(&self.density);
                 if let Some(next) = ended.next {
                     self.start(next);
@@ -171,7 +201,7 @@ impl<O: Observer> Targets<O> {
             Err(error) => error,
         };
         let mut all = self.running.iter();
-        let of = all.find(|(_, running)| running.task == error.id());
+        let of = all.find(|(_, running)| running.flows().any(|flow| flow.task == error.id()));
         let target = of.map_or_else(|| "".into(), |(name, _)| name.clone());
         match error.try_into_panic() {
             Ok(payload) => Err(ProberError::Observer {
@@ -205,10 +235,16 @@ impl<O: Observer> Targets<O> {
 }
 
 impl Running {
+    fn flows(&self) -> impl Iterator<Item = &FlowTask> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
     fn stop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            // The task may have ended.
-            let _ = stop.send(());
+        for flow in std::iter::once(&mut self.first).chain(&mut self.others) {
+            if let Some(stop) = flow.stop.take() {
+                // The task may have ended.
+                let _ = stop.send(());
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use tcp_echo_session::{
 use tokio::task::yield_now;
 use tracing::debug;
 
-use super::{Driver, Link};
+use super::{Driver, Link, flow::Flow};
 use crate::{
     Sensor,
     backoff::Backoff,
@@ -45,7 +45,12 @@ impl<S: Sensor> Driver<S> {
                 Poll::Ready(Err(error)) => return Poll::Ready(error),
                 Poll::Pending => return Poll::Pending,
             }
-            let reply = reply(&mut self.session, &mut self.sensor, &mut self.backoff);
+            let reply = reply(
+                &mut self.session,
+                &mut self.flow,
+                &mut self.sensor,
+                &mut self.backoff,
+            );
             match connection.read(reply) {
                 Ok(Some(read)) => {
                     self.session.handle_read_end();
@@ -113,6 +118,9 @@ impl<S: Sensor> Driver<S> {
                     if now.at >= self.next_tcp_info {
                         self.read_tcp_info(now.at);
                     }
+                    if self.explore(now.at) {
+                        return None;
+                    }
                     return Some(until);
                 }
             }
@@ -126,7 +134,12 @@ impl<S: Sensor> Driver<S> {
         let Link::Up(connection) = &mut self.link else {
             return Ok(now);
         };
-        let reply = reply(&mut self.session, &mut self.sensor, &mut self.backoff);
+        let reply = reply(
+            &mut self.session,
+            &mut self.flow,
+            &mut self.sensor,
+            &mut self.backoff,
+        );
         let until = connection.catch_up(now, reply)?;
         self.session.handle_read_end();
         if until < now {
@@ -192,15 +205,19 @@ fn yield_to_others(cx: &mut Context<'_>) {
 /// Handles a frame that arrived.
 fn reply<S: Sensor>(
     session: &mut Session,
+    flow: &mut Option<Box<Flow>>,
     sensor: &mut S,
     backoff: &mut Backoff,
 ) -> impl FnMut(Stamp, Probe) {
-    |stamp, probe| {
+    move |stamp, probe| {
         let Some(event) = session.handle_reply(stamp, probe) else {
             return;
         };
         if let Event::Received { .. } = event {
             backoff.reset();
+        }
+        if let Some(flow) = flow {
+            flow.observe(&event, session, stamp.read.at);
         }
         sensor.on_event(&event, session);
     }
