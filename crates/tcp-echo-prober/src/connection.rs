@@ -107,6 +107,11 @@ impl Connection {
         self.address
     }
 
+    /// The local address and the peer's.
+    pub(crate) fn ends(&self) -> Option<(SocketAddr, SocketAddr)> {
+        Some((self.stream.local_addr().ok()?, self.address))
+    }
+
     /// Whether the kernel stamped the bytes of the last read.
     pub(crate) fn is_stamped(&self) -> bool {
         self.is_stamped

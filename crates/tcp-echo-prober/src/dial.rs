@@ -12,7 +12,7 @@ use std::{
 use tcp_echo_net::{LogDecision, LogLimiter};
 use tcp_echo_resolve::{Failure, Limits, Resolver};
 use tcp_echo_session::{ConnectFailure, SessionConfig};
-use tcp_echo_socket::OpenError;
+use tcp_echo_socket::{OpenError, SockRef};
 use tokio::{
     net::{TcpSocket, TcpStream},
     task::JoinSet,
@@ -21,7 +21,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
-    Host, Options, Paths, SocketOptions, SocketStats, Target, Timestamps, link_local,
+    Host, Options, Paths, SocketOptions, SocketStats, Target, Timestamps, TracePace, link_local,
     names::{Name, interleaved, this_host},
     sockets::{Permit, Sockets},
 };
@@ -101,6 +101,7 @@ pub(crate) struct Dialer {
     resolver_on_demand: Resolver,
     pub(crate) sockets: Sockets,
     pub(crate) paths: Paths,
+    pub(crate) trace_pace: TracePace,
     /// For lines about single targets.
     log_limiter: LogLimiter,
     no_stamps: Once,
@@ -195,6 +196,7 @@ impl Dialer {
             resolver_on_demand,
             sockets: Sockets::new(options.max_sockets, stats),
             paths,
+            trace_pace: TracePace::new(),
             options: options.bounded(),
             log_limiter: LogLimiter::new(LOG_BURST, LOG_INTERVAL),
             no_stamps: Once::new(),
@@ -404,38 +406,64 @@ impl Dialer {
         port: Option<u16>,
     ) -> Result<(TcpStream, Duration), DialError> {
         let failed = |error| DialError::Connect { address, error };
-        let opened = match port {
-            None => tcp_echo_socket::open(address, &self.options.socket),
-            Some(_) => {
-                let options = SocketOptions {
-                    source_port: port,
-                    ..self.options.socket.clone()
-                };
-                tcp_echo_socket::open(address, &options)
-            }
+        let opened = if port.is_some() {
+            let options = SocketOptions {
+                source_port: port,
+                ..self.options.socket.clone()
+            };
+            tcp_echo_socket::open(address, &options)
+        } else {
+            tcp_echo_socket::open(address, &self.options.socket)
         }?;
         if let Some(warning) = opened.warning {
             self.no_dscp.call_once(|| warn!("{warning}"));
         }
         // Before the handshake, so that the first reply is stamped too.
+        self.enable_stamps(&opened.socket);
+        let socket = TcpSocket::from_std_stream(opened.socket.into());
+        let started = Instant::now();
+        let stream = socket.connect(address).await.map_err(failed)?;
+        let handshake = started.elapsed();
+        prepare(&stream).map_err(failed)?;
+        Ok((stream, handshake))
+    }
+
+    /// Takes over the connection that a trace has made.
+    pub(crate) fn adopt(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+        handshake: Duration,
+        permit: Permit,
+    ) -> Result<Connected, DialError> {
+        self.enable_stamps(&stream);
+        prepare(&stream).map_err(|error| DialError::Connect { address, error })?;
+        Ok(Connected {
+            stream,
+            address,
+            handshake,
+            permit,
+        })
+    }
+
+    fn enable_stamps<'s>(&self, socket: impl Into<SockRef<'s>>) {
         if self.options.timestamps != Timestamps::User
-            && let Err(error) = tcp_echo_socket::enable_receive_timestamps(&opened.socket)
+            && let Err(error) = tcp_echo_socket::enable_receive_timestamps(socket)
             && self.options.timestamps == Timestamps::Kernel
         {
             self.no_stamps.call_once(|| {
                 warn!(%error, "no receive timestamps from the kernel; using the process's clock");
             });
         }
-        let socket = TcpSocket::from_std_stream(opened.socket.into());
-        let started = Instant::now();
-        let stream = socket.connect(address).await.map_err(failed)?;
-        let handshake = started.elapsed();
-        refuse_self(&stream).map_err(failed)?;
-        // A stream that refuses an option, mostly since the peer has reset it, fails when it
-        // is used.
-        let _ = tcp_echo_socket::configure_stream(&stream);
-        Ok((stream, handshake))
     }
+}
+
+/// Makes a new connection ready for probes.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    refuse_self(stream)?;
+    // A stream that refuses an option, mostly since the peer has reset it, fails when it is used.
+    let _ = tcp_echo_socket::configure_stream(stream);
+    Ok(())
 }
 
 /// Polls an attempt until its timeout, and a little longer.
@@ -503,7 +531,7 @@ mod tests {
         let error = refuse_self(&stream).unwrap_err();
         let error = DialError::Connect { address, error };
         assert_eq!(error.reason(), ConnectFailure::Refused);
-        let linger = tcp_echo_socket::SockRef::from(&stream).linger().unwrap();
+        let linger = SockRef::from(&stream).linger().unwrap();
         assert_eq!(linger, Some(Duration::ZERO), "it ends with a reset");
         drop(stream);
 

@@ -2,6 +2,7 @@
 
 mod flow;
 mod probing;
+mod traces;
 
 use std::{
     future::Future,
@@ -19,6 +20,7 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
+use self::traces::Traces;
 use flow::Flow;
 
 use crate::{
@@ -35,6 +37,9 @@ use crate::{
 /// addresses are usually still right, and the nameserver may be as unreachable as the peer.
 const REFRESH_WAIT: Duration = Duration::from_millis(100);
 
+/// A delay between two attempts that is shorter adds nothing to one that hung.
+const MAX_GAP: Duration = Duration::from_secs(1);
+
 /// Drives one target until it is stopped.
 pub(crate) struct Driver<S> {
     target: Target,
@@ -46,6 +51,8 @@ pub(crate) struct Driver<S> {
     link: Link,
     /// Set if the target has several flows, or ports of its own.
     flow: Option<Box<Flow>>,
+    /// `None` before the first wish for a trace.
+    traces: Option<Box<Traces>>,
     backoff: Backoff,
     /// The target's addresses; for a name, those of the last look-up.
     addresses: Box<[SocketAddr]>,
@@ -73,6 +80,8 @@ enum Link {
         started: Instant,
         attempt: Boxed<Result<Connected, DialError>>,
     },
+    /// Waiting for the end of a trace, whose last handshake is the connection's.
+    Tracing,
     Up(Connection),
     /// Between two attempts.
     Down(Pin<Box<Sleep>>),
@@ -95,6 +104,7 @@ impl<S: Sensor> Driver<S> {
             flow: Flow::new(&target, flow, &dialer.options, || {
                 dialer.paths.attach(&target)
             }),
+            traces: None,
             name: dialer.name(&target).map(Box::new),
             target,
             sensor,
@@ -117,7 +127,11 @@ impl<S: Sensor> Driver<S> {
 
     fn notify(&mut self, event: &Event) {
         if let Some(flow) = &mut self.flow {
-            flow.observe(event, &self.session, Instant::now());
+            let now = Instant::now();
+            flow.observe(event, &self.session, now);
+            if flow.is_bad() {
+                self.vote(now);
+            }
         }
         self.sensor.on_event(event, &self.session);
     }
@@ -137,8 +151,16 @@ impl<S: Sensor> Driver<S> {
 
     /// Advances the connection until it waits for something.
     fn poll_link(&mut self, cx: &mut Context<'_>) {
+        if self.traces.is_some() {
+            self.poll_trace(cx);
+        }
         loop {
             match &mut self.link {
+                Link::Tracing => {
+                    if !self.poll_trace(cx) {
+                        return;
+                    }
+                }
                 Link::Up(_) => match self.poll_connection(cx) {
                     Poll::Ready(error) => self.disconnect(disconnect_reason(&error)),
                     Poll::Pending => return,
@@ -206,6 +228,13 @@ impl<S: Sensor> Driver<S> {
     }
 
     fn connect_with(&mut self, started: Instant, permit: Permit) {
+        match self.trace_before_connecting(started, permit) {
+            Ok(()) => self.link = Link::Tracing,
+            Err(permit) => self.connect_untraced(started, permit),
+        }
+    }
+
+    fn connect_untraced(&mut self, started: Instant, permit: Permit) {
         let (session, addresses) = (self.target.session(), self.addresses.to_vec());
         let port = match &self.flow {
             Some(flow) => flow.flow_port(),
@@ -233,7 +262,11 @@ impl<S: Sensor> Driver<S> {
                     flow.take_other_port(now);
                 }
                 self.failed(now, &error);
+                self.wish_trace_of_failed(&error);
                 self.down(now, started);
+                if let DialError::Timeout(_) = error {
+                    self.redial_at_once(now, started);
+                }
             }
         }
     }
@@ -246,6 +279,16 @@ impl<S: Sensor> Driver<S> {
             .delay(self.dialer.options.reconnect_max)
             .saturating_sub(now - started);
         self.link = Link::Down(Box::pin(sleep(delay)));
+    }
+
+    /// Begins the next attempt without a delay after one that hung, unless the delay has grown beyond
+    /// [`MAX_GAP`]: no time passes without a handshake that waits for the network to return.
+    fn redial_at_once(&mut self, now: Instant, started: Instant) {
+        if let Link::Down(wait) = &mut self.link
+            && wait.deadline().into_std() < started + MAX_GAP
+        {
+            wait.as_mut().reset(now.into());
+        }
     }
 
     fn connected(&mut self, now: Instant, connected: Connected) {
@@ -266,6 +309,9 @@ impl<S: Sensor> Driver<S> {
         }
         self.logged = None;
         self.shortage = None;
+        if let Some(traces) = &mut self.traces {
+            traces.connected();
+        }
         self.link = Link::Up(Connection::new(
             stream,
             address,
@@ -309,10 +355,12 @@ impl<S: Sensor> Driver<S> {
             self.handle_tcp_info(Instant::now(), info, soft_error);
         }
         let soft_error = connection.last_soft_error();
+        let ends = (reason == DisconnectReason::Stalled).then(|| connection.ends());
         connection.close(match (&self.flow, reason) {
             // The port must be free for the next connection.
-            (Some(_), _) | (None, DisconnectReason::Stalled) => Closing::Reset,
-            (None, _) => Closing::Orderly,
+            (Some(flow), _) if flow.keeps_port() => Closing::Reset,
+            (_, DisconnectReason::Stalled) => Closing::Reset,
+            _ => Closing::Orderly,
         });
         if reason != DisconnectReason::Closed && self.dialer.may_log() {
             let soft_error = soft_error.map(tracing::field::display);
@@ -320,19 +368,28 @@ impl<S: Sensor> Driver<S> {
         }
         let event = self.session.handle_disconnected(reason);
         self.notify(&event);
+        if let Some(ends) = ends {
+            self.wish_trace_of_stalled(ends);
+        }
     }
 
-    /// Connects from another port if it is time to explore other paths, and nothing is in flight
-    /// that would be lost. Returns whether it does.
-    fn explore(&mut self, now: Instant) -> bool {
-        let Some(flow) = &mut self.flow else {
-            return false;
-        };
-        let is_idle = self.session.in_flight() == 0 && !self.session.is_writing();
-        if !is_idle || !matches!(self.link, Link::Up(_)) || !flow.moves(now) {
+    /// Replaces the connection, to explore another path or to trace this one, while nothing is in flight that
+    /// would be lost. Returns whether it does.
+    fn replace(&mut self, now: Instant) -> bool {
+        if self.flow.is_none()
+            || self.session.in_flight() > 0
+            || self.session.is_writing()
+            || !matches!(self.link, Link::Up(_))
+        {
             return false;
         }
-        flow.take_other_port(now);
+        let explores = self.flow.as_ref().is_some_and(|flow| flow.moves(now));
+        if !explores && !self.wants_trace_of_loss(now) {
+            return false;
+        }
+        if let Some(flow) = self.flow.as_mut().filter(|_| explores) {
+            flow.take_other_port(now);
+        }
         self.disconnect(DisconnectReason::Closed);
         true
     }

@@ -134,17 +134,17 @@ impl<O: Observer> Targets<O> {
                 running.stop();
                 running.next = next;
             }
-            (None, Some(target)) => self.start(target),
+            (None, Some(target)) => self.start(&target),
             (None, None) => {}
         }
     }
 
-    fn start(&mut self, target: Target) {
+    fn start(&mut self, target: &Target) {
         let name = target.name().clone();
         let interval = target.session().interval();
         let flows = target.flows().get();
-        let first = self.start_flow(&target, 0);
-        let others = (1..flows).map(|flow| self.start_flow(&target, flow));
+        let first = self.start_flow(target, 0);
+        let others = (1..flows).map(|flow| self.start_flow(target, flow));
         let running = Running {
             others: others.collect(),
             first,
@@ -194,7 +194,7 @@ impl<O: Observer> Targets<O> {
                 };
                 self.timer.fit(&self.density);
                 if let Some(next) = ended.next {
-                    self.start(next);
+                    self.start(&next);
                 }
                 return Ok(());
             }

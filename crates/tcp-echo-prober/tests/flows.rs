@@ -1,4 +1,5 @@
 //! Targets of several flows, over real loopback.
+#![allow(clippy::unwrap_used, reason = "its helpers fail as a test does")]
 
 mod common;
 
@@ -9,7 +10,9 @@ use std::{
 };
 
 use common::{Log, echo, frame, ms, peer};
-use tcp_echo_prober::{Event, Handle, Options, Paths, Prober, SessionConfig, Target, TargetSet};
+use tcp_echo_prober::{
+    Event, Handle, Options, Paths, Prober, SessionConfig, Target, TargetSet, Trace,
+};
 use testkit::{ports, wait::until_async};
 use tokio::io::AsyncWriteExt as _;
 
@@ -17,13 +20,17 @@ use tokio::io::AsyncWriteExt as _;
 type Connections = Arc<Mutex<BTreeMap<u16, u32>>>;
 
 fn probe(address: &str, flows: u16, first_port: Option<u16>) -> (Handle, Log, Paths) {
+    let mut options = Options::default();
+    options.source_ports = first_port.and_then(NonZeroU16::new);
+    probe_with(options, address, flows)
+}
+
+fn probe_with(options: Options, address: &str, flows: u16) -> (Handle, Log, Paths) {
     let session = SessionConfig::new(ms(10), ms(50)).unwrap();
     let target = Target::new(address.parse().unwrap(), session)
         .named("target")
         .with_flows(NonZeroU16::new(flows).unwrap());
     let (log, paths) = (Log::default(), Paths::default());
-    let mut options = Options::default();
-    options.source_ports = first_port.and_then(NonZeroU16::new);
     let prober = Prober::builder()
         .options(options)
         .observer(log.clone())
@@ -152,5 +159,88 @@ async fn a_port_in_use_is_left() {
     })
     .await;
     assert!(!connections.lock().unwrap().contains_key(&base));
+    prober.stop().unwrap();
+}
+
+/// The paths of all flows of the target.
+#[cfg(target_os = "linux")]
+fn traced(paths: &Paths) -> Vec<tcp_echo_prober::Path> {
+    let flows = paths.flows("target").unwrap_or_default();
+    let paths = flows
+        .iter()
+        .filter_map(|flow| flow.path.as_deref().cloned());
+    paths.collect()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn flows_are_traced_before_they_connect_if_that_is_asked_for() {
+    let (address, connections) = counting(|_| None).await;
+    let mut options = Options::default();
+    options.trace = Trace::Always;
+    let (prober, _, paths) = probe_with(options, &address, 2);
+    until("two traces", || traced(&paths).len() == 2).await;
+    for path in traced(&paths) {
+        assert!(path.is_complete);
+        let hops: Vec<_> = path.hops.iter().map(|hop| (hop.ttl, hop.address)).collect();
+        assert_eq!(hops, [(1, Some(path.destination.ip()))]);
+    }
+    until("answers of both", || {
+        let flows = paths.flows("target").unwrap();
+        flows.iter().all(|flow| flow.rtt.is_some())
+    })
+    .await;
+    prober.stop().unwrap();
+    let ports: Vec<_> = traced(&paths)
+        .iter()
+        .map(|path| path.source.port())
+        .collect();
+    assert!(ports.is_empty(), "paths go with the target");
+    let connections = connections.lock().unwrap();
+    assert_eq!(connections.len(), 2, "the last handshake is the connection");
+    assert!(connections.values().all(|n| *n == 1), "{connections:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_stall_is_traced() {
+    for (flows, keeps_port) in [(2, true), (1, false)] {
+        let (address, connections) = counting(|_| Some(5)).await;
+        let (prober, _, paths) = probe(&address, flows, None);
+        until("a trace", || !traced(&paths).is_empty()).await;
+        let path = traced(&paths).remove(0);
+        assert_eq!(
+            path.last_hop().unwrap().address,
+            Some(path.destination.ip())
+        );
+        let is_of_connection = connections
+            .lock()
+            .unwrap()
+            .contains_key(&path.source.port());
+        assert!(is_of_connection, "it has the ports of the connection");
+        until("replies after it", || {
+            connections.lock().unwrap().values().sum::<u32>() > 4
+        })
+        .await;
+        assert_eq!(
+            connections.lock().unwrap().len() == usize::from(flows),
+            keeps_port
+        );
+        prober.stop().unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn no_trace_is_made_if_that_is_asked_for() {
+    let (address, connections) = counting(|_| Some(5)).await;
+    let mut options = Options::default();
+    options.trace = Trace::Off;
+    let (prober, _, paths) = probe_with(options, &address, 2);
+    until("stalls", || {
+        connections.lock().unwrap().values().all(|n| *n > 1)
+    })
+    .await;
+    assert!(traced(&paths).is_empty());
     prober.stop().unwrap();
 }

@@ -8,7 +8,7 @@ use std::{
 
 use tcp_echo_session::{Direction, Event, Session};
 
-use crate::{Options, Target, dial::FlowPort, paths::TargetFlows};
+use crate::{Options, Path, Target, dial::FlowPort, paths::TargetFlows};
 
 /// One flow of so many explores other paths: what it finds is worth more than one more
 /// observation of the paths that the others have.
@@ -17,6 +17,9 @@ const FLOWS_PER_EXPLORER: u16 = 4;
 /// How long an explorer stays on a path that is not bad. With four explorers of sixteen flows, 40 ports
 /// more are tried in half a minute: with eight paths, one is missed once in 1,800 times.
 const EXPLORE_EVERY: Duration = Duration::from_secs(3);
+
+/// How often a flow votes for as long as it is bad.
+const VOTE_EVERY: Duration = Duration::from_secs(10);
 
 /// How many ports beyond those of all flows exploring takes, as a multiple of their number.
 const EXPLORED_PORTS: u32 = 15;
@@ -36,6 +39,12 @@ pub(super) struct Flow {
     moves_at: Option<Instant>,
     /// The segments that were counted so far.
     segments: Totals,
+    /// Whether it connects from the same port again.
+    keeps_port: bool,
+    /// Its last trace, and the last one that reached the target.
+    path: Option<Arc<Path>>,
+    complete: Option<Arc<Path>>,
+    votes_at: Option<Instant>,
 }
 
 /// Sent and lost in total.
@@ -82,26 +91,45 @@ impl Flow {
         let ports = options.source_ports.map(|first| Ports { first, flows });
         let port = ports.map(|ports| ports.of(u32::from(index)));
         let group = attach();
-        group.connected(index, port);
         let explorers = flows / FLOWS_PER_EXPLORER;
         let explorer = (flows - index)
             .checked_sub(1)
             .filter(|nth| *nth < explorers);
-        Some(Box::new(Self {
-            index,
+        let mut flow = Self::only(group);
+        flow.index = index;
+        flow.port = port;
+        flow.ports = ports;
+        flow.keeps_port = true;
+        // They take turns.
+        flow.moves_at = explorer.map(|nth| {
+            Instant::now() + EXPLORE_EVERY + EXPLORE_EVERY * u32::from(nth) / u32::from(explorers)
+        });
+        flow.group.connected(index, port);
+        Some(Box::new(flow))
+    }
+
+    /// The only flow of a target, that the system gives other ports as it reconnects. It was
+    /// traced from this port.
+    pub(super) fn traced_from(port: u16, group: Arc<TargetFlows>) -> Self {
+        group.connected(0, Some(port));
+        Self::only(group)
+    }
+
+    fn only(group: Arc<TargetFlows>) -> Self {
+        Self {
+            index: 0,
             group,
-            port,
-            ports,
+            port: None,
+            ports: None,
             handshake: None,
             is_bad: false,
-            // They take turns.
-            moves_at: explorer.map(|nth| {
-                Instant::now()
-                    + EXPLORE_EVERY
-                    + EXPLORE_EVERY * u32::from(nth) / u32::from(explorers)
-            }),
+            moves_at: None,
             segments: Totals::default(),
-        }))
+            keeps_port: false,
+            path: None,
+            complete: None,
+            votes_at: None,
+        }
     }
 
     /// Where the next connection comes from.
@@ -112,9 +140,43 @@ impl Flow {
         }
     }
 
+    /// Whether it connects from the same port again.
+    pub(super) const fn keeps_port(&self) -> bool {
+        self.keeps_port
+    }
+
+    pub(super) const fn is_bad(&self) -> bool {
+        self.is_bad
+    }
+
+    pub(super) const fn has_path(&self) -> bool {
+        self.path.is_some()
+    }
+
+    /// Keeps the path of a trace.
+    pub(super) fn traced(&mut self, path: Arc<Path>) {
+        if path.is_complete {
+            self.complete = Some(path.clone());
+        }
+        self.group.traced(self.index, path.clone());
+        self.path = Some(path);
+    }
+
+    /// The path that a bad flow votes for now, and an earlier one that reached the target.
+    pub(super) fn take_vote(&mut self, now: Instant) -> Option<(Arc<Path>, Option<Arc<Path>>)> {
+        if !self.is_bad || self.votes_at.is_some_and(|at| at > now) {
+            return None;
+        }
+        let path = self.path.clone()?;
+        self.votes_at = Some(now + VOTE_EVERY);
+        Some((path, self.complete.clone()))
+    }
+
     /// The flow is connected from this port, and keeps it.
     pub(super) fn connected(&mut self, port: Option<u16>, handshake: Duration) {
-        self.port = port;
+        if self.keeps_port {
+            self.port = port;
+        }
         self.handshake = Some(handshake);
         self.group.connected(self.index, port);
     }
@@ -137,6 +199,8 @@ impl Flow {
             .ports
             .map(|ports| ports.to_explore(self.group.explore()));
         self.is_bad = false;
+        self.path = None;
+        self.complete = None;
         self.moves_at = self.moves_at.map(|_| now + EXPLORE_EVERY);
         self.group.moved(self.index, self.port);
     }

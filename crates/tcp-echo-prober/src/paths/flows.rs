@@ -137,10 +137,6 @@ impl TargetFlows {
         self.change(flow, |flow| flow.path = Some(path));
     }
 
-    pub(crate) fn path(&self, flow: u16) -> Option<Arc<Path>> {
-        self.lock().get(usize::from(flow))?.path.clone()
-    }
-
     /// Judges a flow: it is bad if it is dead while another one was answered, or if it loses
     /// more than the others.
     fn judge(&self, index: u16) -> bool {

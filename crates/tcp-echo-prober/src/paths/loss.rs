@@ -8,7 +8,7 @@ use std::{
 /// The length of a step.
 const STEP: Duration = Duration::from_secs(5);
 /// How many steps are kept: half a minute.
-const STEPS: usize = 6;
+const STEPS: u32 = 6;
 
 /// How improbable a flow's losses must be at the rate of its better half of siblings. It is
 /// small, since the better half is a little better than all by chance, and since a flow is
@@ -52,7 +52,7 @@ impl LossCounts {
 impl RecentLoss {
     pub(super) fn add(&mut self, now: Instant, counts: LossCounts) {
         self.steps
-            .retain(|step| now.saturating_duration_since(step.began) < STEP * STEPS as u32);
+            .retain(|step| now.saturating_duration_since(step.began) < STEP * STEPS);
         match self.steps.back_mut() {
             Some(step) if now.saturating_duration_since(step.began) < STEP => {
                 step.counts.add(counts);
@@ -180,7 +180,7 @@ mod tests {
         let start = Instant::now();
         for second in 0..60 {
             recent.add(start + Duration::from_secs(second), counts(10, 1));
-            assert!(recent.steps.len() <= STEPS);
+            assert!(recent.steps.len() <= 6);
         }
         let counts = recent.counts();
         assert!((250..=310).contains(&counts.sent), "{counts:?}");

@@ -1,0 +1,320 @@
+//! When a flow is traced, and what becomes of the result.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use tcp_echo_session::ConnectFailure;
+use tracing::{debug, info};
+
+use super::{Driver, flow::Flow};
+use crate::{
+    Path, Sensor, SocketOptions, Trace, TraceEnd, TraceError, TraceLimits, Traced,
+    dial::{Boxed, DialError},
+    sockets::Permit,
+    trace,
+};
+
+/// How long the result of a trace is used before the next one, for as long as a flow is bad or
+/// can't connect.
+const USED_FOR: Duration = Duration::from_secs(30);
+
+/// How long a flow that loses waits if there are too many traces at the moment.
+const PACE_WAIT: Duration = Duration::from_secs(1);
+
+/// What a flow is traced for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TraceFor {
+    /// It is about to connect.
+    Connect,
+    /// Nothing comes back any more.
+    Stall,
+    /// It loses more than others.
+    Loss,
+}
+
+/// The traces of a driver.
+#[derive(Default)]
+pub(super) struct Traces {
+    /// What the next one is for.
+    wish: Option<TraceFor>,
+    /// The ends of the connection that has stalled, which a trace can have again.
+    stalled: Option<(SocketAddr, SocketAddr)>,
+    running: Option<Running>,
+    /// No other trace begins before.
+    not_before: Option<Instant>,
+    /// Whether the wished trace counts already against the pace of all traces.
+    is_counted: bool,
+}
+
+impl Traces {
+    /// There is a connection: what ended the last one is over.
+    pub(super) fn connected(&mut self) {
+        self.wish = None;
+        self.stalled = None;
+        self.is_counted = false;
+    }
+}
+
+/// A trace that has begun.
+struct Running {
+    of: TraceFor,
+    /// When the attempt began to connect, if the connection waits for the trace.
+    connects: Option<Instant>,
+    ended: Boxed<(Result<Traced, TraceError>, Permit)>,
+}
+
+impl<S: Sensor> Driver<S> {
+    /// Whether the driver may trace at all.
+    fn traces(&self) -> bool {
+        self.dialer.options.trace != Trace::Off && cfg!(target_os = "linux")
+    }
+
+    /// Wishes for a trace as soon as there may be one.
+    pub(super) fn wish_trace(&mut self, of: TraceFor, now: Instant) {
+        if !self.traces() {
+            return;
+        }
+        let traces = self.traces.get_or_insert_default();
+        if of == TraceFor::Connect || traces.not_before.is_none_or(|at| at <= now) {
+            traces.wish.get_or_insert(of);
+        }
+    }
+
+    /// A connection between these ends has stalled.
+    pub(super) fn wish_trace_of_stalled(&mut self, ends: Option<(SocketAddr, SocketAddr)>) {
+        self.wish_trace(TraceFor::Stall, Instant::now());
+        if let Some(traces) = &mut self.traces {
+            traces.stalled = ends;
+        }
+        if !self.keeps_port() {
+            // It connects from another port meanwhile.
+            self.trace_beside();
+        }
+    }
+
+    /// Wishes for a trace if a bad flow has none that is recent. It gets it when it connects, so
+    /// this returns whether the connection should be replaced.
+    pub(super) fn wants_trace_of_loss(&mut self, now: Instant) -> bool {
+        let is_lossy = self.flow.as_ref().is_some_and(|flow| flow.is_bad());
+        if !is_lossy || !self.keeps_port() || !self.traces() {
+            return false;
+        }
+        let has_recent = self.dialer.options.trace == Trace::Always && self.has_path();
+        let traces = self.traces.get_or_insert_default();
+        let waits = traces.not_before.is_some_and(|at| at > now);
+        if traces.running.is_some() || waits || has_recent {
+            return false;
+        }
+        // The connection ends only for a trace that may begin.
+        if !self.dialer.trace_pace.try_take() {
+            traces.not_before = Some(now + PACE_WAIT);
+            return false;
+        }
+        traces.wish = Some(TraceFor::Loss);
+        traces.is_counted = true;
+        true
+    }
+
+    /// Begins the wished trace from the flow's own port before it connects to `address`. Returns
+    /// the permit if there is none to begin.
+    pub(super) fn trace_before_connecting(
+        &mut self,
+        started: Instant,
+        permit: Permit,
+    ) -> Result<(), Permit> {
+        // What an explorer passes by is not traced.
+        let explores = self.flow.as_ref().is_some_and(|flow| flow.is_exploring());
+        if self.dialer.options.trace == Trace::Always && !self.has_path() && !explores {
+            self.wish_trace(TraceFor::Connect, started);
+        }
+        let Some(traces) = &mut self.traces else {
+            return Err(permit);
+        };
+        let is_first = match traces.wish {
+            Some(TraceFor::Connect) => true,
+            Some(TraceFor::Stall | TraceFor::Loss) => {
+                self.flow.as_ref().is_some_and(|flow| flow.keeps_port())
+            }
+            None => false,
+        };
+        let stalled = traces.stalled.map(|(_, peer)| peer);
+        let address = stalled.filter(|peer| self.addresses.contains(peer));
+        if !is_first || traces.running.is_some() {
+            return Err(permit);
+        }
+        let Some(address) = address.or_else(|| self.addresses.first().copied()) else {
+            return Err(permit);
+        };
+        let port = self.flow.as_ref().and_then(|flow| flow.flow_port().port);
+        self.begin_trace(address, None, port, Some(started), permit)
+    }
+
+    /// Begins a trace of the connection that has stalled, beside the next attempt to connect.
+    fn trace_beside(&mut self) {
+        let Some(traces) = &mut self.traces else {
+            return;
+        };
+        if traces.wish.is_none() || traces.running.is_some() {
+            return;
+        }
+        let ends = traces.stalled.take();
+        let address = ends
+            .map(|(_, peer)| peer)
+            .or(self.addresses.first().copied());
+        if let Some(address) = address
+            && let Some(permit) = self.dialer.sockets.try_permit()
+        {
+            let local = ends.map(|(local, _)| local);
+            let port = local.map(|local| local.port());
+            // Without a place for it the wish stays.
+            let _ = self.begin_trace(address, local, port, None, permit);
+        }
+    }
+
+    fn begin_trace(
+        &mut self,
+        address: SocketAddr,
+        local: Option<SocketAddr>,
+        port: Option<u16>,
+        connects: Option<Instant>,
+        permit: Permit,
+    ) -> Result<(), Permit> {
+        let handshake = self
+            .flow
+            .as_ref()
+            .and_then(|flow| flow.flow_port().handshake);
+        let Some(traces) = &mut self.traces else {
+            return Err(permit);
+        };
+        let is_allowed = traces.is_counted || self.dialer.trace_pace.try_take();
+        let Some(of) = traces.wish.filter(|_| is_allowed) else {
+            return Err(permit);
+        };
+        traces.is_counted = false;
+        traces.wish = None;
+        traces.stalled = None;
+        traces.not_before = Some(Instant::now() + USED_FOR);
+        let socket = &self.dialer.options.socket;
+        let options = SocketOptions {
+            source: local.map(|local| local.ip()).or(socket.source),
+            source_port: port,
+            ..socket.clone()
+        };
+        let limits = TraceLimits {
+            smoothed_rtt: handshake,
+            is_lossy: of == TraceFor::Loss,
+            ..match of {
+                TraceFor::Stall => TraceLimits::AFTER_STALL,
+                TraceFor::Connect | TraceFor::Loss => TraceLimits::AT_CONNECT,
+            }
+        };
+        let ended = Box::pin(async move { (trace(address, &options, &limits).await, permit) });
+        traces.running = Some(Running {
+            of,
+            connects,
+            ended,
+        });
+        Ok(())
+    }
+
+    /// Advances a trace. Returns whether the link has changed.
+    pub(super) fn poll_trace(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(running) = self
+            .traces
+            .as_mut()
+            .and_then(|traces| traces.running.as_mut())
+        else {
+            return false;
+        };
+        let Poll::Ready((traced, permit)) = running.ended.as_mut().poll(cx) else {
+            return false;
+        };
+        let (of, connects) = (running.of, running.connects);
+        if let Some(traces) = &mut self.traces {
+            traces.running = None;
+        }
+        let end = match traced {
+            Ok(Traced { path, end }) => {
+                let peer = path.destination;
+                self.traced(of, path);
+                Some((end, peer))
+            }
+            Err(error) => {
+                debug!(target = %self.target.name(), %error, "no trace");
+                None
+            }
+        };
+        match (connects, end) {
+            (Some(started), Some((TraceEnd::Connected { stream, handshake }, peer))) => {
+                let dialed = self.dialer.adopt(stream, peer, handshake, permit);
+                self.dialed(started, dialed);
+                true
+            }
+            (Some(started), _) => {
+                self.connect_untraced(started, permit);
+                true
+            }
+            (None, Some((TraceEnd::Connected { stream, .. }, _))) => {
+                // The path lives again. A connection from another port does, too, by now.
+                let _ = tcp_echo_socket::abort(stream);
+                false
+            }
+            (None, _) => false,
+        }
+    }
+
+    /// Keeps the path, and lets a bad flow vote.
+    fn traced(&mut self, of: TraceFor, path: Path) {
+        let last_hop = path.last_hop().and_then(|hop| hop.address);
+        if of != TraceFor::Connect && self.dialer.may_log() {
+            let (hops, source_port) = (path.hops.len(), path.source.port());
+            let last_hop = last_hop.map(tracing::field::display);
+            let is_complete = path.is_complete;
+            info!(target = %self.target.name(), source_port, hops, last_hop, is_complete, "traced");
+        }
+        let flow = self.flow.get_or_insert_with(|| {
+            Box::new(Flow::traced_from(
+                path.source.port(),
+                self.dialer.paths.attach(&self.target),
+            ))
+        });
+        flow.traced(Arc::new(path));
+        self.vote(Instant::now());
+    }
+
+    /// Lets a bad flow vote for the links of its path, if it is time.
+    pub(super) fn vote(&mut self, now: Instant) {
+        if let Some(flow) = &mut self.flow
+            && let Some((path, known)) = flow.take_vote(now)
+        {
+            self.dialer.paths.vote(&path, known.as_deref());
+        }
+    }
+
+    /// An attempt to connect failed, so that a trace may tell where.
+    pub(super) fn wish_trace_of_failed(&mut self, error: &DialError) {
+        let is_silent = matches!(
+            error.reason(),
+            ConnectFailure::Timeout | ConnectFailure::Unreachable
+        );
+        if is_silent && !self.addresses.is_empty() {
+            self.wish_trace(TraceFor::Stall, Instant::now());
+            if !self.keeps_port() {
+                self.trace_beside();
+            }
+        }
+    }
+
+    fn has_path(&self) -> bool {
+        self.flow.as_ref().is_some_and(|flow| flow.has_path())
+    }
+
+    /// Whether the flow connects from the same port again.
+    pub(super) fn keeps_port(&self) -> bool {
+        self.flow.as_ref().is_some_and(|flow| flow.keeps_port())
+    }
+}
