@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, LinkNameSpaceType, move_into_link_name_space, set_capabilities,
+};
 
 use crate::shell::{output, program};
 
@@ -55,6 +57,33 @@ impl Inside {
                 .join()
                 .map_err(|_| anyhow!("panic in a namespace"))?
         })
+    }
+}
+
+impl Inside {
+    /// Like [`Inside::run`], without any capability.
+    ///
+    /// # Errors
+    ///
+    /// As [`Inside::run`].
+    pub fn run_unprivileged<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
+        self.run(|| {
+            thread::scope(|scope| {
+                let unprivileged = || -> Result<T> {
+                    let none = CapabilitySet::empty();
+                    let sets = CapabilitySets {
+                        effective: none,
+                        permitted: none,
+                        inheritable: none,
+                    };
+                    // Of this thread alone, which has entered the namespace by its parent.
+                    set_capabilities(None, sets).context("capabilities")?;
+                    Ok(act())
+                };
+                let ended = scope.spawn(unprivileged).join();
+                ended.map_err(|_| anyhow!("panic without capabilities"))?
+            })
+        })?
     }
 }
 
@@ -114,6 +143,33 @@ impl Namespace {
         ))
     }
 
+    /// Sets a kernel parameter of the network, such as `ipv4/ip_forward`, in the namespace.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such parameter, or the kernel refuses the value.
+    pub fn set(&self, parameter: &str, value: &str) -> Result<()> {
+        let path = Path::new("/proc/sys/net").join(parameter);
+        let written = self.inside().run(|| fs::write(&path, value))?;
+        written.with_context(|| format!("{} = {value}", path.display()))
+    }
+
+    /// Creates a link to another namespace, without addresses, and sets it up. It has this name at
+    /// both ends.
+    ///
+    /// # Errors
+    ///
+    /// If `ip` fails.
+    pub fn link(&self, other: &Self, name: &str) -> Result<()> {
+        self.ip(&[
+            "link", "add", name, "type", "veth", "peer", "name", name, "netns", &other.0,
+        ])?;
+        for end in [self, other] {
+            end.ip(&["link", "set", name, "up"])?;
+        }
+        Ok(())
+    }
+
     /// Sets the nameserver for programs in the namespace.
     ///
     /// # Errors
@@ -171,21 +227,9 @@ impl Pair {
             client: Namespace::new()?,
             server: Namespace::new()?,
         };
-        pair.client.ip(&[
-            "link",
-            "add",
-            LINK,
-            "type",
-            "veth",
-            "peer",
-            "name",
-            LINK,
-            "netns",
-            &pair.server.0,
-        ])?;
+        pair.client.link(&pair.server, LINK)?;
         for (end, address) in [(&pair.client, CLIENT), (&pair.server, SERVER)] {
             end.ip(&["address", "add", &format!("{address}/24"), "dev", LINK])?;
-            end.ip(&["link", "set", LINK, "up"])?;
         }
         Ok(pair)
     }

@@ -43,6 +43,7 @@ mod startup_time;
 mod stopped_readers;
 mod systemd;
 mod targets;
+mod trace;
 mod web_config;
 mod windows;
 
@@ -83,6 +84,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         blackhole::SCENARIOS,
         direction::SCENARIOS,
         packet_loss::SCENARIOS,
+        trace::SCENARIOS,
         systemd::SCENARIOS,
         package::SCENARIOS,
         artifacts::SCENARIOS,
