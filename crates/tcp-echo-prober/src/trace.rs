@@ -18,7 +18,7 @@
 //!
 //! A destination that has missed the reset of an earlier connection from that port answers the first
 //! SYN that it gets with an acknowledgement, and forgets that connection when this host rejects it
-//! (RFC 9293, section 3.10.7.3). Then the same number of hops is tried again.
+//! (RFC 9293, section 3.10.7.3). Then the kernel sends the SYN again.
 //!
 //! # IPv6
 //!
@@ -30,7 +30,10 @@
 //! # What it does not show
 //!
 //! - The way back, which may lead over other routers.
-//! - Routers that don't answer, such as those inside of a tunnel or of an MPLS network.
+//! - Routers that don't answer, such as those inside of a tunnel or of an MPLS network, or one that limits
+//!   its answers: Linux as a router gives each host six at once, and then one a second.
+//! - The truth, where a router lies. Others can't: the kernel takes a report only with the ports and the
+//!   sequence number of the SYN.
 //! - Where a router chooses by other things than addresses, ports and the flow label, such as the packet's
 //!   length, any of its paths.
 //!
@@ -214,7 +217,7 @@ impl Ladder<'_> {
                     let handshake = rtt;
                     return Ok(TraceEnd::Connected { stream, handshake });
                 }
-                Answer::Silence { .. } => {
+                Answer::Silence => {
                     self.push(ttl, None, None);
                     silent += 1;
                     if silent >= self.limits.max_silent {
@@ -226,7 +229,7 @@ impl Ladder<'_> {
         Ok(TraceEnd::HopLimit)
     }
 
-    /// Tries a hop, twice if there is a reason to; `None` when the time is up.
+    /// Tries a hop, on a lossy path twice; `None` when the time is up.
     async fn try_hop(&mut self, ttl: NonZeroU8) -> Result<Option<Attempt>, TraceError> {
         let mut is_again = false;
         loop {
@@ -235,16 +238,16 @@ impl Ladder<'_> {
             if left.is_zero() {
                 return Ok(None);
             }
-            let attempt = send_syn(self.destination, &self.options, ttl, wait.min(left)).await?;
+            let attempt = send_syn(self.destination, &self.options, ttl, wait, left).await?;
             self.keep_source(attempt.source);
-            let Answer::Silence { is_peer_heard } = attempt.answer else {
+            if !matches!(attempt.answer, Answer::Silence) {
                 self.longest = self.longest.max(attempt.elapsed);
                 return Ok(Some(attempt));
-            };
+            }
             if left < wait {
                 return Ok(None);
             }
-            if is_again || !(is_peer_heard || self.limits.is_lossy) {
+            if is_again || !self.limits.is_lossy {
                 return Ok(Some(attempt));
             }
             is_again = true;

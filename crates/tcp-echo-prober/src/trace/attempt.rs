@@ -35,19 +35,22 @@ pub(super) enum Answer {
     /// The destination refused the connection.
     Refused,
     /// Nobody answered in time.
-    Silence {
-        /// Whether something has come from the destination that completes no handshake.
-        is_peer_heard: bool,
-    },
+    Silence,
 }
 
-/// Sends a SYN that may travel `ttl` hops, and waits for an answer. A socket without a connection is
-/// closed when this returns or is dropped, and sends nothing then.
+/// How much longer to wait if something has come from the destination that completes no handshake: the
+/// answer to an earlier SYN, which was late, or an acknowledgement for an earlier connection. The kernel
+/// rejects it, and sends the SYN again after some milliseconds, or on older systems after a second.
+const HEARD_WAIT: Duration = Duration::from_millis(1500);
+
+/// Sends a SYN that may travel `ttl` hops, and waits for an answer, at most as long as time is `left`. A
+/// socket without a connection is closed when this returns or is dropped, and sends nothing then.
 pub(super) async fn send_syn(
     destination: SocketAddr,
     options: &SocketOptions,
     ttl: NonZeroU8,
     wait: Duration,
+    left: Duration,
 ) -> Result<Attempt, TraceError> {
     let socket = tcp_echo_socket::open(destination, options)?.socket;
     let prepared = set_hop_limit(&socket, Some(ttl))
@@ -67,16 +70,17 @@ pub(super) async fn send_syn(
         })
         .map_err(failed)?;
     let stream = TcpStream::from_std(socket.into()).map_err(failed)?;
-    let told = stream.async_io(Interest::WRITABLE, || told(&stream));
-    let told = timeout(wait, told).await;
+    let listen = |wait| timeout(wait, stream.async_io(Interest::WRITABLE, || told(&stream)));
+    let mut told = listen(wait.min(left)).await;
+    if told.is_err() && segments_received(&stream).is_ok_and(|count| count > 0) {
+        told = listen(HEARD_WAIT.min(left.saturating_sub(started.elapsed()))).await;
+    }
     let elapsed = started.elapsed();
     let answer = match told {
         Ok(Ok(Told::Answer(answer))) => answer,
         Ok(Ok(Told::Connected)) => connected(stream).map_err(failed)?,
         Ok(Err(error)) => return Err(failed(error)),
-        Err(_) => Answer::Silence {
-            is_peer_heard: segments_received(&stream).is_ok_and(|count| count > 0),
-        },
+        Err(_) => Answer::Silence,
     };
     Ok(Attempt {
         source,

@@ -9,8 +9,8 @@ use tcp_echo_net::RateLimiter;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceLimits {
     /// The round-trip time to the destination, if known. A hop is silent after twice this time, and
-    /// after at least [`MIN_WAIT`](Self::MIN_WAIT). To a destination that is further away than that,
-    /// a trace is wrong without it.
+    /// after at least [`MIN_WAIT`](Self::MIN_WAIT). Without it, hops that are further away than that
+    /// look silent, and the destination looks further by a hop or more.
     pub smoothed_rtt: Option<Duration>,
     /// Whether the path loses packets, but is not dead: a silent hop is tried twice.
     pub is_lossy: bool,
