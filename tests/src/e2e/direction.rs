@@ -241,14 +241,14 @@ fn count(part: &str, le: &str, scrape: &Scrape) -> f64 {
 }
 
 /// A link with a delay of its own for each way, until it is dropped.
-struct Link {
+pub(super) struct Link {
     process: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
 impl Link {
-    fn start(context: &Context, client: &Namespace, server: &Namespace) -> Result<Self> {
+    pub(super) fn start(context: &Context, client: &Namespace, server: &Namespace) -> Result<Self> {
         let script = context.file("relay.py", include_str!("direction/relay.py"))?;
         let mut process = Command::new("python3")
             .arg(script)
@@ -273,7 +273,7 @@ impl Link {
     }
 
     /// Sets the delays of the way there and of the way back, in milliseconds.
-    fn set(&mut self, there: u32, back: u32) -> Result<()> {
+    pub(super) fn set(&mut self, there: u32, back: u32) -> Result<()> {
         writeln!(self.input, "{there} {back}")?;
         self.expect("set")
     }

@@ -3,16 +3,23 @@
 mod chain;
 mod equal_paths;
 mod flow;
+mod routers;
 
+use std::net::SocketAddr;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use tcp_echo_prober::TraceLimits;
 use testkit::context::Context;
+use testkit::echo::Echo;
+use testkit::netns::{CLIENT, Namespace, SERVER};
 use testkit::tools::Tool;
 
+use self::chain::{Chain, FAMILIES, Family, ROUTERS};
+use self::flow::traced;
+use super::direction::Link;
 use crate::runner::Scenario;
-use chain::{Chain, FAMILIES, Family, ROUTERS};
 
 const TOOLS: &[Tool] = &[("ip", "iproute2"), ("nft", "nftables")];
 
@@ -36,7 +43,18 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "trace: routers that are silent, limit their answers, or reject",
-        run: silent_routers,
+        run: routers::run,
+        ..SCENARIO
+    },
+    Scenario {
+        name: "trace: a path that loses every other packet",
+        run: lossy_path,
+        ..SCENARIO
+    },
+    Scenario {
+        name: "trace: a destination that is far away",
+        tools: &[("ip", "iproute2"), ("python3", "python3")],
+        run: far_away,
         ..SCENARIO
     },
     Scenario {
@@ -125,9 +143,9 @@ fn break_and_repair(
     let router = chain.router(last);
     router.nft(
         "add table inet hole; \
-         add chain inet hole all { type filter hook forward priority 0; }; \
-         add rule inet hole all tcp dport 4000 drop; \
-         add rule inet hole all tcp sport 4000 drop",
+         add chain inet hole rules { type filter hook forward priority 0; }; \
+         add rule inet hole rules tcp dport 4000 drop; \
+         add rule inet hole rules tcp sport 4000 drop",
     )?;
     connection.reset()?;
     let dead = chain.trace(family, PORT, &TraceLimits::AFTER_STALL)?;
@@ -180,90 +198,82 @@ fn track(chain: &Chain) -> Result<()> {
     Ok(())
 }
 
-fn silent_routers(context: &Context) -> Result<()> {
+fn lossy_path(context: &Context) -> Result<()> {
     let chain = Chain::new(context)?;
-    let router = chain.router(2);
-    router.nft(
-        "add table inet silent; \
-         add chain inet silent out { type filter hook output priority 0; }; \
-         add rule inet silent out icmp type time-exceeded drop; \
-         add rule inet silent out icmpv6 type time-exceeded drop",
+    chain.router(1).nft(
+        "add table inet lossy; \
+         add chain inet lossy rules { type filter hook prerouting priority 0; }; \
+         add rule inet lossy rules tcp dport 4000 tcp flags & syn == syn \
+             numgen inc mod 2 == 0 drop",
     )?;
+    let limits = TraceLimits {
+        is_lossy: true,
+        ..TraceLimits::AT_CONNECT
+    };
     for family in FAMILIES {
-        let outcome = chain.trace(family, PORT, &TraceLimits::AT_CONNECT)?;
-        let mut expected = Chain::hops(family);
-        expected[1] = None;
-        ensure!(outcome.addresses() == expected, "{:?}", outcome.path);
-        ensure!(
-            outcome.took < 2 * TraceLimits::MIN_WAIT,
-            "{:?}",
-            outcome.took
-        );
-        context.note(format!("{family:?}, one silent router: {:?}", outcome.took));
-        outcome.connection()?.reset()?;
-    }
-    router.nft("delete table inet silent")?;
-
-    // The kernel's default: an answer a second to each host, after six at once.
-    router.set("ipv4/icmp_ratelimit", "1000")?;
-    router.set("ipv6/icmp/ratelimit", "1000")?;
-    for family in FAMILIES {
-        let mut silent = 0;
-        for port in (PORT..).take(12) {
-            let outcome = chain.trace(family, port, &TraceLimits::AT_CONNECT)?;
-            let mut expected = Chain::hops(family);
-            if outcome.path.hops[1].address.is_none() {
-                silent += 1;
-                expected[1] = None;
-            }
-            ensure!(outcome.addresses() == expected, "{:?}", outcome.path);
-            outcome.connection()?.reset()?;
-        }
-        context.note(format!("{family:?}: {silent} of 12 without an answer"));
-        ensure!(
-            (1..12).contains(&silent),
-            "{silent} of 12 without an answer"
-        );
-    }
-    router.set("ipv4/icmp_ratelimit", "0")?;
-    router.set("ipv6/icmp/ratelimit", "0")?;
-
-    router.nft(
-        "add table inet closed; \
-         add chain inet closed all { type filter hook forward priority 0; }; \
-         add rule inet closed all tcp dport 4000 reject with icmpx type admin-prohibited",
-    )?;
-    for family in FAMILIES {
-        let outcome = chain.trace(family, PORT, &TraceLimits::AT_CONNECT)?;
-        ensure!(
-            outcome.end == "unreachable" && !outcome.path.is_complete,
-            "{}: {:?}",
-            outcome.end,
-            outcome.path
-        );
-        let hop = outcome.path.last_hop().and_then(|hop| hop.address);
-        ensure!(hop == Some(Chain::address(family, 2)), "{:?}", outcome.path);
-    }
-    router.nft("delete table inet closed")?;
-    // The destination's host says so itself.
-    chain.server().nft(
-        "add table inet closed; \
-         add chain inet closed all { type filter hook input priority 0; }; \
-         add rule inet closed all tcp dport 4000 reject with icmpx type port-unreachable",
-    )?;
-    for family in FAMILIES {
-        let outcome = chain.trace(family, PORT, &TraceLimits::AT_CONNECT)?;
-        ensure!(
-            outcome.end == "unreachable" && outcome.path.is_complete,
-            "{}: {:?}",
-            outcome.end,
-            outcome.path
-        );
+        let outcome = chain.trace(family, PORT, &limits)?;
         ensure!(
             outcome.addresses() == Chain::hops(family),
             "{:?}",
             outcome.path
         );
+        context.note(format!("{family:?}: {:?}", outcome.took));
+        outcome.connection()?.reset()?;
+        let outcome = chain.trace(family, PORT, &TraceLimits::AT_CONNECT)?;
+        ensure!(
+            outcome.addresses() != Chain::hops(family),
+            "no loss: {:?}",
+            outcome.path
+        );
+        outcome.connection()?.reset()?;
+    }
+    Ok(())
+}
+
+/// The delay of each way to a destination that is further away than a trace waits.
+const FAR: u32 = 200;
+
+fn far_away(context: &Context) -> Result<()> {
+    let (client, server) = (Namespace::new()?, Namespace::new()?);
+    let mut link = Link::start(context, &client, &server)?;
+    let _echo = Echo::start_in(
+        context,
+        &server.inside(),
+        &["-mode=server", "-listen=:4000"],
+    )?;
+    link.set(FAR, FAR)?;
+    let rtt = Duration::from_millis((2 * FAR).into());
+    let source = SocketAddr::new(CLIENT.parse()?, PORT);
+    let destination = SocketAddr::new(SERVER.parse()?, 4000);
+    for smoothed_rtt in [None, Some(rtt)] {
+        let limits = TraceLimits {
+            smoothed_rtt,
+            ..TraceLimits::AT_CONNECT
+        };
+        let outcome = traced(&client, source, destination, &limits)?;
+        ensure!(
+            outcome.end == "connected",
+            "{}: {:?}",
+            outcome.end,
+            outcome.path
+        );
+        context.note(format!(
+            "RTT of {rtt:?}, known {smoothed_rtt:?}: connected after {:?}, at hop {}",
+            outcome.took,
+            outcome.path.hops.len()
+        ));
+        let is_known = smoothed_rtt.is_some();
+        ensure!(
+            (outcome.path.hops.len() == 1) == is_known,
+            "{:?}",
+            outcome.path
+        );
+        ensure!(outcome.took < 4 * rtt, "{:?}", outcome.took);
+        let mut connection = outcome.connection()?;
+        connection.probe(1)?;
+        connection.reset()?;
+        // The reset has to arrive before the next SYN.
+        thread::sleep(rtt);
     }
     Ok(())
 }

@@ -146,15 +146,15 @@ pub(super) fn forward(node: &Namespace) -> Result<()> {
 /// Connects two namespaces by a link of this number.
 pub(super) fn join(near: &Namespace, far: &Namespace, link: u8) -> Result<()> {
     let name = format!("link{link}");
+    for node in [near, far] {
+        // Addresses can be used at once, without a search for duplicates.
+        node.set("ipv6/conf/default/accept_dad", "0")?;
+    }
     near.link(far, &name)?;
     for family in FAMILIES {
         for (node, end) in [(near, 1), (far, 2)] {
             let address = format!("{}/{}", family.address(link, end), family.bits());
-            let mut arguments = vec!["address", "add", &address, "dev", &name];
-            if family == Family::V6 {
-                arguments.push("nodad");
-            }
-            node.ip(&arguments)?;
+            node.ip(&["address", "add", &address, "dev", &name])?;
         }
     }
     Ok(())

@@ -131,8 +131,8 @@ impl Fabric {
             router.nft(
                 "add table inet probes; \
                  add set inet probes ports { type inet_service; flags dynamic; size 1000; }; \
-                 add chain inet probes all { type filter hook forward priority 0; }; \
-                 add rule inet probes all tcp dport 4000 tcp flags & psh == psh \
+                 add chain inet probes rules { type filter hook forward priority 0; }; \
+                 add rule inet probes rules tcp dport 4000 tcp flags & psh == psh \
                      add @ports { tcp sport }",
             )?;
         }
