@@ -95,7 +95,6 @@ impl Fabric {
             if let Some(hub) = &hub {
                 route(&client, to_server, [family.address(ACCESS, 2)])?;
                 route(hub, to_client, [family.address(ACCESS, 1)])?;
-                // The routers answer from the link to the hub.
             }
         }
         let echo = Echo::start_in(
