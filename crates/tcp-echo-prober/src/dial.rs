@@ -481,7 +481,7 @@ async fn limited(
 
 /// Refuses a connection to itself: nothing listens there, and its echo would look like a
 /// peer's. Dropping the stream resets it, so that it blocks the port for no listener.
-fn refuse_self(stream: &TcpStream) -> io::Result<()> {
+pub(crate) fn refuse_self(stream: &TcpStream) -> io::Result<()> {
     // A stream that has lost its ends fails when it is used.
     if tcp_echo_socket::is_self_connected(stream).unwrap_or(false) {
         let _ = tcp_echo_socket::abort(stream);

@@ -28,6 +28,7 @@ use crate::{
     backoff::Backoff,
     connection::{Closing, Connection, disconnect_reason},
     dial::{Boxed, Connected, DialError, Dialer, FlowPort},
+    mtu::MtuWatch,
     names::Name,
     sockets::{Permit, SocketShortage},
     timer::Sleeper,
@@ -58,6 +59,8 @@ pub(crate) struct Driver<S> {
     addresses: Box<[SocketAddr]>,
     /// The name to look up, if the target has one.
     name: Option<Box<Name>>,
+    /// The checks whether the path passes large packets, if there are any.
+    mtu: Option<Box<MtuWatch>>,
     next_tcp_info: Instant,
     /// When the last reply was read since the last poll of the session.
     read: Option<Time>,
@@ -106,6 +109,7 @@ impl<S: Sensor> Driver<S> {
             }),
             traces: None,
             name: dialer.name(&target).map(Box::new),
+            mtu: MtuWatch::new(flow, &dialer.options),
             target,
             sensor,
             dialer,
@@ -146,6 +150,20 @@ impl<S: Sensor> Driver<S> {
             if let Some(wait) = self.poll_session(cx) {
                 return wait;
             }
+        }
+    }
+
+    /// Advances the checks of large packets.
+    fn poll_mtu(&mut self, cx: &mut Context<'_>) {
+        let peer = match &self.link {
+            Link::Up(connection) => Some(connection.address()),
+            _ => None,
+        };
+        while let Some(mtu) = &mut self.mtu
+            && let Poll::Ready(found) = mtu.poll(cx, peer, &self.target, &self.dialer)
+        {
+            let event = self.session.handle_mtu_probe(found);
+            self.notify(&event);
         }
     }
 
@@ -469,6 +487,7 @@ impl<S: Sensor> Future for Driver<S> {
             driver.disconnect(DisconnectReason::Closed);
             return Poll::Ready(());
         }
+        driver.poll_mtu(cx);
         let wait = driver.poll_work(cx);
         driver.sleeper.wake_at(wait, cx.waker());
         Poll::Pending

@@ -91,6 +91,7 @@ mod error;
 mod handle;
 mod heartbeats;
 mod link_local;
+mod mtu;
 mod names;
 mod observer;
 mod on_demand;
@@ -128,7 +129,7 @@ pub use tcp_echo_net::{
 pub use tcp_echo_resolve::{IpVersion, Resolver};
 pub use tcp_echo_session::{
     Cause, ConfigError, ConnectFailure, Counts, Direction, DisconnectReason, Episode, Event,
-    Excess, Features, LossWindow, SegmentCounts, Segments, Seq, Session, SessionConfig, TcpInfo,
-    UnsentReason,
+    Excess, Features, LossWindow, MtuProbe, SegmentCounts, Segments, Seq, Session, SessionConfig,
+    TcpInfo, UnsentReason,
 };
 pub use trace::{TraceEnd, TraceError, TraceLimits, TracePace, Traced, trace};

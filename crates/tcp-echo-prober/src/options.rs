@@ -46,6 +46,9 @@ pub struct Options {
     pub source_ports: Option<NonZeroU16>,
     /// When the path to a target is traced.
     pub trace: Trace,
+    /// How often to check whether the path to each target passes large packets; `None` is never.
+    /// A check takes a connection of its own, and is left out where no socket is free.
+    pub mtu_probe: Option<Duration>,
 }
 
 /// The longest duration that is used, so that no sum of times overflows the clock.
@@ -72,13 +75,14 @@ impl Options {
     pub(crate) fn bounded(mut self) -> Self {
         self.dns_refresh = self.dns_refresh.min(MAX_DURATION);
         self.reconnect_max = self.reconnect_max.min(MAX_DURATION);
+        self.mtu_probe = self.mtu_probe.map(|every| every.min(MAX_DURATION));
         self
     }
 }
 
 impl Default for Options {
     /// Any address, the kernel's stamps where available, a look-up every 30 s, at most a
-    /// second between attempts, no limit of sockets.
+    /// second between attempts, no limit of sockets, no checks of large packets.
     fn default() -> Self {
         Self {
             socket: SocketOptions::default(),
@@ -91,6 +95,7 @@ impl Default for Options {
             wire: Wire::Plain,
             source_ports: None,
             trace: Trace::OnLoss,
+            mtu_probe: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use tcp_echo_wire::{Features, Segments, Seq};
 
-use crate::{Episode, Excess};
+use crate::{Direction, Episode, Excess};
 
 /// An event of a target's session or connection.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +81,8 @@ pub enum Event {
     /// A router or the host said that the peer is unreachable while the connection lived on: an
     /// ICMP error that TCP keeps as a soft error (RFC 1122, section 4.2.3.9).
     SoftError,
+    /// It was checked whether the path passes large packets.
+    MtuProbe(MtuProbe),
     /// An episode has begun, its cause has become known, or it has ended. The last one has an end.
     Episode(Episode),
 }
@@ -98,6 +100,54 @@ pub struct TcpInfo {
     pub retransmits: u64,
     /// The data segments that this kernel has sent on the connection, where it counts them.
     pub segments: Option<Segments>,
+}
+
+/// Whether a path passes packets as large as its ends send: the result of a check on a connection of
+/// its own. Sizes are those of segments, in bytes with the options that each segment has: a full packet
+/// has the headers of IP and TCP besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MtuProbe {
+    /// It does.
+    Passes {
+        /// The size of the segments.
+        mss: u16,
+    },
+    /// Large packets are lost, and no router says so to this host; small ones pass.
+    Drops {
+        /// The size of the segments that don't pass.
+        sent: u16,
+        /// The largest size that passes, of those that were tried; `None` if it is not known.
+        passes: Option<u16>,
+        /// Where they are lost; `None` if it is not known.
+        direction: Option<Direction>,
+    },
+}
+
+impl std::fmt::Display for MtuProbe {
+    /// One clause.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self::Drops {
+            sent,
+            passes,
+            direction,
+        } = self
+        else {
+            return f.write_str("large packets pass");
+        };
+        let way = match direction {
+            Some(Direction::Forward) => "on the way there",
+            Some(Direction::Reverse) => "on the way back",
+            None => "on the way",
+        };
+        write!(
+            f,
+            "large packets are dropped {way}: segments of {sent} bytes don't pass"
+        )?;
+        match passes {
+            Some(passes) => write!(f, ", {passes} do"),
+            None => Ok(()),
+        }
+    }
 }
 
 macro_rules! reasons {

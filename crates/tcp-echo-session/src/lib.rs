@@ -84,7 +84,7 @@ pub use counts::Counts;
 pub use delays::Excess;
 pub use direction::{Direction, SegmentCounts};
 pub use episode::Episode;
-pub use event::{Cause, ConnectFailure, DisconnectReason, Event, TcpInfo, UnsentReason};
+pub use event::{Cause, ConnectFailure, DisconnectReason, Event, MtuProbe, TcpInfo, UnsentReason};
 pub use session::{Output, Session, Transmit};
 pub use tcp_echo_loss::{LossWindow, Outcome};
 pub use tcp_echo_wire::{

@@ -10,8 +10,8 @@ use tcp_echo_loss::{LossWindow, Outcome};
 use tcp_echo_wire::{Control, FRAME_LEN, Features, Probe, Segments, Seq};
 
 use crate::{
-    ConnectFailure, Counts, Direction, DisconnectReason, Event, SegmentCounts, SessionConfig,
-    Stamp, TcpInfo, Time, UnsentReason,
+    ConnectFailure, Counts, Direction, DisconnectReason, Event, MtuProbe, SegmentCounts,
+    SessionConfig, Stamp, TcpInfo, Time, UnsentReason,
     adaptive::Adaptive,
     delays::{Delays, RoundTrip},
     direction::Directions,
@@ -327,6 +327,11 @@ impl Session {
     /// unreachable.
     pub const fn handle_soft_error(&mut self) -> Event {
         Event::SoftError
+    }
+
+    /// A connection of its own has told whether the path passes large packets.
+    pub const fn handle_mtu_probe(&mut self, probe: MtuProbe) -> Event {
+        Event::MtuProbe(probe)
     }
 
     /// `TCP_INFO` of the current connection was read. `info.retransmits` and `info.segments`

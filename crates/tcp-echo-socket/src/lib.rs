@@ -8,7 +8,8 @@
 //!   [`set_busy_poll`] trade CPU for latency.
 //! - [`enable_receive_timestamps`] and [`recv`] return when bytes reached the host, however late
 //!   the process reads them; [`unread`] returns how many wait.
-//! - [`tcp_info`] returns the kernel's view of a connection.
+//! - [`tcp_info`] returns the kernel's view of a connection, [`sending`] the size of its segments,
+//!   which [`set_max_segment`] limits.
 //! - [`set_hop_limit`], [`set_error_queue`] and [`read_error_queue`] find the routers on the path of
 //!   a handshake; [`begin_connect`] starts it, [`segments_received`] tells whether the peer has said
 //!   anything, and [`disable_flow_labels`] keeps an IPv6 flow on its path.
@@ -105,6 +106,8 @@
 //! | receive stamps | yes | plain reads | plain reads |
 //! | [`unread`] | exactly | at most | at most |
 //! | [`tcp_info`] | yes | in milliseconds | refused |
+//! | [`set_max_segment`] | yes | yes | refused on Windows |
+//! | [`sending`] | yes | refused | refused |
 //! | [`set_quickack`], [`set_busy_poll`] | yes | refused | refused |
 //! | [`set_hop_limit`], the error queue, [`disable_flow_labels`], [`segments_received`] | yes | refused | refused |
 //! | [`TimerFd`] | yes | absent | absent |
@@ -126,6 +129,7 @@ mod error_queue;
 mod gap;
 mod hops;
 mod interface;
+mod mss;
 mod open;
 mod stream;
 mod tcp_info;
@@ -140,6 +144,7 @@ pub use crate::error_queue::{SocketError, SocketErrorKind, read_error_queue, set
 pub use crate::gap::GapDetector;
 pub use crate::hops::{begin_connect, disable_flow_labels, segments_received, set_hop_limit};
 pub use crate::interface::{InterfaceError, parse_interface};
+pub use crate::mss::{Sending, sending, set_max_segment};
 pub use crate::open::{ConnectOptions, DscpError, OpenError, Opened, is_out_of_resources, open};
 pub use crate::stream::{
     KEEPALIVE, abort, configure_stream, is_self_connected, set_busy_poll, set_quickack, soft_error,
