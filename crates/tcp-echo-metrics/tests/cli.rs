@@ -146,6 +146,8 @@ fn errors_name_flag_value_and_what_is_accepted() {
         &["-interface", "a name that is too long"],
         &["-dscp", "64"],
         &["-ip", "5"],
+        &["-mtu-probe", "999ms"],
+        &["-mtu-probe", "1"],
         &["-timestamps", "hardware"],
         &["-hello", "never"],
         &["-coalesce", "0"],

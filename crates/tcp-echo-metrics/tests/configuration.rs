@@ -68,6 +68,7 @@ fn defaults_are_those_of_the_original_and_of_the_manual() {
     assert_eq!(client.hello, Hello::Auto);
     assert_eq!(client.coalesce, Coalesce::Auto);
     assert_eq!(client.wire, Wire::Plain);
+    assert_eq!(client.mtu_probe, None);
     assert_eq!(client.ip, IpFamily::Auto);
     assert_eq!(
         (client.source, client.interface, client.dscp),
@@ -161,7 +162,8 @@ const WINDOW: Duration = Duration::from_micros(500);
 
 #[test]
 fn flags_of_the_wire_arrive() {
-    let config = parse(&["-wire", "24", "-server-clients=50"]).unwrap();
+    let config = parse(&["-wire", "24", "-server-clients=50", "-mtu-probe=1m"]).unwrap();
+    assert_eq!(config.client.mtu_probe, Some(Duration::from_secs(60)));
     assert_eq!(config.client.wire, Wire::Prefixed);
     assert_eq!(config.server.server_clients, 50);
 }

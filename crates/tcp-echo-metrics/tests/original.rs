@@ -223,7 +223,7 @@ fn flags_without_a_meaning_here_say_what_to_use() {
         ("-reconnect-interval=5m", "use -dns-refresh"),
         ("-payload 100", "a probe has a fixed size"),
         ("-targets-reload-interval=30s", "are followed"),
-        ("-mtu-sweep=0", "omit it"),
+        ("-mtu-sweep=0", "use -mtu-probe"),
         ("-mem-scavenge=5m", "omit it"),
         ("-metrics-allow-insecure", "with a warning"),
         ("-metrics-gzip=true", "are compressed"),

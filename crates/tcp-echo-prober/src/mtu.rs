@@ -109,7 +109,7 @@ impl MtuWatch {
         if is_bad(found) {
             warn!(target = %target.name(), "{}", found.probe);
         } else {
-            info!(target = %target.name(), "{} again", found.probe);
+            info!(target = %target.name(), "large packets pass again");
         }
     }
 }

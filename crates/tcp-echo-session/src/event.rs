@@ -126,13 +126,13 @@ pub enum MtuProbe {
 impl std::fmt::Display for MtuProbe {
     /// One clause.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self::Drops {
-            sent,
-            passes,
-            direction,
-        } = self
-        else {
-            return f.write_str("large packets pass");
+        let (sent, passes, direction) = match self {
+            Self::Passes { mss } => return write!(f, "segments of {mss} bytes pass"),
+            Self::Drops {
+                sent,
+                passes,
+                direction,
+            } => (sent, passes, direction),
         };
         let way = match direction {
             Some(Direction::Forward) => "on the way there",

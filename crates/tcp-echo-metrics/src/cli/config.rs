@@ -162,6 +162,8 @@ pub struct ClientConfig {
     pub interface: Option<String>,
     /// The code point of probes.
     pub dscp: Option<Dscp>,
+    /// The time between checks of large packets; `None` is none.
+    pub mtu_probe: Option<Duration>,
 }
 
 /// The parts of the program to run.

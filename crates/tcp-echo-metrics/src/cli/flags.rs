@@ -333,6 +333,12 @@ pub(super) struct Flags {
     #[arg(help_heading = "Client")]
     pub(super) dscp: Option<Dscp>,
 
+    /// Check this often whether the path to each target passes large packets: a burst that
+    /// fills several segments, on a connection of its own. At least 1s; 0 is never.
+    #[arg(long, value_name = "DURATION", default_value = "0")]
+    #[arg(value_parser = values::mtu_probe, help_heading = "Client")]
+    pub(super) mtu_probe: OrOff,
+
     /// Stop after this many slots of each target, and print a report.
     #[arg(long, value_name = "COUNT", value_parser = values::count)]
     #[arg(help_heading = "Report")]

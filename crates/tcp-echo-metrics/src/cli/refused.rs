@@ -26,7 +26,7 @@ const FLAGS: [(&str, &str); 13] = [
         "metrics-gzip",
         "responses are compressed for clients that accept it; omit it",
     ),
-    ("mtu-sweep", "the MTU of paths is not measured; omit it"),
+    ("mtu-sweep", "use -mtu-probe"),
     ("payload", "a probe has a fixed size; omit it"),
     (
         "reconnect-interval",

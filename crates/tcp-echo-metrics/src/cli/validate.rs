@@ -82,6 +82,7 @@ pub(super) fn config(
             },
             interface: flags.interface,
             dscp: flags.dscp,
+            mtu_probe: flags.mtu_probe,
         },
         metrics: flags.web.metrics,
         #[cfg(feature = "tls")]

@@ -54,6 +54,8 @@ pub(super) enum ValueError {
     OrAuto,
     #[error("use auto, off, or a duration up to 100ms, as in 500us")]
     Coalesce,
+    #[error("use a duration of at least 1s, or 0 for never")]
+    MtuProbe,
     #[error("use 16 or 24")]
     Wire,
     #[error("use a whole number up to {MAX_SERVER_CLIENTS}, 0 for none")]
@@ -182,6 +184,14 @@ pub(super) fn label(text: &str) -> Result<GlobalLabel, ValueError> {
 /// A duration; 0 is off.
 pub(super) fn duration_or_off(text: &str) -> Result<Option<Duration>, DurationError> {
     Ok(Some(parse(text)?).filter(|duration| !duration.is_zero()))
+}
+
+/// The time between checks of large packets; 0 is none. A check takes up to a few seconds.
+pub(super) fn mtu_probe(text: &str) -> Result<Option<Duration>, ValueError> {
+    match duration_or_off(text)? {
+        Some(every) if every < Duration::from_secs(1) => Err(ValueError::MtuProbe),
+        every => Ok(every),
+    }
 }
 
 /// A duration above zero, or `auto`.

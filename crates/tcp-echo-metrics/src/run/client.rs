@@ -174,6 +174,7 @@ fn options(config: &ClientConfig) -> Options {
     options.dns_refresh = config.dns_refresh;
     options.reconnect_max = config.reconnect_max;
     options.wire = config.wire;
+    options.mtu_probe = config.mtu_probe;
     options
 }
 

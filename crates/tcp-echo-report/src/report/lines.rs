@@ -132,6 +132,7 @@ fn describe(event: &Event, slots: u64, charset: Charset) -> Option<String> {
         }
         Event::ConnectFailed { reason } => format!("cannot connect: {reason}"),
         Event::Disconnected { reason } => format!("disconnected: {reason}"),
+        Event::MtuProbe(probe) => probe.to_string(),
         Event::SoftError => "unreachable, says a router, but connected".to_owned(),
         _ => return None,
     })
@@ -142,7 +143,7 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Duration;
 
-    use tcp_echo_prober::{Seq, UnsentReason};
+    use tcp_echo_prober::{Direction, MtuProbe, Seq, UnsentReason};
 
     use super::*;
 
@@ -185,6 +186,23 @@ mod tests {
             (Event::TimedOut { seq: Seq(8) }, 0),
             (Event::Late { seq: Seq(8) }, 0),
             (Event::SoftError, 0),
+            (Event::MtuProbe(MtuProbe::Passes { mss: 1460 }), 0),
+            (
+                Event::MtuProbe(MtuProbe::Drops {
+                    sent: 1460,
+                    passes: Some(1360),
+                    direction: Some(Direction::Forward),
+                }),
+                0,
+            ),
+            (
+                Event::MtuProbe(MtuProbe::Drops {
+                    sent: 1440,
+                    passes: None,
+                    direction: None,
+                }),
+                0,
+            ),
             (Event::Unsent { reason, slots: 9 }, 3),
             (Event::Unsent { reason, slots: 1 }, 1),
         ] {
@@ -203,6 +221,10 @@ mod tests {
                 "seq=8 timeout",
                 "seq=8 late",
                 "unreachable, says a router, but connected",
+                "segments of 1460 bytes pass",
+                "large packets are dropped on the way there: segments of 1460 bytes don't pass, \
+                 1360 do",
+                "large packets are dropped on the way: segments of 1440 bytes don't pass",
                 "unsent: disconnected, 3 slots",
                 "unsent: disconnected"
             ]

@@ -110,6 +110,8 @@ impl TargetTotals {
                 self.disconnects[reason as usize] += 1;
             }
             Event::SoftError if !self.is_complete() => self.soft_errors += 1,
+            // It has a line.
+            Event::MtuProbe(_) if !self.is_complete() => {}
             _ => {
                 self.measure(event, session);
                 return None;
