@@ -23,6 +23,7 @@ mod host_header;
 mod idle_server;
 mod link_down;
 mod measuring;
+mod mtu;
 mod names;
 mod nameservers;
 mod on_demand;
@@ -78,6 +79,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         dead_targets::SCENARIOS,
         overload::SCENARIOS,
         measuring::SCENARIOS,
+        mtu::SCENARIOS,
         peer_restart::SCENARIOS,
         faults::SCENARIOS,
         link_down::SCENARIOS,
