@@ -67,7 +67,11 @@ pub(crate) struct Driver<S> {
     /// Set while no socket is available, until the outcome of the next attempt.
     shortage: Option<SocketShortage>,
     /// The last error of connecting that was logged: only a change is logged.
-    logged: Option<Box<str>>,
+    #[expect(
+        clippy::box_collection,
+        reason = "seldom there, and each task has room for it"
+    )]
+    logged: Option<Box<String>>,
 }
 
 /// The state of the connection.
@@ -345,12 +349,12 @@ impl<S: Sensor> Driver<S> {
 
     fn failed(&mut self, now: Instant, error: &DialError) {
         let text = error.to_string();
-        if self.logged.as_deref() != Some(&*text) {
+        if self.logged.as_deref() != Some(&text) {
             if self.dialer.may_log() {
-                warn!(target = %self.target.name(), address = %self.target.address(), error = text,
+                warn!(target = %self.target.name(), address = %self.target.address(), error = &*text,
                 "cannot connect; retrying");
             }
-            self.logged = Some(text.into());
+            self.logged = Some(Box::new(text));
         }
         self.shortage = None;
         let event = self.session.handle_connect_failed(now, error.reason());
