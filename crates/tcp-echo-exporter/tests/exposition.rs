@@ -48,6 +48,7 @@ fn known_state(metrics: &TargetMetrics) -> Driven {
             min_rtt: Some(Duration::from_micros(110)),
             retransmits: 2,
             segments: Some(Segments { sent: 80, lost: 2 }),
+            ..TcpInfo::default()
         },
     );
     driven.observe(&info);

@@ -299,6 +299,10 @@ impl Connection {
             min_rtt: info.min_rtt,
             retransmits: info.total_retransmits,
             segments,
+            since_ack: info.since_ack,
+            sacked: info.sacked,
+            received_segments: info.received_segments,
+            out_of_order: info.out_of_order,
         };
         Some((info, soft_error))
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tcp_echo_wire::PeerStamp;
 
-use crate::peer_clock::PeerClock;
+use crate::{evidence::Delayed, peer_clock::PeerClock};
 
 /// How much longer each part of one round trip took than its minimum of the recent past.
 ///
@@ -121,6 +121,31 @@ impl Delays {
             received: trip.peer.received,
             is_merged: trip.peer.is_merged,
         });
+    }
+
+    /// Where a probe that was sent at `sent` spent most of its time, whose reply came after its
+    /// timeout. It is no sample of the clocks. `None` without a stamp of its own.
+    pub(crate) fn judge_late(
+        &self,
+        sent: Instant,
+        rtt: Duration,
+        peer: PeerStamp,
+    ) -> Option<Delayed> {
+        let clock = self.clock.as_ref()?;
+        let residence = peer.residence?;
+        if peer.is_merged {
+            return None;
+        }
+        let sent = nanos(sent.saturating_duration_since(self.epoch));
+        let difference = peer.received.cast_signed().wrapping_sub(sent);
+        let forward = clock.above(sent, difference).max(0).unsigned_abs();
+        Some(if residence >= rtt / 2 {
+            Delayed::Peer
+        } else if Duration::from_nanos(forward) <= rtt / 4 && residence <= rtt / 4 {
+            Delayed::Reverse
+        } else {
+            Delayed::Elsewhere
+        })
     }
 
     /// The read has ended.

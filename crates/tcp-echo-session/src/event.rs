@@ -100,6 +100,15 @@ pub struct TcpInfo {
     pub retransmits: u64,
     /// The data segments that this kernel has sent on the connection, where it counts them.
     pub segments: Option<Segments>,
+    /// How long ago the last acknowledgement arrived, where the kernel says so; as are the next
+    /// three.
+    pub since_ack: Option<Duration>,
+    /// Segments in flight that the peer has received after others that it has not (RFC 2018).
+    pub sacked: Option<u32>,
+    /// Segments that have arrived on the connection, with those that carry no data; wrapping.
+    pub received_segments: Option<u32>,
+    /// Segments that have arrived on the connection before an earlier one; wrapping.
+    pub out_of_order: Option<u32>,
 }
 
 /// Whether a path passes packets as large as its ends send: the result of a check on a connection of

@@ -26,19 +26,14 @@ impl Expired {
         probes.push_back(Probe { seq, sent });
     }
 
-    /// Removes the probe that `reply` answers. Returns whether it was there.
-    pub(crate) fn answer(&mut self, reply: Probe, is_stamped: bool) -> bool {
-        let Some(probes) = &mut self.probes else {
-            return false;
-        };
-        let Ok(index) = probes.binary_search_by_key(&reply.seq, |p| p.seq) else {
-            return false;
-        };
-        let found = is_stamped || probes[index] == reply;
-        if found {
-            probes.remove(index);
+    /// Removes the probe that `reply` answers. Returns when it was sent.
+    pub(crate) fn answer(&mut self, reply: Probe, is_stamped: bool) -> Option<UnixNanos> {
+        let probes = self.probes.as_mut()?;
+        let index = probes.binary_search_by_key(&reply.seq, |p| p.seq).ok()?;
+        if !is_stamped && probes[index] != reply {
+            return None;
         }
-        found
+        probes.remove(index).map(|probe| probe.sent)
     }
 
     /// Removes all probes and frees their memory.

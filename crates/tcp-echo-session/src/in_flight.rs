@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tcp_echo_wire::{Probe, Seq, UnixNanos};
+use tcp_echo_wire::{Probe, Seq};
 
 use crate::Time;
 
@@ -75,17 +75,22 @@ impl InFlight {
     }
 
     /// Removes the oldest probe in flight if it has timed out.
-    pub(crate) fn expire(&mut self, now: Instant, timeout: Duration) -> Option<(Seq, UnixNanos)> {
+    pub(crate) fn expire(&mut self, now: Instant, timeout: Duration) -> Option<(Seq, Time)> {
         let oldest = self.entries.front()?;
         if now < oldest.sent.at + timeout {
             return None;
         }
-        let expired = (self.first, oldest.sent.wall);
+        let expired = (self.first, oldest.sent);
         self.entries.pop_front();
         self.first = self.first.next();
         self.waiting -= 1;
         self.trim();
         Some(expired)
+    }
+
+    /// How many probes right after this one, which was removed from the front, are answered.
+    pub(crate) fn answered_after(&self, seq: Seq) -> u64 {
+        self.first.0.saturating_sub(seq.0 + 1)
     }
 
     /// Drops answered entries from the front, so that the front awaits a reply.

@@ -77,6 +77,11 @@ impl Link {
         self.awaited -= 1;
     }
 
+    /// Since when a reply is awaited and nothing has come back.
+    pub(crate) const fn silent_since(&self) -> Option<Instant> {
+        self.silent_since
+    }
+
     /// When the connection counts as stalled, unless something comes back.
     pub(crate) fn stalls_at(&self, limit: Duration) -> Option<Instant> {
         self.silent_since.map(|since| since + limit)

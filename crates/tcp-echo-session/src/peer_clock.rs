@@ -72,11 +72,7 @@ impl PeerClock {
     /// `net` is the round trip without the time at the peer, at `at`, and `min_net` its minimum.
     pub(crate) fn way_there(&mut self, at: i64, difference: i64, net: i64, min_net: i64) -> i64 {
         let predicted = self.predict(at);
-        let above = difference
-            .wrapping_sub(predicted)
-            .wrapping_add(MODULUS / 2)
-            .rem_euclid(MODULUS)
-            - MODULUS / 2;
+        let above = self.above(at, difference);
         let difference = predicted.wrapping_add(above);
         let forward = above.clamp(0, (net - min_net).max(0));
         self.offset = difference.wrapping_sub(forward);
@@ -90,6 +86,15 @@ impl PeerClock {
             min_net,
         );
         forward
+    }
+
+    /// By how much a difference at `at` is above the offset.
+    pub(crate) fn above(&self, at: i64, difference: i64) -> i64 {
+        difference
+            .wrapping_sub(self.predict(at))
+            .wrapping_add(MODULUS / 2)
+            .rem_euclid(MODULUS)
+            - MODULUS / 2
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a rounded product")]

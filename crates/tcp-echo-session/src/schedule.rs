@@ -25,6 +25,17 @@ impl Schedule {
         self.due
     }
 
+    /// When the last slot at or before `at` was due.
+    pub(crate) fn slot_at(&self, at: Instant) -> Instant {
+        let Some(ahead) = self.due.checked_duration_since(at) else {
+            return self.due + times(self.interval.get(), self.pending(at) - 1);
+        };
+        let interval = self.interval.get();
+        let slots = ahead.as_nanos().div_ceil(interval.as_nanos().max(1));
+        let back = times(interval, u64::try_from(slots).unwrap_or(u64::MAX));
+        self.due.checked_sub(back).unwrap_or(at)
+    }
+
     /// How many slots are due at or before `now`.
     pub(crate) fn pending(&self, now: Instant) -> u64 {
         match now.checked_duration_since(self.due) {
@@ -48,10 +59,13 @@ impl Schedule {
     /// Takes the next `slots` slots.
     pub(crate) fn advance(&mut self, slots: u64) {
         // At most one of these intervals is in the future (see `pending`).
-        let nanos = self.interval.get().as_nanos() * u128::from(slots);
-        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
-        self.due += Duration::from_nanos(nanos);
+        self.due += times(self.interval.get(), slots);
     }
+}
+
+fn times(interval: Duration, slots: u64) -> Duration {
+    let nanos = interval.as_nanos() * u128::from(slots);
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 fn whole_times(interval: Duration, span: Duration) -> u64 {
@@ -91,6 +105,25 @@ mod tests {
         assert_eq!(begin(ms(6)), ms(15));
         assert_eq!(begin(ms(25)), ms(25));
         assert_eq!(begin(ms(26)), ms(35));
+    }
+
+    #[test]
+    fn a_moment_has_its_slot() {
+        let origin = Instant::now() + Duration::from_secs(1);
+        let ms = Duration::from_millis;
+        let mut schedule = Schedule::new(origin, ms(10));
+        schedule.advance(5);
+        for (at, slot) in [
+            (0, 0),
+            (9, 0),
+            (10, 10),
+            (49, 40),
+            (50, 50),
+            (59, 50),
+            (75, 70),
+        ] {
+            assert_eq!(schedule.slot_at(origin + ms(at)), origin + ms(slot), "{at}");
+        }
     }
 
     #[test]

@@ -7,14 +7,16 @@ use std::{
 };
 
 use tcp_echo_loss::{LossWindow, Outcome};
-use tcp_echo_wire::{Control, FRAME_LEN, Features, Probe, Segments, Seq};
+use tcp_echo_wire::{Control, FRAME_LEN, Features, Probe, Segments, Seq, UnixNanos};
 
 use crate::{
-    ConnectFailure, Counts, Direction, DisconnectReason, Event, MtuProbe, SegmentCounts,
+    ConnectFailure, Counts, Direction, DisconnectReason, Episode, Event, MtuProbe, SegmentCounts,
     SessionConfig, Stamp, TcpInfo, Time, UnsentReason,
     adaptive::Adaptive,
     delays::{Delays, RoundTrip},
+    detector::Detector,
     direction::Directions,
+    evidence::{Ground, Reading},
     expired::Expired,
     hello::Hello,
     in_flight::InFlight,
@@ -23,6 +25,7 @@ use crate::{
     outcomes::Outcomes,
     schedule::Schedule,
     span::Span,
+    trouble::{Lost, Pace},
 };
 
 /// A slot may be sent late by its interval, or, for short intervals, by [`BURST`] intervals
@@ -65,6 +68,7 @@ pub struct Session {
     directions: Option<Box<Directions>>,
     /// `None` before the first peer that stamps.
     delays: Option<Box<Delays>>,
+    detector: Detector,
     /// Further events of an input that has already returned one. `None` without any.
     #[expect(clippy::box_collection, reason = "seldom there, and then for a moment")]
     pending_events: Option<Box<VecDeque<Event>>>,
@@ -141,6 +145,7 @@ impl Session {
             hello: Hello::new(Features::NONE),
             directions: None,
             delays: None,
+            detector: Detector::new(),
             pending_events: None,
             config: config.clone(),
         }
@@ -170,6 +175,7 @@ impl Session {
         if let Some(directions) = &mut self.directions {
             directions.on_connected();
         }
+        self.detector.on_connected();
         Event::Connected { address, handshake }
     }
 
@@ -177,6 +183,7 @@ impl Session {
     pub fn handle_connect_failed(&mut self, at: Instant, reason: ConnectFailure) -> Event {
         self.begin(at);
         self.missing = UnsentReason::Disconnected;
+        self.detector.on_connect_failed(reason);
         Event::ConnectFailed { reason }
     }
 
@@ -191,6 +198,7 @@ impl Session {
     /// The connection has ended. Its probes stay in flight until their timeouts; a partly
     /// written frame is an unsent slot.
     pub fn handle_disconnected(&mut self, reason: DisconnectReason) -> Event {
+        self.detector.on_disconnected(reason);
         self.drop_link(Some(reason));
         Event::Disconnected { reason }
     }
@@ -217,8 +225,8 @@ impl Session {
     /// The kernel has taken nothing of the frame: its send buffer is full. Returns
     /// [`Event::Unsent`], or `None` if no frame was being written.
     pub fn handle_blocked(&mut self) -> Option<Event> {
-        self.writing.take()?;
-        Some(self.unsent(UnsentReason::Backpressure, 1))
+        let writing = self.writing.take()?;
+        Some(self.unsent(UnsentReason::Backpressure, 1, writing.due))
     }
 
     /// A frame has arrived. Returns [`Event::Received`], [`Event::Late`],
@@ -265,6 +273,9 @@ impl Session {
                 if let Some(adaptive) = &mut self.adaptive {
                     adaptive.received(rtt.rtt);
                 }
+                if !self.detector.is_usual(rtt.rtt) {
+                    self.judge_answer(sent.at, rtt.rtt);
+                }
                 return Event::Received {
                     seq,
                     rtt: rtt.rtt,
@@ -273,12 +284,15 @@ impl Session {
             }
             self.counts.late += 1;
             self.push_event(Event::Late { seq });
-            return self.timed_out(seq);
+            let event = self.timed_out(seq, sent.at);
+            self.judge_late(stamp.read, sent.wall, is_stamped.then_some(reply));
+            return event;
         }
-        if self.expired.answer(reply, is_stamped) {
+        if let Some(sent) = self.expired.answer(reply, is_stamped) {
             link.has_answered = true;
             link.answered(stamp.read.at);
             self.counts.late += 1;
+            self.judge_late(stamp.read, sent, is_stamped.then_some(reply));
             return Event::Late { seq };
         }
         self.counts.unexpected += 1;
@@ -351,6 +365,9 @@ impl Session {
                 self.record_segments(at, Direction::Forward, segments);
             }
         }
+        if self.detector.is_watching() {
+            self.judge_tcp_info(at, &info);
+        }
         Event::TcpInfo(TcpInfo {
             retransmits: self.retransmits(),
             ..info
@@ -375,15 +392,16 @@ impl Session {
             self.pending_events = None;
         }
         if let Some(excess) = self.delays.as_mut().and_then(|delays| delays.next()) {
+            self.detector.parts(&excess);
             return Output::Event(Event::Excess(excess));
         }
         let judged = read.min(now.at);
         if let Some((seq, sent)) = self.in_flight.expire(judged, self.timeout()) {
             if let Some(link) = self.link.as_mut().filter(|link| link.carried(seq)) {
                 link.timed_out();
-                self.expired.push(seq, sent);
+                self.expired.push(seq, sent.wall);
             }
-            return Output::Event(self.timed_out(seq));
+            return Output::Event(self.timed_out(seq, sent.at));
         }
         let stalls_at = self.stalls_at();
         if stalls_at.is_some_and(|at| at <= judged) {
@@ -437,9 +455,9 @@ impl Session {
             (Some(_), None) => None,
         };
         if let Some(reason) = reason {
-            let slots = self.schedule.pending(now.at);
+            let (slots, due) = (self.schedule.pending(now.at), self.schedule.due());
             self.begin_slots(slots);
-            return Output::Event(self.unsent(reason, slots));
+            return Output::Event(self.unsent(reason, slots, due));
         }
         let interval = self.config.interval();
         let burst = interval.saturating_mul(BURST);
@@ -449,8 +467,9 @@ impl Session {
             .checked_sub(tolerance)
             .map_or(0, |at| self.schedule.pending(at));
         if passed > 0 {
+            let due = self.schedule.due();
             self.begin_slots(passed);
-            return Output::Event(self.unsent(UnsentReason::Overrun, passed));
+            return Output::Event(self.unsent(UnsentReason::Overrun, passed, due));
         }
         if let Some(Link {
             request: Some(Request::Hello),
@@ -479,19 +498,117 @@ impl Session {
         self.counts.slots += slots;
     }
 
-    fn unsent(&mut self, reason: UnsentReason, slots: u64) -> Event {
+    /// Slots passed unsent, the first of which was due at `due`.
+    fn unsent(&mut self, reason: UnsentReason, slots: u64, due: Instant) -> Event {
         self.counts.unsent[reason as usize] += slots;
         self.outcomes.record_unsent(reason, slots);
+        let ground = match reason {
+            UnsentReason::Disconnected => self.detector.missing(),
+            UnsentReason::Backpressure => Some(Ground::Silent),
+            UnsentReason::Overrun | UnsentReason::Resources => Some(Ground::OwnHost),
+        };
+        self.judge_lost(due, slots, ground, 0);
         Event::Unsent { reason, slots }
     }
 
-    fn timed_out(&mut self, seq: Seq) -> Event {
+    /// The probe that was sent at `sent` had no reply in time.
+    fn timed_out(&mut self, seq: Seq, sent: Instant) -> Event {
         self.counts.timeouts += 1;
         self.outcomes.record(Outcome::Lost);
+        let is_current = self.link.is_some_and(|link| link.carried(seq));
+        let ground = if is_current {
+            Some(Ground::Silent)
+        } else {
+            self.detector.ended()
+        };
+        let answered_after = self.in_flight.answered_after(seq);
+        let due = self.schedule.slot_at(sent);
+        self.judge_lost(due, 1, ground, answered_after);
         if let Some(adaptive) = &mut self.adaptive {
             adaptive.timed_out(seq, self.next);
         }
         Event::TimedOut { seq }
+    }
+
+    fn pace(&self) -> Pace {
+        Pace {
+            interval: self.config.interval(),
+            timeout: self.timeout(),
+        }
+    }
+
+    /// Tells the detector of lost slots, unless the prober has closed the connection itself.
+    #[cold]
+    fn judge_lost(
+        &mut self,
+        due: Instant,
+        slots: u64,
+        ground: Option<Ground>,
+        answered_after: u64,
+    ) {
+        let pace = self.pace();
+        let lost = ground.map(|ground| Lost {
+            due,
+            slots,
+            ground,
+            answered_after,
+        });
+        let episode = lost.and_then(|lost| self.detector.lost(lost, pace));
+        self.push_episode(episode);
+    }
+
+    /// Tells the detector of a reply that is not as usual, or comes after something that was not.
+    #[cold]
+    fn judge_answer(&mut self, sent: Instant, rtt: Duration) {
+        let (due, pace) = (self.schedule.slot_at(sent), self.pace());
+        let episode = self.detector.answered(due, rtt, pace);
+        self.push_episode(episode);
+    }
+
+    /// Tells the detector of a reply after its timeout, with its stamp if it has one.
+    #[cold]
+    fn judge_late(&mut self, read: Time, sent: UnixNanos, stamped: Option<Probe>) {
+        // The clocks have not been set meanwhile, as a rule.
+        let passed = read.wall.0.saturating_sub(sent.0).max(0);
+        let rtt = Duration::from_nanos(passed.unsigned_abs());
+        let sent = read.at.checked_sub(rtt);
+        let delayed = self
+            .delays
+            .as_ref()
+            .zip(stamped)
+            .and_then(|(delays, reply)| delays.judge_late(sent?, rtt, reply.sent.into()));
+        let episode = self.detector.late(read.at, sent, delayed);
+        self.push_episode(episode);
+    }
+
+    #[cold]
+    fn judge_tcp_info(&mut self, at: Instant, info: &TcpInfo) {
+        let pace = self.pace();
+        let lost = Direction::ALL.map(|direction| self.segments(direction).lost);
+        let reading = Reading {
+            at,
+            silent_since: self.link.and_then(|link| link.silent_since()),
+            least: pace.timeout.min(Duration::from_secs(1)),
+            lost: if info.segments.is_some() {
+                lost.iter().sum()
+            } else {
+                self.retransmits()
+            },
+        };
+        let episode = self.detector.read(info, reading, pace);
+        self.push_episode(episode);
+    }
+
+    fn push_episode(&mut self, episode: Option<Episode>) {
+        if let Some(episode) = episode {
+            self.push_event(Event::Episode(episode));
+        }
+    }
+
+    /// Whether nothing comes back, and a reading of `TCP_INFO` now would tell why. Asks a few times
+    /// an episode.
+    pub fn asks_for_tcp_info(&mut self) -> bool {
+        self.detector.asks_for_reading()
     }
 
     /// Begins the schedule, unless it has begun.
@@ -516,8 +633,8 @@ impl Session {
             self.past_retransmits += link.retransmits;
             self.expired.clear();
         }
-        if self.writing.take().is_some() {
-            let unsent = self.unsent(UnsentReason::Disconnected, 1);
+        if let Some(writing) = self.writing.take() {
+            let unsent = self.unsent(UnsentReason::Disconnected, 1, writing.due);
             self.push_event(unsent);
         }
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use common::{Driver, WALL, config, ms, us};
 use tcp_echo_session::{
-    ConfigError, ConnectFailure, DisconnectReason, Event, Output, Probe, Seq, SessionConfig, Stamp,
-    TcpInfo, UnixNanos, UnsentReason,
+    Cause, ConfigError, ConnectFailure, DisconnectReason, Episode, Event, Output, Probe, Seq,
+    SessionConfig, Stamp, TcpInfo, UnixNanos, UnsentReason,
 };
 
 #[test]
@@ -560,4 +560,94 @@ fn a_timeout_that_is_too_long_for_its_interval_is_refused() {
     );
     assert!(config(ms(1), ms(2)).with_interval(us(1)).is_ok());
     assert!(config(ms(1), ms(2000)).with_interval(us(1)).is_err());
+}
+
+fn episodes(driver: &Driver) -> Vec<Episode> {
+    let events = driver.events.iter();
+    events
+        .filter_map(|(_, event)| match event {
+            Event::Episode(episode) => Some(*episode),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn two_slots_in_a_row_are_an_episode_and_one_is_none() {
+    let lose = |lost: std::ops::Range<u64>| {
+        let mut driver = Driver::connected(&config(ms(100), ms(400)));
+        let path = |probe: Probe| (!lost.contains(&probe.seq.0)).then_some(ms(3));
+        driver.run(ms(20_000), path);
+        (episodes(&driver), driver.origin)
+    };
+    assert_eq!(lose(50..51).0, []);
+    let (two, origin) = lose(50..52);
+    let [begun, ended] = two[..] else {
+        panic!("{two:?}")
+    };
+    assert_eq!((begun.began, begun.ended), (origin + ms(4_900), None));
+    assert_eq!(ended.ended, Some(origin + ms(5_100)));
+    // Without TCP_INFO, nothing tells why.
+    assert_eq!((ended.cause, ended.slots_lost), (Cause::Unknown, 2));
+}
+
+#[test]
+fn outages_that_are_close_are_one_episode() {
+    let outages = |second: u64| {
+        let mut driver = Driver::connected(&config(ms(100), ms(400)));
+        let lost = |seq| (100..110).contains(&seq) || (second..second + 10).contains(&seq);
+        driver.run(ms(60_000), |probe| (!lost(probe.seq.0)).then_some(ms(3)));
+        let all = episodes(&driver).into_iter();
+        all.filter(|episode| episode.ended.is_some()).count()
+    };
+    assert_eq!((outages(130), outages(160)), (1, 2));
+}
+
+#[test]
+fn a_refused_connection_is_an_episode_at_once() {
+    let mut driver = Driver::new(&config(ms(1000), ms(400)));
+    let at = driver.now().at;
+    let failed = driver
+        .session
+        .handle_connect_failed(at, ConnectFailure::Refused);
+    driver.saw(failed);
+    driver.run(ms(500), |_| None);
+    let begun = episodes(&driver);
+    assert!(
+        matches!(
+            begun[..],
+            [Episode {
+                cause: Cause::Refused,
+                slots_lost: 1,
+                ..
+            }]
+        ),
+        "{begun:?}"
+    );
+    // The prober's own end of a connection is none.
+    let mut driver = Driver::connected(&config(ms(100), ms(400)));
+    driver.run(ms(3_000), |_| Some(ms(350)));
+    driver.disconnect(DisconnectReason::Closed);
+    driver.run(ms(1_000), |_| None);
+    driver.connect();
+    driver.run(ms(9_000), |_| Some(ms(350)));
+    assert_eq!(episodes(&driver), []);
+}
+
+#[test]
+fn missed_slots_are_an_episode_if_they_take_a_while() {
+    let pause = |pause| {
+        let mut driver = Driver::connected(&config(ms(10), ms(400)));
+        driver.run(ms(3_000), |_| Some(ms(3)));
+        driver.elapsed += pause;
+        driver.run(ms(6_000), |_| Some(ms(3)));
+        episodes(&driver)
+    };
+    assert_eq!(pause(ms(150)), []);
+    let long = pause(ms(350));
+    assert!(
+        long.last()
+            .is_some_and(|episode| episode.cause == Cause::OwnHost),
+        "{long:?}"
+    );
 }

@@ -38,6 +38,14 @@ pub struct TcpInfo {
     /// How often the retransmission timeout has expired; 16 bits, wrapping. `None` before Linux 6.7
     /// and on other systems.
     pub retransmission_timeouts: Option<u16>,
+    /// How long ago the last acknowledgement arrived; `None` on other systems than Linux, as are
+    /// the next two.
+    pub since_ack: Option<Duration>,
+    /// Segments in flight that the peer has received after others that it has not (RFC 2018).
+    pub sacked: Option<u32>,
+    /// Segments that have arrived, with those that carry no data and those that had arrived before;
+    /// 32 bits, wrapping. `None` before Linux 4.2.
+    pub received_segments: Option<u32>,
     /// Whether the connection is established and has sent the oldest segment in flight again, without
     /// an acknowledgement so far.
     pub is_retransmitting: bool,
@@ -154,10 +162,13 @@ mod linux {
     const SACKED: usize = 28;
     const LOST: usize = 32;
     const RETRANS: usize = 36;
+    const LAST_ACK_RECV: usize = 56;
     const PMTU: usize = 60;
     const RTT: usize = 68;
     const RTTVAR: usize = 72;
     const TOTAL_RETRANS: usize = 100;
+    /// Written out, since not every C library's structure reaches so far.
+    const SEGS_IN: usize = 140;
     /// Since Linux 4.6. Written out, since not every C library's structure reaches so far.
     const MIN_RTT: usize = 148;
     // All of these are written out for the same reason.
@@ -179,6 +190,7 @@ mod linux {
     const OPTION_SACK: u8 = 2;
 
     const _: () = {
+        assert!(LAST_ACK_RECV == offset_of!(libc::tcp_info, tcpi_last_ack_recv));
         assert!(PMTU == offset_of!(libc::tcp_info, tcpi_pmtu));
         assert!(RTT == offset_of!(libc::tcp_info, tcpi_rtt));
         assert!(RTTVAR == offset_of!(libc::tcp_info, tcpi_rttvar));
@@ -203,6 +215,9 @@ mod linux {
             path_mtu: u32_at(info, PMTU),
             rehashes: u32_at(info, REHASH),
             retransmission_timeouts: bytes_at(info, TOTAL_RTO).map(u16::from_ne_bytes),
+            since_ack: u32_at(info, LAST_ACK_RECV).map(|ms| Duration::from_millis(ms.into())),
+            sacked: u32_at(info, SACKED),
+            received_segments: u32_at(info, SEGS_IN),
             is_retransmitting: *info.get(STATE)? == ESTABLISHED && *info.get(RETRANSMITS)? > 0,
         })
     }
@@ -254,6 +269,8 @@ mod linux {
                 (DELIVERED, 991),
                 (DSACK_DUPS, 1),
                 (RCV_OOOPACK, 5),
+                (LAST_ACK_RECV, 12),
+                (SEGS_IN, 995),
                 (PMTU, 1500),
                 (DELIVERED_CE, 6),
                 (REORD_SEEN, 7),
@@ -286,6 +303,9 @@ mod linux {
                     path_mtu: Some(1500),
                     rehashes: Some(8),
                     retransmission_timeouts: Some(9),
+                    since_ack: Some(Duration::from_millis(12)),
+                    sacked: Some(3),
+                    received_segments: Some(995),
                     is_retransmitting: false,
                 })
             );

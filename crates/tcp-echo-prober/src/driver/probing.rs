@@ -115,7 +115,7 @@ impl<S: Sensor> Driver<S> {
                 }
                 Output::Wait(until) => {
                     // After the frames: no system call lies between a slot and its frame.
-                    if now.at >= self.next_tcp_info {
+                    if now.at >= self.next_tcp_info || self.session.asks_for_tcp_info() {
                         self.read_tcp_info(now.at);
                     }
                     if self.replace(now.at) {

@@ -10,8 +10,8 @@ use std::{
 };
 
 use tcp_echo_session::{
-    Counts, DisconnectReason, Event, Output, Probe, Session, SessionConfig, Stamp, Time, Transmit,
-    UnixNanos, UnsentReason,
+    Counts, DisconnectReason, Episode, Event, Output, Probe, Session, SessionConfig, Stamp, Time,
+    Transmit, UnixNanos, UnsentReason,
 };
 
 pub const WALL: i64 = 1_700_000_000_000_000_000;
@@ -50,6 +50,8 @@ struct Tally {
     unexpected: u64,
     unsent: u64,
     outcomes: VecDeque<bool>,
+    /// The episode that lasts.
+    episode: Option<Episode>,
 }
 
 impl Driver {
@@ -174,6 +176,7 @@ impl Driver {
                 let shown = usize::try_from(*slots).unwrap().min(1_000);
                 tally.outcomes.extend(std::iter::repeat_n(true, shown));
             }
+            Event::Episode(episode) => tally.episode = check_episode(tally.episode, *episode),
             _ => {}
         }
         self.events.push((self.elapsed, event));
@@ -214,4 +217,17 @@ impl Driver {
     pub fn unsent(&self, reason: UnsentReason) -> u64 {
         self.session.counts().unsent(reason)
     }
+}
+
+/// An event of an episode follows from the last one.
+fn check_episode(last: Option<Episode>, episode: Episode) -> Option<Episode> {
+    if let Some(last) = last {
+        assert!(episode.began <= last.began);
+        assert!(episode.slots_lost >= last.slots_lost);
+        assert!(episode.ended.is_some() || episode.cause != last.cause);
+    } else {
+        assert_eq!(episode.ended, None, "one ends that has not begun");
+    }
+    assert!(episode.ended.is_none_or(|ended| ended >= episode.began));
+    episode.ended.is_none().then_some(episode)
 }
