@@ -16,6 +16,9 @@ pub struct WatchConfig {
     pub report: Option<ReportConfig>,
     /// Whether to print a line for each probe.
     pub verbose: bool,
+    /// Whether the hops to the targets are lines, too, once they are known: for a prober that traces
+    /// each connection.
+    pub hops: bool,
     /// Whether to show a live view in the terminal. Needs the feature `terminal`.
     pub live: bool,
 }

@@ -64,6 +64,7 @@ mod bar;
 mod config;
 mod display;
 mod format;
+mod hops;
 #[cfg(feature = "terminal")]
 pub mod live;
 mod print;

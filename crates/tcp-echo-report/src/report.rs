@@ -3,6 +3,7 @@
 mod excess;
 mod fault;
 mod histogram;
+pub(crate) mod hops;
 pub(crate) mod lines;
 mod rtts;
 mod schema;

@@ -5,12 +5,13 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tcp_echo_prober::{Event, Observer, Sensor, Session, Target};
+use tcp_echo_prober::{Event, Observer, Paths, Sensor, Session, Target, TargetSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::config::{Output, ReportConfig, WatchConfig};
 use crate::display::{Display, LiveTargets};
 use crate::format::Charset;
+use crate::hops::Hops;
 use crate::print::{self, Written};
 use crate::progress::{Progress, UPDATE_INTERVAL};
 use crate::report::lines::{self, Writer};
@@ -47,6 +48,11 @@ struct Foreground {
     written: Written,
     writer: Option<Writer>,
     display: Display,
+    hops: Option<Hops>,
+    /// When the hops become lines at the latest, until they have.
+    hops_by: Option<Instant>,
+    /// The hops when the run was over.
+    last_hops: String,
 }
 
 impl ReportRun {
@@ -77,7 +83,19 @@ impl ReportRun {
             written: Written::default(),
             writer: None,
             display: Display::default(),
+            hops: None,
+            hops_by: None,
+            last_hops: String::new(),
         })))
+    }
+
+    /// Adds the hops to these targets to the table, as far as the prober of `paths` knows them.
+    #[must_use]
+    pub fn with_paths(mut self, paths: &Paths, targets: &TargetSet) -> Self {
+        if let Some(run) = &mut self.0 {
+            run.hops = Some(Hops::new(paths.clone(), targets));
+        }
+        self
     }
 
     /// Starts the run, and returns the observer for the prober.
@@ -121,6 +139,10 @@ impl ReportRun {
                     _ = interrupt => run.is_hurried = true,
                 }
             }
+            // The prober forgets them when it stops.
+            let hops = run.hops.as_ref();
+            let text = hops.map(|hops| hops.text(Charset::of(&io::stdout())));
+            run.last_hops = text.unwrap_or_default();
         }
     }
 
@@ -153,6 +175,8 @@ impl Foreground {
             observer.totals = Some(totals);
         }
         self.started = Instant::now();
+        let hops = self.hops.as_ref().filter(|_| self.config.hops);
+        self.hops_by = hops.map(|hops| self.started + hops.first_wait());
         if self.config.live {
             let (display, targets) = Display::live()?;
             self.display = display;
@@ -177,9 +201,22 @@ impl Foreground {
                 () = at(end) => return Ended::Duration,
                 () = closed(self.totals.as_ref()) => return Ended::Closed,
                 () = self.display.quit() => return Ended::Quit,
-                _ = ticks.tick(), if wants_progress => {}
+                _ = ticks.tick(), if wants_progress || self.hops_by.is_some() => {}
             }
             self.display.update(self.progress());
+            self.write_first_hops();
+        }
+    }
+
+    /// Writes the hops as lines once they are known, or if it takes too long.
+    fn write_first_hops(&mut self) {
+        if let (Some(hops), Some(by)) = (&self.hops, self.hops_by)
+            && (Instant::now() >= by || hops.are_known())
+        {
+            self.hops_by = None;
+            if let Some(lines) = self.totals.as_ref().and_then(Totals::lines) {
+                lines.write_text(hops.text(Charset::of(&io::stdout())));
+            }
         }
     }
 
@@ -209,7 +246,8 @@ impl Foreground {
                 if let Some(reason) = report.nothing_probed() {
                     tcp_echo_log::write_line(&format!("tcp-echo-metrics: {reason}"));
                 }
-                (text(&report, config, self.config.verbose)?, status(&report))
+                let text = text(&report, config, self.config.verbose, &self.last_hops)?;
+                (text, status(&report))
             }
             _ => (String::new(), ExitCode::SUCCESS),
         };
@@ -230,12 +268,13 @@ impl Foreground {
     }
 }
 
-fn text(report: &Report, config: &ReportConfig, has_lines: bool) -> io::Result<String> {
+fn text(report: &Report, config: &ReportConfig, has_lines: bool, hops: &str) -> io::Result<String> {
     Ok(match config.output {
         Output::Table => {
             let table = table(report, Charset::of(&io::stdout()));
             let gap = if has_lines { "\n" } else { "" };
-            format!("{gap}{table}")
+            let hops_gap = if hops.is_empty() { "" } else { "\n" };
+            format!("{gap}{table}{hops_gap}{hops}")
         }
         Output::Json => report.to_json()? + "\n",
     })

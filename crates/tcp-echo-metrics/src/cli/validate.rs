@@ -350,6 +350,7 @@ fn watch(
             labels: owned(labels),
         }),
         verbose: flags.verbose || (has_lines && flags.output == Output::Table),
+        hops: false,
         live,
     }))
 }

@@ -38,6 +38,8 @@ pub(crate) struct Writer {
 
 enum Message {
     Event(Arc<str>, Event, u64),
+    /// Lines that are formatted already.
+    Text(String),
     End,
 }
 
@@ -81,7 +83,15 @@ impl Lines {
         if matches!(event, Event::Sent { .. }) {
             return;
         }
-        let message = Message::Event(Arc::clone(name), event.clone(), slots);
+        self.send(Message::Event(Arc::clone(name), event.clone(), slots));
+    }
+
+    /// Queues whole lines. Never blocks.
+    pub(crate) fn write_text(&self, text: String) {
+        self.send(Message::Text(text));
+    }
+
+    fn send(&self, message: Message) {
         if self.sender.try_send(message).is_err() {
             self.state.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -102,8 +112,13 @@ fn write_all(
 ) -> io::Result<()> {
     while let Ok(message) = messages.recv() {
         for message in std::iter::once(message).chain(messages.try_iter()) {
-            let Message::Event(name, event, slots) = message else {
-                return output.flush();
+            let (name, event, slots) = match message {
+                Message::Event(name, event, slots) => (name, event, slots),
+                Message::Text(text) => {
+                    output.write_all(text.as_bytes())?;
+                    continue;
+                }
+                Message::End => return output.flush(),
             };
             if let Some(what) = describe(&event, slots, charset) {
                 writeln!(output, "{} {what}", printable(&name))?;

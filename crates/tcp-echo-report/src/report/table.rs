@@ -93,7 +93,7 @@ fn times(target: &TargetReport, charset: Charset) -> Vec<String> {
 }
 
 /// A percentage that shows 0 or 100 only if it is exact.
-fn percent(percent: f64) -> String {
+pub(super) fn percent(percent: f64) -> String {
     let text = format!("{percent:.2}%");
     match text.as_str() {
         "0.00%" if percent > 0.0 => ">0%".to_owned(),
