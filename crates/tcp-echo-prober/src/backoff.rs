@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-/// The first delay.
-const FIRST: Duration = Duration::from_millis(100);
+/// The first delay, in nanoseconds.
+const FIRST: u64 = 100_000_000;
 
 /// Delays that double from 100 ms to a cap. Each is randomly shortened, by a fifth to a half,
 /// so that a fleet does not reconnect in step.
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
-    next: Duration,
+    /// In nanoseconds, which take half of a `Duration`.
+    next: u64,
 }
 
 impl Backoff {
@@ -19,8 +20,8 @@ impl Backoff {
 
     /// The next delay, of at most `max`.
     pub(crate) fn delay(&mut self, max: Duration) -> Duration {
-        let delay = self.next.min(max);
-        self.next = 2 * delay;
+        let delay = Duration::from_nanos(self.next).min(max);
+        self.next = u64::try_from(2 * delay.as_nanos()).unwrap_or(u64::MAX);
         delay.mul_f64(0.5 + 0.3 * fastrand::f64())
     }
 

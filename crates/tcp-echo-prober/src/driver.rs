@@ -166,7 +166,7 @@ impl<S: Sensor> Driver<S> {
         while let Some(mtu) = &mut self.mtu
             && let Poll::Ready(found) = mtu.poll(cx, peer, &self.target, &self.dialer)
         {
-            let event = self.session.handle_mtu_probe(found);
+            let event = self.session.handle_mtu_probe(Instant::now(), found);
             self.notify(&event);
         }
     }

@@ -81,6 +81,12 @@ impl Detector {
         self.trouble.is_some()
     }
 
+    /// Whether an episode lasts.
+    pub(crate) fn is_in_episode(&self) -> bool {
+        let trouble = self.trouble.as_ref();
+        trouble.is_some_and(|trouble| trouble.is_episode())
+    }
+
     /// Whether a reading of `TCP_INFO` would tell why nothing comes back.
     pub(crate) fn asks_for_reading(&mut self) -> bool {
         let trouble = self.trouble.as_mut();

@@ -10,8 +10,8 @@ use tcp_echo_loss::{LossWindow, Outcome};
 use tcp_echo_wire::{Control, FRAME_LEN, Features, Probe, Segments, Seq, UnixNanos};
 
 use crate::{
-    ConnectFailure, Counts, Direction, DisconnectReason, Episode, Event, MtuProbe, SegmentCounts,
-    SessionConfig, Stamp, TcpInfo, Time, UnsentReason,
+    Cause, ConnectFailure, Counts, Direction, DisconnectReason, Episode, Event, MtuProbe,
+    SegmentCounts, SessionConfig, Stamp, TcpInfo, Time, UnsentReason,
     adaptive::Adaptive,
     delays::{Delays, RoundTrip},
     detector::Detector,
@@ -69,6 +69,8 @@ pub struct Session {
     /// `None` before the first peer that stamps.
     delays: Option<Box<Delays>>,
     detector: Detector,
+    /// The episode of a path that drops large packets, while it lasts.
+    large: Option<Box<Episode>>,
     /// Further events of an input that has already returned one. `None` without any.
     #[expect(clippy::box_collection, reason = "seldom there, and then for a moment")]
     pending_events: Option<Box<VecDeque<Event>>>,
@@ -146,6 +148,7 @@ impl Session {
             directions: None,
             delays: None,
             detector: Detector::new(),
+            large: None,
             pending_events: None,
             config: config.clone(),
         }
@@ -343,9 +346,33 @@ impl Session {
         Event::SoftError
     }
 
-    /// A connection of its own has told whether the path passes large packets.
-    pub const fn handle_mtu_probe(&mut self, probe: MtuProbe) -> Event {
+    /// A connection of its own has told whether the path passes large packets. An episode begins or
+    /// ends with that.
+    pub fn handle_mtu_probe(&mut self, at: Instant, probe: MtuProbe) -> Event {
+        match probe {
+            MtuProbe::Passes { .. } => self.end_large(at),
+            // Another fault tells more than this one.
+            MtuProbe::Drops { .. } if self.large.is_some() || self.detector.is_in_episode() => {}
+            MtuProbe::Drops { .. } => {
+                let episode = Episode {
+                    began: at,
+                    ended: None,
+                    cause: Cause::Mtu,
+                    slots_lost: 0,
+                };
+                self.large = Some(Box::new(episode));
+                self.push_event(Event::Episode(episode));
+            }
+        }
         Event::MtuProbe(probe)
+    }
+
+    /// Ends the episode of large packets, if there is one.
+    fn end_large(&mut self, at: Instant) {
+        if let Some(mut episode) = self.large.take() {
+            episode.ended = Some(at.max(episode.began));
+            self.push_event(Event::Episode(*episode));
+        }
     }
 
     /// `TCP_INFO` of the current connection was read. `info.retransmits` and `info.segments`
@@ -601,6 +628,8 @@ impl Session {
 
     fn push_episode(&mut self, episode: Option<Episode>) {
         if let Some(episode) = episode {
+            // One at a time. If it goes on, the next check begins another one.
+            self.end_large(episode.began);
             self.push_event(Event::Episode(episode));
         }
     }
