@@ -91,13 +91,21 @@ impl Directions {
         self.counts[direction as usize]
     }
 
+    /// The counts of the last minute.
+    pub(crate) fn recent(&self, direction: Direction) -> SegmentCounts {
+        let recent = &self.recent[direction as usize];
+        let sum = |of: fn(&Segments) -> u32| recent.iter().map(|s| u64::from(of(s))).sum();
+        SegmentCounts {
+            sent: sum(|segments| segments.sent),
+            lost: sum(|segments| segments.lost),
+        }
+    }
+
     /// Lost of sent over the last minute; 0 if nothing was sent.
     pub(crate) fn loss_ratio(&self, direction: Direction) -> f64 {
-        let recent = &self.recent[direction as usize];
-        let sum = |of: fn(&Segments) -> u32| recent.iter().map(|s| f64::from(of(s))).sum::<f64>();
-        let sent = sum(|segments| segments.sent);
-        if sent > 0.0 {
-            (sum(|segments| segments.lost) / sent).min(1.0)
+        let SegmentCounts { sent, lost } = self.recent(direction);
+        if sent > 0 {
+            (lost as f64 / sent as f64).min(1.0)
         } else {
             0.0
         }

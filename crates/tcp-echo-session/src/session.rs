@@ -683,6 +683,13 @@ impl Session {
         counts.unwrap_or_default()
     }
 
+    /// The data segments of one direction in the last minute. More can be lost than sent: a loss
+    /// is known some time after the segment was sent.
+    pub fn recent_segments(&self, direction: Direction) -> SegmentCounts {
+        let counts = self.directions.as_ref().map(|both| both.recent(direction));
+        counts.unwrap_or_default()
+    }
+
     /// The part of the data segments of the last minute that was lost on the way, 0 to 1.
     pub fn packet_loss_ratio(&self, direction: Direction) -> f64 {
         let ratio = self

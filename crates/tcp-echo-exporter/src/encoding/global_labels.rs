@@ -6,10 +6,11 @@ use std::{str::FromStr, sync::Arc};
 const SOURCE: &str = "source";
 
 /// Labels that some series have themselves.
-const TAKEN: [&str; 14] = [
+const TAKEN: [&str; 16] = [
     "address",
     "client",
     "direction",
+    "from",
     "le",
     "outcome",
     "part",
@@ -19,6 +20,7 @@ const TAKEN: [&str; 14] = [
     "rustversion",
     SOURCE,
     "target",
+    "to",
     "type",
     "version",
 ];

@@ -17,6 +17,7 @@ use crate::{
     metrics::{
         build_info::{BuildInfo, BuildInfoCollector},
         discovery::{LookupCollector, SourceCollector, SourceStatus},
+        links::LinkCollector,
         process::ProcessCollector,
         reload_status::ReloadStatus,
         server::ServerCollector,
@@ -71,6 +72,8 @@ impl Scrape {
             let native = format == Format::Protobuf;
             collectors.push(Box::new(TargetCollector(targets.snapshot_listed(native))));
             collectors.push(Box::new(OwnHostCollector(targets.clone())));
+            let paths = targets.paths().cloned();
+            collectors.extend(paths.map(|paths| Box::new(LinkCollector(paths)) as _));
         }
         if let Some(stats) = &self.sockets {
             collectors.push(Box::new(SocketCollector(stats.clone())));

@@ -16,7 +16,7 @@ use crate::{
         own_host::SharedHistogram,
         rtt_window::QUANTILES,
         series_set::SeriesSet,
-        snapshot::{Snapshot, Snapshots},
+        snapshot::{Snapshot, Snapshots, packed_ratio},
         targets::TargetMetrics,
     },
 };
@@ -40,7 +40,12 @@ impl Collector for TargetCollector {
             format,
         };
         for family in families(self.0.layout.series, format) {
-            if matches!(family.kind, Kind::EstimatedTimeout) && !targets.any_is_adaptive() {
+            let is_missing = match family.kind {
+                Kind::EstimatedTimeout => !targets.any_is_adaptive(),
+                Kind::Flows(_) => targets.with_flows().next().is_none(),
+                _ => false,
+            };
+            if is_missing {
                 continue;
             }
             encoder.family(&family.descriptor(), |encoder| {
@@ -62,6 +67,13 @@ impl Targets<'_> {
     fn any_is_adaptive(&self) -> bool {
         let mut targets = self.snapshots.iter();
         targets.any(|target| target.get(Cell::EstimatedTimeout) > 0)
+    }
+
+    /// Returns each target whose flows are exported, with its labels.
+    fn with_flows(&self) -> impl Iterator<Item = (Snapshot<'_>, &[u8])> {
+        let are_all = self.snapshots.layout.series == SeriesSet::All;
+        self.iter()
+            .filter(move |(target, _)| are_all || target.flow_count() > 1)
     }
 
     /// Returns each target with its labels.
@@ -103,8 +115,8 @@ impl Targets<'_> {
                     }
                 }
             }
-            Kind::GaugeBy(by) => {
-                self.encode_by_label(encoder, by, |bits| Number::Float(f64::from_bits(bits)))?;
+            Kind::RatioBy(by) => {
+                self.encode_by_label(encoder, by, |packed| Number::Float(packed_ratio(packed)))?;
             }
             Kind::RttSum => {
                 if let Some(rtt) = self.snapshots.layout.slot(Histogram::Rtt) {
@@ -114,6 +126,11 @@ impl Targets<'_> {
                 }
             }
             Kind::RttQuantiles => self.encode_quantiles(encoder)?,
+            Kind::Flows(value) => {
+                for (target, labels) in self.with_flows() {
+                    encoder.sample([labels, &[]], value(&target.flows()))?;
+                }
+            }
             Kind::Histogram(histogram) => self.encode_histogram(encoder, *histogram)?,
             Kind::Excess => self.encode_excess(encoder)?,
             Kind::Info => {

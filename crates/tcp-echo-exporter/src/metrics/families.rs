@@ -1,6 +1,6 @@
 //! The metrics that every target has.
 
-use tcp_echo_prober::{ConnectFailure, Direction, DisconnectReason, UnsentReason};
+use tcp_echo_prober::{ConnectFailure, Direction, DisconnectReason, FlowSummary, UnsentReason};
 
 use super::{
     layout::{self, Cell, Histogram},
@@ -8,7 +8,7 @@ use super::{
     snapshot::Snapshot,
 };
 use crate::encoding::{
-    encoder::{self, Descriptor, Unit},
+    encoder::{self, Descriptor, Number, Unit},
     format::Format,
 };
 
@@ -29,8 +29,8 @@ pub(crate) enum Kind {
     Counter(Cell),
     /// A counter for each value of a label. Smaller sets than this have their sum.
     CounterBy(ByLabel, SeriesSet),
-    /// A gauge for each value of a label; its numbers are the bits of an `f64`.
-    GaugeBy(ByLabel),
+    /// A gauge for each value of a label: the ratio of the two counts in its number.
+    RatioBy(ByLabel),
     IntGauge(Cell),
     SecondsGauge(Cell),
     /// The timeout, of targets where it is adaptive.
@@ -44,6 +44,8 @@ pub(crate) enum Kind {
     RttSum,
     /// Quantiles over the loss window, for the minimal set in text.
     RttQuantiles,
+    /// A number of the target's flows. The standard set has it of targets with several of them.
+    Flows(fn(&FlowSummary) -> Number),
     /// The address in use, as a label.
     Info,
 }
@@ -267,7 +269,7 @@ const FAMILIES: &[Family] = &[
         Standard,
         "tcp_echo_packet_loss_ratio",
         None,
-        Kind::GaugeBy(by_direction(layout::PACKET_LOSS)),
+        Kind::RatioBy(by_direction(layout::PACKET_LOSS)),
         "Data segments lost of those sent in the last minute, 0 to 1; 0 while unknown: reverse needs a peer that answers the hello.",
     ),
     family(
@@ -290,6 +292,41 @@ const FAMILIES: &[Family] = &[
         SECONDS,
         Kind::EstimatedTimeout,
         "The timeout of replies now, which follows the round-trip time (RFC 6298).",
+    ),
+    family(
+        Standard,
+        "tcp_echo_flows",
+        None,
+        Kind::Flows(|flows| Number::Int(flows.flows.into())),
+        "Flows of the target: connections from different source ports.",
+    ),
+    family(
+        Standard,
+        "tcp_echo_flows_bad",
+        None,
+        Kind::Flows(|flows| Number::Int(flows.bad.into())),
+        "Flows that lose or stall while others of the target don't.",
+    ),
+    family(
+        Standard,
+        "tcp_echo_worst_flow_loss_ratio",
+        None,
+        Kind::Flows(|flows| Number::Float(flows.worst_loss_ratio)),
+        "Lost slots in the loss window of the worst flow, 0 to 1.",
+    ),
+    family(
+        Standard,
+        "tcp_echo_worst_flow_rtt",
+        SECONDS,
+        Kind::Flows(|flows| Number::Float(flows.worst_rtt.unwrap_or_default().as_secs_f64())),
+        "Median round-trip time of the last replies of the worst flow; of a flow alone that of the last one. 0 before the first.",
+    ),
+    family(
+        Standard,
+        "tcp_echo_worst_flow_port",
+        None,
+        Kind::Flows(|flows| Number::Int(flows.worst_port.unwrap_or_default().into())),
+        "Source port of the worst flow; 0 while unknown, and of a flow alone unless its port is set.",
     ),
     family(
         All,
@@ -375,8 +412,9 @@ impl Family {
                 | Kind::SecondsGauge(_)
                 | Kind::EstimatedTimeout
                 | Kind::Gauge(_)
-                | Kind::GaugeBy(_)
-                | Kind::RttQuantiles => encoder::Kind::Gauge,
+                | Kind::RatioBy(_)
+                | Kind::RttQuantiles
+                | Kind::Flows(_) => encoder::Kind::Gauge,
                 Kind::Histogram(_) | Kind::Excess => encoder::Kind::Histogram,
                 Kind::Info => encoder::Kind::Info,
             },

@@ -4,6 +4,9 @@
 //! histograms as words, and the counts of all buckets in a compact form ([`Counts`]). A snapshot has
 //! the cells and the RTTs, then the sum and the counts of each classic histogram in a word each, and
 //! then those counts of the native histogram that are not 0.
+//!
+//! Each flow of a target has a sequence lock of its own. A snapshot of a target with several flows
+//! has what [`Merge`] makes of their words.
 
 use std::{
     net::{Ipv6Addr, SocketAddr, SocketAddrV6},
@@ -18,6 +21,8 @@ use tcp_echo_prober::{
 use super::{
     buckets::Buckets,
     counts::{self, Counts},
+    flows::Flows,
+    merge::Merge,
     native, rtt_window,
     seqlock::{Change, SeqLock},
     series_set::SeriesSet,
@@ -67,7 +72,7 @@ pub(crate) const DISCONNECTS: usize = CONNECT_FAILURES + ConnectFailure::ALL.len
 /// The indices of the first number of each kind with directions.
 pub(crate) const SEGMENTS_SENT: usize = DISCONNECTS + DisconnectReason::ALL.len();
 pub(crate) const SEGMENTS_LOST: usize = SEGMENTS_SENT + Direction::ALL.len();
-/// The bits of an `f64`.
+/// Of the last minute: lost segments in the upper half, sent ones in the lower.
 pub(crate) const PACKET_LOSS: usize = SEGMENTS_LOST + Direction::ALL.len();
 /// The index of the first sum of the excess of each of [`PARTS`], in nanoseconds.
 pub(crate) const EXCESS: usize = PACKET_LOSS + Direction::ALL.len();
@@ -279,6 +284,8 @@ pub(crate) struct Scratch {
     words: Vec<u64>,
     bytes: Vec<u8>,
     counts: Vec<u64>,
+    /// Another flow of the target.
+    other: Option<Box<Self>>,
 }
 
 impl Scratch {
@@ -287,11 +294,40 @@ impl Scratch {
         self.counts.len()
     }
 
-    /// Reads a target consistently.
-    pub(crate) fn read(&mut self, seqlock: &SeqLock, layout: &Layout) {
+    /// Reads a target. Each of its flows is read consistently, so what holds for the counts of
+    /// each flow holds for their sums.
+    pub(crate) fn read(&mut self, flows: &Flows, layout: &Layout) {
+        let [first, others @ ..] = flows.all() else {
+            return;
+        };
+        self.read_flow(first, layout);
+        if others.is_empty() {
+            return;
+        }
+        self.words.truncate(layout.words());
+        let mut merge = Merge::default();
+        merge.add(&self.words);
+        let mut other = self.other.take().unwrap_or_default();
+        for flow in others {
+            other.read_flow(flow, layout);
+            merge.add(&other.words);
+            add(&mut self.words, &other.words);
+            add(&mut self.counts, &other.counts);
+        }
+        self.other = Some(other);
+        merge.finish(&mut self.words);
+    }
+
+    fn read_flow(&mut self, seqlock: &SeqLock, layout: &Layout) {
         seqlock.read(&mut self.words, &mut self.bytes);
         let carries = self.words.get(layout.words()..).unwrap_or_default();
         counts::read(&self.bytes, carries, &mut self.counts);
+    }
+}
+
+fn add(sums: &mut [u64], numbers: &[u64]) {
+    for (sum, number) in sums.iter_mut().zip(numbers) {
+        *sum = sum.wrapping_add(*number);
     }
 }
 
@@ -318,14 +354,26 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// Packs two counts into a word, each up to 2^32 − 1.
+pub(crate) fn pack(upper: u64, lower: u64) -> u64 {
+    let max = u64::from(u32::MAX);
+    upper.min(max) << 32 | lower.min(max)
+}
+
+/// Returns the upper and the lower count of a word.
+pub(crate) fn unpack(word: u64) -> (u64, u64) {
+    (word >> 32, word & u64::from(u32::MAX))
+}
+
 /// Stores the segments and the packet loss of both directions.
 pub(crate) fn set_directions(change: &Change<'_>, session: &Session) {
     for direction in Direction::ALL {
         let SegmentCounts { sent, lost } = session.segments(direction);
         change.set(SEGMENTS_SENT + direction as usize, sent);
         change.set(SEGMENTS_LOST + direction as usize, lost);
-        let ratio = session.packet_loss_ratio(direction);
-        change.set(PACKET_LOSS + direction as usize, ratio.to_bits());
+        let recent = session.recent_segments(direction);
+        let packed = pack(recent.lost, recent.sent);
+        change.set(PACKET_LOSS + direction as usize, packed);
     }
 }
 
@@ -433,7 +481,7 @@ mod tests {
             layout.observe_excess(&change, counts, &excess([1001, 10_000, 2_000_000, 0]));
         }
         let mut read = Scratch::default();
-        read.read(&seqlock, layout);
+        read.read_flow(&seqlock, layout);
         let mut words = vec![7];
         layout.expand(&read, true, &mut words);
         let words = &words[1..];

@@ -5,10 +5,12 @@
 //! these buckets, four a word. So a scrape costs the same for any window, and a quantile is as
 //! precise as one of the native histogram: within 9 %, interpolated.
 
+use std::num::NonZeroU16;
+
 use super::{native, seqlock::Change};
 
 /// The maximum number of slots. The quantiles of a longer loss window are those of so many of its
-/// last slots: this bounds the memory of a target, and the counts, which have 16 bits.
+/// last slots: this bounds the memory of a target.
 const MAX_SLOTS: u32 = 10_000;
 
 /// The number of words for the counts: 212 buckets, up to 83 s. A longer RTT is counted in the
@@ -20,6 +22,9 @@ const IN_WORD: usize = 4;
 const BUCKETS: usize = WORDS * IN_WORD;
 const COUNT_BITS: usize = 16;
 const COUNT: u64 = (1 << COUNT_BITS) - 1;
+
+/// The maximum number of slots of all flows of a target, whose counts are summed.
+const MAX_SUM: u32 = u16::MAX as u32;
 
 /// A slot without an RTT: lost, or not yet passed.
 const NONE: u16 = u16::MAX;
@@ -38,10 +43,11 @@ pub(crate) struct RttWindow {
 }
 
 impl RttWindow {
-    /// Creates the outcomes of a loss window of `slots` slots, whose counts are from the word
-    /// `start` on.
-    pub(crate) fn new(slots: u32, start: usize) -> Self {
-        let slots = slots.clamp(1, MAX_SLOTS);
+    /// Creates the outcomes of a loss window of `slots` slots, for one of so many flows. Its counts
+    /// are from the word `start` on.
+    pub(crate) fn new(slots: u32, flows: NonZeroU16, start: usize) -> Self {
+        let max = MAX_SLOTS.min(MAX_SUM / u32::from(flows.get()));
+        let slots = slots.min(max).max(1);
         Self {
             buckets: (0..slots).map(|_| NONE).collect(),
             oldest: 0,
@@ -136,8 +142,10 @@ mod tests {
 
     #[test]
     fn a_long_window_has_the_last_slots() {
-        let window = RttWindow::new(10_000_000, 0);
+        let window = RttWindow::new(10_000_000, NonZeroU16::MIN, 0);
         assert_eq!(window.buckets.len(), 10_000);
+        let window = RttWindow::new(10_000_000, 64.try_into().unwrap(), 0);
+        assert_eq!(window.buckets.len(), 1_023, "64 of them fit into 16 bits");
     }
 
     #[test]
@@ -155,7 +163,7 @@ mod tests {
     #[test]
     fn an_rtt_beyond_the_last_bucket_is_in_it() {
         let (mut writer, seqlock) = SeqLock::new(WORDS + 1, 0);
-        let mut window = RttWindow::new(2, 0);
+        let mut window = RttWindow::new(2, NonZeroU16::MIN, 0);
         window.on_received(&writer.change(), native::bucket(86_400.0));
         let mut read = Vec::new();
         seqlock.read(&mut read, &mut Vec::new());
@@ -167,7 +175,7 @@ mod tests {
     #[test]
     fn quantiles_are_those_of_the_rtts() {
         let (mut writer, seqlock) = SeqLock::new(WORDS, 0);
-        let mut window = RttWindow::new(1000, 0);
+        let mut window = RttWindow::new(1000, NonZeroU16::MIN, 0);
         for n in (1..=1000).rev() {
             let bucket = native::bucket(f64::from(n) / 1e4);
             window.on_received(&writer.change(), bucket);
@@ -191,7 +199,7 @@ mod tests {
         ) {
             let len = START + WORDS + 1;
             let (mut writer, seqlock) = SeqLock::new(len, 0);
-            let mut window = RttWindow::new(slots, START);
+            let mut window = RttWindow::new(slots, NonZeroU16::MIN, START);
             let mut last = VecDeque::new();
             for outcome in outcomes {
                 match outcome {

@@ -1,9 +1,10 @@
 //! Consistent views of the targets' numbers.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 #[cfg(feature = "page")]
 use serde::Serialize;
+use tcp_echo_prober::FlowSummary;
 #[cfg(feature = "page")]
 use tcp_echo_prober::{Direction, DisconnectReason, UnsentReason};
 
@@ -12,7 +13,7 @@ use super::{
     buffer_pool::PooledBuffer,
     counts,
     labels::Labels,
-    layout::{self, Cell, HistogramSlot, Layout},
+    layout::{self, Cell, HistogramSlot, Layout, unpack},
     rtt_window::{self, QUANTILES},
     series::Series,
 };
@@ -29,19 +30,22 @@ pub(crate) struct Snapshots {
     pub(crate) ends: Vec<usize>,
     /// Whether they have the native histogram.
     pub(crate) native: bool,
+    /// What is known of the paths to some targets, in their order.
+    pub(crate) flows: Vec<(usize, FlowSummary)>,
 }
 
 impl Snapshots {
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = Snapshot<'_>> {
         let mut start = 0;
-        self.targets
-            .iter()
-            .zip(&self.ends)
-            .map(move |(series, end)| {
-                let words = &self.words[start..*end];
-                start = *end;
-                Snapshot::new(series, &self.layout, words, self.native)
-            })
+        let mut flows = self.flows.iter().peekable();
+        let targets = self.targets.iter().zip(&self.ends).enumerate();
+        targets.map(move |(index, (series, end))| {
+            let words = &self.words[start..*end];
+            start = *end;
+            let summary = flows.next_if(|(of, _)| *of == index);
+            let summary = summary.map(|(_, summary)| summary);
+            Snapshot::new(series, &self.layout, words, self.native).with_flows(summary)
+        })
     }
 }
 
@@ -52,6 +56,7 @@ pub(crate) struct Snapshot<'a> {
     layout: &'a Layout,
     words: &'a [u64],
     native: bool,
+    flows: Option<&'a FlowSummary>,
 }
 
 /// One histogram at that moment.
@@ -108,6 +113,32 @@ impl<'a> Snapshot<'a> {
             layout,
             words,
             native,
+            flows: None,
+        }
+    }
+
+    const fn with_flows(mut self, flows: Option<&'a FlowSummary>) -> Self {
+        self.flows = flows;
+        self
+    }
+
+    /// Returns how many flows the target has.
+    pub(crate) fn flow_count(&self) -> usize {
+        self.series.flows.all().len()
+    }
+
+    /// Returns what is known of the flows. Those of a target without a record of paths, as one
+    /// flow alone has none as a rule, are as the target is.
+    pub(crate) fn flows(&self) -> FlowSummary {
+        if let Some(flows) = self.flows {
+            return *flows;
+        }
+        let last_rtt = self.get(Cell::LastRtt);
+        FlowSummary {
+            flows: u16::try_from(self.flow_count()).unwrap_or(u16::MAX),
+            worst_loss_ratio: self.loss(1.0),
+            worst_rtt: (last_rtt > 0).then(|| Duration::from_nanos(last_rtt)),
+            ..FlowSummary::default()
         }
     }
 
@@ -146,8 +177,7 @@ impl<'a> Snapshot<'a> {
 
     /// Returns the number of lost outcomes in the loss window, and of all outcomes.
     pub(crate) fn window(&self) -> (u64, u64) {
-        let window = self.get(Cell::Window);
-        (window >> 32, window & u64::from(u32::MAX))
+        unpack(self.get(Cell::Window))
     }
 
     /// Returns the numbers from `base` on: of a metric by reason, direction or part.
@@ -219,7 +249,7 @@ impl<'a> Snapshot<'a> {
         let number = |base: usize| self.words[base + direction as usize];
         let sent = number(layout::SEGMENTS_SENT);
         (sent > 0).then(|| PacketLoss {
-            ratio: f64::from_bits(number(layout::PACKET_LOSS)),
+            ratio: packed_ratio(number(layout::PACKET_LOSS)),
             sent,
             lost: number(layout::SEGMENTS_LOST),
         })
@@ -257,6 +287,12 @@ impl<'a> Snapshot<'a> {
             || self.connect_failures() > 0
             || self.words[layout::UNSENT_RESOURCES] > 0
     }
+}
+
+/// Returns the ratio of two counts in a word, at most 1.
+pub(crate) fn packed_ratio(packed: u64) -> f64 {
+    let (of, len) = unpack(packed);
+    ratio(1.0, of, len).min(1.0)
 }
 
 fn ratio(scale: f64, of: u64, len: u64) -> f64 {

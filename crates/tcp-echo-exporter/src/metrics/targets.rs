@@ -3,11 +3,14 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    num::NonZeroU16,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
-use tcp_echo_prober::{Event, Observer, Sensor, Session, Target, TcpInfo, UnsentReason};
+use tcp_echo_prober::{
+    Event, FlowSummary, Observer, Paths, Sensor, Session, Target, TcpInfo, UnsentReason,
+};
 use tokio::{sync::Notify, time::timeout};
 
 #[cfg(feature = "page")]
@@ -16,6 +19,7 @@ use super::{
     buckets::{Buckets, seconds},
     buffer_pool::BufferPool,
     counts::Counts,
+    flows::Flows,
     labels::Labels,
     layout::{self, Cell, Histogram, Layout, Scratch, nanos},
     native,
@@ -46,6 +50,14 @@ struct Shared {
     buffer_pool: Arc<BufferPool>,
     /// What is counted for all targets together, if not for each.
     own_host: Option<OwnHost>,
+    paths: OnceLock<KnownPaths>,
+}
+
+/// The paths of the prober that is observed.
+struct KnownPaths {
+    paths: Paths,
+    /// Whether those of targets of one flow have a record, too.
+    of_lone_flows: bool,
 }
 
 /// The number of buckets of a native histogram for which room is allocated at once. It is enough for
@@ -78,8 +90,26 @@ impl TargetMetrics {
                 tried: Notify::new(),
                 buffer_pool: Arc::default(),
                 own_host: (series < SeriesSet::All).then(own_host),
+                paths: OnceLock::new(),
             }),
         }
+    }
+
+    /// Has the metrics of flows come from the paths of the observed prober, and its votes for links
+    /// be shown. `source_ports` is that of its options. The first call counts.
+    #[must_use]
+    pub fn with_paths(self, paths: Paths, source_ports: Option<NonZeroU16>) -> Self {
+        let of_lone_flows = source_ports.is_some();
+        self.shared.paths.get_or_init(|| KnownPaths {
+            paths,
+            of_lone_flows,
+        });
+        self
+    }
+
+    /// Returns the paths, if they are known.
+    pub(crate) fn paths(&self) -> Option<&Paths> {
+        Some(&self.shared.paths.get()?.paths)
     }
 
     /// Returns what the prober's own host adds to all targets together; `None` if each target
@@ -109,8 +139,9 @@ impl TargetMetrics {
         let mut words = self.shared.buffer_pool.take(targets.len() * words_each);
         let mut ends = Vec::with_capacity(targets.len());
         let mut read = Scratch::default();
-        for series in &targets {
-            read.read(&series.seqlock, &layout);
+        let mut flows = Vec::new();
+        for (index, series) in targets.iter().enumerate() {
+            read.read(&series.flows, &layout);
             if words.capacity() - words.len() < layout.native() + read.buckets() {
                 // The usual growth would double a buffer of megabytes, which the pool keeps.
                 let more = words.len() / 16 + layout.native() + read.buckets();
@@ -118,6 +149,8 @@ impl TargetMetrics {
             }
             layout.expand(&read, native, &mut words);
             ends.push(words.len());
+            let summary = self.shared.flows_of(series);
+            flows.extend(summary.map(|summary| (index, summary)));
         }
         Snapshots {
             layout,
@@ -125,6 +158,7 @@ impl TargetMetrics {
             words,
             ends,
             native,
+            flows,
         }
     }
 
@@ -186,7 +220,7 @@ impl TargetMetrics {
         let layout = &self.shared.layout;
         let (mut read, mut words) = (Scratch::default(), Vec::new());
         for series in targets {
-            read.read(&series.seqlock, layout);
+            read.read(&series.flows, layout);
             words.clear();
             layout.expand(&read, true, &mut words);
             visit(Snapshot::new(series, layout, &words, true));
@@ -218,6 +252,41 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<Series>>> {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Returns what is known of a target's flows, if that is exported. Without a source port of its
+    /// own, the numbers of the only flow are those of the target: a look-up for each target would
+    /// only cost time.
+    fn flows_of(&self, series: &Series) -> Option<FlowSummary> {
+        let known = self.paths.get()?;
+        let is_exported = match self.layout.series {
+            SeriesSet::Minimal => false,
+            SeriesSet::Standard => series.flows.all().len() > 1,
+            SeriesSet::All => known.of_lone_flows || series.flows.all().len() > 1,
+        };
+        is_exported.then(|| known.paths.summary(&series.name))?
+    }
+
+    /// Returns the series of a target, and the writer of one of its flows. The series of an earlier
+    /// target of the name are replaced.
+    fn attach(&self, target: &Target, flow: u16, counts: Counts) -> (Writer, Arc<Series>) {
+        let mut targets = self.lock();
+        if let Some(series) = targets.get(target.name())
+            && let Some(writer) = series.flows.attach(flow)
+        {
+            return (writer, Arc::clone(series));
+        }
+        let create = || SeqLock::new(self.layout.words(), counts.len());
+        let (writer, flows) = Flows::new(target.flows(), flow, create);
+        let series = Arc::new(Series {
+            name: Arc::clone(target.name()),
+            labels: Labels::new(target.series_name(), target.labels()),
+            address: target.address().to_string(),
+            on_demand: target.is_on_demand(),
+            flows,
+        });
+        targets.insert(Arc::clone(target.name()), Arc::clone(&series));
+        (writer, series)
+    }
 }
 
 impl Observer for TargetMetrics {
@@ -226,30 +295,29 @@ impl Observer for TargetMetrics {
     /// Registers the target's series. Replaces those of a target of the same name that is still
     /// attached.
     fn attach(&self, target: &Target) -> TargetSensor {
+        self.attach_flow(target, 0)
+    }
+
+    /// Registers the target's series with the first of its flows. The others have the same series.
+    fn attach_flow(&self, target: &Target, flow: u16) -> TargetSensor {
         let layout = &self.shared.layout;
         let counts = layout.counts(target.session().max_timeout());
-        let (mut writer, seqlock) = SeqLock::new(layout.words(), counts.len());
+        let (mut writer, series) = self.shared.attach(target, flow, counts);
         if target.session().is_adaptive() {
             let timeout = target.session().first_timeout();
             writer
                 .change()
                 .set(Cell::EstimatedTimeout as usize, nanos(timeout));
         }
-        let series = Arc::new(Series {
-            name: Arc::clone(target.name()),
-            labels: Labels::new(target.series_name(), target.labels()),
-            address: target.address().to_string(),
-            on_demand: target.is_on_demand(),
-            seqlock,
-        });
-        let name = Arc::clone(target.name());
-        self.shared.lock().insert(name, Arc::clone(&series));
         let window = layout.rtt_window.clone();
-        let slots = target.session().window().get();
+        let rtt_window = (!window.is_empty()).then(|| {
+            let slots = target.session().window().get();
+            Box::new(RttWindow::new(slots, target.flows(), window.start))
+        });
         TargetSensor {
             writer,
             counts,
-            rtt_window: (!window.is_empty()).then(|| Box::new(RttWindow::new(slots, window.start))),
+            rtt_window,
             series,
             part: PartIndex::of_this_thread(),
             tried: false,
@@ -258,7 +326,8 @@ impl Observer for TargetMetrics {
     }
 }
 
-/// Keeps the metrics of one target. Its series are removed when this is dropped.
+/// Keeps the metrics of one target, or of one of its flows. The target's series are removed when
+/// one of these is dropped.
 #[derive(Debug)]
 pub struct TargetSensor {
     writer: Writer,
@@ -416,7 +485,7 @@ fn set_tcp_info(change: &Change<'_>, info: &TcpInfo) {
 #[inline]
 fn set_window(change: &Change<'_>, session: &Session) {
     let window = session.loss_window();
-    let packed = u64::from(window.lost()) << 32 | u64::from(window.len());
+    let packed = layout::pack(window.lost().into(), window.len().into());
     change.set(Cell::Window as usize, packed);
     change.set(Cell::Missed as usize, u64::from(session.missed_in_window()));
 }

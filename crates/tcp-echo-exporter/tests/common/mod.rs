@@ -12,7 +12,7 @@ use std::{
 };
 
 use tcp_echo_exporter::{BuildInfo, Endpoints, Exporter, TargetMetrics, TargetSensor};
-use tcp_echo_prober::{Event, Observer, Sensor, Session, SessionConfig, Target};
+use tcp_echo_prober::{DisconnectReason, Event, Observer, Sensor, Session, SessionConfig, Target};
 use tcp_echo_session::{Output, Stamp, Time};
 use tcp_echo_wire::{Control, Features, PeerStamp, Probe, Segments, UnixNanos};
 use tokio::{
@@ -39,6 +39,8 @@ pub(crate) fn target(address: &str) -> Target {
 pub(crate) struct Driven {
     pub(crate) session: Session,
     pub(crate) sensor: TargetSensor,
+    /// Another sensor for the same events.
+    pub(crate) mirror: Option<TargetSensor>,
     now: Time,
     in_flight: Vec<Probe>,
     /// What the peer tells of its kernel, if it answers the hello.
@@ -48,13 +50,19 @@ pub(crate) struct Driven {
 
 impl Driven {
     pub(crate) fn attach(metrics: &TargetMetrics, target: &Target) -> Self {
+        Self::attach_flow(metrics, target, 0)
+    }
+
+    /// As [`attach`](Self::attach), one flow of several.
+    pub(crate) fn attach_flow(metrics: &TargetMetrics, target: &Target, flow: u16) -> Self {
         let now = Time {
             at: Instant::now(),
             wall: UnixNanos(1_700_000_000_000_000_000),
         };
         Self {
             session: Session::new(target.session(), now.at),
-            sensor: metrics.attach(target),
+            sensor: metrics.attach_flow(target, flow),
+            mirror: None,
             now,
             in_flight: Vec::new(),
             peer_segments: Segments::default(),
@@ -72,6 +80,9 @@ impl Driven {
 
     pub(crate) fn observe(&mut self, event: &Event) {
         self.sensor.on_event(event, &self.session);
+        if let Some(mirror) = &mut self.mirror {
+            mirror.on_event(event, &self.session);
+        }
     }
 
     pub(crate) fn connect(&mut self, peer: &str) {
@@ -134,6 +145,18 @@ impl Driven {
     pub(crate) fn wait(&mut self, time: Duration) {
         self.now.at += time;
         self.now.wall.0 += i64::try_from(time.as_nanos()).unwrap();
+    }
+
+    /// Whether a probe has no reply yet.
+    pub(crate) fn has_unanswered(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
+    /// Ends the connection.
+    pub(crate) fn disconnect(&mut self, reason: DisconnectReason) {
+        let event = self.session.handle_disconnected(reason);
+        self.observe(&event);
+        self.in_flight.clear();
     }
 
     /// Replies to the oldest probe in flight after `rtt`.
