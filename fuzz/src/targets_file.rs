@@ -2,7 +2,10 @@
 //! file is clean and can be written and parsed again, and a rejected one has a clean one-line
 //! error.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::{NonZeroU16, NonZeroU32},
+    time::Duration,
+};
 
 use serde_json::json;
 use tcp_echo_targets::{Defaults, Format, ParseError, Spec, parse};
@@ -37,6 +40,7 @@ fn defaults() -> Defaults {
         window: NonZeroU32::MIN,
         stall: None,
         is_adaptive: false,
+        flows: NonZeroU16::MIN,
     }
 }
 
@@ -60,6 +64,7 @@ fn accepted(specs: &[Spec]) {
             ("__probe_interval__".to_owned(), nanos(session.interval())),
             ("__probe_timeout__".to_owned(), nanos(session.timeout())),
             ("__probe_window__".to_owned(), session.window().to_string()),
+            ("__probe_flows__".to_owned(), spec.flows().to_string()),
         ]);
         json!({"targets": [spec.endpoint().to_string()], "labels": labels})
     };

@@ -1,4 +1,5 @@
 //! The numbers of a target with several flows.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
@@ -107,8 +108,8 @@ fn is_summed(series: &str) -> bool {
             .any(|suffix| name.ends_with(suffix))
 }
 
-async fn check(set: SeriesSet, steps: Vec<(u16, Step)>) {
-    let metrics = TargetMetrics::with_series(Buckets::default(), set);
+async fn check(series_set: SeriesSet, steps: Vec<(u16, Step)>) {
+    let metrics = TargetMetrics::with_series(Buckets::default(), series_set);
     let endpoints = Endpoints::new(BUILD).with_targets(metrics.clone());
     let (address, _tasks) = serve(endpoints).await;
     let target = patient("all").with_flows(FLOWS.try_into().unwrap());
@@ -155,11 +156,11 @@ async fn check(set: SeriesSet, steps: Vec<(u16, Step)>) {
     let is_connected = sessions.iter().any(|session| session.is_connected());
     assert_eq!(get("connected").unwrap() > 0.0, is_connected);
     let windows = sessions.iter().map(|session| session.loss_window());
-    let (lost, len) = windows.fold((0, 0), |(lost, len), window| {
-        (lost + window.lost(), len + window.len())
+    let (lost, all) = windows.fold((0, 0), |(lost, all), window| {
+        (lost + window.lost(), all + window.len())
     });
-    let loss = f64::from(lost) / f64::from(len.max(1));
-    assert!((get("loss_ratio").unwrap() - loss).abs() < 1e-9);
+    let ratio = f64::from(lost) / f64::from(all.max(1));
+    assert!((get("loss_ratio").unwrap() - ratio).abs() < 1e-9);
     let known: Vec<_> = sessions
         .iter()
         .filter(|session| session.is_connected() == is_connected)

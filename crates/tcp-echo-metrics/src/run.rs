@@ -21,7 +21,7 @@ use tcp_echo_exporter::{BuildInfo, Endpoints, Readiness};
 use tcp_echo_metrics::cli::ServiceAction;
 use tcp_echo_metrics::cli::{BAD_USAGE, Config};
 use tcp_echo_metrics::version;
-use tcp_echo_prober::{Heartbeats, OnDemand, Resolver, TargetSet};
+use tcp_echo_prober::{Heartbeats, OnDemand, Paths, Resolver, TargetSet};
 use tcp_echo_report::ReportRun;
 use tcp_echo_server::RunningServer;
 use tcp_echo_targets::Source;
@@ -125,8 +125,7 @@ async fn run_until_end(
     let web = Web::load(config)?;
     let resolver = Resolver::default();
     let (source, targets) = client::targets(config, &resolver).await?;
-    let mut run = ReportRun::new(config.watch.as_ref(), version::VERSION, targets.len())
-        .map_err(RunError::Usage)?;
+    let mut run = report(config, &targets)?;
     let no_signals = |error| RunError::Start {
         part: "signals",
         error,
@@ -145,13 +144,14 @@ async fn run_until_end(
         endpoints = reload.extend(endpoints);
     }
     let probe = client::on_demand(config)?;
-    let budget = files::budget(config, targets.len());
+    let budget = files::budget(config, &targets);
 
     let mut server = serve(config, &budget, sockets.echo).await?;
     if let Some(server) = &server {
         endpoints = endpoints.with_server(Arc::clone(server.stats()));
     }
-    let metrics = client::metrics(&config.client)?;
+    let paths = Paths::with_max_links(config.client.votes_max);
+    let metrics = client::metrics(&config.client, &paths)?;
     if config.mode.probes() {
         endpoints = endpoints
             .with_targets(metrics.clone())
@@ -176,7 +176,7 @@ async fn run_until_end(
             error,
         })?;
         let observer = ((metrics, heartbeats.clone()), run_observer);
-        let prober = client::prober(&config.client, budget, on_demand.as_ref());
+        let prober = client::prober(&config.client, budget, on_demand.as_ref(), paths);
         let prober = prober.resolver(resolver).targets(targets.clone());
         client = Some(Client::start(prober.observer(observer))?);
     }
@@ -244,6 +244,12 @@ async fn exit(supervisor: Supervisor, exporter: Option<endpoints::Running>) -> !
     supervisor.close();
     tcp_echo_log::flush();
     std::process::exit(0);
+}
+
+/// The run in the foreground, if it is one.
+fn report(config: &Config, targets: &TargetSet) -> Result<ReportRun, RunError> {
+    let (watch, flows) = (config.watch.as_ref(), files::flows(targets));
+    ReportRun::new(watch, version::VERSION, targets.len(), flows).map_err(RunError::Usage)
 }
 
 /// Starts the echo server, if the mode has one.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tcp_echo_metrics::cli::{
     self, Config, Hello, IpFamily, Mode, ServiceAction, Stop, Timestamps, UsageError,
 };
 use tcp_echo_net::Host;
-use tcp_echo_prober::{Coalesce, Dscp, Wire};
+use tcp_echo_prober::{Coalesce, Dscp, Trace, Wire};
 
 fn parse(args: &[&str]) -> Result<Config, Stop> {
     cli::parse(args, |_| None)
@@ -166,6 +166,18 @@ fn flags_of_the_wire_arrive() {
     assert_eq!(config.client.mtu_probe, Some(Duration::from_secs(60)));
     assert_eq!(config.client.wire, Wire::Prefixed);
     assert_eq!(config.server.server_clients, 50);
+}
+
+#[test]
+fn flags_of_paths_arrive() {
+    let args = ["-flows=16", "-source-ports=50000", "-trace=always"];
+    let client = parse(&args).unwrap().client;
+    assert_eq!(client.flows.get(), 16);
+    assert_eq!(client.source_ports, NonZeroU16::new(50_000));
+    assert_eq!((client.trace, client.votes_max), (Trace::Always, 1_000));
+    let client = parse(&["-votes-max=9"]).unwrap().client;
+    assert_eq!((client.flows.get(), client.source_ports), (1, None));
+    assert_eq!((client.trace, client.votes_max), (Trace::OnLoss, 9));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::alloc::System;
 use std::fs;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -140,6 +141,7 @@ async fn targets_that_go_leave_nothing_behind() {
         window: 100.try_into().unwrap(),
         stall: None,
         is_adaptive: false,
+        flows: NonZeroU16::MIN,
     };
     let mut config = Config::new(defaults);
     config.files.push(FilePattern::new(&file).unwrap());

@@ -4,7 +4,8 @@ use std::{
     convert::Infallible,
     fmt, io,
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    num::NonZeroU16,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -74,6 +75,8 @@ pub struct OnDemand(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     limits: OnDemandLimits,
+    /// How many flows probe each target; one by default.
+    flows: OnceLock<NonZeroU16>,
     prober: Mutex<Option<Link>>,
     /// Requests that wait for a look-up.
     waiting: Mutex<ClientQuotas>,
@@ -125,11 +128,19 @@ impl OnDemand {
         limits.idle = limits.idle.min(MAX_DURATION);
         Self(Arc::new(Shared {
             limits,
+            flows: OnceLock::new(),
             prober: Mutex::default(),
             waiting: Mutex::new(ClientQuotas::new(HELD_PER_FREE)),
             started: Notify::new(),
             log_limiter: LogLimiter::default(),
         }))
+    }
+
+    /// Has so many flows probe each target, rather than one. The first call counts.
+    #[must_use]
+    pub fn with_flows(self, flows: NonZeroU16) -> Self {
+        self.0.flows.get_or_init(|| flows);
+        self
     }
 
     pub(crate) fn link(&self, link: Link) {
@@ -162,7 +173,9 @@ impl OnDemand {
         client: Option<IpAddr>,
     ) -> Result<(), AskError> {
         let limits = &self.0.limits;
-        let target = Target::new(address, session).on_demand(limits.networks.clone());
+        let flows = self.0.flows.get().copied().unwrap_or(NonZeroU16::MIN);
+        let target = Target::new(address, session).with_flows(flows);
+        let target = target.on_demand(limits.networks.clone());
         let link = self.0.lock().clone().ok_or(AskError::Ended)?;
         let answer = link.lock().ask(&target, client, Instant::now(), limits);
         if !self.is_new(answer)? {

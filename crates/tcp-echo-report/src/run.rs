@@ -37,6 +37,8 @@ struct Foreground {
     version: &'static str,
     /// The number of targets at the start.
     targets: usize,
+    /// The number of their flows.
+    flows: usize,
     started: Instant,
     /// The same since the Unix epoch.
     start_time: Duration,
@@ -56,7 +58,8 @@ struct Foreground {
 }
 
 impl ReportRun {
-    /// A run of this many targets at the start. `version` is that of the program.
+    /// A run of this many targets at the start, with so many flows in all. `version` is that of the
+    /// program.
     ///
     /// # Errors
     /// A message for the user: a live view needs a terminal.
@@ -64,6 +67,7 @@ impl ReportRun {
         config: Option<&WatchConfig>,
         version: &'static str,
         targets: usize,
+        flows: usize,
     ) -> Result<Self, String> {
         let Some(config) = config else {
             return Ok(Self(None));
@@ -75,6 +79,7 @@ impl ReportRun {
             config: config.clone(),
             version,
             targets,
+            flows,
             started: Instant::now(),
             start_time: Duration::ZERO,
             ended: None,
@@ -223,7 +228,7 @@ impl Foreground {
     fn progress(&self) -> Progress {
         let slots = self.totals.as_ref().map_or(0, Totals::slots);
         match (self.config.count, self.config.duration) {
-            (Some(count), _) => Progress::Slots(slots, count.get() * self.targets as u64),
+            (Some(count), _) => Progress::Slots(slots, count.get() * self.flows as u64),
             (None, Some(duration)) => Progress::Time(self.started.elapsed(), duration),
             (None, None) => Progress::Open(slots),
         }
@@ -341,9 +346,14 @@ impl Observer for RunObserver {
     type Sensor = RunSensor;
 
     fn attach(&self, target: &Target) -> RunSensor {
+        self.attach_flow(target, 0)
+    }
+
+    fn attach_flow(&self, target: &Target, flow: u16) -> RunSensor {
+        let (totals, live) = (self.totals.as_ref(), self.live.as_ref());
         RunSensor {
-            totals: self.totals.as_ref().map(|totals| totals.attach(target)),
-            live: self.live.as_ref().map(|live| live.attach(target)),
+            totals: totals.map(|totals| totals.attach_flow(target, flow)),
+            live: live.map(|live| live.attach_flow(target, flow)),
         }
     }
 }

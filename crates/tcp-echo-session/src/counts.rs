@@ -1,5 +1,7 @@
 //! The counts of a session.
 
+use std::ops::AddAssign;
+
 use crate::UnsentReason;
 
 /// A session's counts since its start.
@@ -21,6 +23,21 @@ pub struct Counts {
     /// Frames that answer no probe in flight and none that timed out.
     pub unexpected: u64,
     pub(crate) unsent: [u64; UnsentReason::ALL.len()],
+}
+
+/// Adds those of another session.
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.slots += other.slots;
+        self.sent += other.sent;
+        self.received += other.received;
+        self.timeouts += other.timeouts;
+        self.late += other.late;
+        self.unexpected += other.unexpected;
+        for (sum, unsent) in self.unsent.iter_mut().zip(other.unsent) {
+            *sum += unsent;
+        }
+    }
 }
 
 impl Counts {

@@ -1,6 +1,11 @@
 //! Labels of an entry: kept, or settings for probing.
 
-use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    num::{NonZeroU16, NonZeroU32},
+    sync::Arc,
+    time::Duration,
+};
 
 use tcp_echo_duration::DurationError;
 
@@ -12,6 +17,9 @@ use crate::{
 
 /// The maximum size of a loss window, in slots: 1.25 MB per target.
 const MAX_WINDOW: u32 = 10_000_000;
+
+/// The maximum number of flows of a target: each has a connection, a schedule and counts of its own.
+pub const MAX_FLOWS: u16 = 64;
 
 /// The maximum number of labels of a target: each is in all of its series.
 const MAX_LABELS: usize = 64;
@@ -31,7 +39,8 @@ pub enum LabelError {
     Taken(String),
     /// An unknown label with the prefix of settings for probing.
     #[error(
-        "unknown label {0:?}: there are __probe_interval__, __probe_timeout__ and __probe_window__"
+        "unknown label {0:?}: there are __probe_interval__, __probe_timeout__, __probe_window__ \
+         and __probe_flows__"
     )]
     Unknown(String),
     /// There are too many.
@@ -50,6 +59,9 @@ pub enum LabelError {
     /// Its value is no size of a loss window.
     #[error("__probe_window__: {0:?}: use a whole number from 1 to {MAX_WINDOW}")]
     Window(String),
+    /// Its value is no number of flows.
+    #[error("__probe_flows__: {0:?}: use a whole number from 1 to {MAX_FLOWS}")]
+    Flows(String),
     /// The name of the target can't be shown in a line.
     #[error("the target's name {0:?} has control characters")]
     Control(String),
@@ -104,6 +116,7 @@ impl Sorted {
             }
             "__probe_timeout__" => self.overrides.timeout = Some(duration(label, value)?),
             "__probe_window__" => self.overrides.window = Some(window(value)?),
+            "__probe_flows__" => self.overrides.flows = Some(flows(value)?),
             unknown if unknown.starts_with("__probe_") => return Err(LabelError::Unknown(label)),
             // Prometheus drops meta labels of its discovery, too.
             meta if meta.starts_with("__") => {}
@@ -138,6 +151,14 @@ pub(crate) fn duration(label: String, value: String) -> Result<Duration, LabelEr
         value,
         error,
     })
+}
+
+fn flows(value: String) -> Result<NonZeroU16, LabelError> {
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    let flows = value.parse().ok().filter(|_| digits);
+    flows
+        .filter(|flows: &NonZeroU16| flows.get() <= MAX_FLOWS)
+        .ok_or(LabelError::Flows(value))
 }
 
 fn window(value: String) -> Result<NonZeroU32, LabelError> {

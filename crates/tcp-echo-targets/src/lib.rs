@@ -48,6 +48,7 @@
 //!     window: 100.try_into()?,
 //!     stall: None,
 //!     is_adaptive: false,
+//!     flows: 1.try_into().unwrap(),
 //! };
 //! let mut config = Config::new(defaults);
 //! config.files.push(FilePattern::new(&file)?);
@@ -118,7 +119,7 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use error::{EntryError, LoadError, Origin, ParseError, Place, Position, ReadError};
 pub use handle::{Handle, ReloadError, Status};
 pub use host_argument::{HostArgument, HostArgumentError};
-pub use labels::LabelError;
+pub use labels::{LabelError, MAX_FLOWS};
 pub use named::{NamedEndpoint, NamedEndpointError};
 pub use parse::{Format, parse};
 pub use pattern::{FilePattern, FilePatternError};

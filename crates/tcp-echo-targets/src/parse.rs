@@ -38,8 +38,8 @@ impl Format {
 ///   latter two override the defaults, unless they are empty or `0`.
 ///
 /// Labels are kept, except: `target` sets the name, `__probe_interval__`,
-/// `__probe_timeout__` and `__probe_window__` override the defaults, and others that begin with
-/// `__` are dropped. Names need not be unique yet.
+/// `__probe_timeout__`, `__probe_window__` and `__probe_flows__` override the defaults, and others
+/// that begin with `__` are dropped. Names need not be unique yet.
 ///
 /// ```
 /// use std::time::Duration;
@@ -51,6 +51,7 @@ impl Format {
 ///     window: 100.try_into().unwrap(),
 ///     stall: None,
 ///     is_adaptive: false,
+///     flows: 1.try_into().unwrap(),
 /// };
 /// let text = r#"
 /// - targets: ["db.example.com:4000"]
@@ -157,7 +158,9 @@ fn spec(
         Err(error) => return Err(EntryError::Endpoint { written, error }),
     };
     let session = defaults.session_but(labels.overrides)?;
-    let spec = Spec::new(endpoint, session).sharing_labels(labels.kept.clone());
+    let flows = labels.overrides.flows.unwrap_or(defaults.flows);
+    let spec = Spec::new(endpoint, session).with_flows(flows);
+    let spec = spec.sharing_labels(labels.kept.clone());
     Ok(match name.or(labels.name.as_deref()) {
         Some(name) => spec.named(name),
         None => spec,

@@ -1,6 +1,11 @@
 //! Entries of a list, before names are looked up.
 
-use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    num::{NonZeroU16, NonZeroU32},
+    sync::Arc,
+    time::Duration,
+};
 
 use tcp_echo_prober::{Address, ConfigError, Networks, SessionConfig, Target};
 
@@ -16,6 +21,7 @@ pub struct Spec {
     /// `None` without any.
     labels: Option<Arc<BTreeMap<String, String>>>,
     session: SessionConfig,
+    flows: NonZeroU16,
     networks: Option<Networks>,
     /// Set if it is not the name.
     identity: Option<Arc<str>>,
@@ -31,6 +37,7 @@ impl Spec {
             endpoint,
             labels: None,
             session,
+            flows: NonZeroU16::MIN,
             networks: None,
             identity: None,
         }
@@ -53,6 +60,13 @@ impl Spec {
     /// Sets the labels, shared with other entries.
     pub(crate) fn sharing_labels(mut self, labels: Arc<BTreeMap<String, String>>) -> Self {
         self.labels = (!labels.is_empty()).then_some(labels);
+        self
+    }
+
+    /// Sets how many flows probe each of its targets.
+    #[must_use]
+    pub fn with_flows(mut self, flows: NonZeroU16) -> Self {
+        self.flows = flows;
         self
     }
 
@@ -95,6 +109,11 @@ impl Spec {
         &self.session
     }
 
+    /// How many flows probe each of its targets.
+    pub const fn flows(&self) -> NonZeroU16 {
+        self.flows
+    }
+
     /// Whether a target may be at `address`. A host that needs a look-up may.
     #[cfg(feature = "discovery")]
     pub(crate) fn may_be_at(&self, address: &Address) -> bool {
@@ -107,7 +126,8 @@ impl Spec {
     /// The target at `address`. The names of target and series differ if another target has the
     /// name with other labels.
     pub(crate) fn target(&self, name: Arc<str>, series: Arc<str>, address: Address) -> Target {
-        let mut target = Target::new(address, self.session.clone()).named(name);
+        let target = Target::new(address, self.session.clone());
+        let mut target = target.named(name).with_flows(self.flows);
         if self.identity.is_some() {
             target = target.with_series_name(series);
         }
@@ -134,6 +154,8 @@ pub struct Defaults {
     pub stall: Option<Duration>,
     /// Whether the timeout follows the RTT, from `timeout` on.
     pub is_adaptive: bool,
+    /// How many flows probe each target.
+    pub flows: NonZeroU16,
 }
 
 /// Settings of a file for one target.
@@ -142,6 +164,7 @@ pub(crate) struct Overrides {
     pub(crate) interval: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) window: Option<NonZeroU32>,
+    pub(crate) flows: Option<NonZeroU16>,
 }
 
 impl Defaults {

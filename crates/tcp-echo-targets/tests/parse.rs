@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::fmt::Write;
+use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -14,6 +15,7 @@ fn defaults() -> Defaults {
         window: 100.try_into().unwrap(),
         stall: None,
         is_adaptive: false,
+        flows: NonZeroU16::MIN,
     }
 }
 
@@ -68,7 +70,7 @@ fn labels_rename_and_override() {
     let specs = both(
         r#"[{"targets": ["a:1"],
              "labels": {"target": "web", "__probe_interval__": "10ms", "__probe_timeout__": "2000ms",
-                        "__probe_window__": "6000"}},
+                        "__probe_window__": "6000", "__probe_flows__": "64"}},
             {"name": "db", "address": "b:1", "labels": {"__probe_window__": "1", "dc": "ams"}},
             {"address": "c:1"}]"#,
     );
@@ -79,6 +81,8 @@ fn labels_rename_and_override() {
     // The automatic stall limit follows the timeout.
     assert_eq!(session.stall(), Duration::from_secs(6));
     assert_eq!(session.window().get(), 6000);
+    assert_eq!(specs[0].flows().get(), 64);
+    assert_eq!(specs[1].flows().get(), 1);
     assert!(specs[0].labels().is_empty());
     assert_eq!(specs[1].session().window().get(), 1);
     assert_eq!(specs[1].session().interval(), Duration::from_millis(200));
@@ -290,7 +294,7 @@ fn labels_that_can_not_be_used() {
         ),
         (
             r#"{"address": "b:1", "labels": {"__probe_intervall__": "x"}}"#,
-            "unknown label \"__probe_intervall__\": there are __probe_interval__, __probe_timeout__ and __probe_window__",
+            "unknown label \"__probe_intervall__\": there are __probe_interval__, __probe_timeout__, __probe_window__ and __probe_flows__",
         ),
         (
             r#"{"address": "b:1", "labels": {"__probe_interval__": "5"}}"#,
@@ -315,6 +319,14 @@ fn labels_that_can_not_be_used() {
         (
             r#"{"address": "b:1", "labels": {"__probe_window__": "+5"}}"#,
             "__probe_window__: \"+5\": use a whole number from 1 to 10000000",
+        ),
+        (
+            r#"{"address": "b:1", "labels": {"__probe_flows__": "0"}}"#,
+            "__probe_flows__: \"0\": use a whole number from 1 to 64",
+        ),
+        (
+            r#"{"address": "b:1", "labels": {"__probe_flows__": "65"}}"#,
+            "__probe_flows__: \"65\": use a whole number from 1 to 64",
         ),
         (
             r#"{"address": "b:1", "labels": {"__probe_window__": "10000001"}}"#,

@@ -1,7 +1,7 @@
 //! The configuration of the program.
 
 use std::net::IpAddr;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
 #[cfg(feature = "tls")]
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tcp_echo_exporter::{AllowedHosts, GlobalLabels, Lifecycle, SeriesSet};
 use tcp_echo_flags::is_given;
 use tcp_echo_log::LogConfig;
 use tcp_echo_net::Address;
-use tcp_echo_prober::{Coalesce, Dscp, Networks, OnDemandLimits, Wire};
+use tcp_echo_prober::{Coalesce, Dscp, Networks, OnDemandLimits, Trace, Wire};
 use tcp_echo_report::WatchConfig;
 #[cfg(feature = "service")]
 use tcp_echo_service::ServiceOptions;
@@ -160,6 +160,15 @@ pub struct ClientConfig {
     pub source: Option<IpAddr>,
     /// The network interface to probe through.
     pub interface: Option<String>,
+    /// How many flows probe a target, at most 64.
+    pub flows: NonZeroU16,
+    /// The source port of a target's first flow, with room for the others and for those that
+    /// explore.
+    pub source_ports: Option<NonZeroU16>,
+    /// When paths are traced.
+    pub trace: Trace,
+    /// The maximum of links with votes.
+    pub votes_max: usize,
     /// The code point of probes.
     pub dscp: Option<Dscp>,
     /// The time between checks of large packets; `None` is none.

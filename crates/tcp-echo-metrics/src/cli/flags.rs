@@ -14,14 +14,14 @@
 //! so that `-live`, `-live=false` and its variable work as in Go. For clap, a type called `Option`
 //! is a flag that may be missing. Where `None` has another meaning, the type has an alias.
 
-use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use clap::{ArgAction, Parser};
 use tcp_echo_exporter::SeriesSet;
 use tcp_echo_log::{LogFormat, LogLevel};
 use tcp_echo_net::Address;
-use tcp_echo_prober::{Coalesce, Dscp, Networks, Wire};
+use tcp_echo_prober::{Coalesce, Dscp, Networks, Trace, Wire};
 use tcp_echo_report::{Output, Percent};
 use tcp_echo_targets::{FilePattern, HostArgument, NamedEndpoint, Shard};
 
@@ -236,7 +236,7 @@ pub(super) struct Flags {
     #[arg(value_parser = values::buckets, help_heading = "Client")]
     pub(super) buckets: Buckets,
 
-    /// The series of each target. standard has 32 of 117: what the alerts and most of the
+    /// The series of each target. standard has 32 of 122: what the alerts and most of the
     /// overview dashboard need. minimal has 10: counts, loss, and the RTT, in protobuf as
     /// a native histogram, else as quantiles over the loss window.
     #[arg(long, value_name = "all|standard|minimal", default_value = "all")]
@@ -328,6 +328,33 @@ pub(super) struct Flags {
     #[arg(help_heading = "Client")]
     pub(super) interface: Option<String>,
 
+    /// Probe each target by this many flows, 1 to 64: connections from different source ports,
+    /// each with probes of its own at the interval. Where a network has several paths, each
+    /// flow takes one of them, and one that loses while others don't is bad. The metrics of a
+    /// target are those of all its flows.
+    #[arg(long, value_name = "COUNT", default_value = "1")]
+    #[arg(value_parser = values::flows, help_heading = "Client")]
+    pub(super) flows: NonZeroU16,
+
+    /// The source port of the first flow of each target, 1024 to 64512; the others have the ports
+    /// after it. A quarter of four flows or more goes on through further ports, to find other
+    /// paths [default: ports that the system chooses]
+    #[arg(long, value_name = "PORT", value_parser = values::source_ports)]
+    #[arg(help_heading = "Client")]
+    pub(super) source_ports: Option<NonZeroU16>,
+
+    /// When to find the hops to a target, by handshakes of a low TTL from the flow's own port:
+    /// on-loss is when a connection stalls or fails, or a flow is bad; always is also before a
+    /// connection. At most two traces a second, on Linux.
+    #[arg(long, value_name = "off|on-loss|always", default_value = "on-loss")]
+    #[arg(value_parser = values::trace, help_heading = "Client")]
+    pub(super) trace: Trace,
+
+    /// Count the votes of bad flows for this many links of the network. Later ones get none.
+    #[arg(long, value_name = "COUNT", default_value = "1000")]
+    #[arg(value_parser = values::votes, help_heading = "Client")]
+    pub(super) votes_max: usize,
+
     /// Mark probes with this code point: 0 to 63, or a name as in ef, cs1 or af41.
     #[arg(long, value_name = "CODE", value_parser = values::dscp)]
     #[arg(help_heading = "Client")]
@@ -339,7 +366,7 @@ pub(super) struct Flags {
     #[arg(value_parser = values::mtu_probe, help_heading = "Client")]
     pub(super) mtu_probe: OrOff,
 
-    /// Stop after this many slots of each target, and print a report.
+    /// Stop after this many slots of each flow of each target, and print a report.
     #[arg(long, value_name = "COUNT", value_parser = values::count)]
     #[arg(help_heading = "Report")]
     pub(super) count: Option<NonZeroU64>,

@@ -2,14 +2,16 @@
 
 use std::error::Error;
 use std::net::IpAddr;
-use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tcp_echo_duration::{DurationError, parse, parse_positive};
 use tcp_echo_exporter::{GlobalLabel, GlobalLabelError};
-use tcp_echo_prober::{Coalesce, Dscp, Wire};
+use tcp_echo_prober::{Coalesce, Dscp, Trace, Wire};
+use tcp_echo_targets::MAX_FLOWS;
 
 /// The maximum of a loss window, in slots: 1.25 MB per target.
 const MAX_WINDOW: u32 = 10_000_000;
@@ -22,6 +24,13 @@ const MAX_TARGETS: usize = 100_000;
 
 /// The maximum of clients with metrics of their own: three series each.
 const MAX_SERVER_CLIENTS: usize = 100_000;
+
+/// The source ports of a target's flows: below them ports need privileges, and above them there is
+/// no room for 64 flows and the ports that they explore.
+const SOURCE_PORTS: RangeInclusive<u16> = 1024..=64512;
+
+/// The maximum of links with votes: a series each.
+const MAX_VOTES: usize = 100_000;
 
 /// The maximum window of wake-ups. The end of the program waits for one, too.
 const MAX_COALESCE: Duration = Duration::from_millis(100);
@@ -60,6 +69,14 @@ pub(super) enum ValueError {
     Wire,
     #[error("use a whole number up to {MAX_SERVER_CLIENTS}, 0 for none")]
     ServerClients,
+    #[error("use a whole number from 1 to {MAX_FLOWS}")]
+    Flows,
+    #[error("use a port from {} to {}: privileges are needed below, and there is no room for the ports of 64 flows above", SOURCE_PORTS.start(), SOURCE_PORTS.end())]
+    SourcePorts,
+    #[error("use off, on-loss or always")]
+    Trace,
+    #[error("use a whole number up to {MAX_VOTES}, 0 for none")]
+    Votes,
     #[error(transparent)]
     Duration(#[from] DurationError),
     #[error("use at most {MAX_BUCKETS} buckets")]
@@ -138,6 +155,40 @@ pub(super) fn server_clients(text: &str) -> Result<usize, ValueError> {
         .ok()
         .filter(|clients| *clients <= MAX_SERVER_CLIENTS)
         .ok_or(ValueError::ServerClients)
+}
+
+/// A number of flows.
+pub(super) fn flows(text: &str) -> Result<NonZeroU16, ValueError> {
+    text.parse()
+        .ok()
+        .filter(|flows: &NonZeroU16| flows.get() <= MAX_FLOWS)
+        .ok_or(ValueError::Flows)
+}
+
+/// The first source port of flows.
+pub(super) fn source_ports(text: &str) -> Result<NonZeroU16, ValueError> {
+    text.parse()
+        .ok()
+        .filter(|port: &NonZeroU16| SOURCE_PORTS.contains(&port.get()))
+        .ok_or(ValueError::SourcePorts)
+}
+
+/// When paths are traced.
+pub(super) fn trace(text: &str) -> Result<Trace, ValueError> {
+    match text {
+        "off" => Ok(Trace::Off),
+        "on-loss" => Ok(Trace::OnLoss),
+        "always" => Ok(Trace::Always),
+        _ => Err(ValueError::Trace),
+    }
+}
+
+/// A number of links with votes.
+pub(super) fn votes(text: &str) -> Result<usize, ValueError> {
+    text.parse()
+        .ok()
+        .filter(|links| *links <= MAX_VOTES)
+        .ok_or(ValueError::Votes)
 }
 
 /// A differentiated services code point, by number or by name.
@@ -302,6 +353,28 @@ mod tests {
         ] {
             assert_eq!(window(text), Err(ValueError::Window), "{text:?}");
         }
+    }
+
+    #[test]
+    fn flows_and_their_ports_have_bounds() {
+        assert_eq!(flows("64").map(NonZeroU16::get), Ok(64));
+        for text in ["0", "65", "-1", "", "many"] {
+            assert_eq!(flows(text), Err(ValueError::Flows), "{text:?}");
+        }
+        assert_eq!(source_ports("1024").map(NonZeroU16::get), Ok(1024));
+        assert_eq!(source_ports("64512").map(NonZeroU16::get), Ok(64512));
+        for text in ["0", "1023", "64513", "65536", "40000-40015"] {
+            assert_eq!(source_ports(text), Err(ValueError::SourcePorts), "{text:?}");
+        }
+        assert_eq!(
+            ValueError::SourcePorts.to_string(),
+            "use a port from 1024 to 64512: privileges are needed below, and there is no room for \
+             the ports of 64 flows above"
+        );
+        assert_eq!(trace("always"), Ok(Trace::Always));
+        assert_eq!(trace("loss"), Err(ValueError::Trace));
+        assert_eq!(votes("0"), Ok(0));
+        assert_eq!(votes("100001"), Err(ValueError::Votes));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tcp_echo_exporter::{Buckets, Probe, Readiness, TargetMetrics};
 use tcp_echo_metrics::cli::{ClientConfig, Config, Hello, IpFamily, Timestamps};
 use tcp_echo_prober::{
-    Builder, Handle, IpVersion, Observer, OnDemand, Options, Prober, Resolver, SessionConfig,
-    SocketOptions, TargetSet,
+    Builder, Handle, IpVersion, Observer, OnDemand, Options, Paths, Prober, Resolver,
+    SessionConfig, SocketOptions, TargetSet,
 };
 use tcp_echo_targets::{Defaults, NamedEndpoint, Source, Spec};
 
@@ -18,10 +18,11 @@ pub(super) struct Client {
 }
 
 /// The metrics of the targets.
-pub(super) fn metrics(config: &ClientConfig) -> Result<TargetMetrics, RunError> {
+pub(super) fn metrics(config: &ClientConfig, paths: &Paths) -> Result<TargetMetrics, RunError> {
     let buckets = Buckets::new(config.buckets.iter().copied());
     let buckets = buckets.map_err(|error| RunError::Usage(format!("-buckets: {error}")))?;
-    Ok(TargetMetrics::with_series(buckets, config.series))
+    let metrics = TargetMetrics::with_series(buckets, config.series);
+    Ok(metrics.with_paths(paths.clone(), config.source_ports))
 }
 
 /// Targets on demand, if they are enabled.
@@ -30,7 +31,7 @@ pub(super) fn on_demand(config: &Config) -> Result<Option<Probe>, RunError> {
         return Ok(None);
     };
     Ok(Some(Probe {
-        on_demand: OnDemand::new(limits),
+        on_demand: OnDemand::new(limits).with_flows(config.client.flows),
         session: session(&config.client)?,
     }))
 }
@@ -59,6 +60,7 @@ fn defaults(config: &ClientConfig) -> Defaults {
         window: config.window,
         stall: config.stall,
         is_adaptive: config.adaptive,
+        flows: config.flows,
     }
 }
 
@@ -71,7 +73,9 @@ fn session(config: &ClientConfig) -> Result<SessionConfig, RunError> {
 fn source(config: &ClientConfig, resolver: &Resolver) -> Result<Source, RunError> {
     let session = session(config)?;
     let spec = |target: &NamedEndpoint| {
-        Spec::new(target.endpoint.clone(), session.clone()).named(target.name.as_str())
+        Spec::new(target.endpoint.clone(), session.clone())
+            .named(target.name.as_str())
+            .with_flows(config.flows)
     };
     let mut list = tcp_echo_targets::Config::new(defaults(config));
     list.targets = config.targets.iter().map(spec).collect();
@@ -87,16 +91,18 @@ pub(super) fn prober(
     config: &ClientConfig,
     budget: Budget,
     on_demand: Option<&OnDemand>,
+    paths: Paths,
 ) -> Builder {
     let mut options = options(config);
     options.max_sockets = budget.shares.targets;
     let prober = Prober::builder()
         .options(options)
         .socket_stats(budget.socket_stats)
-        .coalesce(config.coalesce);
+        .coalesce(config.coalesce)
+        .paths(paths);
     let prober = match config.threads {
         Some(threads) => prober.threads(threads),
-        None => prober.threads_for(budget.targets),
+        None => prober.threads_for(budget.flows),
     };
     match on_demand {
         Some(on_demand) => prober.on_demand(on_demand.clone()),
@@ -175,6 +181,8 @@ fn options(config: &ClientConfig) -> Options {
     options.reconnect_max = config.reconnect_max;
     options.wire = config.wire;
     options.mtu_probe = config.mtu_probe;
+    options.source_ports = config.source_ports;
+    options.trace = config.trace;
     options
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tcp_echo_prober::{
-    ConnectFailure, Counts, Direction, Event, Observer, Sensor, Session, Target,
+    ConnectFailure, Counts, Direction, Event, Observer, SegmentCounts, Sensor, Session, Target,
 };
 
 use crate::format::printable;
@@ -33,15 +33,20 @@ pub(super) struct Cell {
     /// Name and address, with control characters escaped.
     pub(super) name: Arc<str>,
     pub(super) address: Arc<str>,
+    target: Target,
+    /// Whether each flow is attached.
+    attached: Box<[AtomicBool]>,
     data: Mutex<Data>,
     is_gone: AtomicBool,
 }
 
-/// The data of a target.
+/// The data of a target: of all its flows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Data {
+    /// What each flow adds to the next fields.
+    flows: Vec<Flow>,
     pub(super) counts: Counts,
-    /// Of the loss window.
+    /// Of the loss windows.
     pub(super) loss_ratio: f64,
     /// The packet loss of the last minute, forward and reverse, where it is known.
     pub(super) packet_loss: [Option<f64>; Direction::ALL.len()],
@@ -54,6 +59,18 @@ pub(super) struct Data {
     pub(super) samples: VecDeque<Sample>,
     /// Events of the connection, the oldest first.
     pub(super) changes: VecDeque<Change>,
+}
+
+/// The session of one flow at its last event.
+#[derive(Clone, Copy, Debug, Default)]
+struct Flow {
+    counts: Counts,
+    /// Lost slots and all slots of the loss window.
+    window: [u32; 2],
+    /// The segments of the last minute, forward and reverse, where they are known.
+    segments: [Option<SegmentCounts>; Direction::ALL.len()],
+    jitter_seconds: f64,
+    is_connected: bool,
 }
 
 /// The outcome of a slot.
@@ -98,10 +115,11 @@ enum Update {
     Change(Change),
 }
 
-/// Stores the events of one target.
+/// Stores the events of one flow of a target.
 #[derive(Debug)]
 pub struct LiveSensor {
     cell: Arc<Cell>,
+    flow: u16,
     started: Instant,
     updates: Vec<Update>,
 }
@@ -134,7 +152,44 @@ impl LiveTargets {
     }
 }
 
+impl Shared {
+    /// The cell of a target, which is a new one unless another flow of it is attached already.
+    fn cell(&self, target: &Target, flow: u16) -> Arc<Cell> {
+        let mut cells = lock(&self.cells);
+        let others = target.flows().get() > 1;
+        let known = cells.iter().rev().filter(|_| others);
+        let mut known = known.filter(|cell| cell.target == *target);
+        if let Some(cell) = known.find(|cell| cell.takes(flow)) {
+            return Arc::clone(cell);
+        }
+        let flows = usize::from(target.flows().get());
+        let cell = Arc::new(Cell {
+            name: printable(target.name()).into(),
+            address: target.address().to_string().into(),
+            target: target.clone(),
+            attached: (0..flows)
+                .map(|own| (own == usize::from(flow)).into())
+                .collect(),
+            data: Mutex::new(Data {
+                flows: vec![Flow::default(); flows],
+                samples: VecDeque::with_capacity(MAX_SAMPLES),
+                ..Data::default()
+            }),
+            is_gone: AtomicBool::new(false),
+        });
+        cells.push(Arc::clone(&cell));
+        cell
+    }
+}
+
 impl Cell {
+    /// Whether this flow was not attached yet. It is from now on.
+    fn takes(&self, flow: u16) -> bool {
+        let is_new = |attached: &AtomicBool| !attached.swap(true, Ordering::Relaxed);
+        !self.is_gone.load(Ordering::Relaxed)
+            && self.attached.get(usize::from(flow)).is_some_and(is_new)
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, Data> {
         lock(&self.data)
     }
@@ -144,18 +199,13 @@ impl Observer for LiveTargets {
     type Sensor = LiveSensor;
 
     fn attach(&self, target: &Target) -> LiveSensor {
-        let cell = Arc::new(Cell {
-            name: printable(target.name()).into(),
-            address: target.address().to_string().into(),
-            data: Mutex::new(Data {
-                samples: VecDeque::with_capacity(MAX_SAMPLES),
-                ..Data::default()
-            }),
-            is_gone: AtomicBool::new(false),
-        });
-        lock(&self.0.cells).push(Arc::clone(&cell));
+        self.attach_flow(target, 0)
+    }
+
+    fn attach_flow(&self, target: &Target, flow: u16) -> LiveSensor {
         LiveSensor {
-            cell,
+            cell: self.0.cell(target, flow),
+            flow,
             started: self.0.started,
             updates: Vec::with_capacity(16),
         }
@@ -182,16 +232,7 @@ impl Sensor for LiveSensor {
         let Ok(mut data) = self.cell.data.try_lock() else {
             return;
         };
-        data.counts = *session.counts();
-        data.loss_ratio = session.loss_window().ratio();
-        data.jitter_seconds = session.jitter_seconds();
-        data.is_connected = session.is_connected();
-        if let Event::TcpInfo(_) | Event::PeerSegments = event {
-            data.packet_loss = Direction::ALL.map(|direction| {
-                let is_known = session.segments(direction).sent > 0;
-                is_known.then(|| session.packet_loss_ratio(direction))
-            });
-        }
+        data.set(self.flow, event, session);
         for update in self.updates.drain(..) {
             data.apply(update);
         }
@@ -215,7 +256,58 @@ impl LiveSensor {
     }
 }
 
+impl Flow {
+    fn set(&mut self, event: &Event, session: &Session) {
+        let window = session.loss_window();
+        self.counts = *session.counts();
+        self.window = [window.lost(), window.len()];
+        self.jitter_seconds = session.jitter_seconds();
+        self.is_connected = session.is_connected();
+        if let Event::TcpInfo(_) | Event::PeerSegments = event {
+            self.segments = Direction::ALL.map(|direction| {
+                let is_known = session.segments(direction).sent > 0;
+                is_known.then(|| session.recent_segments(direction))
+            });
+        }
+    }
+}
+
 impl Data {
+    /// Stores the session of a flow.
+    fn set(&mut self, flow: u16, event: &Event, session: &Session) {
+        if let Some(flow) = self.flows.get_mut(usize::from(flow)) {
+            flow.set(event, session);
+        }
+        let flows = &self.flows;
+        self.counts = Counts::default();
+        for flow in flows {
+            self.counts += flow.counts;
+        }
+        let [lost, len] = [0, 1].map(|part| {
+            let parts = flows.iter().map(|flow| u64::from(flow.window[part]));
+            parts.sum::<u64>()
+        });
+        self.loss_ratio = ratio(lost, len);
+        self.is_connected = flows.iter().any(|flow| flow.is_connected);
+        // A flow without a connection keeps its last jitter.
+        let jitters = flows
+            .iter()
+            .filter(|flow| flow.is_connected == self.is_connected)
+            .map(|flow| flow.jitter_seconds);
+        let (sum, len) = jitters.fold((0.0, 0.0), |(sum, len), own| (sum + own, len + 1.0));
+        self.jitter_seconds = sum / f64::max(len, 1.0);
+        if let Event::TcpInfo(_) | Event::PeerSegments = event {
+            self.packet_loss = [0, 1].map(|direction: usize| {
+                let known = flows.iter().filter_map(|flow| flow.segments[direction]);
+                let sum = known.reduce(|sum, own| SegmentCounts {
+                    sent: sum.sent + own.sent,
+                    lost: sum.lost + own.lost,
+                });
+                sum.map(|sum| ratio(sum.lost, sum.sent))
+            });
+        }
+    }
+
     fn apply(&mut self, update: Update) {
         match update {
             Update::Sample(sample) => push(&mut self.samples, sample, MAX_SAMPLES),
@@ -240,6 +332,15 @@ impl Data {
                 }
             }
         }
+    }
+}
+
+/// At most 1; 0 without any.
+fn ratio(of: u64, len: u64) -> f64 {
+    if len == 0 {
+        0.0
+    } else {
+        (of as f64 / len as f64).min(1.0)
     }
 }
 
@@ -320,6 +421,48 @@ mod tests {
         let changes = cells[0].lock().changes.clone();
         assert_eq!(changes.len(), 2);
         assert_eq!(changes[1].event, Event::SoftError);
+    }
+
+    #[test]
+    fn a_target_with_several_flows_is_one() {
+        let targets = LiveTargets::new();
+        let (target, _) = session();
+        let target = target.with_flows(2.try_into().unwrap());
+        let mut flows = [0, 1].map(|flow| {
+            let session = Session::new(target.session(), Instant::now());
+            (targets.attach_flow(&target, flow), session)
+        });
+        let peer: SocketAddr = "192.0.2.1:4000".parse().unwrap();
+        for (sensor, session) in &mut flows {
+            let connected = session.handle_connected(Instant::now(), peer, SECOND);
+            sensor.on_event(&connected, session);
+        }
+        let cells = targets.cells();
+        assert_eq!(cells.len(), 1);
+        let mut data = cells[0].lock();
+        data.flows[0].counts.sent = 3;
+        data.flows[0].window = [1, 4];
+        data.flows[0].segments[0] = Some(SegmentCounts { sent: 8, lost: 2 });
+        drop(data);
+        let (second, session) = &mut flows[1];
+        second.on_event(&Event::PeerSegments, session);
+        let data = cells[0].lock();
+        assert_eq!(
+            (data.counts.sent, data.packet_loss),
+            (3, [Some(0.25), None])
+        );
+        assert!((data.loss_ratio - 0.25).abs() < f64::EPSILON);
+        assert!(data.is_connected);
+        drop(data);
+
+        let (first, session) = &mut flows[0];
+        let reason = tcp_echo_prober::DisconnectReason::Reset;
+        let ended = session.handle_disconnected(reason);
+        first.on_event(&ended, session);
+        assert!(cells[0].lock().is_connected, "the other one still is");
+        // Another target of the name is another line.
+        let _next = targets.attach_flow(&target, 0);
+        assert_eq!(targets.cells().len(), 2);
     }
 
     #[test]

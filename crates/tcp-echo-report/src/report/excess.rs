@@ -109,6 +109,16 @@ impl ExcessDelays {
         }
     }
 
+    /// Adds the delays of another flow of the same target.
+    pub(super) fn add(&mut self, other: &Self) {
+        for (delays, other) in self.parts.iter_mut().zip(&other.parts) {
+            delays.values.add(&other.values);
+            delays.total += other.total;
+            delays.max = delays.max.max(other.max);
+        }
+        self.count += other.count;
+    }
+
     /// The number of replies.
     pub(super) const fn count(&self) -> u64 {
         self.count

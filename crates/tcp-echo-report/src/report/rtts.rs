@@ -42,6 +42,15 @@ impl Rtts {
         }
     }
 
+    /// Adds the RTTs of another flow of the same target.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.values.add(&other.values);
+        self.total += other.total;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.host_delays.add(&other.host_delays);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.values.len() == 0
     }

@@ -194,7 +194,7 @@ impl Report {
         let targets = totals.targets();
         let targets: Vec<_> = targets
             .iter()
-            .map(|cell| TargetReport::new(cell, &cell.lock(), run.max_loss))
+            .filter_map(|cell| cell.read(|totals| TargetReport::new(cell, totals, run.max_loss)))
             .collect();
         let nothing_probed = match targets.as_slice() {
             [] => Some(NothingProbed::NoTargets),

@@ -1,6 +1,7 @@
-//! The totals of one target.
+//! The totals of one target, or of one of its flows.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::time::Duration;
 
 use tcp_echo_prober::{
@@ -12,7 +13,7 @@ use super::excess::{ExcessDelays, Figures, Part};
 use super::fault;
 use super::rtts::Rtts;
 
-/// The totals of one target.
+/// The totals of one target, or of one of its flows.
 #[derive(Clone, Debug)]
 pub(super) struct TargetTotals {
     /// The number of slots to count.
@@ -151,6 +152,52 @@ impl TargetTotals {
         self.segments[direction as usize] = Some(session.segments(direction));
     }
 
+    /// The totals of these flows of one target together; `None` without any. The peer is that of the
+    /// first one that has one, and the jitter is the mean of those with replies.
+    pub(super) fn sum(flows: impl IntoIterator<Item = impl Deref<Target = Self>>) -> Option<Self> {
+        let mut flows = flows.into_iter();
+        let mut sum = flows.next()?.clone();
+        let mut replied = f64::from(u8::from(!sum.rtts.is_empty()));
+        for flow in flows {
+            if !flow.rtts.is_empty() {
+                replied += 1.0;
+            }
+            sum.add(&flow);
+        }
+        sum.jitter_seconds /= f64::max(replied, 1.0);
+        Some(sum)
+    }
+
+    fn add(&mut self, flow: &Self) {
+        self.limit = self.limit.saturating_add(flow.limit);
+        self.is_abandoned &= flow.is_abandoned;
+        self.sent += flow.sent;
+        self.received += flow.received;
+        self.timeouts += flow.timeouts;
+        self.late += flow.late;
+        self.unexpected += flow.unexpected;
+        add_all(&mut self.unsent, &flow.unsent);
+        self.connects += flow.connects;
+        add_all(&mut self.failures, &flow.failures);
+        add_all(&mut self.disconnects, &flow.disconnects);
+        self.peer = self.peer.or(flow.peer);
+        self.rtts.add(&flow.rtts);
+        self.jitter_seconds += flow.jitter_seconds;
+        self.retransmits = sum(self.retransmits, flow.retransmits, |one, other| one + other);
+        for (segments, own) in self.segments.iter_mut().zip(flow.segments) {
+            *segments = sum(*segments, own, |one, other| SegmentCounts {
+                sent: one.sent + other.sent,
+                lost: one.lost + other.lost,
+            });
+        }
+        match (&mut self.excess, &flow.excess) {
+            (Some(excess), Some(own)) => excess.add(own),
+            (excess @ None, own) => excess.clone_from(own),
+            (Some(_), None) => {}
+        }
+        self.soft_errors += flow.soft_errors;
+    }
+
     /// Stops counting slots.
     pub(super) fn close(&mut self) {
         self.limit = self.slots();
@@ -243,6 +290,20 @@ impl TargetTotals {
             (0, _) => 0.0,
             _ => self.lost() as f64 / outcomes as f64,
         }
+    }
+}
+
+fn add_all(sums: &mut [u64], counts: &[u64]) {
+    for (sum, count) in sums.iter_mut().zip(counts) {
+        *sum += count;
+    }
+}
+
+/// The sum of what is known.
+fn sum<T>(one: Option<T>, other: Option<T>, add: impl FnOnce(T, T) -> T) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(add(one, other)),
+        (one, other) => one.or(other),
     }
 }
 
@@ -413,6 +474,38 @@ mod tests {
         }
         assert_eq!(totals.most_excess_delay(), Some(Part::Peer));
         assert_eq!(totals.soft_errors, 1);
+    }
+
+    #[test]
+    fn flows_together_have_what_each_of_them_has() {
+        let reply = |millis| Event::Received {
+            seq: Seq(1),
+            rtt: Duration::from_millis(millis),
+            host_delay: None,
+        };
+        let mut flows = [totals(5), totals(5), totals(5)];
+        let _ = count(&mut flows[0], &[sent(1), reply(1), sent(2)]);
+        let _ = count(&mut flows[1], &[sent(1), reply(9), unsent(3)]);
+        flows[0].jitter_seconds = 0.5;
+        flows[1].jitter_seconds = 1.5;
+        flows[1].retransmits = Some(7);
+        let segments = Some(SegmentCounts { sent: 10, lost: 1 });
+        flows[0].segments[0] = segments;
+        flows[2].segments[0] = segments;
+        let sum = TargetTotals::sum(&flows).unwrap();
+        assert_eq!((sum.sent, sum.received, sum.in_flight()), (3, 2, 1));
+        assert_eq!((sum.slots(), sum.lost(), sum.limit), (6, 3, 15));
+        let rtts = [sum.rtts.min(), sum.rtts.mean(), sum.rtts.max()];
+        assert_eq!(rtts, [1, 5, 9].map(Duration::from_millis));
+        assert!(
+            (sum.jitter_seconds - 1.0).abs() < 1e-9,
+            "the third has no reply"
+        );
+        assert_eq!(sum.retransmits, Some(7));
+        let both = SegmentCounts { sent: 20, lost: 2 };
+        assert_eq!(sum.segments, [Some(both), None]);
+        let none: [&TargetTotals; 0] = [];
+        assert!(TargetTotals::sum(none).is_none());
     }
 
     #[test]

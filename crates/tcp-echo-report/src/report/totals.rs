@@ -1,6 +1,6 @@
 //! The totals of all targets, as an observer.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::lines::Lines;
 use super::target_totals::TargetTotals;
 
-/// Counts the events of all targets, up to a number of slots each. Clones share the counts.
+/// Counts the events of all targets, up to a number of slots of each flow. Clones share the counts.
 #[derive(Clone, Debug)]
 pub struct Totals(Arc<Shared>);
 
@@ -26,24 +26,34 @@ struct Shared {
     all_finished: Notify,
 }
 
-/// One target and its totals.
+/// One target and its flows.
 #[derive(Debug)]
 pub(super) struct Cell {
     pub(super) target: Target,
+    flows: Box<[Arc<Flow>]>,
+    /// The number of flows that are not complete.
+    unfinished: AtomicUsize,
+}
+
+/// One flow and its totals.
+#[derive(Debug)]
+struct Flow {
     totals: Mutex<TargetTotals>,
     /// The slots counted, for the progress bar to read without the lock.
     slots: AtomicU64,
+    is_attached: AtomicBool,
 }
 
-/// Counts the events of one target.
+/// Counts the events of one flow of a target.
 #[derive(Debug)]
 pub struct TotalsSensor {
     cell: Arc<Cell>,
+    flow: Arc<Flow>,
     shared: Arc<Shared>,
 }
 
 impl Totals {
-    /// Counts up to `limit` slots of each of `targets` targets.
+    /// Counts up to `limit` slots of each flow of `targets` targets.
     pub fn new(targets: usize, limit: Option<u64>) -> Self {
         Self::with_lines(targets, limit, None)
     }
@@ -70,11 +80,13 @@ impl Totals {
     /// Stops counting slots. Probes in flight still get their outcomes.
     pub fn close(&self) {
         for cell in self.targets() {
-            let mut totals = cell.lock();
-            let was_complete = totals.is_complete();
-            totals.close();
-            if !was_complete && totals.is_complete() {
-                self.0.one_finished();
+            for flow in &cell.flows {
+                let mut totals = flow.lock();
+                let was_complete = totals.is_complete();
+                totals.close();
+                if !was_complete && totals.is_complete() {
+                    self.0.flow_finished(&cell);
+                }
             }
         }
     }
@@ -89,7 +101,7 @@ impl Totals {
     /// The slots counted so far, of all targets.
     pub fn slots(&self) -> u64 {
         let targets = self.targets().into_iter();
-        targets.map(|cell| cell.slots.load(Ordering::Relaxed)).sum()
+        targets.map(|cell| cell.slots()).sum()
     }
 
     /// The queue of lines, if there is one.
@@ -108,7 +120,31 @@ impl Shared {
         self.finished.load(Ordering::Acquire) >= self.expected.load(Ordering::Acquire)
     }
 
-    fn one_finished(&self) {
+    /// A flow of a target, with the other flows of it that are attached already.
+    fn attach(&self, target: &Target, flow: u16) -> (Arc<Cell>, Arc<Flow>) {
+        let mut targets = lock(&self.targets);
+        if target.flows().get() > 1 {
+            let known = targets.iter().rev().filter(|cell| cell.target == *target);
+            let attached = known.filter_map(|cell| Some((Arc::clone(cell), cell.attach(flow)?)));
+            if let Some(attached) = attached.into_iter().next() {
+                return attached;
+            }
+        }
+        let cell = Arc::new(Cell::new(target, self.limit));
+        let flow = cell.attach(flow);
+        // A flow that the target has not is no part of it.
+        let flow = flow.unwrap_or_else(|| Arc::new(Flow::new(target, self.limit)));
+        targets.push(Arc::clone(&cell));
+        // A list of targets may grow.
+        self.expected.fetch_max(targets.len(), Ordering::AcqRel);
+        (cell, flow)
+    }
+
+    /// A flow of the target is complete. With the last one the target is.
+    fn flow_finished(&self, cell: &Cell) {
+        if cell.unfinished.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
         self.finished.fetch_add(1, Ordering::AcqRel);
         if self.are_finished() {
             self.all_finished.notify_one();
@@ -117,7 +153,46 @@ impl Shared {
 }
 
 impl Cell {
-    pub(super) fn lock(&self) -> MutexGuard<'_, TargetTotals> {
+    fn new(target: &Target, limit: u64) -> Self {
+        let flows = 0..target.flows().get();
+        Self {
+            target: target.clone(),
+            unfinished: AtomicUsize::new(flows.len()),
+            flows: flows.map(|_| Arc::new(Flow::new(target, limit))).collect(),
+        }
+    }
+
+    /// The flow of this number, if it was not attached yet. It is from now on.
+    fn attach(&self, flow: u16) -> Option<Arc<Flow>> {
+        let flow = self.flows.get(usize::from(flow))?;
+        let is_new = !flow.is_attached.swap(true, Ordering::Relaxed);
+        is_new.then(|| Arc::clone(flow))
+    }
+
+    fn slots(&self) -> u64 {
+        let flows = self.flows.iter();
+        flows.map(|flow| flow.slots.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Calls `read` with the totals of all flows together.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&TargetTotals) -> T) -> Option<T> {
+        match &*self.flows {
+            [flow] => Some(read(&flow.lock())),
+            flows => TargetTotals::sum(flows.iter().map(|flow| flow.lock())).map(|sum| read(&sum)),
+        }
+    }
+}
+
+impl Flow {
+    fn new(target: &Target, limit: u64) -> Self {
+        Self {
+            totals: Mutex::new(TargetTotals::new(target.session(), limit)),
+            slots: AtomicU64::new(0),
+            is_attached: AtomicBool::new(false),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, TargetTotals> {
         lock(&self.totals)
     }
 }
@@ -126,17 +201,14 @@ impl Observer for Totals {
     type Sensor = TotalsSensor;
 
     fn attach(&self, target: &Target) -> TotalsSensor {
-        let cell = Arc::new(Cell {
-            target: target.clone(),
-            totals: Mutex::new(TargetTotals::new(target.session(), self.0.limit)),
-            slots: AtomicU64::new(0),
-        });
-        let mut targets = lock(&self.0.targets);
-        targets.push(Arc::clone(&cell));
-        // A list of targets may grow.
-        self.0.expected.fetch_max(targets.len(), Ordering::AcqRel);
+        self.attach_flow(target, 0)
+    }
+
+    fn attach_flow(&self, target: &Target, flow: u16) -> TotalsSensor {
+        let (cell, flow) = self.0.attach(target, flow);
         TotalsSensor {
             cell,
+            flow,
             shared: Arc::clone(&self.0),
         }
     }
@@ -145,7 +217,7 @@ impl Observer for Totals {
 impl Sensor for TotalsSensor {
     #[inline]
     fn on_event(&mut self, event: &Event, session: &Session) {
-        let mut totals = self.cell.lock();
+        let mut totals = self.flow.lock();
         let was_complete = totals.is_complete();
         let counted = totals.count(event, session);
         let is_complete = totals.is_complete();
@@ -155,30 +227,75 @@ impl Sensor for TotalsSensor {
         };
         if slots > 0 {
             // This is the only writer.
-            let before = self.cell.slots.load(Ordering::Relaxed);
-            self.cell.slots.store(before + slots, Ordering::Relaxed);
+            let before = self.flow.slots.load(Ordering::Relaxed);
+            self.flow.slots.store(before + slots, Ordering::Relaxed);
         }
         if let Some(lines) = &self.shared.lines {
             lines.write(self.cell.target.name(), event, slots);
         }
         if is_complete && !was_complete {
-            self.shared.one_finished();
+            self.shared.flow_finished(&self.cell);
         }
     }
 }
 
-/// A removed target is complete.
+/// A flow of a removed target is complete.
 impl Drop for TotalsSensor {
     fn drop(&mut self) {
-        let mut totals = self.cell.lock();
+        let mut totals = self.flow.lock();
         let was_complete = totals.is_complete();
         totals.abandon();
         if !was_complete {
-            self.shared.one_finished();
+            self.shared.flow_finished(&self.cell);
         }
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use tcp_echo_prober::{SessionConfig, UnsentReason};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test]
+    async fn each_flow_of_a_target_has_its_slots_and_the_target_their_sum() {
+        let config = SessionConfig::new(SECOND, SECOND).unwrap();
+        let session = Session::new(&config, Instant::now());
+        let target = Target::new("h:1".parse().unwrap(), config);
+        let several = target.clone().with_flows(3.try_into().unwrap());
+        let totals = Totals::new(2, Some(5));
+        let mut flows: Vec<_> = (0..3)
+            .map(|flow| totals.attach_flow(&several, flow))
+            .collect();
+        let mut other = totals.attach(&target.named("other"));
+        let unsent = |slots| Event::Unsent {
+            reason: UnsentReason::Disconnected,
+            slots,
+        };
+        let mut finished = std::pin::pin!(totals.finished());
+        let is_finished = async |finished: std::pin::Pin<&mut _>| {
+            tokio::time::timeout(Duration::ZERO, finished).await.is_ok()
+        };
+        for flow in &mut flows {
+            flow.on_event(&unsent(7), &session);
+        }
+        assert!(!is_finished(finished.as_mut()).await, "one target is left");
+        assert_eq!(totals.slots(), 15);
+        other.on_event(&unsent(4), &session);
+        assert!(!is_finished(finished.as_mut()).await);
+        other.on_event(&unsent(4), &session);
+        assert!(is_finished(finished.as_mut()).await);
+
+        let targets = totals.targets();
+        let slots = targets.iter().map(|cell| cell.read(TargetTotals::slots));
+        assert_eq!(slots.collect::<Vec<_>>(), [Some(15), Some(5)]);
+    }
 }

@@ -25,6 +25,14 @@ impl Values {
         }
     }
 
+    /// Adds the values of another one of the same limit.
+    pub(super) fn add(&mut self, other: &Self) {
+        if let (Some(values), Some(other)) = (&mut self.0, &other.0) {
+            // It fails if the limits differ.
+            let _ = values.add(other);
+        }
+    }
+
     pub(super) fn len(&self) -> u64 {
         self.0.as_ref().map_or(0, Histogram::len)
     }

@@ -5,7 +5,7 @@
 #[cfg(feature = "discovery")]
 pub(crate) mod server;
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, num::NonZeroU16, time::Duration};
 
 use tcp_echo_prober::TargetSet;
 use tcp_echo_targets::{Config, Defaults, Handle, LoadError, Source, Status};
@@ -17,6 +17,7 @@ pub(crate) const DEFAULTS: Defaults = Defaults {
     window: std::num::NonZeroU32::new(100).unwrap(),
     stall: None,
     is_adaptive: false,
+    flows: NonZeroU16::MIN,
 };
 
 pub(crate) fn config() -> Config {
