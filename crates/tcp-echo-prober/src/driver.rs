@@ -1,8 +1,10 @@
 //! The task of one target: it feeds the session and does the session's I/O.
 
 mod flow;
+mod ports;
 mod probing;
 mod traces;
+mod voting;
 
 use std::{
     future::Future,
@@ -137,7 +139,7 @@ impl<S: Sensor> Driver<S> {
         if let Some(flow) = &mut self.flow {
             let now = Instant::now();
             flow.observe(event, &self.session, now);
-            if flow.is_bad() {
+            if let Event::TcpInfo(_) | Event::ConnectFailed { .. } = event {
                 self.vote(now);
             }
         }
@@ -396,8 +398,8 @@ impl<S: Sensor> Driver<S> {
     }
 
     /// Replaces the connection, to explore another path or to trace this one, while nothing is in flight that
-    /// would be lost. Returns whether it does.
-    fn replace(&mut self, now: Instant) -> bool {
+    /// would be lost. Nothing is due before `until`. Returns whether it does.
+    fn replace(&mut self, now: Instant, until: Instant) -> bool {
         if self.flow.is_none()
             || self.session.in_flight() > 0
             || self.session.is_writing()
@@ -405,8 +407,9 @@ impl<S: Sensor> Driver<S> {
         {
             return false;
         }
-        let explores = self.flow.as_ref().is_some_and(|flow| flow.moves(now));
-        if !explores && !self.wants_trace_of_loss(now) {
+        let time = until.saturating_duration_since(now);
+        let explores = self.flow.as_ref().is_some_and(|flow| flow.moves(now, time));
+        if !explores && !self.wants_trace(now, time) {
             return false;
         }
         if let Some(flow) = self.flow.as_mut().filter(|_| explores) {

@@ -58,6 +58,29 @@ impl Path {
         pairs.collect()
     }
 
+    /// The path with the addresses of single silent hops, where an earlier path `known` has the same
+    /// neighbours: a router may limit its answers, and a packet may be lost.
+    #[must_use]
+    pub(crate) fn completed(mut self, known: &Self) -> Self {
+        for silent in 0..self.hops.len() {
+            let is_between = self.hops[silent].address.is_none()
+                && self.address(silent + 1).is_some()
+                && self.address(silent + 1) == known.address(silent + 1);
+            let before = silent.checked_sub(1);
+            let is_after = before.is_none_or(|before| {
+                self.address(before).is_some() && self.address(before) == known.address(before)
+            });
+            if is_between && is_after {
+                self.hops[silent].address = known.address(silent);
+            }
+        }
+        self
+    }
+
+    fn address(&self, hop: usize) -> Option<IpAddr> {
+        self.hops.get(hop)?.address
+    }
+
     /// The first address on the path after this one.
     fn after(&self, address: IpAddr) -> Option<IpAddr> {
         let mut addresses = self.hops.iter().filter_map(|hop| hop.address);
@@ -102,6 +125,25 @@ mod tests {
         assert_eq!(whole.links(None), links(&[1, 2, 3, 9]));
         assert_eq!(whole.last_hop().unwrap().address, Some(ip(9)));
         assert_eq!(path(&[Some(9)], true).links(None), links(&[1, 9]));
+    }
+
+    #[test]
+    fn a_silent_hop_is_known_from_an_earlier_path_with_the_same_neighbours() {
+        let known = path(&[Some(2), Some(3), Some(4), Some(9)], true);
+        for (hops, filled) in [
+            ([None, Some(3), Some(4), Some(9)], Some(2)),
+            ([None, Some(5), Some(4), Some(9)], None),
+        ] {
+            let path = path(&hops, true).completed(&known);
+            assert_eq!(path.hops[0].address, filled.map(ip));
+        }
+        let all = [Some(2), None, Some(4), Some(9)];
+        assert_eq!(path(&all, true).completed(&known).hops, known.hops);
+        let other = [Some(5), None, Some(4), Some(9)];
+        assert_eq!(path(&other, true).completed(&known), path(&other, true));
+        // What follows the last living hop did not answer.
+        let ended = path(&[Some(2), None, None], false);
+        assert_eq!(ended.clone().completed(&known), ended);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::{
 };
 
 pub(crate) use flows::TargetFlows;
+pub(crate) use loss::{LossCounts, RecentLoss};
 pub use votes::LinkVotes;
 use votes::Votes;
 
@@ -96,9 +97,9 @@ impl Paths {
         Some(self.target(target)?.summary())
     }
 
-    /// The votes for all links so far, in the order of their addresses. A flow that loses or
-    /// stalls while others don't votes for each link of its path, every few seconds for as long
-    /// as that lasts.
+    /// The votes for all links so far, in the order of their addresses. A flow that loses on its
+    /// way to the target, or gets no answer, votes for each link of its path, every ten seconds at
+    /// most for as long as that lasts.
     pub fn votes(&self) -> Vec<LinkVotes> {
         self.0.votes.all()
     }
@@ -123,7 +124,7 @@ impl Paths {
         flows
     }
 
-    /// Gives the links of a bad flow's path its vote. `known` is an earlier path of the flow.
+    /// Gives the links of a flow's path its vote. `known` is an earlier path of the flow.
     pub(crate) fn vote(&self, path: &Path, known: Option<&Path>) {
         self.0.votes.vote(&path.links(known));
     }

@@ -224,7 +224,9 @@ async fn a_stall_is_traced() {
         .await;
         assert_eq!(
             connections.lock().unwrap().len() == usize::from(flows),
-            keeps_port
+            keeps_port,
+            "{:?}",
+            connections.lock().unwrap()
         );
         prober.stop().unwrap();
     }

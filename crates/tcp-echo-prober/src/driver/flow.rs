@@ -1,14 +1,21 @@
 //! One flow of a target: its source port, and when it takes another one.
 
 use std::{
-    num::NonZeroU16,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tcp_echo_session::{Direction, Event, Session};
+use tcp_echo_session::{Direction, Event, SegmentCounts, Session};
 
-use crate::{Options, Path, Target, dial::FlowPort, paths::TargetFlows};
+use super::{
+    ports::{Ports, any_port},
+    voting::Voting,
+};
+use crate::{
+    Options, Path, Target,
+    dial::FlowPort,
+    paths::{LossCounts, TargetFlows},
+};
 
 /// One flow of so many explores other paths: what it finds is worth more than one more
 /// observation of the paths that the others have.
@@ -18,33 +25,39 @@ const FLOWS_PER_EXPLORER: u16 = 4;
 /// more are tried in half a minute: with eight paths, one is missed once in 1,800 times.
 const EXPLORE_EVERY: Duration = Duration::from_secs(3);
 
-/// How often a flow votes for as long as it is bad.
-const VOTE_EVERY: Duration = Duration::from_secs(10);
+/// An explorer moves only if so many round trips fit before its next slot, which would be lost else.
+const ROUND_TRIPS: u32 = 2;
 
-/// How many ports beyond those of all flows exploring takes, as a multiple of their number.
-const EXPLORED_PORTS: u32 = 15;
+/// A connection is replaced for a first trace only if so many round trips fit before the next slot: each
+/// hop of the trace takes one at most.
+const ROUND_TRIPS_OF_TRACE: u32 = 10;
 
 /// One of several flows of a target, or one with a port of its own.
 pub(super) struct Flow {
     index: u16,
     group: Arc<TargetFlows>,
-    /// The source port; `None` until the system has chosen it.
+    /// The source port; `None` lets the system choose it for each connection.
     port: Option<u16>,
-    /// The ports of all flows of the target, and those to explore; else the system chooses.
+    /// The ports of all flows of the target, and those to explore; else any is taken.
     ports: Option<Ports>,
+    /// The port of the last connection.
+    connected_from: Option<u16>,
     /// The duration of the last handshake.
     handshake: Option<Duration>,
+    /// The last RTT.
+    rtt: Option<Duration>,
     is_bad: bool,
     /// When an explorer takes another port.
     moves_at: Option<Instant>,
     /// The segments that were counted so far.
     segments: Totals,
+    forward: Totals,
     /// Whether it connects from the same port again.
     keeps_port: bool,
     /// Its last trace, and the last one that reached the target.
     path: Option<Arc<Path>>,
     complete: Option<Arc<Path>>,
-    votes_at: Option<Instant>,
+    voting: Voting,
 }
 
 /// Sent and lost in total.
@@ -54,25 +67,17 @@ struct Totals {
     lost: u64,
 }
 
-/// The source ports of a target's flows.
-#[derive(Clone, Copy)]
-struct Ports {
-    first: NonZeroU16,
-    flows: u16,
-}
-
-impl Ports {
-    /// The port of this flow. Ports that would exceed the last one start over at the first.
-    fn of(self, flow: u32) -> u16 {
-        let room = u32::from(u16::MAX - self.first.get()) + 1;
-        let port = u32::from(self.first.get()) + flow % room;
-        u16::try_from(port).unwrap_or(self.first.get())
-    }
-
-    /// The *n*th port of those to explore.
-    fn to_explore(self, n: u32) -> u16 {
-        let flows = u32::from(self.flows);
-        self.of(flows + n % (flows * EXPLORED_PORTS))
+impl Totals {
+    /// Sets the totals; returns what is new.
+    fn advance(&mut self, now: Self) -> LossCounts {
+        let since =
+            |now: u64, then: u64| u32::try_from(now.saturating_sub(then)).unwrap_or(u32::MAX);
+        let new = LossCounts {
+            sent: since(now.sent, self.sent),
+            lost: since(now.lost, self.lost),
+        };
+        *self = now;
+        new
     }
 }
 
@@ -89,7 +94,7 @@ impl Flow {
             return None;
         }
         let ports = options.source_ports.map(|first| Ports { first, flows });
-        let port = ports.map(|ports| ports.of(u32::from(index)));
+        let port = ports.map_or_else(any_port, |ports| ports.of(u32::from(index)));
         let group = attach();
         let explorers = flows / FLOWS_PER_EXPLORER;
         let explorer = (flows - index)
@@ -97,14 +102,14 @@ impl Flow {
             .filter(|nth| *nth < explorers);
         let mut flow = Self::only(group);
         flow.index = index;
-        flow.port = port;
+        flow.port = Some(port);
         flow.ports = ports;
         flow.keeps_port = true;
         // They take turns.
         flow.moves_at = explorer.map(|nth| {
             Instant::now() + EXPLORE_EVERY + EXPLORE_EVERY * u32::from(nth) / u32::from(explorers)
         });
-        flow.group.connected(index, port);
+        flow.group.connected(index, Some(port));
         Some(Box::new(flow))
     }
 
@@ -121,14 +126,17 @@ impl Flow {
             group,
             port: None,
             ports: None,
+            connected_from: None,
             handshake: None,
+            rtt: None,
             is_bad: false,
             moves_at: None,
             segments: Totals::default(),
+            forward: Totals::default(),
             keeps_port: false,
             path: None,
             complete: None,
-            votes_at: None,
+            voting: Voting::default(),
         }
     }
 
@@ -154,22 +162,40 @@ impl Flow {
     }
 
     /// Keeps the path of a trace.
-    pub(super) fn traced(&mut self, path: Arc<Path>) {
+    pub(super) fn traced(&mut self, path: Path) {
+        self.group.traced(self.index, Arc::new(path.clone()));
+        let path = Arc::new(match &self.complete {
+            Some(known) => path.completed(known),
+            None => path,
+        });
         if path.is_complete {
             self.complete = Some(path.clone());
         }
-        self.group.traced(self.index, path.clone());
         self.path = Some(path);
     }
 
-    /// The path that a bad flow votes for now, and an earlier one that reached the target.
+    /// The path that the flow votes for now, and an earlier one that reached the target.
     pub(super) fn take_vote(&mut self, now: Instant) -> Option<(Arc<Path>, Option<Arc<Path>>)> {
-        if !self.is_bad || self.votes_at.is_some_and(|at| at > now) {
+        if !self.voting.is_due(now) {
             return None;
         }
-        let path = self.path.clone()?;
-        self.votes_at = Some(now + VOTE_EVERY);
+        let path = if self.voting.is_silent() {
+            // Where the target answers, the flow was only unlucky.
+            self.path.clone().filter(|path| !path.is_complete)
+        } else if self.voting.is_lossy(self.is_bad) {
+            let path = self.complete.as_ref().or(self.path.as_ref());
+            path.filter(|path| Some(path.source.port()) == self.connected_from)
+                .cloned()
+        } else {
+            None
+        }?;
+        self.voting.voted(now);
         Some((path, self.complete.clone()))
+    }
+
+    /// Whether the path to the target loses so much that it should be known.
+    pub(super) fn is_lossy(&self) -> bool {
+        self.is_bad || self.voting.is_lossy(false)
     }
 
     /// The flow is connected from this port, and keeps it.
@@ -178,6 +204,7 @@ impl Flow {
             self.port = port;
         }
         self.handshake = Some(handshake);
+        self.connected_from = port;
         self.group.connected(self.index, port);
     }
 
@@ -186,21 +213,35 @@ impl Flow {
         self.moves_at.is_some()
     }
 
-    /// Whether the flow should connect from another port now.
-    pub(super) fn moves(&self, now: Instant) -> bool {
+    /// Whether the flow should connect from another port now, with so much time before its next slot.
+    pub(super) fn moves(&self, now: Instant, time: Duration) -> bool {
         let is_due = self.moves_at.is_some_and(|at| at <= now);
         // A bad path stays in view until it is good again.
-        is_due && !self.is_bad
+        is_due && !self.is_bad && self.has_time(ROUND_TRIPS, time)
+    }
+
+    /// Whether a first trace likely ends within this time.
+    pub(super) fn has_time_to_trace(&self, time: Duration) -> bool {
+        self.has_time(ROUND_TRIPS_OF_TRACE, time)
+    }
+
+    /// Whether so many round trips fit into this time.
+    fn has_time(&self, round_trips: u32, time: Duration) -> bool {
+        // A handshake at the start of a program with many targets takes longer.
+        let rtt = self.rtt.or(self.handshake).unwrap_or_default();
+        rtt.saturating_mul(round_trips) <= time
     }
 
     /// Takes another port.
     pub(super) fn take_other_port(&mut self, now: Instant) {
-        self.port = self
-            .ports
-            .map(|ports| ports.to_explore(self.group.explore()));
+        self.port = Some(match self.ports {
+            Some(ports) => ports.to_explore(self.group.explore()),
+            None => any_port(),
+        });
         self.is_bad = false;
         self.path = None;
         self.complete = None;
+        self.voting.moved();
         self.moves_at = self.moves_at.map(|_| now + EXPLORE_EVERY);
         self.group.moved(self.index, self.port);
     }
@@ -208,8 +249,12 @@ impl Flow {
     /// Records what an event says of the flow.
     #[inline]
     pub(super) fn observe(&mut self, event: &Event, session: &Session, now: Instant) {
+        self.voting.observe(event);
         let slots = match event {
-            Event::Received { rtt, .. } => return self.group.replied(self.index, now, *rtt),
+            Event::Received { rtt, .. } => {
+                self.rtt = Some(*rtt);
+                return self.group.replied(self.index, now, *rtt);
+            }
             Event::TimedOut { .. } => 1,
             Event::Unsent { reason, slots } if !reason.is_own_host() => *slots,
             Event::TcpInfo(_) => return self.count(session, now),
@@ -221,31 +266,29 @@ impl Flow {
         };
         let due = now.checked_sub(late).unwrap_or(now);
         let loss = session.loss_window().ratio();
-        self.is_bad = self.group.lost(self.index, due, slots, loss);
+        self.is_bad = self.group.lost(self.index, (due, now), slots, loss);
     }
 
-    /// Records what was lost since the last count: segments of both directions where the
-    /// kernels tell, else slots.
+    /// Records what was lost since the last count: segments where the kernels tell, else slots.
     fn count(&mut self, session: &Session, now: Instant) {
-        let both = [Direction::Forward, Direction::Reverse].map(|way| session.segments(way));
+        let [forward, reverse] = Direction::ALL.map(|direction| session.segments(direction));
         let counts = session.counts();
-        let mut totals = Totals {
-            sent: both.iter().map(|segments| segments.sent).sum(),
-            lost: both.iter().map(|segments| segments.lost).sum(),
-        };
-        if totals.sent == 0 {
-            totals = Totals {
+        let (both, forward) = if forward.sent + reverse.sent > 0 {
+            let both = Totals {
+                sent: forward.sent + reverse.sent,
+                lost: forward.lost + reverse.lost,
+            };
+            let SegmentCounts { sent, lost } = forward;
+            (both, Totals { sent, lost })
+        } else {
+            let slots = Totals {
                 sent: counts.sent,
                 lost: counts.timeouts,
             };
-        }
-        let since =
-            |now: u64, then: u64| u32::try_from(now.saturating_sub(then)).unwrap_or(u32::MAX);
-        let new = (
-            since(totals.sent, self.segments.sent),
-            since(totals.lost, self.segments.lost),
-        );
-        self.segments = totals;
+            (slots, slots)
+        };
+        self.voting.count(now, self.forward.advance(forward));
+        let new = self.segments.advance(both);
         let loss = session.loss_window().ratio();
         self.is_bad = self.group.counted(self.index, now, new, loss);
     }
@@ -253,6 +296,8 @@ impl Flow {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU16;
+
     use tcp_echo_session::SessionConfig;
 
     use super::*;
@@ -279,7 +324,7 @@ mod tests {
             flows(1, Some(40_000))[0].as_ref().unwrap().port,
             Some(40_000)
         );
-        assert_eq!(flows(2, None)[1].as_ref().unwrap().port, None);
+        assert!(flows(2, None)[1].as_ref().unwrap().port >= Some(49_152));
     }
 
     #[test]
@@ -288,33 +333,23 @@ mod tests {
         let ports: Vec<_> = flows.iter().filter_map(|flow| flow.port).collect();
         assert_eq!(ports, (40_000..40_016).collect::<Vec<_>>());
         let later = Instant::now() + 2 * EXPLORE_EVERY;
-        let moving: Vec<_> = (0..16).filter(|n| flows[*n].moves(later)).collect();
+        let moving: Vec<_> = (0..16)
+            .filter(|n| flows[*n].moves(later, Duration::ZERO))
+            .collect();
         assert_eq!(moving, [12, 13, 14, 15]);
 
         let explorer = &mut flows[15];
         explorer.take_other_port(later);
         assert_eq!(explorer.port, Some(40_016));
-        assert!(!explorer.moves(later));
+        assert!(!explorer.moves(later, EXPLORE_EVERY));
         explorer.is_bad = true;
         assert!(
-            !explorer.moves(later + 2 * EXPLORE_EVERY),
+            !explorer.moves(later + 2 * EXPLORE_EVERY, EXPLORE_EVERY),
             "a bad path stays in view"
         );
         for _ in 0..240 {
             explorer.take_other_port(later);
         }
         assert_eq!(explorer.port, Some(40_016), "ports start over");
-    }
-
-    #[test]
-    fn ports_stay_below_the_last_one() {
-        let ports = Ports {
-            first: NonZeroU16::new(65_530).unwrap(),
-            flows: 16,
-        };
-        assert_eq!(
-            [0, 5, 6].map(|flow| ports.of(flow)),
-            [65_530, 65_535, 65_530]
-        );
     }
 }

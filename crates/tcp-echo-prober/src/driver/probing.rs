@@ -118,7 +118,7 @@ impl<S: Sensor> Driver<S> {
                     if now.at >= self.next_tcp_info || self.session.asks_for_tcp_info() {
                         self.read_tcp_info(now.at);
                     }
-                    if self.replace(now.at) {
+                    if self.replace(now.at, until) {
                         return None;
                     }
                     return Some(until);

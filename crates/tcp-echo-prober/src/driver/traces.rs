@@ -2,7 +2,6 @@
 
 use std::{
     net::SocketAddr,
-    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -21,6 +20,10 @@ use crate::{
 /// How long the result of a trace is used before the next one, for as long as a flow is bad or
 /// can't connect.
 const USED_FOR: Duration = Duration::from_secs(30);
+
+/// The same for a flow that loses no more than others: the trace interrupts its probing, and all flows
+/// may lose.
+const USED_FOR_IF_ALL_LOSE: Duration = Duration::from_secs(5 * 60);
 
 /// How long a flow that loses waits if there are too many traces at the moment.
 const PACE_WAIT: Duration = Duration::from_secs(1);
@@ -44,8 +47,12 @@ pub(super) struct Traces {
     /// The ends of the connection that has stalled, which a trace can have again.
     stalled: Option<(SocketAddr, SocketAddr)>,
     running: Option<Running>,
-    /// No other trace begins before.
-    not_before: Option<Instant>,
+    /// No other trace of a stall begins before.
+    no_stall_before: Option<Instant>,
+    /// No other trace of losses begins before.
+    no_loss_before: Option<Instant>,
+    /// There were too many traces; the flow goes on without one until then.
+    waits_until: Option<Instant>,
     /// Whether the wished trace counts already against the pace of all traces.
     is_counted: bool,
 }
@@ -79,7 +86,7 @@ impl<S: Sensor> Driver<S> {
             return;
         }
         let traces = self.traces.get_or_insert_default();
-        if of == TraceFor::Connect || traces.not_before.is_none_or(|at| at <= now) {
+        if of == TraceFor::Connect || traces.no_stall_before.is_none_or(|at| at <= now) {
             traces.wish.get_or_insert(of);
         }
     }
@@ -96,25 +103,37 @@ impl<S: Sensor> Driver<S> {
         }
     }
 
-    /// Wishes for a trace if a bad flow has none that is recent. It gets it when it connects, so
-    /// this returns whether the connection should be replaced.
-    pub(super) fn wants_trace_of_loss(&mut self, now: Instant) -> bool {
-        let is_lossy = self.flow.as_ref().is_some_and(|flow| flow.is_bad());
-        if !is_lossy || !self.keeps_port() || !self.traces() {
+    /// Wishes for a trace if a flow that loses has none that is recent, or if one that is to have a trace
+    /// has none and there is time for it. It gets it when it connects, so this returns whether the
+    /// connection should be replaced.
+    pub(super) fn wants_trace(&mut self, now: Instant, time: Duration) -> bool {
+        let Some(flow) = self.flow.as_ref().filter(|flow| flow.keeps_port()) else {
+            return false;
+        };
+        if !self.traces() {
             return false;
         }
-        let has_recent = self.dialer.options.trace == Trace::Always && self.has_path();
+        let is_always = self.dialer.options.trace == Trace::Always;
+        let has_path = flow.has_path();
+        let of = if flow.is_lossy() && !(is_always && has_path) {
+            TraceFor::Loss
+        } else if is_always && !has_path && !flow.is_exploring() && flow.has_time_to_trace(time) {
+            TraceFor::Connect
+        } else {
+            return false;
+        };
         let traces = self.traces.get_or_insert_default();
-        let waits = traces.not_before.is_some_and(|at| at > now);
-        if traces.running.is_some() || waits || has_recent {
+        let is_recent = of == TraceFor::Loss && traces.no_loss_before.is_some_and(|at| at > now);
+        let waits = traces.waits_until.is_some_and(|at| at > now);
+        if traces.running.is_some() || waits || is_recent {
             return false;
         }
         // The connection ends only for a trace that may begin.
         if !self.dialer.trace_pace.try_take() {
-            traces.not_before = Some(now + PACE_WAIT);
+            traces.waits_until = Some(now + PACE_WAIT);
             return false;
         }
-        traces.wish = Some(TraceFor::Loss);
+        traces.wish = Some(of);
         traces.is_counted = true;
         true
     }
@@ -187,6 +206,7 @@ impl<S: Sensor> Driver<S> {
             .flow
             .as_ref()
             .and_then(|flow| flow.flow_port().handshake);
+        let is_bad = self.flow.as_ref().is_some_and(|flow| flow.is_bad());
         let Some(traces) = &mut self.traces else {
             return Err(permit);
         };
@@ -197,7 +217,16 @@ impl<S: Sensor> Driver<S> {
         traces.is_counted = false;
         traces.wish = None;
         traces.stalled = None;
-        traces.not_before = Some(Instant::now() + USED_FOR);
+        let now = Instant::now();
+        match of {
+            TraceFor::Connect => {}
+            TraceFor::Stall => {
+                traces.no_stall_before = Some(now + USED_FOR);
+                traces.no_loss_before = Some(now + USED_FOR);
+            }
+            TraceFor::Loss if is_bad => traces.no_loss_before = Some(now + USED_FOR),
+            TraceFor::Loss => traces.no_loss_before = Some(now + USED_FOR_IF_ALL_LOSE),
+        }
         let socket = &self.dialer.options.socket;
         let options = SocketOptions {
             source: local.map(|local| local.ip()).or(socket.source),
@@ -267,7 +296,7 @@ impl<S: Sensor> Driver<S> {
         }
     }
 
-    /// Keeps the path, and lets a bad flow vote.
+    /// Keeps the path, and lets the flow vote.
     fn traced(&mut self, of: TraceFor, path: Path) {
         let last_hop = path.last_hop().and_then(|hop| hop.address);
         if of != TraceFor::Connect && self.dialer.may_log() {
@@ -282,11 +311,11 @@ impl<S: Sensor> Driver<S> {
                 self.dialer.paths.attach(&self.target),
             ))
         });
-        flow.traced(Arc::new(path));
+        flow.traced(path);
         self.vote(Instant::now());
     }
 
-    /// Lets a bad flow vote for the links of its path, if it is time.
+    /// Lets a flow vote for the links of its path, if it should.
     pub(super) fn vote(&mut self, now: Instant) {
         if let Some(flow) = &mut self.flow
             && let Some((path, known)) = flow.take_vote(now)
@@ -309,8 +338,10 @@ impl<S: Sensor> Driver<S> {
         }
     }
 
+    /// Whether the path from the port of the next connection is known.
     fn has_path(&self) -> bool {
-        self.flow.as_ref().is_some_and(|flow| flow.has_path())
+        let known = |flow: &Flow| flow.keeps_port() && flow.has_path();
+        self.flow.as_ref().is_some_and(|flow| known(flow))
     }
 
     /// Whether the flow connects from the same port again.

@@ -20,6 +20,8 @@ const RTTS: usize = 31;
 
 /// A flow is dead after so many lost slots in a row …
 const DEAD_AFTER: u32 = 2;
+/// … since so long: TCP repairs a loss, and a loss of what it sends again, in less.
+const DEAD_SINCE: Duration = Duration::from_millis(900);
 /// … and alive again after so many replies in a row.
 const ALIVE_AFTER: u32 = 3;
 
@@ -50,8 +52,11 @@ struct Flow {
 }
 
 impl Flow {
-    fn is_dead(&self) -> bool {
-        self.lost_in_a_row >= DEAD_AFTER
+    /// Since when it is dead.
+    fn dead_since(&self, now: Instant) -> Option<Instant> {
+        let is_dead = |since| now.saturating_duration_since(since) >= DEAD_SINCE;
+        let since = self.lost_since.filter(|since| is_dead(*since))?;
+        (self.lost_in_a_row >= DEAD_AFTER).then_some(since)
     }
 
     fn median_rtt(&self) -> Option<Duration> {
@@ -104,8 +109,14 @@ impl TargetFlows {
         });
     }
 
-    /// Slots were lost, the first of which was due at `due`. Returns whether the flow is bad.
-    pub(crate) fn lost(&self, flow: u16, due: Instant, slots: u64, loss_ratio: f64) -> bool {
+    /// Slots were lost, as is known `now`; the first of them was due at `due`. Returns whether the flow is bad.
+    pub(crate) fn lost(
+        &self,
+        flow: u16,
+        (due, now): (Instant, Instant),
+        slots: u64,
+        loss_ratio: f64,
+    ) -> bool {
         self.change(flow, |flow| {
             flow.loss_ratio = loss_ratio;
             flow.lost_since.get_or_insert(due);
@@ -113,7 +124,7 @@ impl TargetFlows {
             flow.lost_in_a_row = flow.lost_in_a_row.saturating_add(slots);
             flow.replies_in_a_row = 0;
         });
-        self.judge(flow)
+        self.judge(flow, now)
     }
 
     /// What was sent and lost since the last call, and the loss of the session's window. Returns
@@ -122,14 +133,14 @@ impl TargetFlows {
         &self,
         flow: u16,
         now: Instant,
-        (sent, lost): (u32, u32),
+        counts: LossCounts,
         loss_ratio: f64,
     ) -> bool {
         self.change(flow, |flow| {
             flow.loss_ratio = loss_ratio;
-            flow.recent.add(now, LossCounts { sent, lost });
+            flow.recent.add(now, counts);
         });
-        self.judge(flow)
+        self.judge(flow, now)
     }
 
     /// Keeps the path of a flow.
@@ -139,24 +150,24 @@ impl TargetFlows {
 
     /// Judges a flow: it is bad if it is dead while another one was answered, or if it loses
     /// more than the others.
-    fn judge(&self, index: u16) -> bool {
+    fn judge(&self, index: u16, now: Instant) -> bool {
         let mut flows = self.lock();
-        let mut counts: Vec<_> = flows.iter().map(|flow| flow.recent.counts()).collect();
         let Some(flow) = flows.get(usize::from(index)) else {
             return false;
         };
         // A reply that was on its way when everything ended is no sign of life.
         let margin = flow.median_rtt().unwrap_or_default().saturating_mul(2);
-        let is_dead = match flow.lost_since {
-            Some(since) if flow.is_dead() => flows
-                .iter()
-                .filter_map(|other| other.last_reply)
-                .any(|reply| reply > since + margin),
-            _ => false,
-        };
+        let is_dead = flow.dead_since(now).is_some_and(|since| {
+            let mut replies = flows.iter().filter_map(|other| other.last_reply);
+            replies.any(|reply| reply > since + margin)
+        });
         // Once bad, it takes some replies to be good.
         let was_dead = flow.is_bad && flow.replies_in_a_row < ALIVE_AFTER;
-        let is_lossy = loses_more(flow.recent.counts(), &mut counts);
+        let counts = flow.recent.counts();
+        let is_lossy = counts.lost > 0 && {
+            let mut all: Vec<_> = flows.iter().map(|flow| flow.recent.counts()).collect();
+            loses_more(counts, &mut all)
+        };
         let is_bad = is_dead || was_dead || is_lossy;
         if let Some(flow) = flows.get_mut(usize::from(index)) {
             if flow.is_bad && !is_bad {
@@ -218,16 +229,20 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
+    fn counts(sent: u32, lost: u32) -> LossCounts {
+        LossCounts { sent, lost }
+    }
+
     /// All flows answer every 10 ms until the first time, and those from `dead` on no longer.
     fn flows(n: u16, dead: u16, start: Instant) -> TargetFlows {
         let flows = TargetFlows::new(n);
-        for slot in 0..100 {
+        for slot in 0..200 {
             let at = start + slot * 10 * MS;
             for flow in 0..n {
                 if flow < dead || slot < 50 {
                     flows.replied(flow, at + MS, MS);
                 } else {
-                    flows.lost(flow, at, 1, 0.5);
+                    flows.lost(flow, (at, at), 1, 0.5);
                 }
             }
         }
@@ -243,13 +258,25 @@ mod tests {
         assert_eq!((flows.summary().flows, flows.summary().bad), (4, 1));
 
         // It takes some replies until it is good again.
-        let later = start + 2_000 * MS;
+        let later = start + 3_000 * MS;
         flows.replied(3, later, MS);
-        assert!(flows.counted(3, later, (1, 0), 0.5));
+        assert!(flows.counted(3, later, counts(1, 0), 0.5));
         for slot in 1..3 {
             flows.replied(3, later + slot * 10 * MS, MS);
         }
-        assert!(!flows.counted(3, later + 50 * MS, (3, 0), 0.5));
+        assert!(!flows.counted(3, later + 50 * MS, counts(3, 0), 0.5));
+    }
+
+    #[test]
+    fn a_gap_that_tcp_repairs_is_no_death() {
+        let start = Instant::now();
+        let flows = flows(2, 2, start);
+        let gap = start + 2_000 * MS;
+        let is_bad = |after: u32| {
+            flows.replied(0, gap + after * MS, MS);
+            flows.lost(1, (gap, gap + after * MS), 1, 0.5)
+        };
+        assert!(!is_bad(200) && !is_bad(600) && is_bad(1_000));
     }
 
     #[test]
@@ -274,11 +301,11 @@ mod tests {
         }
         let worst = flows.summary();
         assert_eq!((worst.worst_port, worst.rtt_spread), (Some(40_001), 6 * MS));
-        flows.counted(2, now, (1_000, 100), 0.1);
+        flows.counted(2, now, counts(1_000, 100), 0.1);
         for flow in 0..2 {
-            flows.counted(flow, now, (1_000, 0), 0.0);
+            flows.counted(flow, now, counts(1_000, 0), 0.0);
         }
-        flows.counted(2, now, (0, 0), 0.1);
+        flows.counted(2, now, counts(0, 0), 0.1);
         let worst = flows.summary();
         assert_eq!((worst.bad, worst.worst_port), (1, Some(40_002)));
         assert_eq!(

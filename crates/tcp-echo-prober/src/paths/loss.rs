@@ -10,16 +10,19 @@ const STEP: Duration = Duration::from_secs(5);
 /// How many steps are kept: half a minute.
 const STEPS: u32 = 6;
 
-/// How improbable a flow's losses must be at the rate of its better half of siblings. It is
-/// small, since the better half is a little better than all by chance, and since a flow is
-/// judged every second.
+/// How improbable a flow's losses must be at the rate of flows that lose less. It is small, since
+/// every flow is judged every second.
 const IMPROBABLE: f64 = 1e-5;
+/// What is improbable may still be little: so many times more must be lost than expected.
+const TIMES: f64 = 3.0;
+/// One flow of so many is good.
+const GOOD: usize = 4;
 /// Fewer losses say nothing.
 const MIN_LOST: u32 = 2;
 
 /// What was sent and lost in the last half minute, in segments or in slots.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RecentLoss {
+pub(crate) struct RecentLoss {
     steps: VecDeque<Step>,
 }
 
@@ -31,9 +34,9 @@ struct Step {
 
 /// What was sent, and lost of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct LossCounts {
-    pub(super) sent: u32,
-    pub(super) lost: u32,
+pub(crate) struct LossCounts {
+    pub(crate) sent: u32,
+    pub(crate) lost: u32,
 }
 
 impl LossCounts {
@@ -50,7 +53,7 @@ impl LossCounts {
 }
 
 impl RecentLoss {
-    pub(super) fn add(&mut self, now: Instant, counts: LossCounts) {
+    pub(crate) fn add(&mut self, now: Instant, counts: LossCounts) {
         self.steps
             .retain(|step| now.saturating_duration_since(step.began) < STEP * STEPS);
         match self.steps.back_mut() {
@@ -62,11 +65,11 @@ impl RecentLoss {
     }
 
     /// Forgets what was lost, as after a change of the path.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.steps.clear();
     }
 
-    pub(super) fn counts(&self) -> LossCounts {
+    pub(crate) fn counts(&self) -> LossCounts {
         let mut all = LossCounts::default();
         for step in &self.steps {
             all.add(step.counts);
@@ -75,36 +78,59 @@ impl RecentLoss {
     }
 }
 
-/// Whether one flow loses while others don't: its losses are improbable at the rate of the
-/// better half of all flows, `flows`, of which it is one.
+/// Whether one flow loses while others don't. It is one of `flows`.
+///
+/// At least a quarter of all flows is taken to be good, and then each in turn that does not lose
+/// improbably much at the rate of all before it, in the order of their loss. The rest are tested
+/// against the good ones. So the good ones are not chosen for their luck, and bad ones don't hide
+/// each other.
 pub(super) fn loses_more(flow: LossCounts, flows: &mut [LossCounts]) -> bool {
     if flow.lost < MIN_LOST || flows.len() < 2 {
         return false;
     }
     flows.sort_by(|a, b| a.ratio().total_cmp(&b.ratio()));
-    let mut better = LossCounts::default();
-    for counts in &flows[..flows.len() / 2] {
-        better.add(*counts);
+    let (best, rest) = flows.split_at(flows.len().div_ceil(GOOD));
+    let mut good = LossCounts::default();
+    for counts in best {
+        good.add(*counts);
     }
-    let expected = better.ratio() * f64::from(flow.sent.max(flow.lost));
-    f64::from(flow.lost) > 3.0 * expected && tail(flow.lost, expected) < IMPROBABLE
+    for counts in rest {
+        if is_improbable(*counts, good) {
+            return is_improbable(flow, good);
+        }
+        good.add(*counts);
+    }
+    false
 }
 
-/// The probability of at least `events` where `expected` are expected (Poisson).
-fn tail(events: u32, expected: f64) -> f64 {
-    // P(n) = e^-x x^n / n!, by logarithms, since each factor may leave the range of numbers.
-    let mut ln_term = f64::from(events).mul_add(expected.ln(), -expected);
-    ln_term -= (1..=events).map(|n| f64::from(n).ln()).sum::<f64>();
-    let mut term = ln_term.exp();
-    let mut sum = 0.0;
-    let mut n = events;
-    // The terms fall at once, where more than expected is asked for.
-    while term > 1e-12 && n < events.saturating_add(1_000) {
-        sum += term;
-        n += 1;
-        term *= expected / f64::from(n);
+/// Whether these losses are improbable for a flow with the rate of those that have lost `good`.
+fn is_improbable(flow: LossCounts, good: LossCounts) -> bool {
+    /// Beyond, the tail need not be computed.
+    const MANY: u32 = 1_000;
+    if flow.lost < MIN_LOST {
+        return false;
     }
-    sum
+    // What TCP sends again may count as lost before it counts as sent.
+    let sent = f64::from(flow.sent.max(flow.lost));
+    let times = sent / f64::from(good.sent.max(1));
+    let known = f64::from(good.lost) + 0.5;
+    let is_more = f64::from(flow.lost) > TIMES * known * times;
+    is_more && ((flow.lost > MANY && times < 10.0) || tail(flow.lost, known, times) < IMPROBABLE)
+}
+
+/// The probability of at least `events` where `known` − ½ events were seen in 1/`times` of the time.
+/// The rate is not known exactly, so this is a negative binomial distribution (with Jeffreys' prior
+/// of a Poisson rate).
+fn tail(events: u32, known: f64, times: f64) -> f64 {
+    let part = times / (1.0 + times);
+    // By logarithms, since a factor may leave the range of numbers.
+    let mut ln_term = -known * times.ln_1p();
+    let mut less = 0.0;
+    for n in (0..events).map(f64::from) {
+        less += ln_term.exp();
+        ln_term += ((n + known) / (n + 1.0) * part).ln();
+    }
+    1.0 - less
 }
 
 #[cfg(test)]
@@ -116,19 +142,22 @@ mod tests {
     }
 
     #[test]
-    fn tails_are_those_of_the_poisson_distribution() {
-        for (events, expected, probability) in [
-            (1, 1.0, 0.632_120_6),
-            (3, 0.5, 0.014_387_7),
-            (10, 3.0, 0.001_102_5),
+    fn tails_are_those_of_the_negative_binomial_distribution() {
+        for (events, known, times, probability) in [
+            // Of a geometric distribution: one event was seen half of the time.
+            (3, 1.0, 1.0, 0.125),
+            (1, 1.0, 0.25, 0.2),
+            // Nearly that of Poisson, P(X >= 3 | 0.5) = 0.0144, if the rate is well known.
+            (3, 5_000.0, 0.000_1, 0.014_389),
         ] {
-            let found = tail(events, expected);
+            let found = tail(events, known, times);
             assert!(
-                (found - probability).abs() < 1e-6,
-                "{events} of {expected}: {found}"
+                (found - probability).abs() < 1e-5,
+                "{events} of {known}: {found}"
             );
         }
-        assert!(tail(1_000, 10.0) < IMPROBABLE);
+        let much = tail(1_000, 5_000.0, 0.1);
+        assert!((0.0..IMPROBABLE).contains(&much.abs()), "{much}");
     }
 
     #[test]
@@ -146,10 +175,10 @@ mod tests {
     }
 
     #[test]
-    fn half_of_the_flows_may_lose() {
+    fn most_of_the_flows_may_lose() {
         let (good, bad) = (counts(1_000, 1), counts(1_000, 40));
-        let mut flows = vec![good; 8];
-        flows.extend([bad; 8]);
+        let mut flows = vec![good; 4];
+        flows.extend([bad; 12]);
         assert!(loses_more(bad, &mut flows));
         assert!(!loses_more(good, &mut flows));
     }
@@ -159,19 +188,31 @@ mod tests {
     fn flows_with_the_same_loss_rarely_stand_out() {
         let mut random = fastrand::Rng::with_seed(20);
         let mut out = 0;
-        for _ in 0..200 {
-            let flows: Vec<_> = (0..16)
-                .map(|_| {
-                    let lost = (0..1_000).filter(|_| random.f64() < 0.02).count();
-                    counts(1_000, u32::try_from(lost).unwrap())
-                })
-                .collect();
-            out += flows
-                .iter()
-                .filter(|flow| loses_more(**flow, &mut flows.clone()))
-                .count();
+        for sent in [30, 100, 300, 1_000] {
+            for percent in [0.2, 1.0, 3.0] {
+                for _ in 0..200 {
+                    let flows: Vec<_> = (0..16)
+                        .map(|_| {
+                            let lost = (0..sent).filter(|_| random.f64() * 100.0 < percent);
+                            counts(sent, u32::try_from(lost.count()).unwrap())
+                        })
+                        .collect();
+                    out += flows
+                        .iter()
+                        .filter(|flow| loses_more(**flow, &mut flows.clone()))
+                        .count();
+                }
+            }
         }
-        assert!(out <= 3, "{out} of 3,200");
+        assert!(out <= 3, "{out} of 38,400");
+    }
+
+    #[test]
+    fn many_losses_are_judged_quickly() {
+        let mut flows = vec![counts(u32::MAX, 100_000); 8];
+        flows.push(counts(u32::MAX, u32::MAX));
+        assert!(loses_more(flows[8], &mut flows.clone()));
+        assert!(!loses_more(flows[0], &mut flows));
     }
 
     #[test]
