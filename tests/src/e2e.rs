@@ -32,6 +32,7 @@ mod overload;
 mod package;
 mod packet_loss;
 mod page;
+mod paths;
 mod peer_restart;
 mod prometheus;
 mod promtool;
@@ -87,6 +88,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         direction::SCENARIOS,
         packet_loss::SCENARIOS,
         trace::SCENARIOS,
+        paths::SCENARIOS,
         systemd::SCENARIOS,
         package::SCENARIOS,
         artifacts::SCENARIOS,

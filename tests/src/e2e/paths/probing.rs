@@ -1,0 +1,62 @@
+//! A prober in a namespace.
+
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use anyhow::Result;
+use tcp_echo_prober::{
+    Handle, Observer, Options, Paths, Prober, SessionConfig, Target, TargetSet, Trace,
+};
+use testkit::netns::Namespace;
+use testkit::wait;
+
+/// The program's defaults.
+pub(super) const INTERVAL: Duration = Duration::from_millis(200);
+pub(super) const TIMEOUT: Duration = Duration::from_millis(800);
+
+/// How long all flows may take to connect.
+const CONNECT: Duration = Duration::from_secs(20);
+
+/// A target of several flows with the program's defaults.
+pub(super) fn target(name: &str, address: &str, flows: u16) -> Result<Target> {
+    let flows = NonZeroU16::new(flows).unwrap_or(NonZeroU16::MIN);
+    let session = SessionConfig::new(INTERVAL, TIMEOUT)?;
+    let target = Target::new(address.parse()?, session);
+    Ok(target.named(name).with_flows(flows))
+}
+
+/// Starts a prober in a namespace, without a capability.
+pub(super) fn start(
+    client: &Namespace,
+    targets: Vec<Target>,
+    trace: Trace,
+    observer: impl Observer,
+) -> Result<(Handle, Paths)> {
+    let paths = Paths::default();
+    let mut options = Options::default();
+    options.trace = trace;
+    let builder = Prober::builder()
+        .options(options)
+        .observer(observer)
+        .paths(paths.clone())
+        .targets(TargetSet::new(targets)?);
+    // Its threads stay in the namespace.
+    let handle = client.inside().run_unprivileged(|| builder.start())??;
+    Ok((handle, paths))
+}
+
+/// Waits until all flows of these targets had a reply.
+pub(super) fn until_probing<'a>(
+    paths: &Paths,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<()> {
+    let names: Vec<_> = names.into_iter().collect();
+    wait::until("replies to all flows", CONNECT, || {
+        let probes = |name: &&str| {
+            let flows = paths.flows(name);
+            flows.is_some_and(|flows| flows.iter().all(|flow| flow.rtt.is_some()))
+        };
+        names.iter().all(probes).then_some(())
+    })?;
+    Ok(())
+}
