@@ -40,8 +40,8 @@ pub struct Options {
     /// How probes are on the wire.
     pub wire: Wire,
     /// The source port of a target's first flow; the others have the ports after it. Flows that
-    /// explore other paths use ports after those. Without one, each of several flows takes any of the
-    /// ports from 49152 on.
+    /// explore other paths use ports after those. Without one, the first of several flows
+    /// has any port from 49152 on.
     /// Either way a flow keeps its port over reconnects, if the target has several flows or
     /// this is set.
     pub source_ports: Option<NonZeroU16>,

@@ -7,10 +7,7 @@ use std::{
 
 use tcp_echo_session::{Direction, Event, SegmentCounts, Session};
 
-use super::{
-    ports::{Ports, any_port},
-    voting::Voting,
-};
+use super::{ports::Ports, voting::Voting};
 use crate::{
     Options, Path, Target,
     dial::FlowPort,
@@ -38,7 +35,7 @@ pub(super) struct Flow {
     group: Arc<TargetFlows>,
     /// The source port; `None` lets the system choose it for each connection.
     port: Option<u16>,
-    /// The ports of all flows of the target, and those to explore; else any is taken.
+    /// The ports of all flows of the target, and those to explore.
     ports: Option<Ports>,
     /// The port of the last connection.
     connected_from: Option<u16>,
@@ -93,9 +90,10 @@ impl Flow {
         if flows == 1 && options.source_ports.is_none() {
             return None;
         }
-        let ports = options.source_ports.map(|first| Ports { first, flows });
-        let port = ports.map_or_else(any_port, |ports| ports.of(u32::from(index)));
         let group = attach();
+        let first = options.source_ports.unwrap_or_else(|| group.first_port());
+        let ports = Ports { first, flows };
+        let port = ports.of(u32::from(index));
         let explorers = flows / FLOWS_PER_EXPLORER;
         let explorer = (flows - index)
             .checked_sub(1)
@@ -103,7 +101,7 @@ impl Flow {
         let mut flow = Self::only(group);
         flow.index = index;
         flow.port = Some(port);
-        flow.ports = ports;
+        flow.ports = Some(ports);
         flow.keeps_port = true;
         // They take turns.
         flow.moves_at = explorer.map(|nth| {
@@ -234,10 +232,9 @@ impl Flow {
 
     /// Takes another port.
     pub(super) fn take_other_port(&mut self, now: Instant) {
-        self.port = Some(match self.ports {
-            Some(ports) => ports.to_explore(self.group.explore()),
-            None => any_port(),
-        });
+        self.port = self
+            .ports
+            .map(|ports| ports.to_explore(self.group.explore()));
         self.is_bad = false;
         self.path = None;
         self.complete = None;

@@ -5,12 +5,6 @@ use std::num::NonZeroU16;
 /// How many ports beyond those of all flows exploring takes, as a multiple of their number.
 const EXPLORED_PORTS: u32 = 15;
 
-/// A port for a flow: one of those for any use (RFC 6335), by chance. If the system chose it, each attempt
-/// to connect would have another, and would leave a dead path before that is known.
-pub(super) fn any_port() -> u16 {
-    fastrand::u16(49_152..)
-}
-
 /// The source ports of a target's flows.
 #[derive(Clone, Copy)]
 pub(super) struct Ports {

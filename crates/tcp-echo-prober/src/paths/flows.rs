@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    num::NonZeroU16,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -29,6 +30,8 @@ const ALIVE_AFTER: u32 = 3;
 #[derive(Debug)]
 pub(crate) struct TargetFlows {
     flows: Mutex<Vec<Flow>>,
+    /// The port of the first flow, if it is not given.
+    first_port: NonZeroU16,
     /// How many ports beyond the first ones were taken, to explore other paths.
     explored: AtomicU32,
 }
@@ -70,8 +73,13 @@ impl TargetFlows {
     pub(super) fn new(flows: u16) -> Self {
         Self {
             flows: Mutex::new(vec![Flow::default(); usize::from(flows)]),
+            first_port: any_first_port(),
             explored: AtomicU32::new(0),
         }
+    }
+
+    pub(crate) const fn first_port(&self) -> NonZeroU16 {
+        self.first_port
     }
 
     /// The number of the next port beyond those that the flows begin with.
@@ -221,6 +229,14 @@ impl TargetFlows {
     fn lock(&self) -> MutexGuard<'_, Vec<Flow>> {
         self.flows.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The first port of a target's flows, if it is not given: one of those for any use (RFC 6335), by
+/// chance. If the system chose the ports, each attempt to connect would have another, and would leave a
+/// dead path before that is known.
+fn any_first_port() -> NonZeroU16 {
+    let port = fastrand::u16(49_152..57_344);
+    NonZeroU16::new(port).unwrap_or(NonZeroU16::MAX)
 }
 
 #[cfg(test)]
