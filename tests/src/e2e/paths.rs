@@ -3,6 +3,8 @@
 //! The short form takes seconds. The environment variable `TCP_ECHO_PATHS_SEEDS` sets how many targets
 //! or networks there are instead.
 
+mod after_stall;
+mod cost;
 mod dead_path;
 mod fan;
 mod leaf_spine;
@@ -34,6 +36,18 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "paths: one of four paths loses",
         run: dead_path::one_of_four_loses,
+        ..SCENARIO
+    },
+    Scenario {
+        name: "paths: the last living hop after a stall",
+        run: after_stall::run,
+        ..SCENARIO
+    },
+    Scenario {
+        name: "paths: what a flow costs",
+        tools: &[],
+        root: false,
+        run: cost::run,
         ..SCENARIO
     },
     Scenario {

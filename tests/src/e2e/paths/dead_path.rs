@@ -157,7 +157,7 @@ impl Targets {
         if alarms > 0 || time > Duration::from_secs(5) {
             context.note(&text);
         }
-        ensure!(usize::from(alarms) * 500 <= flows, "{text}");
+        ensure!(usize::from(alarms) * 100 <= flows, "{text}");
         Ok(())
     }
 

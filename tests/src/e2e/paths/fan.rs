@@ -1,6 +1,6 @@
 //! A client, a router that chooses among equal paths by the flow, and a server. Replies have one way.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::Result;
 use testkit::context::Context;
@@ -78,6 +78,11 @@ impl Fan {
     /// Where probes go to.
     pub(super) fn target() -> String {
         format!("{SERVER}:4000")
+    }
+
+    /// What the router on a path answers with.
+    pub(super) fn hop(path: usize) -> Result<IpAddr> {
+        Ok(address(NEAR + u8::try_from(path)?, 2).into())
     }
 
     /// Drops so many percent of what a path forwards.
