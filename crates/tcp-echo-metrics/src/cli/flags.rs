@@ -338,7 +338,7 @@ pub(super) struct Flags {
 
     /// The source port of the first flow of each target, 1024 to 64512; the others have the ports
     /// after it. A quarter of four flows or more goes on through further ports, to find other
-    /// paths [default: ports that the system chooses]
+    /// paths [default: any ports]
     #[arg(long, value_name = "PORT", value_parser = values::source_ports)]
     #[arg(help_heading = "Client")]
     pub(super) source_ports: Option<NonZeroU16>,
