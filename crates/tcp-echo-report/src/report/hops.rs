@@ -11,7 +11,7 @@ use super::table::percent;
 use crate::format::{Charset, printable, short};
 
 /// How many ports of flows with the same hops are listed.
-const MAX_PORTS: usize = 8;
+const MAX_PORTS: usize = 4;
 /// How many different paths of a target are shown.
 const MAX_PATHS: usize = 16;
 
@@ -86,16 +86,16 @@ fn same_hops(one: &Path, other: &Path) -> bool {
     one.is_complete == other.is_complete && addresses(one) == addresses(other)
 }
 
-/// `flows from ports 40000, 40003: 0% lost, p50 213us`.
+/// `from ports 40000, 40003: 0% lost, p50 213us`.
 fn title(group: &Group<'_>, charset: Charset) -> String {
     let flows = &group.flows;
     let ports = flows.iter().filter_map(|flow| flow.source_port);
     let ports: Vec<_> = ports.map(|port| port.to_string()).collect();
     let mut text = if ports.len() == 1 {
-        format!("flow from port {}", ports[0])
+        format!("from port {}", ports[0])
     } else {
         let listed = &ports[..ports.len().min(MAX_PORTS)];
-        format!("flows from ports {}", listed.join(", "))
+        format!("from ports {}", listed.join(", "))
     };
     if let Some(more @ 1..) = ports.len().checked_sub(MAX_PORTS) {
         let _ = write!(text, " and {more} more");
@@ -138,8 +138,9 @@ fn fault(group: &Group<'_>, good: &HashSet<(IpAddr, IpAddr)>) -> Option<String> 
         Some((from, to)) => {
             format!("loss begins between {from} and {to}: no good flow has this link")
         }
-        None => "good flows have all of these links: it is lost on the way back, or now and then"
-            .to_owned(),
+        None => {
+            "good flows have all of these links: lost on the way back, or now and then".to_owned()
+        }
     })
 }
 
@@ -199,18 +200,18 @@ mod tests {
         ];
         let expected = [
             r"hops to d\u{1b}b (10.0.0.9:4000), 5 flows, 2 of them bad",
-            "  flow from port 50001: 50.00% lost, p50 1.23ms, bad",
+            "  from port 50001: 50.00% lost, p50 1.23ms, bad",
             "     1  10.0.0.2  200us",
             "     2  10.0.0.4  400us",
             "     3  10.0.0.9  900us",
             "  loss begins between 10.0.0.2 and 10.0.0.4: no good flow has this link",
-            "  flow from port 50003: 100% lost, bad",
+            "  from port 50003: 100% lost, bad",
             "     1  10.0.0.2  200us",
             "     2  10.0.0.5  500us",
             "     3  *",
             "     4  *",
             "  loss begins after 10.0.0.5: nothing answers beyond",
-            "  flows from ports 50000, 50002: 0% lost, p50 1.23ms",
+            "  from ports 50000, 50002: 0% lost, p50 1.23ms",
             "     1  10.0.0.2  200us",
             "     2  10.0.0.3  300us",
             "     3  10.0.0.9  900us",
@@ -223,7 +224,7 @@ mod tests {
         let whole = [flow(50_000, 0.0, false, &[None, Some(9)])];
         let expected = [
             r"hops to d\u{1b}b (10.0.0.9:4000)",
-            "  flow from port 50000: 0% lost, p50 1.23ms",
+            "  from port 50000: 0% lost, p50 1.23ms",
             "     1  *",
             "     2  10.0.0.9  900us",
         ];
@@ -255,7 +256,7 @@ mod tests {
         let many = lines(&flows);
         assert_eq!(many.last().unwrap(), "  (24 more paths)");
         flows = (0..20).map(|n| flow(n, 0.0, false, &[Some(9)])).collect();
-        assert!(lines(&flows)[1].contains("7 and 12 more"));
+        assert!(lines(&flows)[1].contains("3 and 16 more"));
         for flow in &mut flows {
             flow.path = None;
         }

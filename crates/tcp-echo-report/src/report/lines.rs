@@ -223,6 +223,7 @@ mod tests {
         ] {
             lines.write(&name, &event, slots);
         }
+        lines.write_text("d\\u{1b}[2Jb hops\n".to_owned());
         writer.finish();
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<_> = text
@@ -241,7 +242,8 @@ mod tests {
                  1360 do",
                 "large packets are dropped on the way: segments of 1440 bytes don't pass",
                 "unsent: disconnected, 3 slots",
-                "unsent: disconnected"
+                "unsent: disconnected",
+                "hops"
             ]
         );
     }
