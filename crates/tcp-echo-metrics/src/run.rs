@@ -125,7 +125,8 @@ async fn run_until_end(
     let web = Web::load(config)?;
     let resolver = Resolver::default();
     let (source, targets) = client::targets(config, &resolver).await?;
-    let mut run = report(config, &targets)?;
+    let paths = Paths::with_max_links(config.client.votes_max);
+    let mut run = report(config, &targets)?.with_paths(&paths, &targets);
     let no_signals = |error| RunError::Start {
         part: "signals",
         error,
@@ -150,7 +151,6 @@ async fn run_until_end(
     if let Some(server) = &server {
         endpoints = endpoints.with_server(Arc::clone(server.stats()));
     }
-    let paths = Paths::with_max_links(config.client.votes_max);
     let metrics = client::metrics(&config.client, &paths)?;
     if config.mode.probes() {
         endpoints = endpoints

@@ -3,6 +3,7 @@
 mod chain;
 mod equal_paths;
 mod flow;
+mod report;
 mod routers;
 
 use std::net::SocketAddr;
@@ -60,6 +61,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "trace: the path of the probes among equal ones",
         run: equal_paths::run,
+        ..SCENARIO
+    },
+    Scenario {
+        name: "trace: a run in the foreground prints the hops",
+        run: report::run,
         ..SCENARIO
     },
 ];

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use tcp_echo_exporter::{GlobalLabels, Lifecycle};
 use tcp_echo_flags::{FlagError, is_given};
 use tcp_echo_log::{LogConfig, LogFormat, LogLevel};
-use tcp_echo_prober::{Coalesce, ConfigError, Networks, OnDemandLimits, SessionConfig};
+use tcp_echo_prober::{Coalesce, ConfigError, Networks, OnDemandLimits, SessionConfig, Trace};
 use tcp_echo_report::{Output, ReportConfig, WatchConfig};
 #[cfg(feature = "service")]
 use tcp_echo_service::ServiceOptions;
@@ -354,7 +354,7 @@ fn watch(
             labels: owned(labels),
         }),
         verbose: flags.verbose || (has_lines && flags.output == Output::Table),
-        hops: false,
+        hops: flags.trace == Trace::Always,
         live,
     }))
 }
