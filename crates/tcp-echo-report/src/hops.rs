@@ -36,6 +36,10 @@ impl Hops {
         }
     }
 
+    pub(crate) fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
     /// How long to wait until the path of each flow is known.
     pub(crate) fn first_wait(&self) -> Duration {
         WAIT_PER_FLOW

@@ -171,7 +171,7 @@ impl Foreground {
         let mut observer = RunObserver::default();
         if let Some(report) = &self.config.report {
             if self.config.verbose {
-                self.writer = Some(start_lines(report, &self.written)?);
+                self.writer = Some(start_lines(report, &self.written, self.hops.as_ref())?);
             }
             let lines = self.writer.as_ref().map(Writer::lines);
             let limit = self.config.count.map(u64::from);
@@ -293,16 +293,21 @@ fn status(report: &Report) -> ExitCode {
 }
 
 /// Starts to write lines: to standard output beside a table, to standard error beside JSON.
-fn start_lines(report: &ReportConfig, written: &Written) -> io::Result<Writer> {
+fn start_lines(
+    report: &ReportConfig,
+    written: &Written,
+    hops: Option<&Hops>,
+) -> io::Result<Writer> {
+    let paths = hops.map(|hops| hops.paths().clone());
     let (stdout, stderr) = (io::stdout(), io::stderr());
     match report.output {
         Output::Table => {
             let charset = Charset::of(&stdout);
-            lines::start(written.count(stdout), charset)
+            lines::start(written.count(stdout), charset, paths)
         }
         Output::Json => {
             let charset = Charset::of(&stderr);
-            lines::start(written.count(stderr), charset)
+            lines::start(written.count(stderr), charset, paths)
         }
     }
 }

@@ -71,6 +71,13 @@ pub(crate) fn render(name: &str, flows: &[FlowStatus], charset: Charset) -> Opti
             let _ = writeln!(text, "  {sentence}");
         }
     }
+    match flows.iter().filter(|flow| flow.path.is_none()).count() {
+        0 => {}
+        1 => text.push_str("  (1 flow was not traced)\n"),
+        others => {
+            let _ = writeln!(text, "  ({others} flows were not traced)");
+        }
+    }
     if let Some(more @ 1..) = groups.len().checked_sub(MAX_PATHS) {
         let _ = writeln!(text, "  ({more} more paths)");
     }
@@ -215,6 +222,7 @@ mod tests {
             "     1  10.0.0.2  200us",
             "     2  10.0.0.3  300us",
             "     3  10.0.0.9  900us",
+            "  (1 flow was not traced)",
         ];
         assert_eq!(lines(&flows), expected);
     }

@@ -1,12 +1,13 @@
 //! A line for each probe, like ping.
 
+use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 
-use tcp_echo_prober::Event;
+use tcp_echo_prober::{Event, Paths};
 use tokio::sync::Notify;
 
 use crate::format::{Charset, printable, short};
@@ -36,18 +37,25 @@ pub(crate) struct Writer {
     thread: JoinHandle<()>,
 }
 
+/// A target by its name, and its flow if it has several.
+pub(crate) type Flow = (Arc<str>, Option<u16>);
+
 enum Message {
-    Event(Arc<str>, Event, u64),
+    Event(Flow, Event, u64),
     /// Lines that are formatted already.
     Text(String),
     End,
 }
 
-/// Starts to write to `output`.
+/// Starts to write to `output`. `paths` knows the ports of flows.
 ///
 /// # Errors
 /// The system can't create a thread.
-pub(crate) fn start(output: impl Write + Send + 'static, charset: Charset) -> io::Result<Writer> {
+pub(crate) fn start(
+    output: impl Write + Send + 'static,
+    charset: Charset,
+    paths: Option<Paths>,
+) -> io::Result<Writer> {
     let (sender, messages) = mpsc::sync_channel(CAPACITY);
     let state = Arc::new(State::default());
     let lines = Lines {
@@ -57,7 +65,11 @@ pub(crate) fn start(output: impl Write + Send + 'static, charset: Charset) -> io
     let thread = thread::Builder::new()
         .name("lines".to_owned())
         .spawn(move || {
-            if write_all(&messages, &state, BufWriter::new(output), charset).is_err() {
+            let names = Names {
+                paths,
+                ports: HashMap::new(),
+            };
+            if write_all(&messages, &state, BufWriter::new(output), charset, names).is_err() {
                 state.closed.notify_one();
             }
         })?;
@@ -78,12 +90,12 @@ impl Writer {
 }
 
 impl Lines {
-    /// Queues an event of a target. Never blocks; the thread formats it.
-    pub(crate) fn write(&self, name: &Arc<str>, event: &Event, slots: u64) {
+    /// Queues an event of a flow. Never blocks; the thread formats it.
+    pub(crate) fn write(&self, flow: &Flow, event: &Event, slots: u64) {
         if matches!(event, Event::Sent { .. }) {
             return;
         }
-        self.send(Message::Event(Arc::clone(name), event.clone(), slots));
+        self.send(Message::Event(flow.clone(), event.clone(), slots));
     }
 
     /// Queues whole lines. Never blocks.
@@ -109,11 +121,12 @@ fn write_all(
     state: &State,
     mut output: impl Write,
     charset: Charset,
+    mut names: Names,
 ) -> io::Result<()> {
     while let Ok(message) = messages.recv() {
         for message in std::iter::once(message).chain(messages.try_iter()) {
-            let (name, event, slots) = match message {
-                Message::Event(name, event, slots) => (name, event, slots),
+            let (flow, event, slots) = match message {
+                Message::Event(flow, event, slots) => (flow, event, slots),
                 Message::Text(text) => {
                     output.write_all(text.as_bytes())?;
                     continue;
@@ -121,7 +134,7 @@ fn write_all(
                 Message::End => return output.flush(),
             };
             if let Some(what) = describe(&event, slots, charset) {
-                writeln!(output, "{} {what}", printable(&name))?;
+                writeln!(output, "{} {what}", names.name(&flow, &event))?;
             }
         }
         let dropped = state.dropped.swap(0, Ordering::Relaxed);
@@ -131,6 +144,35 @@ fn write_all(
         output.flush()?;
     }
     Ok(())
+}
+
+/// The names that lines begin with.
+struct Names {
+    paths: Option<Paths>,
+    /// The source ports of flows.
+    ports: HashMap<Flow, u16>,
+}
+
+impl Names {
+    /// `db`, or `db port=40000` of a flow. Each connection may have another port.
+    fn name(&mut self, flow: &Flow, event: &Event) -> String {
+        let (name, number) = flow;
+        let printed = printable(name);
+        let Some(number) = *number else {
+            return printed;
+        };
+        if let (Event::Connected { .. }, Some(paths)) = (event, &self.paths) {
+            let flows = paths.flows(name).unwrap_or_default();
+            let port = flows.get(usize::from(number));
+            if let Some(port) = port.and_then(|flow| flow.source_port) {
+                self.ports.insert(flow.clone(), port);
+            }
+        }
+        match self.ports.get(flow) {
+            Some(port) => format!("{printed} port={port}"),
+            None => format!("{printed} flow={number}"),
+        }
+    }
 }
 
 /// An event in words.
@@ -178,8 +220,8 @@ mod tests {
     #[test]
     fn each_event_has_a_line_without_control_characters() {
         let page = Page::default();
-        let writer = start(page.clone(), Charset::Ascii).unwrap();
-        let name = Arc::from("d\u{1b}[2Jb");
+        let writer = start(page.clone(), Charset::Ascii, None).unwrap();
+        let name = (Arc::from("d\u{1b}[2Jb"), None);
         let lines = writer.lines();
         let (seq, reason) = (Seq(7), UnsentReason::Disconnected);
         for (event, slots) in [
@@ -223,6 +265,8 @@ mod tests {
         ] {
             lines.write(&name, &event, slots);
         }
+        let flow = (Arc::clone(&name.0), Some(3));
+        lines.write(&flow, &Event::Late { seq: Seq(9) }, 0);
         lines.write_text("d\\u{1b}[2Jb hops\n".to_owned());
         writer.finish();
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
@@ -243,6 +287,7 @@ mod tests {
                 "large packets are dropped on the way: segments of 1440 bytes don't pass",
                 "unsent: disconnected, 3 slots",
                 "unsent: disconnected",
+                "flow=3 seq=9 late",
                 "hops"
             ]
         );
@@ -265,8 +310,8 @@ mod tests {
     #[test]
     fn a_stopped_reader_blocks_nobody() {
         let (reader, blocked) = mpsc::channel();
-        let writer = start(Blocked(blocked), Charset::Ascii).unwrap();
-        let (lines, name) = (writer.lines(), Arc::from("a"));
+        let writer = start(Blocked(blocked), Charset::Ascii, None).unwrap();
+        let (lines, name) = (writer.lines(), (Arc::from("a"), None));
         for seq in 0..100_000 {
             lines.write(&name, &Event::Late { seq: Seq(seq) }, 0);
         }

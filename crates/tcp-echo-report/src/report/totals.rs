@@ -7,7 +7,7 @@ use std::time::Duration;
 use tcp_echo_prober::{Event, Observer, Sensor, Session, Target};
 use tokio::sync::Notify;
 
-use super::lines::Lines;
+use super::lines::{self, Lines};
 use super::target_totals::TargetTotals;
 
 /// Counts the events of all targets, up to a number of slots of each flow. Clones share the counts.
@@ -49,6 +49,8 @@ struct Flow {
 pub struct TotalsSensor {
     cell: Arc<Cell>,
     flow: Arc<Flow>,
+    /// What lines name.
+    name: lines::Flow,
     shared: Arc<Shared>,
 }
 
@@ -205,10 +207,12 @@ impl Observer for Totals {
     }
 
     fn attach_flow(&self, target: &Target, flow: u16) -> TotalsSensor {
+        let number = (target.flows().get() > 1).then_some(flow);
         let (cell, flow) = self.0.attach(target, flow);
         TotalsSensor {
             cell,
             flow,
+            name: (Arc::clone(target.name()), number),
             shared: Arc::clone(&self.0),
         }
     }
@@ -231,7 +235,7 @@ impl Sensor for TotalsSensor {
             self.flow.slots.store(before + slots, Ordering::Relaxed);
         }
         if let Some(lines) = &self.shared.lines {
-            lines.write(self.cell.target.name(), event, slots);
+            lines.write(&self.name, event, slots);
         }
         if is_complete && !was_complete {
             self.shared.flow_finished(&self.cell);

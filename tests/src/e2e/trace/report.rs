@@ -30,7 +30,7 @@ pub(super) fn run(context: &Context) -> Result<()> {
     let hops = format!("hops to db ({server}:4000), 2 flows");
     let parts: Vec<_> = text.split(&hops).collect();
     ensure!(parts.len() == 3, "hops are not there twice: {text}");
-    ensure!(parts[1].contains("db seq="), "no lines between: {text}");
+    ensure!(parts[1].contains("db port="), "no lines between: {text}");
     for part in &parts[1..] {
         for hop in 1..=ROUTERS + 1 {
             let line = format!("{hop}  {}  ", address(hop));
