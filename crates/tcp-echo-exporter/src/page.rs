@@ -9,6 +9,7 @@ mod detail;
 mod document;
 mod history;
 mod overview;
+mod paths;
 mod picture;
 mod plot;
 mod query;

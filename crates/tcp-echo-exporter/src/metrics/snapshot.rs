@@ -130,8 +130,16 @@ impl<'a> Snapshot<'a> {
     /// Returns what is known of the flows. Those of a target without a record of paths, as one
     /// flow alone has none as a rule, are as the target is.
     pub(crate) fn flows(&self) -> FlowSummary {
-        if let Some(flows) = self.flows {
-            return *flows;
+        match self.flows {
+            // The target's own loss is as of this moment.
+            Some(flows) if flows.flows == 1 => {
+                return FlowSummary {
+                    worst_loss_ratio: self.loss(1.0),
+                    ..*flows
+                };
+            }
+            Some(flows) => return *flows,
+            None => {}
         }
         let last_rtt = self.get(Cell::LastRtt);
         FlowSummary {

@@ -14,6 +14,9 @@ use tcp_echo_prober::{
 use tokio::{sync::Notify, time::timeout};
 
 #[cfg(feature = "page")]
+use tcp_echo_prober::{FlowStatus, LinkVotes};
+
+#[cfg(feature = "page")]
 use super::snapshot::Snapshot;
 use super::{
     buckets::{Buckets, seconds},
@@ -225,6 +228,16 @@ impl TargetMetrics {
             layout.expand(&read, true, &mut words);
             visit(Snapshot::new(series, layout, &words, true));
         }
+    }
+
+    /// Returns what is known of the flows of the target of this name, if anything is.
+    pub(crate) fn flows(&self, name: &str) -> Option<Vec<FlowStatus>> {
+        self.paths()?.flows(name)
+    }
+
+    /// Returns the votes for all links.
+    pub(crate) fn votes(&self) -> Vec<LinkVotes> {
+        self.paths().map(Paths::votes).unwrap_or_default()
     }
 
     /// Returns the number of targets.

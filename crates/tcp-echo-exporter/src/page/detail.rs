@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::{
     history::History,
+    paths::FlowList,
     picture::{picture, table},
     plot::{PlotData, Record},
     query::Range,
@@ -31,8 +32,10 @@ pub(super) fn detail(history: &History, name: &str, range: Range) -> Markup {
     let data = PlotData::new(&record, range);
     let health = Health::of(&target).as_str();
     let peer = target.peer().map(|peer| peer.to_string());
+    let flow_count = target.flow_count();
     let status = TargetStatus::of(target, &tracks);
     drop(tracks);
+    let flows = FlowList::of(history.metrics().flows(name), &status, flow_count);
     let facts = [
         ("RTT now", text::duration(status.last_rtt_seconds)),
         ("p50", text::duration(status.p50_seconds)),
@@ -72,6 +75,7 @@ pub(super) fn detail(history: &History, name: &str, range: Range) -> Markup {
         dl.facts { @for (term, value) in &facts { div { dt { (term) } dd { (value) } } } }
         (Verdict::of(&record).sentence(record.now))
         (picture(&data, range, &summary.join(", ")))
+        div.flows { (flows.table()) }
         div.columns {
             section aria-labelledby="changes" {
                 h2 #changes { "Connection" }

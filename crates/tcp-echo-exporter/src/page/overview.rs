@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use super::{
     history::{History, MIN_STEPS},
+    paths,
     query::{MAX_ROWS, TargetsQuery, target_link},
     sparkline,
     view::{Health, Row, View},
@@ -55,6 +56,7 @@ pub(super) fn overview(history: &History, query: &TargetsQuery) -> Markup {
                 tbody { @for row in rows { (line(row)) } }
             }
         }
+        (paths::links(history.metrics().votes()))
         p.note {
             "p50 and p99 are of the last 5 minutes, loss of each target's loss window. \
              Slots that this host missed are part of it and say nothing of the target. \

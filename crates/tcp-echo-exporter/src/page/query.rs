@@ -26,6 +26,12 @@ impl TargetsQuery {
     }
 }
 
+/// Whose paths to return.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PathsQuery {
+    pub(crate) target: String,
+}
+
 /// Which plot to draw.
 #[derive(Debug, Deserialize)]
 pub(crate) struct PlotQuery {

@@ -18,8 +18,9 @@ use axum::{
 use super::{
     document,
     history::History,
+    paths::FlowList,
     plot::{self, PlotData, Record},
-    query::{PlotQuery, TargetsQuery},
+    query::{PathsQuery, PlotQuery, TargetsQuery},
     sse::EventStreams,
     status::TargetList,
     view::View,
@@ -81,6 +82,7 @@ fn routes_with(state: Arc<AppState>) -> Router {
         .route("/static/page.css", get(style))
         .route("/static/page.js", get(script))
         .route("/api/v1/targets", get(targets))
+        .route("/api/v1/paths", get(paths))
         .route("/api/v1/plot", get(plot))
         .route("/api/v1/events", get(events))
         .with_state(state)
@@ -189,6 +191,24 @@ fn write_targets(
         }
     }
     Ok(serde_json::to_writer(out, &list)?)
+}
+
+async fn paths(
+    State(state): State<Arc<AppState>>,
+    Query(query): Query<PathsQuery>,
+    client: Client,
+) -> Response {
+    let history = state.history.clone();
+    let Some(history) = history.filter(|history| history.contains(&query.target)) else {
+        return (StatusCode::NOT_FOUND, "no such target\n").into_response();
+    };
+    let render = move |out: &mut dyn Write| {
+        let flows = FlowList::find(&history, &query.target).ok_or(io::ErrorKind::NotFound)?;
+        Ok(serde_json::to_writer(out, &flows)?)
+    };
+    let mut response = state.renderer.render(&client, render).await;
+    set_content_type(&mut response, "application/json");
+    response
 }
 
 async fn plot(

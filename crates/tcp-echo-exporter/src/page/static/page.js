@@ -284,7 +284,7 @@ function detail() {
       if (!answer.ok) { say(false, 'The target is gone'); return; }
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       clocks(page);
-      for (const kind of ['.about', '.facts', '.verdict', '.columns']) {
+      for (const kind of ['.about', '.facts', '.verdict', '.flows', '.columns']) {
         const [now, next] = [document.querySelector(kind), page.querySelector(kind)];
         if (now && next) now.replaceWith(next);
       }
