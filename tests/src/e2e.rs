@@ -18,6 +18,7 @@ mod endpoints;
 mod exit_status;
 mod faults;
 mod flood;
+mod flows;
 mod generate;
 mod host_header;
 mod idle_server;
@@ -73,6 +74,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         open_files::SCENARIOS,
         idle_server::SCENARIOS,
         flood::SCENARIOS,
+        flows::SCENARIOS,
         startup_time::SCENARIOS,
         signals::SCENARIOS,
         stopped_readers::SCENARIOS,

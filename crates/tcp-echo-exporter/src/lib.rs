@@ -52,11 +52,13 @@
 //!
 //! # Sets of series
 //!
-//! Each target has 117 series with the default buckets, and `tcp_echo_estimated_timeout_seconds` if
+//! Each target has 122 series with the default buckets, and `tcp_echo_estimated_timeout_seconds` if
 //! its timeout is adaptive, unless the metrics have a smaller
 //! [`SeriesSet`], at `/metrics` and at `/probe`:
 //!
-//! - `Standard` has 32: `tcp_echo_sent_total`, `tcp_echo_received_total`,
+//! - `Standard` has 32, and 37 where the target has several flows, with `tcp_echo_flows`,
+//!   `tcp_echo_flows_bad`, `tcp_echo_worst_flow_loss_ratio`, `tcp_echo_worst_flow_rtt_seconds` and
+//!   `tcp_echo_worst_flow_port`: `tcp_echo_sent_total`, `tcp_echo_received_total`,
 //!   `tcp_echo_timeouts_total`, `tcp_echo_unsent_total` by `reason`, `tcp_echo_loss_ratio`,
 //!   `tcp_echo_rtt_seconds`, `tcp_echo_jitter_seconds`, `tcp_echo_connected`,
 //!   `tcp_echo_disconnects_total` without `reason`, `tcp_echo_tcp_retransmits_total`, and
@@ -73,6 +75,14 @@
 //! In both, `/metrics` has `tcp_echo_send_lateness_seconds` and `tcp_echo_host_delay_seconds`
 //! once, without `target`: over all targets since the start. The page is the same with any
 //! set.
+//!
+//! # Flows
+//!
+//! The series of a target with several flows are those of all its flows: counts are summed, ratios
+//! are those of the sums, and it is connected if one flow is. Of the connected flows
+//! `tcp_echo_last_rtt_seconds` is the longest and `tcp_echo_tcp_min_rtt_seconds` the shortest;
+//! `tcp_echo_jitter_seconds`, `tcp_echo_tcp_srtt_seconds` and `tcp_echo_tcp_rttvar_seconds` are their
+//! means.
 //!
 //! # Labels
 //!
@@ -108,6 +118,19 @@
 //! | 502 | the target's name can't be resolved |
 //! | 503 | the limit of targets on demand or of concurrent look-ups is reached |
 //! | 504 | the target's name was not resolved within the scrape timeout |
+//!
+//! # `/api/v1/paths`
+//!
+//! `{"flows": [...]}` of the target named by `target=`. Later versions may add fields, but change none:
+//!
+//! | field | meaning |
+//! |---|---|
+//! | `source_port` | null while unknown, and for a flow alone whose path was not traced |
+//! | `bad` | whether it loses or stalls while other flows of the target don't |
+//! | `loss_ratio` | of its loss window |
+//! | `rtt_seconds` | the median of the last replies, or null |
+//! | `hops` | of its last trace, in order: `ttl`, `address` (null if nothing answered), `rtt_seconds`; empty without a trace |
+//! | `last_hop` | the address of the last hop that answered, or null |
 //!
 //! # `/api/v1/targets`
 //!

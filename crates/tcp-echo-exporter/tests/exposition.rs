@@ -15,8 +15,8 @@ use tcp_echo_exporter::{
     Buckets, Endpoints, LookupStats, ReloadStatus, SeriesSet, SourceStatus, TargetMetrics,
 };
 use tcp_echo_prober::{
-    ConnectFailure, DisconnectReason, Event, Excess, Observer as _, SessionConfig, SocketStats,
-    Target, TcpInfo, UnsentReason,
+    ConnectFailure, DisconnectReason, Event, Excess, Observer as _, Paths, SessionConfig,
+    SocketStats, Target, TcpInfo, UnsentReason,
 };
 use tcp_echo_server::ServerStats;
 use tcp_echo_wire::Segments;
@@ -77,7 +77,7 @@ fn without_process(text: &str) -> String {
 
 fn full(metrics: &TargetMetrics) -> Endpoints {
     Endpoints::new(BUILD)
-        .with_targets(metrics.clone())
+        .with_targets(metrics.clone().with_paths(Paths::default(), None))
         .with_sockets(SocketStats::default())
         .with_server(Arc::new(ServerStats::default()))
         .with_lookups(Arc::new(LookupStats::default()))
@@ -156,7 +156,7 @@ async fn protobuf_carries_a_native_histogram_too() {
     let ours = families
         .iter()
         .filter(|family| !family.name.starts_with("process_"));
-    assert_eq!(ours.count(), 50);
+    assert_eq!(ours.count(), 51);
 }
 
 fn with_series(series: SeriesSet) -> TargetMetrics {
@@ -185,10 +185,17 @@ fn of_targets(text: &str) -> String {
 async fn the_standard_set() {
     let metrics = with_series(SeriesSet::Standard);
     let _driven = known_state(&metrics);
+    let two_flows = target(":4000").named("lyon");
+    let _flow = metrics.attach(&two_flows.with_flows(2.try_into().unwrap()));
     let answer = scrape("*/*", &metrics).await;
     let text = of_targets(&without_process(answer.text()));
-    let series = text.lines().filter(|line| line.contains("{target="));
-    assert_eq!(series.count(), 32);
+    let series = |target: &str| {
+        let of_target = format!("{{target=\"{target}\"");
+        text.lines()
+            .filter(|line| line.contains(&of_target))
+            .count()
+    };
+    assert_eq!((series("paris"), series("lyon")), (32, 37));
     insta::assert_snapshot!(text);
 }
 

@@ -180,6 +180,15 @@ fn grouping(expr: &str) -> BTreeSet<&str> {
 
 fn samples(snapshot: &str) -> Samples {
     let mut samples = Samples::new();
+    // What has no series yet is known by its type, which a histogram's series are not named as.
+    let types = snapshot
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "));
+    for (name, kind) in types.filter_map(|line| line.split_once(' ')) {
+        if kind != "histogram" {
+            samples.entry(name.to_owned()).or_default();
+        }
+    }
     for line in snapshot.lines().filter(|line| line.starts_with("tcp_echo")) {
         let (name, rest) = line.split_at(line.find(['{', ' ']).unwrap_or(line.len()));
         let labels = rest

@@ -38,10 +38,17 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
 }];
 
 /// Queries that may have no data here, and why.
-const EMPTY: &[(&str, &str)] = &[(
-    "TcpEchoExporterAbsent",
-    "it has data only while there is no exporter",
-)];
+const EMPTY: &[(&str, &str)] = &[
+    (
+        "TcpEchoExporterAbsent",
+        "it has data only while there is no exporter",
+    ),
+    (
+        "TCP echo: all targets: Links with most votes",
+        "no flow is bad",
+    ),
+    ("link:tcp_echo_link_votes:rate5m", "no flow is bad"),
+];
 
 /// The number of scrapes to wait for: enough for every rate, and for a few disconnects of the lossy peer.
 const SCRAPES: f64 = 20.0;
