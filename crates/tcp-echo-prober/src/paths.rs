@@ -12,6 +12,7 @@ use std::{
 
 pub(crate) use flows::TargetFlows;
 pub(crate) use loss::{LossCounts, RecentLoss};
+pub(crate) use votes::Link;
 pub use votes::LinkVotes;
 use votes::Votes;
 
@@ -98,8 +99,8 @@ impl Paths {
     }
 
     /// The votes for all links so far, in the order of their addresses. A flow that loses on its
-    /// way to the target, or gets no answer, votes for each link of its path, every ten seconds at
-    /// most for as long as that lasts.
+    /// way to the target votes for each link of its path, and one that gets no answer for the link
+    /// behind the last living hop, every ten seconds at most for as long as that lasts.
     pub fn votes(&self) -> Vec<LinkVotes> {
         self.0.votes.all()
     }
@@ -124,9 +125,9 @@ impl Paths {
         flows
     }
 
-    /// Gives the links of a flow's path its vote. `known` is an earlier path of the flow.
-    pub(crate) fn vote(&self, path: &Path, known: Option<&Path>) {
-        self.0.votes.vote(&path.links(known));
+    /// Gives these links of a flow's path its vote.
+    pub(crate) fn vote(&self, links: &[Link]) {
+        self.0.votes.vote(links);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Weak<TargetFlows>>> {

@@ -9,6 +9,7 @@ mod dead_path;
 mod fan;
 mod leaf_spine;
 mod probing;
+mod program;
 mod votes;
 
 use std::env;
@@ -41,6 +42,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "paths: the last living hop after a stall",
         run: after_stall::run,
+        ..SCENARIO
+    },
+    Scenario {
+        name: "paths: metrics of a target with a dead path",
+        run: program::run,
         ..SCENARIO
     },
     Scenario {

@@ -11,7 +11,7 @@ use super::{ports::Ports, voting::Voting};
 use crate::{
     Options, Path, Target,
     dial::FlowPort,
-    paths::{LossCounts, TargetFlows},
+    paths::{Link, LossCounts, TargetFlows},
 };
 
 /// One flow of so many explores other paths: what it finds is worth more than one more
@@ -172,23 +172,27 @@ impl Flow {
         self.path = Some(path);
     }
 
-    /// The path that the flow votes for now, and an earlier one that reached the target.
-    pub(super) fn take_vote(&mut self, now: Instant) -> Option<(Arc<Path>, Option<Arc<Path>>)> {
+    /// The links that the flow votes for now; empty if it does not.
+    pub(super) fn take_vote(&mut self, now: Instant) -> Vec<Link> {
         if !self.voting.is_due(now) {
-            return None;
+            return Vec::new();
         }
-        let path = if self.voting.is_silent() {
+        let known = self.complete.as_deref();
+        let mut links = Vec::new();
+        if self.voting.is_silent() {
             // Where the target answers, the flow was only unlucky.
-            self.path.clone().filter(|path| !path.is_complete)
+            let path = self.path.as_ref().filter(|path| !path.is_complete);
+            // The links before the last one have just carried a packet and its answer.
+            links.extend(path.and_then(|path| path.links(known).pop()));
         } else if self.voting.is_lossy(self.is_bad) {
-            let path = self.complete.as_ref().or(self.path.as_ref());
-            path.filter(|path| Some(path.source.port()) == self.connected_from)
-                .cloned()
-        } else {
-            None
-        }?;
-        self.voting.voted(now);
-        Some((path, self.complete.clone()))
+            let path = known.or(self.path.as_deref());
+            let path = path.filter(|path| Some(path.source.port()) == self.connected_from);
+            links.extend(path.into_iter().flat_map(|path| path.links(known)));
+        }
+        if !links.is_empty() {
+            self.voting.voted(now);
+        }
+        links
     }
 
     /// Whether the path to the target loses so much that it should be known.

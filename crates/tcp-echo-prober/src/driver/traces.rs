@@ -317,10 +317,12 @@ impl<S: Sensor> Driver<S> {
 
     /// Lets a flow vote for the links of its path, if it should.
     pub(super) fn vote(&mut self, now: Instant) {
-        if let Some(flow) = &mut self.flow
-            && let Some((path, known)) = flow.take_vote(now)
-        {
-            self.dialer.paths.vote(&path, known.as_deref());
+        let Some(flow) = &mut self.flow else {
+            return;
+        };
+        let links = flow.take_vote(now);
+        if !links.is_empty() {
+            self.dialer.paths.vote(&links);
         }
     }
 

@@ -178,7 +178,8 @@ impl TargetFlows {
         };
         let is_bad = is_dead || was_dead || is_lossy;
         if let Some(flow) = flows.get_mut(usize::from(index)) {
-            if flow.is_bad && !is_bad {
+            // What was lost on a dead path says nothing of it once it lives.
+            if is_dead || (flow.is_bad && !is_bad) {
                 flow.recent.clear();
             }
             flow.is_bad = is_bad;

@@ -6,6 +6,9 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+/// A link by the addresses of its ends, the near one first.
+pub(crate) type Link = (IpAddr, IpAddr);
+
 /// The votes for one link of the network.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LinkVotes {
@@ -17,11 +20,11 @@ pub struct LinkVotes {
     pub votes: f64,
 }
 
-/// The votes for all links: a bad flow gives each of its *n* links 1/*n* (007, NSDI 2018).
+/// The votes for all links: a flow gives each of *n* links 1/*n* (007, NSDI 2018).
 #[derive(Debug)]
 pub(super) struct Votes {
     max: usize,
-    links: Mutex<BTreeMap<(IpAddr, IpAddr), f64>>,
+    links: Mutex<BTreeMap<Link, f64>>,
 }
 
 impl Votes {
@@ -33,7 +36,7 @@ impl Votes {
     }
 
     /// Gives each of these links its part of one vote. Links beyond the limit get none.
-    pub(super) fn vote(&self, links: &[(IpAddr, IpAddr)]) {
+    pub(super) fn vote(&self, links: &[Link]) {
         let vote = 1.0 / links.len().max(1) as f64;
         let mut votes = self.lock();
         for link in links {
@@ -54,7 +57,7 @@ impl Votes {
         votes.collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(IpAddr, IpAddr), f64>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Link, f64>> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
