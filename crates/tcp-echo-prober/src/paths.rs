@@ -5,6 +5,7 @@ mod loss;
 mod votes;
 
 use std::{
+    cmp::Ordering,
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
@@ -77,6 +78,29 @@ pub struct FlowSummary {
     pub worst_port: Option<u16>,
     /// The difference of the longest and the shortest median RTT.
     pub rtt_spread: Duration,
+}
+
+impl FlowSummary {
+    fn of(flows: &[FlowStatus]) -> Self {
+        let number = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+        let rtts = || flows.iter().filter_map(|flow| flow.rtt);
+        let worst = flows.iter().max_by(|a, b| {
+            (a.is_bad, a.loss_ratio, a.rtt)
+                .partial_cmp(&(b.is_bad, b.loss_ratio, b.rtt))
+                .unwrap_or(Ordering::Equal)
+        });
+        Self {
+            flows: number(flows.len()),
+            bad: number(flows.iter().filter(|flow| flow.is_bad).count()),
+            worst_loss_ratio: worst.map_or(0.0, |flow| flow.loss_ratio),
+            worst_rtt: worst.and_then(|flow| flow.rtt),
+            worst_port: worst.and_then(|flow| flow.source_port),
+            rtt_spread: match (rtts().min(), rtts().max()) {
+                (Some(shortest), Some(longest)) => longest.saturating_sub(shortest),
+                _ => Duration::ZERO,
+            },
+        }
+    }
 }
 
 impl Paths {

@@ -189,38 +189,21 @@ impl TargetFlows {
 
     /// All flows.
     pub(super) fn statuses(&self) -> Vec<FlowStatus> {
-        let flows = self.lock();
-        let statuses = flows.iter().map(|flow| FlowStatus {
+        // The medians are computed without the lock, which the probing thread waits for.
+        let flows = self.lock().clone();
+        let statuses = flows.into_iter().map(|flow| FlowStatus {
             source_port: flow.source_port,
             is_bad: flow.is_bad,
             loss_ratio: flow.loss_ratio,
             rtt: flow.median_rtt(),
-            path: flow.path.clone(),
+            path: flow.path,
         });
         statuses.collect()
     }
 
     /// The numbers of all flows together.
     pub(super) fn summary(&self) -> FlowSummary {
-        let flows = self.lock();
-        let mut medians: Vec<_> = flows.iter().filter_map(Flow::median_rtt).collect();
-        medians.sort_unstable();
-        let worst = flows.iter().max_by(|a, b| {
-            (a.is_bad, a.loss_ratio, a.median_rtt())
-                .partial_cmp(&(b.is_bad, b.loss_ratio, b.median_rtt()))
-                .unwrap_or(std::cmp::Ordering::Equal)
-        });
-        FlowSummary {
-            flows: u16::try_from(flows.len()).unwrap_or(u16::MAX),
-            bad: u16::try_from(flows.iter().filter(|flow| flow.is_bad).count()).unwrap_or(u16::MAX),
-            worst_loss_ratio: worst.map_or(0.0, |flow| flow.loss_ratio),
-            worst_rtt: worst.and_then(Flow::median_rtt),
-            worst_port: worst.and_then(|flow| flow.source_port),
-            rtt_spread: match (medians.first(), medians.last()) {
-                (Some(first), Some(last)) => last.saturating_sub(*first),
-                _ => Duration::ZERO,
-            },
-        }
+        FlowSummary::of(&self.statuses())
     }
 
     fn change<T>(&self, flow: u16, change: impl FnOnce(&mut Flow) -> T) -> Option<T> {
