@@ -14,6 +14,7 @@ const SOCKET: &str = "tcp-echo-socket";
 const SERVER: &str = "tcp-echo-server";
 const RESOLVE: &str = "tcp-echo-resolve";
 const PROBER: &str = "tcp-echo-prober";
+const EPISODES: &str = "tcp-echo-episodes";
 const TARGETS: &str = "tcp-echo-targets";
 const WEB: &str = "tcp-echo-web";
 const DURATION: &str = "tcp-echo-duration";
@@ -40,15 +41,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     (SERVER, &[NET, SOCKET, WIRE]),
     (RESOLVE, &[]),
     (PROBER, &[NET, SESSION, SOCKET, RESOLVE]),
+    (EPISODES, &[NET, FILE, PROBER]),
     (TARGETS, &[NET, DURATION, FILE, RESOLVE, PROBER]),
-    (EXPORTER, &[NET, DURATION, RESOLVE, PROBER, SERVER]),
+    (
+        EXPORTER,
+        &[NET, DURATION, RESOLVE, PROBER, SERVER, EPISODES],
+    ),
     (WEB, &[NET, DURATION, FILE]),
     (REPORT, &[LOG, PROBER]),
     (
         METRICS,
         &[
             NET, FILE, WIRE, LOSS, SESSION, SOCKET, SERVER, RESOLVE, PROBER, TARGETS, EXPORTER,
-            WEB, DURATION, FLAGS, LOG, SERVICE, REPORT,
+            WEB, DURATION, FLAGS, LOG, SERVICE, REPORT, EPISODES,
         ],
     ),
 ];
