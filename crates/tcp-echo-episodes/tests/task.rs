@@ -25,7 +25,7 @@ async fn wait_for(path: &Path, episodes: usize) {
         }
     };
     let waited = tokio::time::timeout(Duration::from_secs(20), written).await;
-    assert!(waited.is_ok(), "{episodes} in {path:?}");
+    assert!(waited.is_ok(), "{episodes} in {}", path.display());
 }
 
 #[tokio::test]

@@ -48,6 +48,7 @@ const HISTORY_LIMIT: usize = 16 << 20;
 /// | `/static/page.css`, `/static/page.js` | GET | the page's style and script |
 /// | `/api/v1/targets` | GET | the data of the page as JSON, with the same `search`; `limit` returns that many at most, worst first |
 /// | `/api/v1/paths?target=` | GET | the flows of a target as JSON, with the hops on their way |
+/// | `/api/v1/episodes` | GET | the outages of the targets as JSON, newest first; `?target=`, `?limit=` |
 /// | `/api/v1/plot?target=` | GET | a target's history as an SVG image; `range=1h`, `theme=dark`, `width=` in pixels, `title=false` |
 /// | `/api/v1/events` | GET | the stream that updates the page; for the page of this version only |
 /// | `/-/healthy` | GET | always 200 |

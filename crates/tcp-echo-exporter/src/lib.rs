@@ -53,8 +53,9 @@
 //! # Sets of series
 //!
 //! Each target has 122 series with the default buckets, and `tcp_echo_estimated_timeout_seconds` if
-//! its timeout is adaptive, unless the metrics have a smaller
-//! [`SeriesSet`], at `/metrics` and at `/probe`:
+//! its timeout is adaptive. With [`Episodes`](tcp_echo_episodes::Episodes) it has 21 more:
+//! `tcp_echo_episodes_total` by `cause`, and `tcp_echo_episode_seconds`. The metrics may have a
+//! smaller [`SeriesSet`], at `/metrics` and at `/probe`:
 //!
 //! - `Standard` has 32, and 37 where the target has several flows, with `tcp_echo_flows`,
 //!   `tcp_echo_flows_bad`, `tcp_echo_worst_flow_loss_ratio`, `tcp_echo_worst_flow_rtt_seconds` and
@@ -62,7 +63,8 @@
 //!   `tcp_echo_timeouts_total`, `tcp_echo_unsent_total` by `reason`, `tcp_echo_loss_ratio`,
 //!   `tcp_echo_rtt_seconds`, `tcp_echo_jitter_seconds`, `tcp_echo_connected`,
 //!   `tcp_echo_disconnects_total` without `reason`, `tcp_echo_tcp_retransmits_total`, and
-//!   `tcp_echo_packet_loss_ratio` by `direction`.
+//!   `tcp_echo_packet_loss_ratio` by `direction`; with episodes `tcp_echo_episodes_total` without
+//!   `cause`, too.
 //! - `Minimal` has 10: `tcp_echo_sent_total`, `tcp_echo_received_total`,
 //!   `tcp_echo_timeouts_total`, `tcp_echo_unsent_total` without `reason`,
 //!   `tcp_echo_loss_ratio` and `tcp_echo_connected`; in protobuf `tcp_echo_rtt_seconds`
@@ -89,7 +91,7 @@
 //! Every series of a target has the label `target`, its name, followed by the target's own
 //! labels. In their names every character but ASCII letters, digits and `_` becomes `_`, and
 //! a leading digit is prefixed with `_`; `target`, `reason`, `le`, `address`, `quantile`,
-//! `direction` and `part` become `exported_target` and so on. Names that begin with `__`, empty
+//! `direction`, `part` and `cause` become `exported_target` and so on. Names that begin with `__`, empty
 //! values, and names that became equal to an earlier one are left out.
 //!
 //! [`Endpoints::with_labels`] adds labels to every series, also to those without a target. Where
@@ -152,6 +154,22 @@
 //! | `answers_hello` | whether the peer of the present or last connection has answered the hello |
 //! | `packet_loss` | `{"forward": {...}, "reverse": {...}}`, each null while nothing is known of it: `ratio` (lost of sent in the last minute), and the counts `sent` and `lost` of data segments. Reverse needs a peer that answers the hello. |
 //! | `excess_seconds` | `prober`, `forward`, `peer` and `reverse`: by how much each part of the round trip exceeded its minimum, as the mean of the last 10 to 20 seconds; null without a reply of a peer that answers the hello |
+//!
+//! # `/api/v1/episodes`
+//!
+//! `{"episodes": [...]}`, the newest begin first: those that last, and up to 1,000 that have ended.
+//! `?target=` selects those of one target, `?limit=` that many at most. Without
+//! [`Episodes`](tcp_echo_episodes::Episodes) there are none.
+//!
+//! | field | meaning |
+//! |---|---|
+//! | `target` | the target's name |
+//! | `start` | when the first slot was due that was lost or late (RFC 3339, in UTC with milliseconds) |
+//! | `end` | when the first slot after it was due that was answered as usual; null while it lasts |
+//! | `cause` | as in `tcp_echo_episodes_total`; it may change while the episode lasts |
+//! | `slots_lost` | the slots lost so far, of all flows |
+//! | `source_port` | of the flow, if it is one of a single flow and the port is known; else null |
+//! | `last_hop` | the last router of that flow's path that has answered a trace, or null |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 

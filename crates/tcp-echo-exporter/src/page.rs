@@ -7,6 +7,7 @@
 
 mod detail;
 mod document;
+mod episodes;
 mod history;
 mod overview;
 mod paths;

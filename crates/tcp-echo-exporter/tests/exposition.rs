@@ -11,12 +11,13 @@ use std::{
 };
 
 use common::{BUILD, Driven, INTERVAL, Response, TIMEOUT, get, request, serve, target};
+use tcp_echo_episodes::Episodes;
 use tcp_echo_exporter::{
     Buckets, Endpoints, LookupStats, ReloadStatus, SeriesSet, SourceStatus, TargetMetrics,
 };
 use tcp_echo_prober::{
-    ConnectFailure, DisconnectReason, Event, Excess, Observer as _, Paths, SessionConfig,
-    SocketStats, Target, TcpInfo, UnsentReason,
+    Cause, ConnectFailure, DisconnectReason, Episode, Event, Excess, Observer as _, Paths,
+    Sensor as _, Session, SessionConfig, SocketStats, Target, TcpInfo, UnsentReason,
 };
 use tcp_echo_server::ServerStats;
 use tcp_echo_wire::Segments;
@@ -288,6 +289,69 @@ async fn a_window_without_a_reply_has_no_quantile() {
     };
     driven.observe(&unsent);
     assert!(is_absent(quantiles().await));
+}
+
+fn episode(began: Instant, seconds: u64, ended: bool, cause: Cause) -> Event {
+    Event::Episode(Episode {
+        began,
+        ended: ended.then(|| began + Duration::from_secs(seconds)),
+        cause,
+        slots_lost: 3,
+    })
+}
+
+#[tokio::test]
+async fn episodes_are_counted_by_cause_and_length_once_they_have_ended() {
+    for (set, all, own) in [
+        (SeriesSet::All, 143, 21),
+        (SeriesSet::Standard, 33, 1),
+        (SeriesSet::Minimal, 10, 0),
+    ] {
+        let episodes = Episodes::default();
+        let metrics = with_series(set).with_episodes(episodes.clone());
+        let new = target(":4000").named("new");
+        let (_sensor, mut watch) = (metrics.attach(&new), episodes.attach(&new));
+        let began = Instant::now()
+            .checked_sub(Duration::from_secs(1000))
+            .unwrap();
+        let session = Session::new(new.session(), began);
+        let series = async || {
+            let answer = scrape("*/*", &metrics).await;
+            let lines = answer.text().lines();
+            let ours = lines.filter(|line| line.contains("target=\"new\""));
+            let ours: Vec<_> = ours.map(str::to_owned).collect();
+            assert_eq!(ours.len(), all);
+            let of_episodes = ours.into_iter().filter(|line| line.contains("_episode"));
+            of_episodes.collect::<Vec<_>>()
+        };
+        let before = series().await;
+        assert_eq!(before.len(), own);
+        let is_zero = |line: &String| line.ends_with(" 0") || line.ends_with(" 0.0");
+        assert!(before.iter().all(is_zero), "{before:?}");
+        watch.on_event(&episode(began, 0, false, Cause::Dns), &session);
+        assert_eq!(series().await, before, "it lasts");
+        watch.on_event(&episode(began, 7, true, Cause::Dns), &session);
+        watch.on_event(&episode(began, 90, false, Cause::Path), &session);
+        watch.on_event(&episode(began, 90, true, Cause::Path), &session);
+        let after = series().await;
+        let changed: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
+        let expected: &[&str] = match set {
+            SeriesSet::All => &[
+                r#"tcp_echo_episodes_total{target="new",cause="dns"} 1"#,
+                r#"tcp_echo_episodes_total{target="new",cause="path"} 1"#,
+                r#"tcp_echo_episode_seconds_bucket{target="new",le="10"} 1"#,
+                r#"tcp_echo_episode_seconds_bucket{target="new",le="60"} 1"#,
+                r#"tcp_echo_episode_seconds_bucket{target="new",le="600"} 2"#,
+                r#"tcp_echo_episode_seconds_bucket{target="new",le="3600"} 2"#,
+                r#"tcp_echo_episode_seconds_bucket{target="new",le="+Inf"} 2"#,
+                r#"tcp_echo_episode_seconds_sum{target="new"} 97.0"#,
+                r#"tcp_echo_episode_seconds_count{target="new"} 2"#,
+            ],
+            SeriesSet::Standard => &[r#"tcp_echo_episodes_total{target="new"} 2"#],
+            SeriesSet::Minimal => &[],
+        };
+        assert_eq!(changed, expected);
+    }
 }
 
 #[tokio::test]

@@ -9,8 +9,11 @@ use std::{
 };
 
 use common::{BUILD, Driven, assert_head_returns_only_the_head, bare, get, request, serve, target};
+use tcp_echo_episodes::Episodes;
 use tcp_echo_exporter::{Buckets, Endpoints, SeriesSet, TargetMetrics};
-use tcp_echo_prober::{ConnectFailure, Event, Excess, Observer as _, TcpInfo};
+use tcp_echo_prober::{
+    Cause, ConnectFailure, Episode, Event, Excess, Observer as _, Sensor as _, Session, TcpInfo,
+};
 use tcp_echo_wire::Segments;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -340,4 +343,61 @@ async fn the_api_matches_the_page() {
         },
     ]});
     assert_eq!(json, expected);
+}
+
+#[tokio::test]
+async fn the_api_lists_episodes_newest_first() {
+    let episodes = Episodes::default();
+    let metrics = TargetMetrics::new().with_episodes(episodes.clone());
+    let (address, _tasks) = serve(Endpoints::new(BUILD).with_targets(metrics)).await;
+    let ask = async |query: &str| {
+        let answer = get(address, &format!("/api/v1/episodes{query}")).await;
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        let json: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        json["episodes"].as_array().unwrap().clone()
+    };
+    assert!(ask("").await.is_empty());
+    let now = Instant::now();
+    let mut sensors = Vec::new();
+    for (name, ago, length) in [("a", 60, Some(5)), ("b", 30, None), ("a", 20, Some(1))] {
+        let target = target("b:1").named(name);
+        let session = Session::new(target.session(), now);
+        let mut sensor = episodes.attach(&target);
+        let began = now.checked_sub(Duration::from_secs(ago)).unwrap();
+        for ended in [None, length] {
+            let event = Event::Episode(Episode {
+                began,
+                ended: ended.map(|length| began + Duration::from_secs(length)),
+                cause: Cause::Refused,
+                slots_lost: ago,
+            });
+            sensor.on_event(&event, &session);
+        }
+        sensors.push(sensor);
+    }
+    let all = ask("").await;
+    let lost: Vec<_> = all.iter().map(|episode| &episode["slots_lost"]).collect();
+    assert_eq!(lost, [20, 30, 60]);
+    assert_eq!(all[1]["end"], serde_json::Value::Null);
+    let time = |of: &serde_json::Value| {
+        let text = of.as_str().unwrap();
+        assert_eq!((text.len(), &text[23..]), (24, "Z"));
+        tcp_echo_episodes::parse_rfc3339(text).unwrap()
+    };
+    let (start, end) = (time(&all[2]["start"]), time(&all[2]["end"]));
+    assert_eq!(end.duration_since(start).unwrap(), Duration::from_secs(5));
+    let keys: Vec<_> = all[0].as_object().unwrap().keys().collect();
+    let expected = [
+        "cause",
+        "end",
+        "last_hop",
+        "slots_lost",
+        "source_port",
+        "start",
+        "target",
+    ];
+    assert_eq!(keys, expected);
+    assert_eq!(ask("?target=a").await.len(), 2);
+    assert_eq!(ask("?target=a&limit=1").await[0]["slots_lost"], 20);
+    assert!(ask("?target=c").await.is_empty());
 }

@@ -3,6 +3,7 @@
 mod client;
 mod discovery;
 mod endpoints;
+mod episodes;
 mod error;
 mod files;
 mod reload;
@@ -29,6 +30,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use client::Client;
+use episodes::Kept;
 use error::RunError;
 use files::Budget;
 use reload::Reload;
@@ -151,11 +153,13 @@ async fn run_until_end(
     if let Some(server) = &server {
         endpoints = endpoints.with_server(Arc::clone(server.stats()));
     }
-    let metrics = client::metrics(&config.client, &paths)?;
+    let kept = Kept::load(&config.client, &paths);
+    let metrics = client::metrics(&config.client, &paths)?.with_episodes(kept.episodes.clone());
     if config.mode.probes() {
-        endpoints = endpoints
-            .with_targets(metrics.clone())
-            .with_sockets(budget.socket_stats.clone())
+        let sockets = budget.socket_stats.clone();
+        let shown = endpoints.with_targets(metrics.clone());
+        endpoints = shown
+            .with_sockets(sockets)
             .with_lookups(resolver.stats().clone());
     }
     let on_demand = probe.as_ref().map(|probe| probe.on_demand.clone());
@@ -175,21 +179,18 @@ async fn run_until_end(
             part: "view",
             error,
         })?;
-        let observer = ((metrics, heartbeats.clone()), run_observer);
+        let own = ((metrics, kept.episodes.clone()), heartbeats.clone());
         let prober = client::prober(&config.client, budget, on_demand.as_ref(), paths);
         let prober = prober.resolver(resolver).targets(targets.clone());
-        client = Some(Client::start(prober.observer(observer))?);
+        client = Some(Client::start(prober.observer((own, run_observer)))?);
     }
     // A run in the foreground has a fixed set of targets.
     let apply = |client: &Client| client.apply(&targets, &readiness);
     let changes = source.zip(client.as_ref().map(apply));
     let changes = changes.filter(|_| config.watch.is_none());
-    let mut tasks = spawn_tasks(changes, on_demand, reload.as_ref());
+    let mut tasks = spawn_tasks(&kept, changes, on_demand, reload.as_ref());
     readiness.started();
-    supervisor.ready(&match &exporter {
-        Some(exporter) => format!("metrics at {}", exporter.local_addr()),
-        None => "probing".to_owned(),
-    });
+    supervisor.ready(&status(exporter.as_ref()));
     let pinged = server.as_ref().map(|server| server.handle().clone());
     let watchdog =
         supervisor.watch(move |limit| watchdog::hung(pinged.clone(), heartbeats.clone(), limit));
@@ -217,6 +218,7 @@ async fn run_until_end(
         }
     };
     supervisor.stopping();
+    kept.save().await;
     if ended.is_ok() && may_exit_at_once(config) {
         exit(supervisor, exporter).await;
     }
@@ -227,6 +229,14 @@ async fn run_until_end(
     stop(client, server, exporter).await;
     let reported = run.finish(interrupt).await.map_err(RunError::Report);
     ended.and(reported)
+}
+
+/// What the manager shows of a program that is ready.
+fn status(exporter: Option<&endpoints::Running>) -> String {
+    match exporter {
+        Some(exporter) => format!("metrics at {}", exporter.local_addr()),
+        None => "probing".to_owned(),
+    }
 }
 
 /// Whether the process may exit while its parts run: there is no report, and no manager waits
@@ -269,14 +279,16 @@ async fn serve(
     Ok(Some(started))
 }
 
-/// Spawns the tasks that change targets: the source of the list, requests for targets, and
+/// Spawns the task that keeps episodes, and those that change targets: the source of the list, requests for targets, and
 /// reloads.
 fn spawn_tasks(
+    kept: &Kept,
     changes: Option<(Source, impl FnMut(TargetSet) + Send + 'static)>,
     on_demand: Option<OnDemand>,
     reload: Option<&Reload>,
 ) -> JoinSet<Infallible> {
     let mut tasks = JoinSet::new();
+    tasks.spawn(kept.run());
     if let Some((source, apply)) = changes {
         tasks.spawn(async move { match source.run(apply).await {} });
     }

@@ -175,9 +175,11 @@ fn flags_of_paths_arrive() {
     assert_eq!(client.flows.get(), 16);
     assert_eq!(client.source_ports, NonZeroU16::new(50_000));
     assert_eq!((client.trace, client.votes_max), (Trace::Always, 1_000));
-    let client = parse(&["-votes-max=9"]).unwrap().client;
+    assert_eq!(client.state, None);
+    let client = parse(&["-votes-max=9", "-state", "e.json"]).unwrap().client;
     assert_eq!((client.flows.get(), client.source_ports), (1, None));
     assert_eq!((client.trace, client.votes_max), (Trace::OnLoss, 9));
+    assert_eq!(client.state, Some("e.json".into()));
 }
 
 #[test]

@@ -107,11 +107,7 @@ impl TargetEpisodes {
 
     /// A flow is in an episode.
     fn join(&mut self, flow: u16, at: Moment) {
-        let bad: Vec<_> = self
-            .seen
-            .iter()
-            .filter_map(|(_, episode)| episode.as_ref())
-            .collect();
+        let bad: Vec<_> = self.seen.values().flatten().collect();
         let Some(began) = bad.iter().map(|episode| episode.began).min() else {
             return;
         };
@@ -181,7 +177,8 @@ impl TargetEpisodes {
         let flows = paths.and_then(|paths| paths.flows(&self.name));
         let found = flows.and_then(|flows| flows.into_iter().nth((*flow).into()));
         if let Some(found) = found {
-            record.source_port = found.source_port;
+            // A later one may be that of another connection.
+            record.source_port = record.source_port.or(found.source_port);
             let hop = found
                 .path
                 .as_ref()

@@ -6,8 +6,9 @@ use std::{str::FromStr, sync::Arc};
 const SOURCE: &str = "source";
 
 /// Labels that some series have themselves.
-const TAKEN: [&str; 16] = [
+const TAKEN: [&str; 17] = [
     "address",
+    "cause",
     "client",
     "direction",
     "from",

@@ -2,6 +2,9 @@
 
 use std::io;
 
+use tcp_echo_episodes::{LENGTHS, Totals};
+use tcp_echo_prober::Cause;
+
 use crate::{
     encoding::{
         encoder::{Collector, Encoder, FamilyEncoder, Number},
@@ -43,6 +46,7 @@ impl Collector for TargetCollector {
             let is_missing = match family.kind {
                 Kind::EstimatedTimeout => !targets.any_is_adaptive(),
                 Kind::Flows(_) => targets.with_flows().next().is_none(),
+                Kind::Episodes | Kind::EpisodeLengths => self.0.episodes.is_none(),
                 _ => false,
             };
             if is_missing {
@@ -133,6 +137,8 @@ impl Targets<'_> {
             }
             Kind::Histogram(histogram) => self.encode_histogram(encoder, *histogram)?,
             Kind::Excess => self.encode_excess(encoder)?,
+            Kind::Episodes => self.encode_episodes(encoder)?,
+            Kind::EpisodeLengths => self.encode_episode_lengths(encoder)?,
             Kind::Info => {
                 for (target, labels) in self.iter() {
                     let peer = target.peer().map(|peer| peer.to_string());
@@ -182,6 +188,53 @@ impl Targets<'_> {
                 };
                 encoder.histogram(joined.as_bytes(), &bounds, &value)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Returns the episodes of each target, with its labels.
+    fn episodes(&self) -> impl Iterator<Item = (Option<&Totals>, &[u8])> {
+        let of_targets = self.snapshots.episodes.as_ref();
+        self.iter().map(move |(target, labels)| {
+            let totals = of_targets.and_then(|all| all.get(target.name()));
+            (totals, labels)
+        })
+    }
+
+    fn encode_episodes(&self, encoder: &mut FamilyEncoder<'_, '_>) -> io::Result<()> {
+        if self.snapshots.layout.series < SeriesSet::All {
+            for (totals, labels) in self.episodes() {
+                encoder.sample([labels, &[]], totals.map_or(0, Totals::count))?;
+            }
+            return Ok(());
+        }
+        let label = |cause: &Cause| {
+            let label = ("cause", cause.as_str());
+            (*cause, EncodedLabels::new(self.format, [label]))
+        };
+        let causes: Vec<_> = Cause::ALL.iter().map(label).collect();
+        for (totals, labels) in self.episodes() {
+            for (cause, own) in &causes {
+                let count = totals.map_or(0, |totals| totals.of(*cause));
+                encoder.sample([labels, own.as_bytes()], count)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn encode_episode_lengths(&self, encoder: &mut FamilyEncoder<'_, '_>) -> io::Result<()> {
+        let bounds = LENGTHS.map(f64::from).into_iter().chain([f64::INFINITY]);
+        let bounds = Bounds::new(self.format, bounds);
+        let none = Totals::default();
+        for (totals, labels) in self.episodes() {
+            let totals = totals.unwrap_or(&none);
+            let value = HistogramValue {
+                sum: totals.seconds(),
+                count: totals.count(),
+                buckets: totals.lengths(),
+                native: None,
+            };
+            encoder.histogram(labels, &bounds, &value)?;
         }
         Ok(())
     }

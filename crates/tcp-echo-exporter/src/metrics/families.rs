@@ -46,6 +46,10 @@ pub(crate) enum Kind {
     RttQuantiles,
     /// A number of the target's flows. The standard set has it of targets with several of them.
     Flows(fn(&FlowSummary) -> Number),
+    /// Episodes by cause; the standard set has their sum.
+    Episodes,
+    /// A histogram of their lengths.
+    EpisodeLengths,
     /// The address in use, as a label.
     Info,
 }
@@ -329,6 +333,20 @@ const FAMILIES: &[Family] = &[
         "Source port of the worst flow; 0 while unknown, and of a flow alone unless its port is set.",
     ),
     family(
+        Standard,
+        "tcp_echo_episodes",
+        None,
+        Kind::Episodes,
+        "Outages that have ended, by cause.",
+    ),
+    family(
+        All,
+        "tcp_echo_episode",
+        SECONDS,
+        Kind::EpisodeLengths,
+        "Length of the outages that have ended.",
+    ),
+    family(
         All,
         "tcp_echo_target",
         None,
@@ -407,7 +425,9 @@ impl Family {
             name: self.name,
             unit: self.unit,
             kind: match self.kind {
-                Kind::Counter(_) | Kind::CounterBy(..) | Kind::RttSum => encoder::Kind::Counter,
+                Kind::Counter(_) | Kind::CounterBy(..) | Kind::RttSum | Kind::Episodes => {
+                    encoder::Kind::Counter
+                }
                 Kind::IntGauge(_)
                 | Kind::SecondsGauge(_)
                 | Kind::EstimatedTimeout
@@ -415,7 +435,9 @@ impl Family {
                 | Kind::RatioBy(_)
                 | Kind::RttQuantiles
                 | Kind::Flows(_) => encoder::Kind::Gauge,
-                Kind::Histogram(_) | Kind::Excess => encoder::Kind::Histogram,
+                Kind::Histogram(_) | Kind::Excess | Kind::EpisodeLengths => {
+                    encoder::Kind::Histogram
+                }
                 Kind::Info => encoder::Kind::Info,
             },
             help: self.help,

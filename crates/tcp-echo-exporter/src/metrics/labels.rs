@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 /// Labels that the exporter sets itself.
-const RESERVED: [&str; 7] = [
+const RESERVED: [&str; 8] = [
     "target",
     "reason",
     "le",
@@ -11,6 +11,7 @@ const RESERVED: [&str; 7] = [
     "quantile",
     "direction",
     "part",
+    "cause",
 ];
 
 /// The names and values of a target's labels, `target` first, valid in every exposition format.
@@ -103,6 +104,7 @@ mod tests {
             ("quantile", "exported_quantile"),
             ("direction", "exported_direction"),
             ("part", "exported_part"),
+            ("cause", "exported_cause"),
             ("a\"b\n", "a_b_"),
         ] {
             assert_eq!(names(&[(name, "v")]), [(expected.into(), "v".into())]);

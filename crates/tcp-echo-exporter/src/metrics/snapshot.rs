@@ -1,9 +1,10 @@
 //! Consistent views of the targets' numbers.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 #[cfg(feature = "page")]
 use serde::Serialize;
+use tcp_echo_episodes::Totals;
 use tcp_echo_prober::FlowSummary;
 #[cfg(feature = "page")]
 use tcp_echo_prober::{Direction, DisconnectReason, UnsentReason};
@@ -32,6 +33,8 @@ pub(crate) struct Snapshots {
     pub(crate) native: bool,
     /// What is known of the paths to some targets, in their order.
     pub(crate) flows: Vec<(usize, FlowSummary)>,
+    /// The episodes of targets that had any; `None` if they are not known.
+    pub(crate) episodes: Option<HashMap<Arc<str>, Totals>>,
 }
 
 impl Snapshots {
@@ -218,13 +221,15 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-/// The numbers that only the page shows.
-#[cfg(feature = "page")]
 impl<'a> Snapshot<'a> {
     pub(crate) fn name(&self) -> &'a str {
         &self.series.name
     }
+}
 
+/// The numbers that only the page shows.
+#[cfg(feature = "page")]
+impl<'a> Snapshot<'a> {
     pub(crate) fn series(&self) -> &'a Arc<Series> {
         self.series
     }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use tcp_echo_episodes::Episodes;
 use tcp_echo_prober::{
     Event, FlowSummary, Observer, Paths, Sensor, Session, Target, TcpInfo, UnsentReason,
 };
@@ -42,6 +43,7 @@ use super::{
 #[derive(Clone)]
 pub struct TargetMetrics {
     shared: Arc<Shared>,
+    episodes: Option<Episodes>,
 }
 
 struct Shared {
@@ -95,6 +97,7 @@ impl TargetMetrics {
                 own_host: (series < SeriesSet::All).then(own_host),
                 paths: OnceLock::new(),
             }),
+            episodes: None,
         }
     }
 
@@ -113,6 +116,13 @@ impl TargetMetrics {
     /// Returns the paths, if they are known.
     pub(crate) fn paths(&self) -> Option<&Paths> {
         Some(&self.shared.paths.get()?.paths)
+    }
+
+    /// Shows the episodes of the targets, too. They observe the same prober.
+    #[must_use]
+    pub fn with_episodes(mut self, episodes: Episodes) -> Self {
+        self.episodes = Some(episodes);
+        self
     }
 
     /// Returns what the prober's own host adds to all targets together; `None` if each target
@@ -162,6 +172,7 @@ impl TargetMetrics {
             ends,
             native,
             flows,
+            episodes: self.episodes.as_ref().map(Episodes::totals),
         }
     }
 
@@ -206,6 +217,11 @@ impl TargetMetrics {
 /// What only the page reads.
 #[cfg(feature = "page")]
 impl TargetMetrics {
+    /// The episodes of the targets, if they are known.
+    pub(crate) const fn episodes(&self) -> Option<&Episodes> {
+        self.episodes.as_ref()
+    }
+
     /// Takes snapshots of all targets, with the native histograms or without.
     pub(crate) fn snapshot_all(&self, native: bool) -> Snapshots {
         let targets = self.shared.lock().values().cloned().collect();

@@ -1,8 +1,11 @@
 //! The view of one target.
 
+use std::time::SystemTime;
+
 use maud::{Markup, html};
 
 use super::{
+    episodes,
     history::History,
     paths::FlowList,
     picture::{picture, table},
@@ -76,6 +79,9 @@ pub(super) fn detail(history: &History, name: &str, range: Range) -> Markup {
         (Verdict::of(&record).sentence(record.now))
         (picture(&data, range, &summary.join(", ")))
         div.flows { (flows.table()) }
+        @if let Some(known) = history.metrics().episodes() {
+            (episodes::section(known, name, range, SystemTime::now()))
+        }
         div.columns {
             section aria-labelledby="changes" {
                 h2 #changes { "Connection" }

@@ -32,6 +32,15 @@ pub(crate) struct PathsQuery {
     pub(crate) target: String,
 }
 
+/// Which episodes to list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct EpisodesQuery {
+    /// The name of a target; all without it.
+    pub(crate) target: Option<String>,
+    pub(crate) limit: Option<usize>,
+}
+
 /// Which plot to draw.
 #[derive(Debug, Deserialize)]
 pub(crate) struct PlotQuery {

@@ -17,10 +17,11 @@ use axum::{
 
 use super::{
     document,
+    episodes::EpisodeList,
     history::History,
     paths::FlowList,
     plot::{self, PlotData, Record},
-    query::{PathsQuery, PlotQuery, TargetsQuery},
+    query::{EpisodesQuery, PathsQuery, PlotQuery, TargetsQuery},
     sse::EventStreams,
     status::TargetList,
     view::View,
@@ -83,6 +84,7 @@ fn routes_with(state: Arc<AppState>) -> Router {
         .route("/static/page.js", get(script))
         .route("/api/v1/targets", get(targets))
         .route("/api/v1/paths", get(paths))
+        .route("/api/v1/episodes", get(episodes))
         .route("/api/v1/plot", get(plot))
         .route("/api/v1/events", get(events))
         .with_state(state)
@@ -205,6 +207,22 @@ async fn paths(
     let render = move |out: &mut dyn Write| {
         let flows = FlowList::find(&history, &query.target).ok_or(io::ErrorKind::NotFound)?;
         Ok(serde_json::to_writer(out, &flows)?)
+    };
+    let mut response = state.renderer.render(&client, render).await;
+    set_content_type(&mut response, "application/json");
+    response
+}
+
+async fn episodes(
+    State(state): State<Arc<AppState>>,
+    Query(query): Query<EpisodesQuery>,
+    client: Client,
+) -> Response {
+    let history = state.history.clone();
+    let render = move |out: &mut dyn Write| {
+        let known = history.as_ref().and_then(|of| of.metrics().episodes());
+        let list = EpisodeList::of(known, &query);
+        Ok(serde_json::to_writer(out, &list)?)
     };
     let mut response = state.renderer.render(&client, render).await;
     set_content_type(&mut response, "application/json");

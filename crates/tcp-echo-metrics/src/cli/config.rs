@@ -169,6 +169,8 @@ pub struct ClientConfig {
     pub trace: Trace,
     /// The maximum of links with votes.
     pub votes_max: usize,
+    /// Where episodes are kept over a restart.
+    pub state: Option<PathBuf>,
     /// The code point of probes.
     pub dscp: Option<Dscp>,
     /// The time between checks of large packets; `None` is none.

@@ -15,6 +15,7 @@
 //! is a flag that may be missing. Where `None` has another meaning, the type has an alias.
 
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser};
@@ -236,7 +237,7 @@ pub(super) struct Flags {
     #[arg(value_parser = values::buckets, help_heading = "Client")]
     pub(super) buckets: Buckets,
 
-    /// The series of each target. standard has 32 of 122: what the alerts and most of the
+    /// The series of each target. standard has 33 of 143: what the alerts and most of the
     /// overview dashboard need. minimal has 10: counts, loss, and the RTT, in protobuf as
     /// a native histogram, else as quantiles over the loss window.
     #[arg(long, value_name = "all|standard|minimal", default_value = "all")]
@@ -354,6 +355,11 @@ pub(super) struct Flags {
     #[arg(long, value_name = "COUNT", default_value = "1000")]
     #[arg(value_parser = values::votes, help_heading = "Client")]
     pub(super) votes_max: usize,
+
+    /// Keep the outages of the targets in this file over a restart. Another content there is left
+    /// alone.
+    #[arg(long, value_name = "FILE", help_heading = "Client")]
+    pub(super) state: Option<PathBuf>,
 
     /// Mark probes with this code point: 0 to 63, or a name as in ef, cs1 or af41.
     #[arg(long, value_name = "CODE", value_parser = values::dscp)]

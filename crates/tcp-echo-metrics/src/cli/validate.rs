@@ -85,6 +85,7 @@ pub(super) fn config(
             source_ports: flags.source_ports,
             trace: flags.trace,
             votes_max: flags.votes_max,
+            state: flags.state,
             dscp: flags.dscp,
             mtu_probe: flags.mtu_probe,
         },

@@ -13,6 +13,7 @@ const WATCHDOG_SECONDS: u32 = 30;
 /// The sandbox of a unit of the system, in addition to that of a user's.
 const SYSTEM: &str = "\
 ProtectSystem=strict
+StateDirectory=tcp-echo-metrics
 ProtectProc=invisible
 ProtectKernelTunables=yes
 ProtectKernelModules=yes
