@@ -15,6 +15,7 @@ mod dead_targets;
 mod direction;
 mod endpoint_limits;
 mod endpoints;
+mod episodes;
 mod exit_status;
 mod faults;
 mod flood;
@@ -60,6 +61,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         page::SCENARIOS,
         socat::SCENARIOS,
         soft_error::SCENARIOS,
+        episodes::SCENARIOS,
         exit_status::SCENARIOS,
         targets::SCENARIOS,
         generate::SCENARIOS,

@@ -109,7 +109,7 @@ async fn scrape(accept: &str, metrics: &TargetMetrics) -> Response {
 
 #[tokio::test]
 async fn text() {
-    let metrics = TargetMetrics::new();
+    let metrics = with_series(SeriesSet::All);
     let _driven = known_state(&metrics);
     let answer = scrape("*/*", &metrics).await;
     assert_eq!(
@@ -122,7 +122,7 @@ async fn text() {
 
 #[tokio::test]
 async fn openmetrics() {
-    let metrics = TargetMetrics::new();
+    let metrics = with_series(SeriesSet::All);
     let _driven = known_state(&metrics);
     let answer = scrape("application/openmetrics-text;version=1.0.0", &metrics).await;
     assert_eq!(
@@ -134,7 +134,7 @@ async fn openmetrics() {
 
 #[tokio::test]
 async fn protobuf_carries_a_native_histogram_too() {
-    let metrics = TargetMetrics::new();
+    let metrics = with_series(SeriesSet::All);
     let _driven = known_state(&metrics);
     let answer = scrape(PROTOBUF, &metrics).await;
     assert_eq!(answer.header("content-type"), Some(PROTOBUF));
@@ -157,11 +157,11 @@ async fn protobuf_carries_a_native_histogram_too() {
     let ours = families
         .iter()
         .filter(|family| !family.name.starts_with("process_"));
-    assert_eq!(ours.count(), 51);
+    assert_eq!(ours.count(), 53);
 }
 
 fn with_series(series: SeriesSet) -> TargetMetrics {
-    TargetMetrics::with_series(Buckets::default(), series)
+    TargetMetrics::with_series(Buckets::default(), series).with_episodes(Episodes::default())
 }
 
 /// The series of targets and of the prober's own host.
@@ -196,7 +196,7 @@ async fn the_standard_set() {
             .filter(|line| line.contains(&of_target))
             .count()
     };
-    assert_eq!((series("paris"), series("lyon")), (32, 37));
+    assert_eq!((series("paris"), series("lyon")), (33, 38));
     insta::assert_snapshot!(text);
 }
 
@@ -356,7 +356,7 @@ async fn episodes_are_counted_by_cause_and_length_once_they_have_ended() {
 
 #[tokio::test]
 async fn a_target_has_all_its_series_from_attach_to_drop() {
-    let metrics = TargetMetrics::new();
+    let metrics = with_series(SeriesSet::All);
     let (address, _tasks) = serve(full(&metrics)).await;
     let series = async || {
         let answer = get(address, "/metrics").await;
@@ -371,7 +371,7 @@ async fn a_target_has_all_its_series_from_attach_to_drop() {
     assert_eq!(series().await, Vec::<String>::new());
     let sensor = metrics.attach(&target(":4000").named("new"));
     let found = series().await;
-    assert_eq!(found.len(), 122);
+    assert_eq!(found.len(), 143);
     for line in &found {
         let ones = ["tcp_echo_target_info", "tcp_echo_flows{"];
         let is_one = ones.iter().any(|name| line.starts_with(name));
@@ -385,9 +385,9 @@ async fn a_target_has_all_its_series_from_attach_to_drop() {
     }
     // Another target of that name is attached before the first one is dropped.
     let next = metrics.attach(&target(":4001").named("new"));
-    assert_eq!(series().await.len(), 122);
+    assert_eq!(series().await.len(), 143);
     drop(sensor);
-    assert_eq!(series().await.len(), 122);
+    assert_eq!(series().await.len(), 143);
     drop(next);
     assert_eq!(series().await, Vec::<String>::new());
 }
@@ -426,7 +426,7 @@ async fn without_targets_or_server_there_are_none_of_their_series() {
 
 #[tokio::test]
 async fn hostile_names_stay_within_their_quotes() {
-    let metrics = TargetMetrics::new();
+    let metrics = with_series(SeriesSet::All);
     let name = "a\"b\\c\nd</script>é🦀";
     let nasty = target("h:1").named(name).with_label("le", "x\"}\n# EOF");
     let _sensor = metrics.attach(&nasty);
@@ -440,7 +440,7 @@ async fn hostile_names_stay_within_their_quotes() {
 
 #[tokio::test]
 async fn a_lost_connection_shows_and_keeps_its_probes_in_flight() {
-    let metrics = TargetMetrics::new();
+    let metrics = with_series(SeriesSet::All);
     let mut driven = known_state(&metrics);
     let event = driven.session.handle_disconnected(DisconnectReason::Reset);
     driven.observe(&event);
@@ -481,7 +481,7 @@ async fn a_failed_reload_shows_until_the_next_succeeds() {
 
 #[tokio::test]
 async fn an_adaptive_timeout_has_a_series() {
-    let metrics = TargetMetrics::new();
+    let metrics = with_series(SeriesSet::All);
     let session = SessionConfig::new(INTERVAL, Duration::from_secs(1)).unwrap();
     let named = |name: &str, session: SessionConfig| {
         Target::new("192.0.2.1:4000".parse().unwrap(), session).named(name)

@@ -24,7 +24,7 @@ type Samples = BTreeMap<String, BTreeSet<String>>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Left {
     Whole,
-    /// The sum, but not by reason.
+    /// The sum, but not by reason or cause.
     Sum,
     /// Only with native histograms, which are scraped as protobuf.
     Native,
@@ -114,7 +114,10 @@ impl<'a> Set<'a> {
         let by = grouping(expr);
         if by.contains("target") && is_missing("target") {
             Left::Nothing
-        } else if by.contains("reason") && is_missing("reason") {
+        } else if ["reason", "cause"]
+            .iter()
+            .any(|of| by.contains(of) && is_missing(of))
+        {
             Left::Sum
         } else {
             Left::Whole
