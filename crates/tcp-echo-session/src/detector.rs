@@ -111,7 +111,7 @@ impl Detector {
         if trouble.is_episode() {
             let episode = trouble.answered(due, rtt, &self.usual)?;
             if episode.ended.is_some() {
-                if trouble.has_become_usual(due) {
+                if trouble.is_settled {
                     self.usual = Usual::new();
                 }
                 self.trouble = None;
@@ -164,7 +164,9 @@ impl Detector {
     /// `TCP_INFO` was read.
     pub(crate) fn read(&mut self, info: &TcpInfo, reading: Reading, pace: Pace) -> Option<Episode> {
         let trouble = self.trouble.as_mut()?;
-        trouble.evidence.read(info, reading);
+        if trouble.evidence.read(info, reading) {
+            trouble.lose_again(pace);
+        }
         if !trouble.is_episode() {
             return trouble.begin_slow(&self.usual, pace);
         }

@@ -158,7 +158,8 @@ impl Evidence {
         self.parts = Excess::default();
     }
 
-    pub(crate) fn read(&mut self, info: &TcpInfo, reading: Reading) {
+    /// Returns whether segments were lost since the last reading.
+    pub(crate) fn read(&mut self, info: &TcpInfo, reading: Reading) -> bool {
         self.srtt = self.srtt.max(Some(info.srtt));
         self.has_gaps |= info.sacked.is_some_and(|sacked| sacked > 0);
         let mut losses = 0;
@@ -174,10 +175,14 @@ impl Evidence {
             self.losses.rotate_left(1);
             self.losses[LOSSY - 1] = Some(reading.at);
         }
-        let silent_since = reading.silent_since;
-        let Some((since, acked)) = silent_since.zip(info.since_ack) else {
-            return;
-        };
+        if let Some((since, acked)) = reading.silent_since.zip(info.since_ack) {
+            self.read_silent(info, &reading, since, acked);
+        }
+        losses > 0
+    }
+
+    /// Nothing has come back since then, and the last acknowledgement was so long ago.
+    fn read_silent(&mut self, info: &TcpInfo, reading: &Reading, since: Instant, acked: Duration) {
         if reading.at.saturating_duration_since(since) < reading.least {
             return;
         }

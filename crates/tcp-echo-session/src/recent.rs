@@ -26,8 +26,8 @@ impl Chain {
         is_new
     }
 
-    pub(crate) fn is_last(&self, due: Instant) -> bool {
-        self.last == due
+    pub(crate) const fn last(&self) -> Instant {
+        self.last
     }
 }
 

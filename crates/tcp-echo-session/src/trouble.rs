@@ -68,6 +68,8 @@ pub(crate) struct Trouble {
     /// Slots that the host missed, since when.
     missed: (Instant, u64),
     open: Option<Open>,
+    /// Whether the usual RTT is another one from now on.
+    pub(crate) is_settled: bool,
     /// Whether a reading of `TCP_INFO` would tell why nothing comes back.
     pub(crate) asks: bool,
 }
@@ -161,6 +163,7 @@ impl Trouble {
             retransmissions: Recent::new(),
             missed: (due, 0),
             open: None,
+            is_settled: false,
             asks: false,
         })
     }
@@ -184,7 +187,7 @@ impl Trouble {
         }
         if let Some(open) = &mut self.open
             && slots.answered_after > 0
-            && self.bad.is_last(end)
+            && self.bad.last() == end
         {
             let answered = u32::try_from(slots.answered_after).unwrap_or(u32::MAX);
             open.answered = Some((end + pace.interval, answered));
@@ -338,36 +341,61 @@ impl Trouble {
         } else {
             usual.is_slow(rtt)
         };
+        let excess = usual.excess(rtt);
+        let is_bad = match open.cause {
+            // What else is slow is so for a loss that a reading will tell, or since TCP is still
+            // careful after one.
+            Some(Cause::PacketLoss) => is_slow && excess >= RETRANSMISSION,
+            _ => is_slow && (open.is_slow || open.is_mixed),
+        };
         if is_slow {
-            self.evidence.slow(usual.excess(rtt));
+            self.evidence.slow(excess);
+            self.late.add(due, due);
         }
-        if is_slow && (open.is_slow || open.is_mixed) {
+        if is_bad {
             open.is_mixed |= open
                 .answered
                 .is_some_and(|(_, slots)| slots >= MIN_ANSWERED);
             open.answered = None;
             self.last = self.last.max(due);
-            if self.has_become_usual(due) {
-                return self.end(due, usual);
+            if open.is_slow && due.saturating_duration_since(open.began) >= MAX_SLOW {
+                return self.settle(due, usual);
             }
             return self.report(usual);
         }
         let (first, slots) = open.answered.unwrap_or((due, 0));
         open.answered = Some((first, slots + 1));
+        let passed = due.saturating_duration_since(first);
+        if is_slow {
+            // It has ended, and is told once replies are as usual.
+            if passed >= MAX_SLOW {
+                return self.settle(first, usual);
+            }
+            return self.report(usual);
+        }
         let calm = if open.is_mixed { CALM_IF_MIXED } else { CALM };
-        if slots + 1 >= MIN_ANSWERED && due.saturating_duration_since(first) >= calm {
+        if slots + 1 >= MIN_ANSWERED && passed >= calm {
             return self.end(first, usual);
         }
         self.report(usual)
     }
 
-    /// Whether replies are slow for so long that they are the usual ones.
-    pub(crate) fn has_become_usual(&self, due: Instant) -> bool {
-        self.open.is_some_and(|open| {
-            open.is_slow
-                && open.answered.is_none()
-                && due.saturating_duration_since(open.began) >= MAX_SLOW
-        })
+    /// Replies are slow for so long that they are the usual ones.
+    fn settle(&mut self, ended: Instant, usual: &Usual) -> Option<Episode> {
+        self.is_settled = true;
+        self.end(ended, usual)
+    }
+
+    /// Segments were lost since the last reading: what was slow was so for that.
+    pub(crate) fn lose_again(&mut self, pace: Pace) {
+        let last = self.late.last();
+        if let Some(open) = &mut self.open
+            && open.cause == Some(Cause::PacketLoss)
+            && open.answered.is_some_and(|(first, _)| first <= last)
+        {
+            open.is_mixed = true;
+            open.answered = Some((last + pace.interval, 1));
+        }
     }
 
     fn end(&mut self, ended: Instant, usual: &Usual) -> Option<Episode> {

@@ -29,7 +29,7 @@ const TIMEOUT: Duration = Duration::from_millis(800);
 /// The host is shared, and a fault takes a moment to be injected.
 const SLACK: Duration = Duration::from_millis(150);
 /// After this time an episode is known as ended, also one of scattered losses.
-const CALM: Duration = Duration::from_secs(25);
+const CALM: Duration = Duration::from_secs(45);
 /// Replies before the first fault, so that their RTT is known.
 const START: Duration = Duration::from_secs(4);
 
