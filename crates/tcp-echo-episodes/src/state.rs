@@ -188,6 +188,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 mod tests {
     use std::{sync::Arc, time::Duration};
 
+    use proptest::prelude::*;
     use tcp_echo_prober::Cause;
 
     use super::*;
@@ -283,5 +284,30 @@ mod tests {
         state.save(&[]);
         assert!(state.failed.lock().unwrap().is_none());
         assert!(folder.join("state.json").exists());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Bytes of a file that are changed, cut off or put in.
+        #[test]
+        fn any_content_is_read_or_refused(
+            at in 0_usize..600,
+            cut in 0_usize..40,
+            with in proptest::collection::vec(any::<u8>(), 0..8),
+        ) {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("state.json");
+            let records = [record(10, Some(5)), record(1 << 40, None)];
+            write(&path, &records, SystemTime::UNIX_EPOCH + Duration::from_secs(60)).unwrap();
+            let mut bytes = fs::read(&path).unwrap();
+            let start = at.min(bytes.len());
+            let end = (start + cut).min(bytes.len());
+            bytes.splice(start..end, with);
+            fs::write(&path, &bytes).unwrap();
+            let (_, loaded) = StateFile::load(&path);
+            prop_assert!(loaded.records.len() <= 2);
+            prop_assert!(loaded.records.iter().all(|record| record.ended >= Some(record.began)));
+        }
     }
 }

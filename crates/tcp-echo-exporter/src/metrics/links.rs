@@ -7,7 +7,7 @@ use tcp_echo_prober::Paths;
 use super::scalar::ScalarEncoder;
 use crate::encoding::encoder::{Collector, Encoder, Kind, Number};
 
-/// Writes the votes of bad flows for the links of their paths.
+/// Writes the votes of flows that lose or stall for the links of their paths.
 #[derive(Debug)]
 pub(crate) struct LinkCollector(pub(crate) Paths);
 
@@ -26,7 +26,7 @@ impl Collector for LinkCollector {
             (
                 "tcp_echo_link_votes",
                 None,
-                "Votes of bad flows for the links of their paths; a flow gives each of n links 1/n.",
+                "Votes of flows for the links of their paths: a flow that loses gives each of n links 1/n, a flow that stalls 1 to the link behind the last hop that answered.",
             ),
             Kind::Counter,
             votes,

@@ -201,7 +201,7 @@ pub(super) fn links(mut links: Vec<LinkVotes>) -> Markup {
     html! {
         div.wide #links {
             table {
-                caption { "Links with most votes of bad flows since the start" }
+                caption { "Links with most votes of flows that lose or stall, since the start" }
                 thead {
                     tr {
                         th scope="col" { "From" }

@@ -351,7 +351,8 @@ pub(super) struct Flags {
     #[arg(value_parser = values::trace, help_heading = "Client")]
     pub(super) trace: Trace,
 
-    /// Count the votes of bad flows for this many links of the network. Later ones get none.
+    /// Count the votes of flows that lose or stall for this many links of the network. Later ones
+    /// get none.
     #[arg(long, value_name = "COUNT", default_value = "1000")]
     #[arg(value_parser = values::votes, help_heading = "Client")]
     pub(super) votes_max: usize,

@@ -1,4 +1,4 @@
-//! Votes of bad flows for the links of their paths.
+//! Votes of flows that lose or stall for the links of their paths.
 
 use std::{
     collections::BTreeMap,
