@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
-#[cfg(feature = "tls")]
 use std::path::PathBuf;
 use std::time::Duration;
 
