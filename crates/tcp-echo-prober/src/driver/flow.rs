@@ -39,7 +39,7 @@ pub(super) struct Flow {
     ports: Option<Ports>,
     /// The port of the last connection.
     connected_from: Option<u16>,
-    /// The duration of the last handshake.
+    /// The duration of the shortest handshake.
     handshake: Option<Duration>,
     /// The last RTT.
     rtt: Option<Duration>,
@@ -205,7 +205,8 @@ impl Flow {
         if self.keeps_port {
             self.port = port;
         }
-        self.handshake = Some(handshake);
+        // The shortest: one with a repeated SYN took a second more than the path does.
+        self.handshake = Some(self.handshake.map_or(handshake, |last| last.min(handshake)));
         self.connected_from = port;
         self.group.connected(self.index, port);
     }

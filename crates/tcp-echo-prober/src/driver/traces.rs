@@ -7,6 +7,7 @@ use std::{
 };
 
 use tcp_echo_session::ConnectFailure;
+use tcp_echo_socket::OpenError;
 use tracing::{debug, info};
 
 use super::{Driver, flow::Flow};
@@ -25,7 +26,7 @@ const USED_FOR: Duration = Duration::from_secs(30);
 /// may lose.
 const USED_FOR_IF_ALL_LOSE: Duration = Duration::from_secs(5 * 60);
 
-/// How long a flow that loses waits if there are too many traces at the moment.
+/// How long a flow waits if there are too many traces at the moment, or if one was not possible.
 const PACE_WAIT: Duration = Duration::from_secs(1);
 
 /// What a flow is traced for.
@@ -241,7 +242,20 @@ impl<S: Sensor> Driver<S> {
                 TraceFor::Connect | TraceFor::Loss => TraceLimits::AT_CONNECT,
             }
         };
-        let ended = Box::pin(async move { (trace(address, &options, &limits).await, permit) });
+        // A socket of another program can have the port of a connection that has ended. The path from
+        // another port is worth more than none, unless the flow keeps its own.
+        let may_leave_port = connects.is_none();
+        let ended = Box::pin(async move {
+            let mut result = trace(address, &options, &limits).await;
+            if may_leave_port && let Err(TraceError::Open(OpenError::SourcePort { .. })) = result {
+                let options = SocketOptions {
+                    source_port: None,
+                    ..options
+                };
+                result = trace(address, &options, &limits).await;
+            }
+            (result, permit)
+        });
         traces.running = Some(Running {
             of,
             connects,
@@ -274,6 +288,9 @@ impl<S: Sensor> Driver<S> {
             }
             Err(error) => {
                 debug!(target = %self.target.name(), %error, "no trace");
+                if let Some(traces) = &mut self.traces {
+                    traces.no_stall_before = Some(Instant::now() + PACE_WAIT);
+                }
                 None
             }
         };
