@@ -34,7 +34,7 @@ fn invalid_flags(context: &Context) -> Result<()> {
         (&["-interval"], "interval"),
         (&["-no-such-flag=1"], "no-such-flag"),
         (&["-target=host"], "target"),
-        (&["stray"], "stray"),
+        (&["stray host"], "stray host"),
     ] {
         let (code, output) = run_to_exit(context, flags, LIMIT)?;
         ensure!(code == Some(2), "{flags:?}: status {code:?}: {output}");

@@ -99,7 +99,9 @@ fn few_descriptors(context: &Context) -> Result<()> {
     ensure!(failures == 0.0, "{failures} connect failures");
     let logged = |text: &str| echo.process.log().matches(text).count();
     ensure!(logged("ulimit -n") == 1, "the shortage is not logged once");
-    ensure!(logged(" WARN ") == 1, "not exactly one warning");
+    // Slots without a socket are an episode of their target.
+    let warnings = logged(" WARN ") - logged(" WARN episode ");
+    ensure!(warnings == 1, "{warnings} warnings about the shortage");
 
     list.write(REDUCED_TARGETS, 0)?;
     echo.metrics.reload()?;

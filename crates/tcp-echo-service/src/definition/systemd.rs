@@ -13,7 +13,6 @@ const WATCHDOG_SECONDS: u32 = 30;
 /// The sandbox of a unit of the system, in addition to that of a user's.
 const SYSTEM: &str = "\
 ProtectSystem=strict
-StateDirectory=tcp-echo-metrics
 ProtectProc=invisible
 ProtectKernelTunables=yes
 ProtectKernelModules=yes
@@ -94,8 +93,8 @@ fn render(spec: &Spec, comment: &str, environment: &str) -> String {
             None => "DynamicUser=yes\n".to_owned(),
         };
         let comment = "\n# Sandboxing: the service can access only what it needs.\n";
-        let (privileges, hidden) = (privileges(spec), hidden(spec));
-        format!("{account}{comment}{privileges}{hidden}{SYSTEM}")
+        let (privileges, hidden, state) = (privileges(spec), hidden(spec), state(spec));
+        format!("{account}{comment}{privileges}{hidden}{state}{SYSTEM}")
     };
     let target = if spec.user {
         "default.target"
@@ -119,6 +118,19 @@ WatchdogSec={WATCHDOG_SECONDS}
 WantedBy={target}
 "
     )
+}
+
+/// The one folder that the service can write to, if it keeps a state.
+fn state(spec: &Spec) -> &'static str {
+    let is_state = |argument: &String| {
+        let flag = argument.trim_start_matches('-');
+        flag == "state" || flag.starts_with("state=")
+    };
+    if spec.arguments.iter().any(is_state) {
+        "StateDirectory=tcp-echo-metrics\n"
+    } else {
+        ""
+    }
 }
 
 /// The capability to bind low ports, if needed. A user namespace would void it.
@@ -324,6 +336,17 @@ mod tests {
         spec.program = "/usr/bin/echo".to_owned();
         spec.files.clear();
         assert_eq!(hidden(&spec), "ProtectHome=yes\n");
+    }
+
+    #[test]
+    fn a_folder_to_write_to_is_there_for_a_state_alone() {
+        let with = unit(&spec(
+            "/bin/a",
+            &["--state=/var/lib/tcp-echo-metrics/episodes.json"],
+        ));
+        assert!(with.contains("StateDirectory=tcp-echo-metrics\n"));
+        let without = unit(&spec("/bin/a", &["--target=state:4000"]));
+        assert!(!without.contains("StateDirectory"));
     }
 
     #[test]
