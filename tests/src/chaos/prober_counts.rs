@@ -13,6 +13,9 @@ const TIMEOUT_TOLERANCE: Nanos = 2 * MS;
 /// Attempts time out after 500 ms; the router may add a delay for address resolution.
 const CONNECT_TIMEOUT: Nanos = 450 * MS;
 
+/// Repeated handshakes begin within the time of an attempt.
+const HANDSHAKES: Nanos = 500 * MS;
+
 /// The captured events in chronological order.
 struct Wire {
     frames: Vec<Frame>,
@@ -72,7 +75,11 @@ impl Wire {
             let probes = one.probes.frames();
             // If reset before the prober reads, it counts as a refused attempt.
             let reset = matches!(one.end, Some((_, Ending::Reset)));
-            if probes.is_empty() && (reset || timed_out(&made)) {
+            // The prober repeats a handshake that hangs, and leaves all but the first that completes.
+            let is_repeated = connections.iter().enumerate().any(|(other_index, other)| {
+                other_index != index && (other.began - one.began).abs() <= HANDSHAKES
+            });
+            if probes.is_empty() && (reset || timed_out(&made) || is_repeated) {
                 wire.unused.push(made);
             }
             let replies = one.replies.frames();
