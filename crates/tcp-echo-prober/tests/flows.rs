@@ -175,6 +175,15 @@ fn traced(paths: &Paths) -> Vec<tcp_echo_prober::Path> {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn flows_are_traced_before_they_connect_if_that_is_asked_for() {
+    for tries_left in (0..5).rev() {
+        if the_last_handshake_of_a_trace_is_the_connection(tries_left > 0).await {
+            return;
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+async fn the_last_handshake_of_a_trace_is_the_connection(is_retried: bool) -> bool {
     let (address, connections) = counting(|_| None).await;
     let mut options = Options::default();
     options.trace = Trace::Always;
@@ -196,9 +205,11 @@ async fn flows_are_traced_before_they_connect_if_that_is_asked_for() {
         .map(|path| path.source.port())
         .collect();
     assert!(ports.is_empty(), "paths go with the target");
+    // A flow whose port is taken connects from another one, and is traced later.
     let connections = connections.lock().unwrap();
-    assert_eq!(connections.len(), 2, "the last handshake is the connection");
-    assert!(connections.values().all(|n| *n == 1), "{connections:?}");
+    let is_last_handshake = connections.len() == 2 && connections.values().all(|n| *n == 1);
+    assert!(is_last_handshake || is_retried, "{connections:?}");
+    is_last_handshake
 }
 
 #[cfg(target_os = "linux")]
