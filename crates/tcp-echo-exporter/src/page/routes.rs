@@ -152,9 +152,7 @@ async fn targets(
         };
         write_targets(&history, &labels, &query, out)
     };
-    let mut response = state.renderer.render(&client, render).await;
-    set_content_type(&mut response, "application/json");
-    response
+    json(&state, &client, render).await
 }
 
 fn write_targets(
@@ -208,9 +206,7 @@ async fn paths(
         let flows = FlowList::find(&history, &query.target).ok_or(io::ErrorKind::NotFound)?;
         Ok(serde_json::to_writer(out, &flows)?)
     };
-    let mut response = state.renderer.render(&client, render).await;
-    set_content_type(&mut response, "application/json");
-    response
+    json(&state, &client, render).await
 }
 
 async fn episodes(
@@ -224,9 +220,7 @@ async fn episodes(
         let list = EpisodeList::of(known, &query);
         Ok(serde_json::to_writer(out, &list)?)
     };
-    let mut response = state.renderer.render(&client, render).await;
-    set_content_type(&mut response, "application/json");
-    response
+    json(&state, &client, render).await
 }
 
 async fn plot(
@@ -262,6 +256,17 @@ async fn events(
     };
     let closes_at = client.connection.map(|connection| connection.closes_at());
     events.stream(query, client.address, closes_at)
+}
+
+/// Renders a document of the API.
+async fn json(
+    state: &AppState,
+    client: &Client,
+    render: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+) -> Response {
+    let mut response = state.renderer.render(client, render).await;
+    set_content_type(&mut response, "application/json");
+    response
 }
 
 /// Sets the type of a 200 response. Errors are plain text.
