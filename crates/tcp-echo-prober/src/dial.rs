@@ -284,31 +284,16 @@ impl Dialer {
         let limit = from.limit().unwrap_or(limit);
         let repeat = (session.interval() + session.timeout()) / 2;
         let repeat = repeat.clamp(MIN_REPEAT, MAX_REPEAT);
-        let repeats = self.clone().repeat(addresses.clone(), repeat);
+        let repeats = from.port.is_none();
+        let repeats = repeats.then(|| self.clone().repeat(addresses.clone(), repeat));
         // At the start of a program all targets do this at once, so the usual case is kept small.
-        match (&*addresses, from.port) {
-            (&[address], Some(_)) => {
-                let attempt = self.connect(address, from.port, permit);
-                Box::pin(limited(limit, async {
-                    attempt.await.map_err(|(error, _)| error)
-                }))
-            }
-            (&[address], None) => {
-                let attempt = self.connect(address, None, permit);
-                Box::pin(limited(limit, async {
-                    tokio::select! {
-                        attempted = attempt => attempted.map_err(|(error, _)| error),
-                        connected = repeats => Ok(connected),
-                    }
-                }))
-            }
-            (_, Some(_)) => Box::pin(limited(limit, self.race(addresses, from.port, permit))),
-            (_, None) => Box::pin(limited(limit, async {
-                tokio::select! {
-                    raced = self.race(addresses, None, permit) => raced,
-                    connected = repeats => Ok(connected),
-                }
-            })),
+        if let [address] = *addresses {
+            let attempt = self.connect(address, from.port, permit);
+            let attempt = async { attempt.await.map_err(|(error, _)| error) };
+            Box::pin(limited(limit, repeated(attempt, repeats)))
+        } else {
+            let attempt = self.race(addresses, from.port, permit);
+            Box::pin(limited(limit, repeated(attempt, repeats)))
         }
     }
 
@@ -464,6 +449,21 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
     // A stream that refuses an option, mostly since the peer has reset it, fails when it is used.
     let _ = tcp_echo_socket::configure_stream(stream);
     Ok(())
+}
+
+/// An attempt, beside others that it may be repeated by. The first that connects ends it, and so does its own
+/// failure.
+async fn repeated(
+    attempt: impl Future<Output = Result<Connected, DialError>>,
+    repeats: Option<impl Future<Output = Connected>>,
+) -> Result<Connected, DialError> {
+    let Some(repeats) = repeats else {
+        return attempt.await;
+    };
+    tokio::select! {
+        attempted = attempt => attempted,
+        connected = repeats => Ok(connected),
+    }
 }
 
 /// Polls an attempt until its timeout, and a little longer.

@@ -287,9 +287,9 @@ impl<S: Sensor> Driver<S> {
                 }
                 self.failed(now, &error);
                 self.wish_trace_of_failed(&error);
-                self.down(now, started);
-                if let DialError::Timeout(_) = error {
-                    self.redial_at_once(now, started);
+                match error {
+                    DialError::Timeout(_) => self.down_after_silence(now, started),
+                    _ => self.down(now, started),
                 }
             }
         }
@@ -297,22 +297,23 @@ impl<S: Sensor> Driver<S> {
 
     /// Schedules the next attempt after a failed one.
     fn down(&mut self, now: Instant, started: Instant) {
-        // The delay counts from the attempt's start: a slow attempt has waited already.
-        let delay = self
-            .backoff
-            .delay(self.dialer.options.reconnect_max)
-            .saturating_sub(now - started);
-        self.link = Link::Down(Box::pin(sleep(delay)));
+        let delay = self.backoff.delay(self.dialer.options.reconnect_max);
+        self.down_for(delay, now, started);
     }
 
-    /// Begins the next attempt without a delay after one that hung, unless the delay has grown beyond
-    /// [`MAX_GAP`]: no time passes without a handshake that waits for the network to return.
-    fn redial_at_once(&mut self, now: Instant, started: Instant) {
-        if let Link::Down(wait) = &mut self.link
-            && wait.deadline().into_std() < started + MAX_GAP
-        {
-            wait.as_mut().reset(now.into());
-        }
+    /// Schedules the next attempt after one that hung: at once, unless the delay has grown beyond
+    /// [`MAX_GAP`]. No time passes without a handshake that waits for the network to return.
+    fn down_after_silence(&mut self, now: Instant, started: Instant) {
+        let delay = self.backoff.delay(self.dialer.options.reconnect_max);
+        let delay = Some(delay).filter(|delay| *delay >= MAX_GAP);
+        self.down_for(delay.unwrap_or_default(), now, started);
+    }
+
+    /// Schedules the next attempt. The delay counts from the start of the last one: a slow attempt has
+    /// waited already.
+    fn down_for(&mut self, delay: Duration, now: Instant, started: Instant) {
+        let delay = delay.saturating_sub(now - started);
+        self.link = Link::Down(Box::pin(sleep(delay)));
     }
 
     fn connected(&mut self, now: Instant, connected: Connected) {

@@ -151,14 +151,13 @@ impl<S: Sensor> Driver<S> {
         if self.dialer.options.trace == Trace::Always && !self.has_path() && !explores {
             self.wish_trace(TraceFor::Connect, started);
         }
-        let Some(traces) = &mut self.traces else {
+        let keeps_port = self.keeps_port();
+        let Some(traces) = &self.traces else {
             return Err(permit);
         };
         let is_first = match traces.wish {
             Some(TraceFor::Connect) => true,
-            Some(TraceFor::Stall | TraceFor::Loss) => {
-                self.flow.as_ref().is_some_and(|flow| flow.keeps_port())
-            }
+            Some(TraceFor::Stall | TraceFor::Loss) => keeps_port,
             None => false,
         };
         let stalled = traces.stalled.map(|(_, peer)| peer);

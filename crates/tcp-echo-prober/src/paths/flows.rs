@@ -125,14 +125,13 @@ impl TargetFlows {
         slots: u64,
         loss_ratio: f64,
     ) -> bool {
-        self.change(flow, |flow| {
+        self.judge_after(flow, now, |flow| {
             flow.loss_ratio = loss_ratio;
             flow.lost_since.get_or_insert(due);
             let slots = u32::try_from(slots).unwrap_or(u32::MAX);
             flow.lost_in_a_row = flow.lost_in_a_row.saturating_add(slots);
             flow.replies_in_a_row = 0;
-        });
-        self.judge(flow, now)
+        })
     }
 
     /// What was sent and lost since the last call, and the loss of the session's window. Returns
@@ -144,11 +143,10 @@ impl TargetFlows {
         counts: LossCounts,
         loss_ratio: f64,
     ) -> bool {
-        self.change(flow, |flow| {
+        self.judge_after(flow, now, |flow| {
             flow.loss_ratio = loss_ratio;
             flow.recent.add(now, counts);
-        });
-        self.judge(flow, now)
+        })
     }
 
     /// Keeps the path of a flow.
@@ -156,10 +154,11 @@ impl TargetFlows {
         self.change(flow, |flow| flow.path = Some(path));
     }
 
-    /// Judges a flow: it is bad if it is dead while another one was answered, or if it loses
-    /// more than the others.
-    fn judge(&self, index: u16, now: Instant) -> bool {
+    /// Judges a flow after a change: it is bad if it is dead while another one was answered, or if it
+    /// loses more than the others.
+    fn judge_after(&self, index: u16, now: Instant, change: impl FnOnce(&mut Flow)) -> bool {
         let mut flows = self.lock();
+        flows.get_mut(usize::from(index)).map(change);
         let Some(flow) = flows.get(usize::from(index)) else {
             return false;
         };
