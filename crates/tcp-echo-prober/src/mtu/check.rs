@@ -25,6 +25,9 @@ const ASSUMED: u16 = 1460;
 const SEGMENTS: usize = 3;
 /// The length of a burst at most, where segments are very large.
 const MAX_BURST: usize = 64 * 1024;
+/// How often a check begins again where another socket of this host has taken the port of its first
+/// connection.
+const MAX_PORTS: usize = 3;
 
 /// A check of the path to one peer.
 pub(super) struct Check {
@@ -70,14 +73,25 @@ impl Check {
     /// Checks the path. `last` is the result of the check before. `None` if nothing is told: the path
     /// or the peer fails for small frames, too.
     pub(super) async fn run(&self, last: Option<Found>) -> Option<Found> {
+        for _ in 0..MAX_PORTS {
+            match self.run_once(last).await {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                ended => return ended.ok().flatten(),
+            }
+        }
+        None
+    }
+
+    /// An error is that of the path or the peer, or that another socket has taken the port.
+    async fn run_once(&self, last: Option<Found>) -> io::Result<Option<Found>> {
         let last_port = last.and_then(|last| last.port);
-        let first = self.attempt(None, last_port).await.ok()?;
+        let first = self.attempt(None, last_port).await?;
         let passes = Some(Found {
             probe: MtuProbe::Passes { mss: first.segment },
             port: None,
         });
         if first.passed {
-            return passes;
+            return Ok(passes);
         }
         let (sent, direction, port) = (first.segment, first.direction, Some(first.port));
         let drops = |passes| Found {
@@ -93,9 +107,9 @@ impl Check {
             && before == sent
         {
             // The port may be another one.
-            return Some(Found { port, ..last });
+            return Ok(Some(Found { port, ..last }));
         }
-        let (largest, is_confirmed) = match self.search(sent, port).await.ok()? {
+        let (largest, is_confirmed) = match self.search(sent, port).await? {
             Size::Known {
                 passes,
                 is_confirmed,
@@ -104,13 +118,13 @@ impl Check {
         };
         if is_confirmed && largest.is_none() && direction != Some(Direction::Forward) {
             // A peer that echoes no burst looks the same.
-            return None;
+            return Ok(None);
         }
         // An outage of a moment is no such path.
-        if !is_confirmed && self.attempt(None, port).await.ok()?.passed {
-            return passes;
+        if !is_confirmed && self.attempt(None, port).await?.passed {
+            return Ok(passes);
         }
-        Some(drops(largest))
+        Ok(Some(drops(largest)))
     }
 
     /// Looks for the largest size below `sent` that passes.
