@@ -202,3 +202,57 @@ fn a_timed_out_attempt_may_be_left_out() {
     // The reset may have come before the process saw the connection.
     assert!(may_be_left_out(SYN, 100 * MS, RST, None));
 }
+
+/// Returns the counts of refused attempts that fit two handshakes, the first of which began at 1 ms and
+/// was refused at 2 ms; the second began at `began` and was refused 1 ms later.
+fn refused_counts(began: Nanos) -> Vec<u64> {
+    let mut traffic = Traffic::default();
+    for (port, at) in [(5000, MS), (5001, began)] {
+        let client = SocketAddrV4::new(PROBER.address(), port);
+        let server = SocketAddrV4::new(SERVER.address(), PORT);
+        for (from, to, at, flags, ack) in [
+            (client, server, at, SYN, 0),
+            (server, client, at + MS, RST | ACK, 100),
+        ] {
+            traffic.take(&Segment {
+                at,
+                interface: 101,
+                outgoing: flags != SYN,
+                from,
+                to,
+                seq: 99,
+                ack,
+                flags: Flags(flags),
+                payload: &[],
+            });
+        }
+    }
+    let fits = |refused: &u64| {
+        let text = format!(
+            "tcp_echo_connect_failures_total{{target=\"s0\",reason=\"refused\"}} {refused}\n"
+        );
+        let reading = Reading {
+            from: 5000 * MS,
+            until: 5001 * MS,
+            scrape: Scrape::parse(&text).unwrap(),
+        };
+        let mut violations = Vec::new();
+        let between = traffic.between(PROBER, SERVER);
+        compare(
+            &PROBERS[0],
+            "s0",
+            &between,
+            &[reading],
+            &[],
+            &mut violations,
+        );
+        violations.is_empty()
+    };
+    (0..4).filter(fits).collect()
+}
+
+#[test]
+fn handshakes_of_one_attempt_count_once() {
+    assert_eq!(refused_counts(2 * MS), [1, 2]);
+    assert_eq!(refused_counts(100 * MS), [2]);
+}

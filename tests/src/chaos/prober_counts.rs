@@ -13,6 +13,13 @@ const TIMEOUT_TOLERANCE: Nanos = 2 * MS;
 /// Attempts time out after 500 ms; the router may add a delay for address resolution.
 const CONNECT_TIMEOUT: Nanos = 450 * MS;
 
+/// Attempts end after 500 ms and a last poll.
+const ATTEMPT: Nanos = 550 * MS;
+
+/// The prober reads an answer within this time, and then begins no further handshake of the attempt. The
+/// delay before the next attempt is longer.
+const SAME_ATTEMPT: Nanos = 20 * MS;
+
 /// Repeated handshakes begin within the 500 ms of an attempt. The router may hold their SYNs back for
 /// the three seconds of an address resolution.
 const HANDSHAKES: Nanos = 3_500 * MS;
@@ -33,6 +40,8 @@ struct Wire {
     refused: Vec<Nanos>,
     /// The refused attempts that may have timed out before.
     refused_late: Vec<Nanos>,
+    /// The refused handshakes beside an earlier one of the same attempt, which counts once.
+    refused_beside: u64,
 }
 
 /// The final counts of the program, and those of the capture.
@@ -61,6 +70,7 @@ impl Wire {
             near_stall: 0,
             refused: Vec::new(),
             refused_late: Vec::new(),
+            refused_beside: 0,
         };
         for (index, one) in connections.iter().enumerate() {
             wire.refused.extend(one.refused);
@@ -71,6 +81,14 @@ impl Wire {
                 at - one.began > CONNECT_TIMEOUT && !stops.iter().any(was_stopped)
             };
             wire.refused_late.extend(one.refused.filter(timed_out));
+            let is_beside = |first: &&Connection| {
+                let ended = first.refused.or(first.made);
+                let ended = ended.unwrap_or(first.began + ATTEMPT);
+                first.began < one.began && one.began < ended + SAME_ATTEMPT
+            };
+            if one.refused.is_some() && connections.iter().any(is_beside) {
+                wire.refused_beside += 1;
+            }
             let Some(made) = one.made else { continue };
             wire.made.push(made);
             let probes = one.probes.frames();
@@ -285,11 +303,12 @@ fn final_counts(
         tally.counted.push((reason, counted));
     }
     let labels = [of, &[("reason", "refused")]].concat();
+    let left_out = unused + wire.refused_beside + wire.refused_late.len() as u64;
     let refused = |at| until(wire.refused.iter().copied(), at);
     within(
         "refused",
         reading.count("tcp_echo_connect_failures_total", &labels),
-        refused(reading.from - READ_DELAY).saturating_sub(unused + wire.refused_late.len() as u64),
+        refused(reading.from - READ_DELAY).saturating_sub(left_out),
         refused(reading.until) + unused,
     );
 }
