@@ -1,7 +1,7 @@
 //! A toolchain that can build for another target.
 //!
-//! If rustup has the target, the default cargo is used. Otherwise Debian's compiler is used, whose
-//! packages include the source of the standard library.
+//! If rustup has the target, the default cargo is used. Otherwise Debian's compiler is used, if it is new
+//! enough: its packages include the source of the standard library.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -20,6 +20,8 @@ const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CLIPPY: &str = "/usr/bin/clippy-driver";
 /// The Debian packages of the compiler and of the source.
 pub(crate) const PACKAGES: &str = "rustc-web cargo-web rust-web-src";
+/// The oldest compiler that builds the workspace.
+const RUST_VERSION: &str = env!("CARGO_PKG_RUST_VERSION");
 /// The folder of the standard library's source in a compiler's library folder.
 const SOURCE: &str = "src/rust";
 
@@ -36,12 +38,14 @@ impl Toolchain {
     pub(crate) fn of(target: &str) -> Result<Self> {
         if library_of("rustc").join(target).exists() {
             Ok(Self::Default)
-        } else if Self::Debian.source().join("library").exists() {
+        } else if Self::Debian.source().join("library").exists()
+            && version_of(DEBIAN_RUSTC).is_some_and(|version| is_new_enough(&version))
+        {
             Ok(Self::Debian)
         } else {
             skip(format!(
                 "no standard library for {target}; run rustup target add {target}, or install the Debian \
-                 packages {PACKAGES}"
+                 packages {PACKAGES} of version {RUST_VERSION} or later"
             ))
         }
     }
@@ -134,6 +138,20 @@ pub(crate) fn sanitizer(name: &str, host: &str) -> Option<PathBuf> {
     paths.find(|path| path.to_string_lossy().ends_with(&ending))
 }
 
+/// Returns a compiler's version.
+fn version_of(rustc: &str) -> Option<String> {
+    let text = output(&mut program(rustc, &["--version"])).ok()?;
+    Some(text.split_whitespace().nth(1)?.to_owned())
+}
+
+fn is_new_enough(version: &str) -> bool {
+    let numbers = |version: &str| -> Option<(u32, u32)> {
+        let mut parts = version.split('.').map(|part| part.parse().ok());
+        Some((parts.next()??, parts.next()??))
+    };
+    numbers(version).is_some_and(|version| Some(version) >= numbers(RUST_VERSION))
+}
+
 /// Returns a compiler's folder of standard libraries.
 fn library_of(rustc: &str) -> PathBuf {
     sysroot(rustc).join("lib/rustlib")
@@ -143,4 +161,17 @@ fn library_of(rustc: &str) -> PathBuf {
 fn sysroot(rustc: &str) -> PathBuf {
     let root = output(&mut program(rustc, &["--print", "sysroot"])).unwrap_or_default();
     root.trim().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RUST_VERSION, is_new_enough};
+
+    #[test]
+    fn an_older_compiler_is_not_used() {
+        assert!(is_new_enough(RUST_VERSION));
+        assert!(is_new_enough("1.100.0"));
+        assert!(!is_new_enough("1.85.0"));
+        assert!(!is_new_enough("unknown"));
+    }
 }
