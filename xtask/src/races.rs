@@ -52,7 +52,7 @@ fn check(report: &mut Report, word: &str) {
     let mut built = None;
     report.step("build with the thread sanitizer", || {
         let with_source = [Toolchain::Default, Toolchain::Debian].into_iter();
-        let mut with_source = with_source.filter(|one| one.source().join("library").exists());
+        let mut with_source = with_source.filter(|one| one.builds_library());
         let host = toolchain::host()?;
         let library = toolchain::sanitizer("tsan", &host);
         let (Some(toolchain), Some(library)) = (with_source.next(), library) else {

@@ -38,9 +38,7 @@ impl Toolchain {
     pub(crate) fn of(target: &str) -> Result<Self> {
         if library_of("rustc").join(target).exists() {
             Ok(Self::Default)
-        } else if Self::Debian.source().join("library").exists()
-            && version_of(DEBIAN_RUSTC).is_some_and(|version| is_new_enough(&version))
-        {
+        } else if Self::Debian.builds_library() {
             Ok(Self::Debian)
         } else {
             skip(format!(
@@ -108,6 +106,15 @@ impl Toolchain {
             Self::Debian => DEBIAN_CLIPPY.into(),
         };
         driver.is_file().then_some(driver)
+    }
+
+    /// Returns whether it can build the workspace with a standard library of its own.
+    pub(crate) fn builds_library(self) -> bool {
+        let is_new_enough = match self {
+            Self::Default => true,
+            Self::Debian => version_of(DEBIAN_RUSTC).is_some_and(|version| is_new_enough(&version)),
+        };
+        is_new_enough && self.source().join("library").exists()
     }
 
     /// Returns the folder of the standard library's source, which may not exist.
