@@ -103,6 +103,20 @@ impl OpenError {
     }
 }
 
+impl From<OpenError> for io::Error {
+    /// An error of the system's kind.
+    fn from(error: OpenError) -> Self {
+        let kind = match &error {
+            OpenError::Socket { error, .. }
+            | OpenError::Source { error, .. }
+            | OpenError::SourcePort { error, .. }
+            | OpenError::Interface { error, .. } => error.kind(),
+            OpenError::SourceFamily { .. } => io::ErrorKind::InvalidInput,
+        };
+        Self::new(kind, error)
+    }
+}
+
 /// Whether a call on a socket has failed for want of file descriptors, of the process or the
 /// system, or of memory: `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`, or their equivalents on Windows.
 pub fn is_out_of_resources(error: &io::Error) -> bool {
@@ -307,5 +321,17 @@ mod tests {
         assert!(!is_out_of_resources(&io::ErrorKind::OutOfMemory.into()));
         let address = [0; 16].into();
         assert!(!OpenError::SourceFamily { address, target }.is_out_of_resources());
+    }
+
+    #[test]
+    fn the_kind_of_an_error_is_the_systems() {
+        let (port, error) = (4000, io::ErrorKind::AddrInUse.into());
+        let error = io::Error::from(OpenError::SourcePort { port, error });
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(
+            error
+                .to_string()
+                .starts_with("cannot use source port 4000: ")
+        );
     }
 }

@@ -190,7 +190,7 @@ impl Check {
             source_port: port,
             ..self.socket.clone()
         };
-        let opened = tcp_echo_socket::open(self.peer, &options).map_err(io::Error::other)?;
+        let opened = tcp_echo_socket::open(self.peer, &options)?;
         if self.peer.is_ipv6() {
             // As on the connections that have a port.
             let _ = tcp_echo_socket::disable_flow_labels(&opened.socket);

@@ -121,3 +121,13 @@ async fn nothing_is_told_without_evidence() {
     let nobody = check(nobody.local_addr().unwrap());
     assert_eq!(nobody.run(None).await, None);
 }
+
+/// Then the check begins again.
+#[tokio::test]
+async fn a_port_that_another_socket_has_is_told_from_a_failure_of_the_peer() {
+    let check = check(peer(FRAME_LEN, |_| usize::MAX).await);
+    let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = other.local_addr().unwrap().port();
+    let failed = check.attempt(None, Some(port)).await.err().unwrap();
+    assert_eq!(failed.kind(), io::ErrorKind::AddrInUse);
+}
