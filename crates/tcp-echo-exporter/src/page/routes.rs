@@ -37,6 +37,7 @@ use crate::{
 
 const STYLE: &str = include_str!("static/page.css");
 const SCRIPT: &str = include_str!("static/page.js");
+const JSON: &str = "application/json";
 
 /// The page's `Content-Security-Policy`: its own style, script, images and stream, nothing
 /// inline, and the empty icon, which keeps browsers from requesting one.
@@ -110,8 +111,7 @@ async fn page(
         let page = document::page(&page_state.build, history, &query);
         out.write_all(page.into_string().as_bytes())
     };
-    let mut response = state.renderer.render(&client, render).await;
-    set_content_type(&mut response, "text/html; charset=utf-8");
+    let mut response = render_as(&state, &client, "text/html; charset=utf-8", render).await;
     if response.status() == StatusCode::OK {
         *response.status_mut() = status;
     }
@@ -135,9 +135,7 @@ async fn file(
     content_type: &'static str,
 ) -> Response {
     let render = |out: &mut dyn Write| out.write_all(text.as_bytes());
-    let mut response = state.renderer.render(client, render).await;
-    set_content_type(&mut response, content_type);
-    response
+    render_as(state, client, content_type, render).await
 }
 
 async fn targets(
@@ -152,7 +150,7 @@ async fn targets(
         };
         write_targets(&history, &labels, &query, out)
     };
-    json(&state, &client, render).await
+    render_as(&state, &client, JSON, render).await
 }
 
 fn write_targets(
@@ -206,7 +204,7 @@ async fn paths(
         let flows = FlowList::find(&history, &query.target).ok_or(io::ErrorKind::NotFound)?;
         Ok(serde_json::to_writer(out, &flows)?)
     };
-    json(&state, &client, render).await
+    render_as(&state, &client, JSON, render).await
 }
 
 async fn episodes(
@@ -220,7 +218,7 @@ async fn episodes(
         let list = EpisodeList::of(known, &query);
         Ok(serde_json::to_writer(out, &list)?)
     };
-    json(&state, &client, render).await
+    render_as(&state, &client, JSON, render).await
 }
 
 async fn plot(
@@ -240,8 +238,7 @@ async fn plot(
             plot::svg(&data, &plot_query).map_err(|error| io::Error::other(error.to_string()))?;
         out.write_all(svg.as_bytes())
     };
-    let mut response = state.renderer.render(&client, render).await;
-    set_content_type(&mut response, "image/svg+xml");
+    let mut response = render_as(&state, &client, "image/svg+xml", render).await;
     set_header(&mut response, header::CONTENT_SECURITY_POLICY, PLOT_CSP);
     response
 }
@@ -258,14 +255,15 @@ async fn events(
     events.stream(query, client.address, closes_at)
 }
 
-/// Renders a document of the API.
-async fn json(
+/// Renders a document of this type.
+async fn render_as(
     state: &AppState,
     client: &Client,
+    content_type: &'static str,
     render: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
 ) -> Response {
     let mut response = state.renderer.render(client, render).await;
-    set_content_type(&mut response, "application/json");
+    set_content_type(&mut response, content_type);
     response
 }
 
