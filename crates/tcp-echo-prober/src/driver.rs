@@ -304,9 +304,11 @@ impl<S: Sensor> Driver<S> {
     /// Schedules the next attempt after one that hung: at once, unless the delay has grown beyond
     /// [`MAX_GAP`]. No time passes without a handshake that waits for the network to return.
     fn down_after_silence(&mut self, now: Instant, started: Instant) {
-        let delay = self.backoff.delay(self.dialer.options.reconnect_max);
-        let delay = Some(delay).filter(|delay| *delay >= MAX_GAP);
-        self.down_for(delay.unwrap_or_default(), now, started);
+        let mut delay = self.backoff.delay(self.dialer.options.reconnect_max);
+        if delay < MAX_GAP {
+            delay = Duration::ZERO;
+        }
+        self.down_for(delay, now, started);
     }
 
     /// Schedules the next attempt. The delay counts from the start of the last one: a slow attempt has

@@ -158,7 +158,9 @@ impl TargetFlows {
     /// loses more than the others.
     fn judge_after(&self, index: u16, now: Instant, change: impl FnOnce(&mut Flow)) -> bool {
         let mut flows = self.lock();
-        flows.get_mut(usize::from(index)).map(change);
+        if let Some(flow) = flows.get_mut(usize::from(index)) {
+            change(flow);
+        }
         let Some(flow) = flows.get(usize::from(index)) else {
             return false;
         };
