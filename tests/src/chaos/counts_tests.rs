@@ -22,7 +22,7 @@ fn frame(seq: u64, stamp: Nanos) -> Vec<u8> {
     [seq.to_le_bytes(), stamp.to_le_bytes()].concat()
 }
 
-/// Adds a segment at both ends.
+/// Adds a segment at both ends of the connection from port 5000.
 fn pass(
     traffic: &mut Traffic,
     at: Nanos,
@@ -31,7 +31,20 @@ fn pass(
     numbers: (u32, u32),
     payload: &[u8],
 ) {
-    let client = SocketAddrV4::new(PROBER.address(), 5000);
+    pass_from(5000, traffic, at, by_client, flags, numbers, payload);
+}
+
+/// Adds a segment at both ends of the connection from a port.
+fn pass_from(
+    port: u16,
+    traffic: &mut Traffic,
+    at: Nanos,
+    by_client: bool,
+    flags: u8,
+    numbers: (u32, u32),
+    payload: &[u8],
+) {
+    let client = SocketAddrV4::new(PROBER.address(), port);
     let server = SocketAddrV4::new(SERVER.address(), PORT);
     let (from, to) = if by_client {
         (client, server)
@@ -148,6 +161,26 @@ fn a_wrong_server_count_is_detected() {
     assert!(!found(reading(2, 0, 2, "eof")).is_empty());
 }
 
+/// Returns whether these series, at a late scrape, fit the traffic.
+fn fits(traffic: &Traffic, stops: &[Outage], series: &str) -> bool {
+    let reading = Reading {
+        from: 5000 * MS,
+        until: 5001 * MS,
+        scrape: Scrape::parse(series).unwrap(),
+    };
+    let mut violations = Vec::new();
+    let between = traffic.between(PROBER, SERVER);
+    compare(
+        &PROBERS[0],
+        "s0",
+        &between,
+        &[reading],
+        stops,
+        &mut violations,
+    );
+    violations.is_empty()
+}
+
 /// Returns whether the prober may leave out an attempt that began at 1 ms and was answered with
 /// `answer` at `at`, if it sent nothing.
 fn may_be_left_out(answer: u8, at: Nanos, end: u8, stop: Option<(Nanos, Nanos)>) -> bool {
@@ -167,23 +200,7 @@ fn may_be_left_out(answer: u8, at: Nanos, end: u8, stop: Option<(Nanos, Nanos)>)
         })
         .into_iter()
         .collect();
-    let text = "tcp_echo_sent_total{target=\"s0\"} 0\n";
-    let reading = Reading {
-        from: 5000 * MS,
-        until: 5001 * MS,
-        scrape: Scrape::parse(text).unwrap(),
-    };
-    let mut violations = Vec::new();
-    let between = traffic.between(PROBER, SERVER);
-    compare(
-        &PROBERS[0],
-        "s0",
-        &between,
-        &[reading],
-        &stops,
-        &mut violations,
-    );
-    violations.is_empty()
+    fits(&traffic, &stops, "tcp_echo_sent_total{target=\"s0\"} 0\n")
 }
 
 #[test]
@@ -208,45 +225,12 @@ fn a_timed_out_attempt_may_be_left_out() {
 fn refused_counts(began: Nanos) -> Vec<u64> {
     let mut traffic = Traffic::default();
     for (port, at) in [(5000, MS), (5001, began)] {
-        let client = SocketAddrV4::new(PROBER.address(), port);
-        let server = SocketAddrV4::new(SERVER.address(), PORT);
-        for (from, to, at, flags, ack) in [
-            (client, server, at, SYN, 0),
-            (server, client, at + MS, RST | ACK, 100),
-        ] {
-            traffic.take(&Segment {
-                at,
-                interface: 101,
-                outgoing: flags != SYN,
-                from,
-                to,
-                seq: 99,
-                ack,
-                flags: Flags(flags),
-                payload: &[],
-            });
-        }
+        pass_from(port, &mut traffic, at, true, SYN, (99, 0), &[]);
+        pass_from(port, &mut traffic, at + MS, false, RST | ACK, (0, 100), &[]);
     }
     let fits = |refused: &u64| {
-        let text = format!(
-            "tcp_echo_connect_failures_total{{target=\"s0\",reason=\"refused\"}} {refused}\n"
-        );
-        let reading = Reading {
-            from: 5000 * MS,
-            until: 5001 * MS,
-            scrape: Scrape::parse(&text).unwrap(),
-        };
-        let mut violations = Vec::new();
-        let between = traffic.between(PROBER, SERVER);
-        compare(
-            &PROBERS[0],
-            "s0",
-            &between,
-            &[reading],
-            &[],
-            &mut violations,
-        );
-        violations.is_empty()
+        let series = r#"tcp_echo_connect_failures_total{target="s0",reason="refused"}"#;
+        fits(&traffic, &[], &format!("{series} {refused}\n"))
     };
     (0..4).filter(fits).collect()
 }
