@@ -9,6 +9,7 @@ pub mod exposition;
 pub mod files;
 pub mod http;
 pub mod ports;
+pub mod registry;
 pub mod report;
 pub mod shell;
 pub mod skip;

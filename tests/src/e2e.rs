@@ -23,6 +23,7 @@ mod flows;
 mod generate;
 mod host_header;
 mod idle_server;
+mod kubernetes;
 mod link_down;
 mod measuring;
 mod mtu;
@@ -96,6 +97,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         systemd::SCENARIOS,
         package::SCENARIOS,
         artifacts::SCENARIOS,
+        kubernetes::SCENARIOS,
         windows::SCENARIOS,
     ]
     .into_iter()

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use testkit::context::Context;
 use testkit::echo::Echo;
 use testkit::exposition::Scrape;
-use testkit::netns::Namespace;
+use testkit::netns::{Inside, Namespace};
 use testkit::ports;
 use testkit::process::Process;
 use testkit::wait;
@@ -57,6 +58,24 @@ const SILENT: &str = "127.0.0.9";
 /// Longer than the resolver's timeout for the first nameserver, on a busy machine.
 const LONG: Duration = Duration::from_secs(30);
 
+/// Returns a nameserver that knows only what further arguments say, and does not fork.
+pub(super) fn dnsmasq(inside: &Inside) -> Command {
+    let sbin = ["/usr/sbin/dnsmasq", "/sbin/dnsmasq"].map(Path::new);
+    let found = sbin.into_iter().find(|path| path.is_file());
+    let mut command = inside.command(found.unwrap_or(Path::new("dnsmasq")));
+    command.args([
+        "--keep-in-foreground",
+        "--conf-file=/dev/null",
+        "--no-resolv",
+        "--no-hosts",
+        "--pid-file=",
+        "--user=root",
+        "--log-facility=-",
+        "--bind-interfaces",
+    ]);
+    command
+}
+
 /// A namespace with a nameserver in it.
 struct Dns {
     namespace: Namespace,
@@ -72,23 +91,10 @@ impl Dns {
         let silent = (SILENT, 53);
         let silent = namespace.inside().run(|| UdpSocket::bind(silent))??;
         let listen = ports::free()?;
-        let dnsmasq = ["/usr/sbin/dnsmasq", "/sbin/dnsmasq"].map(Path::new);
-        let dnsmasq = dnsmasq.into_iter().find(|path| path.is_file());
-        let mut command = match dnsmasq {
-            Some(path) => namespace.inside().command(path),
-            None => namespace.inside().command(Path::new("dnsmasq")),
-        };
+        let mut command = dnsmasq(&namespace.inside());
         let service = format!("--srv-host=_echo._tcp.test,web.test,{}", listen.port());
         command.args([
-            "--keep-in-foreground",
-            "--conf-file=/dev/null",
-            "--no-resolv",
-            "--no-hosts",
-            "--pid-file=",
-            "--user=root",
-            "--log-facility=-",
             "--listen-address=127.0.0.1",
-            "--bind-interfaces",
             "--local=/test/",
             "--host-record=web.test,127.0.0.1,::1",
             "--host-record=web.lan.test,127.0.0.8",

@@ -1,0 +1,127 @@
+//! Runs members as their pods would run them, each in a network of its own.
+
+use std::fs;
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use rustix::process::Signal;
+use serde_json::Value;
+use tcp_echo_dashboards::{list, root, yaml};
+use testkit::context::Context;
+use testkit::endpoint::Endpoint;
+use testkit::netns::{CLIENT, Inside, Pair, SERVER};
+use testkit::process::Process;
+use testkit::wait;
+
+use super::objects::Objects;
+use crate::e2e::nameservers::dnsmasq;
+
+const BASE: &str = "deploy/kubernetes/base";
+/// What a pod in the namespace `net` has.
+const RESOLV_CONF: &str = "search net.svc.cluster.local svc.cluster.local cluster.local\n\
+                           nameserver 10.99.0.1\noptions ndots:5\n";
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Two pods with the arguments, variables and ports of the manifest, and a nameserver that answers
+/// for the headless service. Neither gets another flag.
+pub(super) fn run(context: &Context) -> Result<()> {
+    let objects = read()?;
+    objects.check()?;
+    let container = &objects.pod()?["containers"][0];
+    let pair = Pair::new()?;
+    for namespace in [&pair.client, &pair.server] {
+        namespace.resolv_conf(RESOLV_CONF)?;
+    }
+    let first = Pod::start(context, container, &pair.client.inside(), CLIENT, "node-1")?;
+    // Without a nameserver, a member is alive and ready, so Kubernetes does not restart it.
+    first.is_ready(container)?;
+    let _nameserver = nameserver(context, &pair)?;
+    let second = Pod::start(context, container, &pair.server.inside(), SERVER, "node-2")?;
+    second.is_ready(container)?;
+    let connected = |pod: &Pod, peer: &str| {
+        let target = format!("dns+tcp-echo-metrics:4000/{peer}");
+        pod.metrics
+            .until("a reply of the other pod", LIMIT, |scrape| {
+                scrape.sum("tcp_echo_received_total", &[("target", &target)]) > 0.0
+            })
+    };
+    connected(&second, CLIENT)?;
+    // It looked the name up before there was a nameserver.
+    first.process.signal(Signal::HUP)?;
+    let (_, took) = connected(&first, SERVER)?;
+    context.note(format!(
+        "the first pod had a reply of the second {took:.1?} after SIGHUP"
+    ));
+    Ok(())
+}
+
+/// Reads the manifests, without kustomize.
+fn read() -> Result<Objects> {
+    let folder = root().join(BASE);
+    let text = fs::read_to_string(folder.join("kustomization.yaml"))?;
+    let resources = text.lines().filter_map(|line| line.strip_prefix("  - "));
+    Ok(Objects(yaml(
+        resources.map(|file| folder.join(file)).collect(),
+    )?))
+}
+
+fn nameserver(context: &Context, pair: &Pair) -> Result<Process> {
+    let name = "tcp-echo-metrics.net.svc.cluster.local";
+    let hosts = context.file("hosts", &format!("{CLIENT} {name}\n{SERVER} {name}\n"))?;
+    let inside = pair.client.inside();
+    let mut command = dnsmasq(&inside);
+    command
+        .arg(format!("--listen-address={CLIENT}"))
+        .arg("--local=/cluster.local/")
+        .arg(format!("--addn-hosts={}", hosts.display()));
+    let process = Process::spawn(context, "dnsmasq", &mut command)?;
+    wait::until("the nameserver", LIMIT, || {
+        let taken = || UdpSocket::bind((CLIENT, 53)).is_err();
+        inside.run(taken).ok()?.then_some(())
+    })?;
+    Ok(process)
+}
+
+struct Pod {
+    metrics: Endpoint,
+    process: Process,
+}
+
+impl Pod {
+    /// Starts the container on a node without a zone.
+    fn start(
+        context: &Context,
+        container: &Value,
+        inside: &Inside,
+        address: &str,
+        node: &str,
+    ) -> Result<Self> {
+        let mut command = inside.command(context.binary());
+        command.args(list(&container["args"]).filter_map(Value::as_str));
+        for variable in list(&container["env"]) {
+            let name = variable["name"]
+                .as_str()
+                .context("a variable without a name")?;
+            let field = &variable["valueFrom"]["fieldRef"]["fieldPath"];
+            command.env(name, if field == "spec.nodeName" { node } else { "" });
+        }
+        let process = Process::spawn(context, node, &mut command)?;
+        let metrics = Endpoint {
+            address: format!("{address}:2112").parse()?,
+            inside: inside.clone(),
+        };
+        Ok(Self { metrics, process })
+    }
+
+    /// Waits until the probes of Kubernetes succeed.
+    fn is_ready(&self, container: &Value) -> Result<()> {
+        for probe in ["livenessProbe", "readinessProbe"] {
+            let path = container[probe]["httpGet"]["path"]
+                .as_str()
+                .context(probe)?;
+            wait::until(probe, LIMIT, || self.metrics.get(path).ok())?;
+        }
+        Ok(())
+    }
+}
