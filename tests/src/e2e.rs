@@ -9,6 +9,7 @@ use crate::runner::Scenario;
 mod artifacts;
 mod blackhole;
 mod certificates;
+mod compose;
 mod curl;
 mod dashboards;
 mod dead_targets;
@@ -39,6 +40,7 @@ mod paths;
 mod peer_restart;
 mod prometheus;
 mod promtool;
+mod push;
 mod quotas;
 mod reloads;
 mod signals;
@@ -57,6 +59,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
     [
         prometheus::SCENARIOS,
         promtool::SCENARIOS,
+        push::SCENARIOS,
         dashboards::SCENARIOS,
         endpoints::SCENARIOS,
         page::SCENARIOS,
@@ -97,6 +100,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         systemd::SCENARIOS,
         package::SCENARIOS,
         artifacts::SCENARIOS,
+        compose::SCENARIOS,
         kubernetes::SCENARIOS,
         windows::SCENARIOS,
     ]

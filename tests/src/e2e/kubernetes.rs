@@ -20,6 +20,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             ("npm", "npm"),
             ("python3", "python3"),
             ("pip3", "python3-pip"),
+            ("promtool", "prometheus"),
         ],
         run: rendered::run,
         ..PLAIN

@@ -157,6 +157,11 @@ impl Prometheus {
         })
     }
 
+    /// Returns the address of its API.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.api.address
+    }
+
     /// Waits for enough scrapes for a rate over five seconds, and checks that all succeeded.
     fn wait_for_scrapes(&self) -> Result<()> {
         let scraped = || {

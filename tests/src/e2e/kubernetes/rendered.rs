@@ -1,13 +1,14 @@
 //! Renders the manifests with Kustomize and Helm, and checks them against the API's schemas.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
-use tcp_echo_dashboards::{boards, list, root, rule_files, rules, yaml};
+use serde_json::Value;
+use tcp_echo_dashboards::{boards, list, root, rule_files, rules, text, yaml};
+use tempfile::TempDir;
 use testkit::context::Context;
 use testkit::registry;
 use testkit::shell::output;
@@ -25,11 +26,7 @@ const SCHEMAS: [&str; 2] = [
 /// The oldest version that the chart allows, and the newest.
 const VERSIONS: [&str; 2] = ["1.25", "1.37"];
 const FOLDER: &str = "deploy/kubernetes";
-const COMPONENTS: [&str; 3] = [
-    "deploy/kubernetes/components/pod-monitor",
-    "deploy/kubernetes/components/prometheus-rule",
-    "dashboards/grafana",
-];
+const DOCUMENT: &str = "docs/kubernetes.md";
 
 pub(super) fn run(context: &Context) -> Result<()> {
     let tools = Tools::get(context)?;
@@ -40,16 +37,20 @@ pub(super) fn run(context: &Context) -> Result<()> {
         "hostNetwork=true",
         "meshDegree=16",
         "networkPolicy.enabled=false",
+        "execProbes=true",
     ];
-    let [base, everything, on_host, chart, whole_chart, other] = tools.validated(
+    let document = text(DOCUMENT)?;
+    let documented = example(&document, "kind: Kustomization")?;
+    let [base, everything, on_host, chart, whole_chart, other, _] = tools.validated(
         context,
         &[
             tools.kustomize(&root().join(FOLDER).join("base"))?,
-            tools.overlay(context, &COMPONENTS)?,
-            tools.overlay(context, &["deploy/kubernetes/components/host-network"])?,
+            tools.overlay(context, documented)?,
+            tools.overlay(context, &documented.replace("# - ", "- "))?,
             tools.helm(name, &[])?,
             tools.helm("other", &all)?,
             tools.helm(name, &values.map(str::to_owned))?,
+            example(&document, "kind: Probe")?.to_owned(),
         ],
     )?;
     for objects in [&base, &everything, &chart, &whole_chart] {
@@ -73,7 +74,10 @@ pub(super) fn run(context: &Context) -> Result<()> {
     let image = everything.pod()?["containers"][0]["image"]
         .as_str()
         .unwrap_or_default();
-    ensure!(image.starts_with("registry.example.com/echo:"), "{image}");
+    ensure!(
+        image.starts_with("ghcr.io/OWNER/tcp-echo-metrics:"),
+        "{image}"
+    );
     for pod in [other.pod()?, on_host.pod()?] {
         ensure!(pod["hostNetwork"] == true, "{pod}");
         ensure!(pod["dnsPolicy"] == "ClusterFirstWithHostNet", "{pod}");
@@ -84,11 +88,27 @@ pub(super) fn run(context: &Context) -> Result<()> {
         list(flags).any(|flag| *flag == "-mesh-degree=16"),
         "{flags}"
     );
+    let probe = &other.pod()?["containers"][0]["readinessProbe"]["exec"]["command"];
+    ensure!(probe[1] == "-health", "{probe}");
+    // Debian's Prometheus is built without the discovery of Kubernetes.
+    let scraping = example(&document, "scrape_configs:")?;
+    let scraping = scraping.replace("kubernetes_sd_configs: [{role: pod}]", "static_configs: []");
+    let scraping = context.file("scraping.yml", &scraping)?;
+    let mut check = Command::new("promtool");
+    output(check.args(["check", "config"]).arg(scraping))?;
     for wrong in ["podmonitor.enabled=true", "series=some", "meshDegree=0"] {
         let refused = tools.helm(name, &[wrong.to_owned()]);
         ensure!(refused.is_err(), "{wrong} is accepted");
     }
     Ok(())
+}
+
+/// Returns the example of a document that contains this line.
+fn example<'a>(document: &'a str, line: &str) -> Result<&'a str> {
+    let blocks = document.split("```yaml\n").skip(1);
+    let mut blocks = blocks.filter_map(|rest| rest.split("```").next());
+    let found = blocks.find(|block| block.lines().any(|other| other == line));
+    found.with_context(|| format!("{DOCUMENT} has no example with {line:?}"))
 }
 
 fn dashboards_are_complete(objects: &Objects) -> Result<()> {
@@ -179,26 +199,15 @@ impl Tools {
         Ok(tools)
     }
 
-    /// Renders the base with these components, as a user's own kustomization in a namespace.
-    fn overlay(&self, context: &Context, components: &[&str]) -> Result<String> {
-        // kustomize takes relative paths only, from a folder without links in its path.
-        let folder = context.folder().canonicalize()?;
-        let up: PathBuf = folder.components().skip(1).map(|_| "..").collect();
-        let path = |part: &str| -> Result<PathBuf> {
-            let part = root().join(part).canonicalize()?;
-            Ok(up.join(part.strip_prefix("/")?))
-        };
-        let components: Result<Vec<PathBuf>> = components.iter().map(|part| path(part)).collect();
-        let kustomization = json!({
-            "apiVersion": "kustomize.config.k8s.io/v1beta1",
-            "kind": "Kustomization",
-            "namespace": "net",
-            "resources": [path("deploy/kubernetes/base")?],
-            "components": components?,
-            "images": [{"name": "localhost/tcp-echo-metrics", "newName": "registry.example.com/echo"}],
-        });
-        context.file("kustomization.yaml", &kustomization.to_string())?;
-        self.kustomize(&folder)
+    /// Renders a kustomization beside a clone of the repository.
+    fn overlay(&self, context: &Context, kustomization: &str) -> Result<String> {
+        let folder = TempDir::new_in(context.folder())?;
+        fs::write(folder.path().join("kustomization.yaml"), kustomization)?;
+        symlink(
+            root().canonicalize()?,
+            folder.path().join("tcp-echo-metrics"),
+        )?;
+        self.kustomize(folder.path())
     }
 
     fn kustomize(&self, folder: &Path) -> Result<String> {

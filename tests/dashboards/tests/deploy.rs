@@ -1,4 +1,4 @@
-//! Checks that Kubernetes gets the rules, the dashboards and the version of everyone else.
+//! Checks that what is in `deploy/` has the rules, the dashboards and the version of the program.
 
 use std::{env, fs};
 
@@ -72,15 +72,23 @@ fn versions_are_those_of_the_program() -> Result<()> {
         .find_map(|line| line.strip_prefix("version = "))
         .context("Cargo.toml has no version")?
         .trim_matches('"');
+    let image = format!("tcp-echo-metrics:{version}");
     for (file, line) in [
-        ("chart/Chart.yaml", format!("version: {version}")),
-        ("chart/Chart.yaml", format!("appVersion: {version}")),
+        ("kubernetes/chart/Chart.yaml", format!("version: {version}")),
         (
-            "base/daemonset.yaml",
-            format!("image: localhost/tcp-echo-metrics:{version}"),
+            "kubernetes/chart/Chart.yaml",
+            format!("appVersion: {version}"),
+        ),
+        (
+            "kubernetes/base/daemonset.yaml",
+            format!("image: localhost/{image}"),
+        ),
+        (
+            "compose/compose.yaml",
+            format!("image: ${{TCP_ECHO_IMAGE:-{image}}}"),
         ),
     ] {
-        let file = format!("deploy/kubernetes/{file}");
+        let file = format!("deploy/{file}");
         let found = text(&file)?.lines().any(|found| found.trim() == line);
         ensure!(found, "{file} has no line {line:?}");
     }
