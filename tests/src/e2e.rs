@@ -42,6 +42,7 @@ mod prometheus;
 mod promtool;
 mod push;
 mod quotas;
+mod recipes;
 mod reloads;
 mod signals;
 mod socat;
@@ -100,6 +101,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         systemd::SCENARIOS,
         package::SCENARIOS,
         artifacts::SCENARIOS,
+        recipes::SCENARIOS,
         compose::SCENARIOS,
         kubernetes::SCENARIOS,
         windows::SCENARIOS,

@@ -12,6 +12,8 @@ use testkit::report::Report;
 #[derive(Debug, Default, PartialEq)]
 struct Options<'a> {
     dry_run: bool,
+    /// Whether files may differ from the commit: the release job adds its repository to them.
+    allow_dirty: bool,
     /// The release tag, which must match the version.
     tag: Option<&'a str>,
 }
@@ -29,8 +31,11 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<Options<'a>> {
     while let Some(argument) = arguments.next() {
         match *argument {
             "--dry-run" => options.dry_run = true,
+            "--allow-dirty" => options.allow_dirty = true,
             "--tag" => options.tag = Some(arguments.next().context("--tag takes a tag")?),
-            other => bail!("unknown argument {other:?}; expected --dry-run or --tag TAG"),
+            other => {
+                bail!("unknown argument {other:?}; expected --dry-run, --allow-dirty or --tag TAG")
+            }
         }
     }
     Ok(options)
@@ -52,6 +57,9 @@ fn publish(options: &Options<'_>) -> Result<()> {
         matches_tag(version, tag)?;
     }
     let mut command = cargo(&["publish", "--workspace", "--locked"]);
+    if options.allow_dirty {
+        command.arg("--allow-dirty");
+    }
     if options.dry_run {
         command.arg("--dry-run");
     } else {
@@ -115,9 +123,11 @@ mod tests {
     fn arguments_are_parsed() {
         let options = Options {
             dry_run: true,
+            allow_dirty: true,
             tag: Some("v1"),
         };
-        assert_eq!(parse(&["--dry-run", "--tag", "v1"]).unwrap(), options);
+        let arguments = ["--dry-run", "--allow-dirty", "--tag", "v1"];
+        assert_eq!(parse(&arguments).unwrap(), options);
         for invalid in [&["--tag"][..], &["--force"]] {
             assert!(parse(invalid).is_err(), "{invalid:?}");
         }
