@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
-use crate::shell::{SHORT, program, run, target_dir};
+use crate::shell::{output, program, target_dir};
 use crate::skip::skip;
 
 /// Held while a package is fetched, since several tests may need the same one.
@@ -21,12 +21,16 @@ static FETCHING: Mutex<()> = Mutex::new(());
 /// A skip if it can't be fetched.
 pub fn npm(package: &str) -> Result<PathBuf> {
     kept(package, |folder| {
-        let mut pack = program("npm", &["pack", "--silent", "--pack-destination"]);
-        run(pack.arg(folder).arg(package), SHORT)?;
+        let mut pack = program(
+            "npm",
+            &["pack", "--loglevel=error", "--fetch-timeout=60000"],
+        );
+        pack.args(["--fetch-retries=1", "--pack-destination"]);
+        output(pack.arg(folder).arg(package))?;
         let archive = fs::read_dir(folder)?.next().context("no archive")??.path();
         let mut unpack = program("tar", &["--extract", "--file"]);
         unpack.arg(&archive).arg("--directory").arg(folder);
-        run(&mut unpack, SHORT)
+        output(&mut unpack)
     })
     .map(|folder| folder.join("package"))
 }
@@ -39,13 +43,16 @@ pub fn npm(package: &str) -> Result<PathBuf> {
 /// A skip if they can't be fetched.
 pub fn python(packages: &[&str]) -> Result<PathBuf> {
     kept(&packages.join("+"), |folder| {
-        let mut install = program("python3", &["-m", "pip", "install", "--quiet", "--target"]);
-        run(install.arg(folder).args(packages), SHORT)
+        let mut install = program(
+            "python3",
+            &["-m", "pip", "install", "--quiet", "--retries=1"],
+        );
+        output(install.arg("--target").arg(folder).args(packages))
     })
 }
 
 /// Returns the folder `name` in `target/tools`, which `fill` makes if it is missing.
-fn kept(name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+fn kept(name: &str, fill: impl FnOnce(&Path) -> Result<String>) -> Result<PathBuf> {
     let _fetching = FETCHING.lock().unwrap_or_else(PoisonError::into_inner);
     let tools = target_dir().join("tools");
     let folder = tools.join(name.replace('/', "_"));
