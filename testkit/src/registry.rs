@@ -1,4 +1,4 @@
-//! Packages of npm and of the Python package index that tests need, kept in `target/tools`.
+//! Packages of npm and of the Python package index, kept in `target/tools`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,20 @@ pub fn npm(package: &str) -> Result<PathBuf> {
         output(&mut unpack)
     })
     .map(|folder| folder.join("package"))
+}
+
+/// Returns a folder in which these npm packages are installed, given as `NAME@VERSION`, with what they
+/// depend on. Their scripts don't run.
+///
+/// # Errors
+///
+/// A skip if they can't be fetched.
+pub fn npm_installed(packages: &[&str]) -> Result<PathBuf> {
+    kept(&packages.join("+"), |folder| {
+        let mut install = program("npm", &["install", "--loglevel=error", "--fetch-retries=1"]);
+        install.args(["--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]);
+        output(install.arg(folder).args(packages))
+    })
 }
 
 /// Returns a folder for `PYTHONPATH` with these Python packages, given as `NAME==VERSION`, and what

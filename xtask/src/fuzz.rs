@@ -11,10 +11,9 @@ use anyhow::{Context as _, Result, bail};
 use flate2::read::GzDecoder;
 use time::OffsetDateTime;
 
-use crate::ci::tools;
 use crate::dist::archive::{Entry, gzip, tar};
 use crate::shell::{LONG, has, root, run};
-use crate::toolchain;
+use crate::{toolchain, tools};
 use testkit::report::Report;
 use testkit::skip::skip;
 
@@ -113,7 +112,7 @@ fn fuzz(name: &str, inputs: &Path, seconds: u64) -> Result<()> {
 /// Returns `cargo fuzz` with a verb and a target. The stable compiler supports all required flags if
 /// `RUSTC_BOOTSTRAP` is set.
 fn cargo_fuzz(verb: &str, name: &str) -> Result<Command> {
-    let mut command = tools::of_cargo("cargo-fuzz")?;
+    let mut command = tools::command("cargo-fuzz")?;
     command.env("RUSTC_BOOTSTRAP", "1").arg(verb);
     if toolchain::sanitizer("asan", &toolchain::host()?).is_none() {
         println!("    without the address sanitizer, which this compiler lacks");

@@ -11,9 +11,8 @@ mod fuzz;
 mod publish;
 mod test_output;
 mod toolchain;
+mod tools;
 mod windows;
-
-mod bench;
 
 // Requires a Linux compiler.
 #[cfg(target_os = "linux")]
@@ -27,6 +26,7 @@ mod races {
     }
 }
 
+use testkit::report::Report;
 use testkit::shell;
 
 const USAGE: &str = "\
@@ -48,6 +48,16 @@ usage: cargo xtask <verb>
                the end-to-end scenarios under the thread sanitizer
   windows      builds the Windows binary and tests it under Wine";
 
+/// Measures with the program in `benches/`.
+fn bench(arguments: &[&str]) -> ExitCode {
+    let mut report = Report::new();
+    report.step("measure", || {
+        let line = "cargo run --locked --quiet -p tcp-echo-benches --bin measure --";
+        shell::run(tools::command(line)?.args(arguments), shell::LONG)
+    });
+    report.finish()
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -61,7 +71,7 @@ fn main() -> ExitCode {
         ["races"] => races::run(""),
         ["races", word] => races::run(word),
         ["windows"] => e2e::windows(),
-        ["bench", ref rest @ ..] => bench::run_all(rest),
+        ["bench", ref rest @ ..] => bench(rest),
         ["dist", ref rest @ ..] => dist::run(rest),
         ["publish", ref rest @ ..] => publish::run_all(rest),
         ["fuzz", ref rest @ ..] => fuzz::run_all(rest),

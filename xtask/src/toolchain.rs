@@ -36,7 +36,7 @@ pub(crate) enum Toolchain {
 impl Toolchain {
     /// Returns a toolchain that can build for `target`; a skip if there is none.
     pub(crate) fn of(target: &str) -> Result<Self> {
-        if library_of("rustc").join(target).exists() {
+        if has_library(target) {
             Ok(Self::Default)
         } else if Self::Debian.builds_library() {
             Ok(Self::Debian)
@@ -125,6 +125,11 @@ impl Toolchain {
         };
         library_of(rustc).join(SOURCE)
     }
+}
+
+/// Returns whether the default compiler has the standard library for `target`.
+pub(crate) fn has_library(target: &str) -> bool {
+    library_of("rustc").join(target).exists()
 }
 
 /// Returns the host target of the default compiler.

@@ -10,9 +10,10 @@ use anyhow::{Result, ensure};
 use super::frameworks;
 use super::release::{PACKAGE, Release};
 use super::target::{System, Target};
-use super::tools::zigbuild;
-use crate::shell::{LONG, has, root, run};
+use crate::shell::{LONG, has, root, run, target_dir};
 use crate::toolchain::{MINGW, Toolchain};
+use crate::tools::{self, ZIG};
+use testkit::registry;
 use testkit::skip::skip;
 
 /// Cargo's profile of the release: the fastest code, however long it takes to build.
@@ -114,8 +115,15 @@ pub(super) fn cargo_for(target: Target, toolchain: Toolchain, verb: &str) -> Res
         // On a Mac, its native tools.
         System::MacOs if !is_foreign_mac(target) => usual(),
         System::Linux | System::MacOs => {
-            let mut command = zigbuild()?;
-            command.arg(if verb == "build" { "zigbuild" } else { verb });
+            let verb = if verb == "build" { "zigbuild" } else { verb };
+            let mut command = tools::command(&format!("cargo-zigbuild {verb}"))?;
+            let zig = registry::python(ZIG)?.join("ziglang/zig");
+            let cache = target_dir().join("tools/zig-cache");
+            command
+                .env("CARGO_ZIGBUILD_ZIG_PATH", zig)
+                .env("CARGO_ZIGBUILD_CACHE_DIR", cache.join("cargo-zigbuild"))
+                .env("ZIG_GLOBAL_CACHE_DIR", cache.join("zig"))
+                .env("ZIG_LOCAL_CACHE_DIR", cache.join("zig"));
             toolchain.set_environment(&mut command);
             command
         }

@@ -9,11 +9,11 @@ use anyhow::Result;
 use super::build::PROFILE;
 use super::release::{PACKAGE, Release};
 use super::target::Target;
-use super::tools::{CARGO_DEB, CARGO_GENERATE_RPM};
 use crate::shell::{SHORT, run};
+use crate::tools;
 
 pub(super) fn deb(release: &Release, target: Target, file: &Path) -> Result<()> {
-    let mut command = CARGO_DEB.command()?;
+    let mut command = tools::command("cargo-deb")?;
     command
         .args(["--no-build", "--no-strip", "--locked", "--quiet"])
         .args(["--package", PACKAGE, "--target", target.triple()])
@@ -24,7 +24,7 @@ pub(super) fn deb(release: &Release, target: Target, file: &Path) -> Result<()> 
 }
 
 pub(super) fn rpm(release: &Release, target: Target, file: &Path) -> Result<()> {
-    let mut command = CARGO_GENERATE_RPM.command()?;
+    let mut command = tools::command("cargo-generate-rpm")?;
     command
         .args(["--package", "crates/tcp-echo-metrics"])
         .args(["--profile", PROFILE])
