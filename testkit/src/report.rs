@@ -1,9 +1,12 @@
 //! The report of a run: its steps, how each ended and how long it took.
 
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::skip::Skip;
 
@@ -28,6 +31,47 @@ impl From<Result<()>> for Outcome {
             },
         }
     }
+}
+
+impl Outcome {
+    /// Appends it to a file as a line, with the first line of its reason, for [`results`].
+    ///
+    /// # Errors
+    ///
+    /// If the file can't be written.
+    pub fn append(&self, name: &str, file: &Path) -> Result<()> {
+        let (word, reason) = match self {
+            Self::Passed => ("ok", ""),
+            Self::Failed(reason) => ("FAILED", reason.lines().next().unwrap_or_default()),
+            Self::Skipped(reason) => ("SKIPPED", reason.lines().next().unwrap_or_default()),
+        };
+        let line = format!("{word}\t{name}\t{reason}\n");
+        let mut file = File::options().create(true).append(true).open(file)?;
+        Ok(file.write_all(line.as_bytes())?)
+    }
+}
+
+/// Returns the names and the outcomes of tests, which [`Outcome::append`] has written.
+///
+/// # Errors
+///
+/// If the file can't be read, or a line is not of this form.
+pub fn results(file: &Path) -> Result<Vec<(String, Outcome)>> {
+    let parse = |line: &str| {
+        let mut fields = line.splitn(3, '\t').map(ToOwned::to_owned);
+        let (word, name, reason) = (fields.next()?, fields.next()?, fields.next()?);
+        let outcome = match &*word {
+            "ok" => Outcome::Passed,
+            "FAILED" => Outcome::Failed(reason),
+            "SKIPPED" => Outcome::Skipped(reason),
+            _ => return None,
+        };
+        Some((name, outcome))
+    };
+    let text = fs::read_to_string(file)?;
+    text.lines()
+        .map(|line| parse(line).with_context(|| format!("not a result: {line:?}")))
+        .collect()
 }
 
 /// The number of slowest entries listed at the end.
@@ -56,12 +100,16 @@ impl Report {
         }
     }
 
-    /// Runs a step under its headline.
-    pub fn step(&mut self, name: &str, check: impl FnOnce() -> Result<()>) {
+    /// Runs a step under its headline; returns its value, if it passes.
+    pub fn step<T>(&mut self, name: &str, step: impl FnOnce() -> Result<T>) -> Option<T> {
         println!("\n==> {name}");
         let start = Instant::now();
-        let outcome = check().into();
+        let (value, outcome) = match step() {
+            Ok(value) => (Some(value), Outcome::Passed),
+            Err(error) => (None, Err(error).into()),
+        };
         self.add(name, outcome, start.elapsed());
+        value
     }
 
     /// Adds a step that has run, and prints how it ended.
@@ -159,7 +207,7 @@ impl Report {
 mod tests {
     use std::time::Duration;
 
-    use super::{Outcome, Report, SLOWEST};
+    use super::{Outcome, Report, SLOWEST, results};
     use crate::skip::skip;
     use anyhow::{Context as _, anyhow};
 
@@ -180,6 +228,25 @@ mod tests {
             [19, 18, 17, 16, 15, 14, 13, 12, 12, 11]
         );
         assert_eq!(report.slowest().len(), SLOWEST);
+    }
+
+    #[test]
+    fn results_are_read_as_they_were_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("results");
+        let (failed, skipped) = ("12 ms\ttoo long\nits log", "needs root (or so)");
+        for (name, outcome) in [
+            ("a: the first", Outcome::Passed),
+            ("b", Outcome::Failed(failed.to_owned())),
+            ("c", Outcome::Skipped(skipped.to_owned())),
+        ] {
+            outcome.append(name, &file).unwrap();
+        }
+        assert_eq!(
+            format!("{:?}", results(&file).unwrap()),
+            "[(\"a: the first\", Passed), (\"b\", Failed(\"12 ms\\ttoo long\")), \
+             (\"c\", Skipped(\"needs root (or so)\"))]"
+        );
     }
 
     #[test]

@@ -8,16 +8,18 @@ use std::time::Instant;
 use std::{env, fs, panic};
 
 use anyhow::{Context as _, Result, anyhow};
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Trial};
 use tempfile::TempDir;
 use testkit::context::Context;
+use testkit::report::Outcome;
 use testkit::shell::{LONG, cargo, run as run_command, target_dir};
-use testkit::skip::Skip;
 use testkit::tools::{self, Tool};
 use testkit::{limits, netns};
 
 /// The environment variable with the path of the binary to test. Without it, the binary is built.
 const BINARY: &str = "TCP_ECHO_E2E_BINARY";
+/// The environment variable with the path of a file to which each result is appended.
+const RESULTS: &str = "TCP_ECHO_E2E_RESULTS";
 
 /// The number of test threads. Scenarios mostly sleep, so it may exceed the number of cores.
 const THREADS: usize = 4;
@@ -75,15 +77,22 @@ pub(crate) fn run(scenarios: impl IntoIterator<Item = &'static Scenario>) -> Exi
     let trials = scenarios.into_iter().map(|scenario| {
         let (binary, others) = (Arc::clone(&binary), Arc::clone(&others));
         Trial::ignorable_test(scenario.name, move || {
-            if let Err(reason) = tools::usable(scenario.tools, scenario.root) {
-                return Ok(Completion::ignored_with(reason));
-            }
-            if scenario.alone {
+            let outcome = if let Err(reason) = tools::usable(scenario.tools, scenario.root) {
+                Outcome::Skipped(reason)
+            } else if scenario.alone {
                 let _guard = others.write().unwrap_or_else(PoisonError::into_inner);
                 run_one(scenario, &binary.path)
             } else {
                 let _guard = others.read().unwrap_or_else(PoisonError::into_inner);
                 run_one(scenario, &binary.path)
+            };
+            if let Some(file) = env::var_os(RESULTS) {
+                outcome.append(scenario.name, Path::new(&file))?;
+            }
+            match outcome {
+                Outcome::Passed => Ok(Completion::Completed),
+                Outcome::Skipped(reason) => Ok(Completion::ignored_with(reason)),
+                Outcome::Failed(message) => Err(message.into()),
             }
         })
     });
@@ -123,22 +132,25 @@ impl Binary {
 }
 
 /// Runs a scenario and prints its notes; on failure, the message contains the ends of its logs.
-fn run_one(scenario: &Scenario, binary: &Path) -> Result<Completion, Failed> {
+fn run_one(scenario: &Scenario, binary: &Path) -> Outcome {
     let start = Instant::now();
-    let context = Context::new(binary)?;
+    let context = match Context::new(binary) {
+        Ok(context) => context,
+        Err(error) => return Err(error).into(),
+    };
     let run = panic::AssertUnwindSafe(|| (scenario.run)(&context));
     let result = panic::catch_unwind(run)
         .unwrap_or_else(|panic| Err(anyhow!("panicked: {}", panic_text(&*panic))));
-    let notes = context.notes();
-    let Err(error) = result else {
-        let seconds = start.elapsed().as_secs_f64();
-        // In one write, and not to standard output, which has the results.
-        eprint!("    {}: {seconds:.1} s\n{notes}", scenario.name);
-        return Ok(Completion::Completed);
-    };
-    match Skip::reason(error) {
-        Ok(reason) => Ok(Completion::ignored_with(reason)),
-        Err(error) => Err(format!("{error:#}\n{notes}{}", context.logs()).into()),
+    let (outcome, notes) = (Outcome::from(result), context.notes());
+    match outcome {
+        Outcome::Failed(error) => Outcome::Failed(format!("{error}\n{notes}{}", context.logs())),
+        Outcome::Passed => {
+            let seconds = start.elapsed().as_secs_f64();
+            // In one write, and not to standard output, which has the results.
+            eprint!("    {}: {seconds:.1} s\n{notes}", scenario.name);
+            Outcome::Passed
+        }
+        skipped @ Outcome::Skipped(_) => skipped,
     }
 }
 

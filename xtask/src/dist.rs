@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &[&str]) -> ExitCode {
     let mut report = Report::new();
     match Release::of_this_commit(out.map(Path::new)) {
         Ok(release) => make_all(release, &words, &mut report),
-        Err(error) => report.step("dist", || Err(error)),
+        Err(error) => report.add("dist", Err(error).into(), Duration::ZERO),
     }
     report.finish()
 }
@@ -90,7 +90,7 @@ pub(crate) fn add_to(report: &mut Report) {
                 report,
             );
         }
-        Err(error) => report.step(NAME, || Err(error)),
+        Err(error) => report.add(NAME, Err(error).into(), Duration::ZERO),
     }
 }
 

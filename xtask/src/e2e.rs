@@ -1,18 +1,26 @@
 //! Runs the tests of `tests/` with `cargo test` and collects their results in a report.
 
-use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::shell::cargo;
-use crate::test_output;
-use crate::windows;
-use testkit::report::Report;
+use anyhow::{Result, bail};
+
+use crate::shell::{LONG, cargo, has, run as run_command, target_dir};
+use crate::toolchain::{MINGW, Toolchain};
+use testkit::report::{Outcome, Report, results};
 use testkit::skip::skip;
 
 // Environment variables of the scenarios.
 const WINDOWS_BINARY: &str = "TCP_ECHO_E2E_WINDOWS_BINARY";
 const PICTURES: &str = "TCP_ECHO_E2E_PICTURES";
+const RESULTS: &str = "TCP_ECHO_E2E_RESULTS";
+
+/// The time limit for all tests on a slow machine.
+const LIMIT: Duration = Duration::from_secs(3 * 3600);
+
+const WINDOWS: &str = "x86_64-pc-windows-gnu";
 
 /// Runs the end-to-end scenarios, chaos and soak whose names contain `word`.
 pub(crate) fn run(word: &str) -> ExitCode {
@@ -25,12 +33,12 @@ pub(crate) fn run(word: &str) -> ExitCode {
 /// was built before, because the first build takes ten minutes.
 pub(crate) fn add_to(report: &mut Report, word: &str) {
     if !cfg!(target_os = "linux") {
-        report.step("end to end", || skip("Linux only"));
+        report.step::<()>("end to end", || skip("Linux only"));
         return;
     }
     let mut command = test("*", &[word]);
     if word.is_empty()
-        && windows::folder().exists()
+        && windows_folder().exists()
         && let Some(binary) = build_for_windows(report)
     {
         command.env(WINDOWS_BINARY, binary);
@@ -56,13 +64,32 @@ pub(crate) fn windows() -> ExitCode {
     report.finish()
 }
 
-fn build_for_windows(report: &mut Report) -> Option<OsString> {
-    let mut built = None;
+/// Returns the target folder for Windows. It is separate, since two compilers would rebuild each other's
+/// output.
+fn windows_folder() -> PathBuf {
+    target_dir().join("windows")
+}
+
+/// Builds the binary for Windows; returns its path.
+fn build_for_windows(report: &mut Report) -> Option<PathBuf> {
     report.step("build for Windows", || {
-        built = Some(windows::build()?);
-        Ok(())
-    });
-    built.map(Into::into)
+        if !has(MINGW) {
+            return skip(format!(
+                "{MINGW} is missing (Debian packages gcc-mingw-w64-x86-64-win32 wine wine64)"
+            ));
+        }
+        let toolchain = Toolchain::of(WINDOWS)?;
+        let mut command = toolchain.cargo();
+        command
+            .args(["build", "--locked", "-p", "tcp-echo-metrics"])
+            .args(["--target", WINDOWS])
+            .args(toolchain.arguments())
+            .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", MINGW)
+            .env("CARGO_TARGET_DIR", windows_folder());
+        run_command(&mut command, LONG)?;
+        let folder = windows_folder().join(WINDOWS);
+        Ok(folder.join("debug/tcp-echo-metrics.exe"))
+    })
 }
 
 /// Creates the `cargo test` command for the matching test programs, with these arguments for them.
@@ -76,13 +103,27 @@ pub(crate) fn test(programs: &str, arguments: &[&str]) -> Command {
 pub(crate) fn add(report: &mut Report, command: &mut Command) {
     println!("\n==> end to end");
     let start = Instant::now();
-    let complete = test_output::of(command).and_then(|results| {
-        for (name, outcome) in results.tests {
-            report.add_test(&format!("e2e: {name}"), outcome);
-        }
-        results.complete
-    });
-    if complete.is_err() {
-        report.add("end to end", complete.into(), start.elapsed());
+    if let Err(error) = collect(report, command) {
+        report.add("end to end", Err(error).into(), start.elapsed());
     }
+}
+
+/// An error if the run was interrupted.
+fn collect(report: &mut Report, command: &mut Command) -> Result<()> {
+    let file = target_dir().join("e2e-results");
+    if file.exists() {
+        fs::remove_file(&file)?;
+    }
+    let run = run_command(command.env(RESULTS, &file), LIMIT);
+    if !file.exists() {
+        run?;
+        bail!("no test ran");
+    }
+    let mut any_failed = false;
+    for (name, outcome) in results(&file)? {
+        any_failed |= matches!(outcome, Outcome::Failed(_));
+        report.add_test(&format!("e2e: {name}"), outcome);
+    }
+    // A failed test is in the report already.
+    if any_failed { Ok(()) } else { run }
 }

@@ -9,22 +9,9 @@ mod dist;
 mod e2e;
 mod fuzz;
 mod publish;
-mod test_output;
+mod races;
 mod toolchain;
 mod tools;
-mod windows;
-
-// Requires a Linux compiler.
-#[cfg(target_os = "linux")]
-mod races;
-
-#[cfg(not(target_os = "linux"))]
-mod races {
-    pub(crate) fn run(_: &str) -> std::process::ExitCode {
-        eprintln!("the thread sanitizer is for Linux");
-        std::process::ExitCode::from(2)
-    }
-}
 
 use testkit::report::Report;
 use testkit::shell;
