@@ -87,7 +87,7 @@ fn slots(times: u64, observer: &impl Observer) -> Result<()> {
                 Output::Event(event) => sensor.on_event(&event, &session),
                 Output::Wait(_) => break,
                 Output::Request(_) => return Err("no hello was asked for".into()),
-                Output::Stalled => return Err("the connection stalled".into()),
+                Output::Close(reason) => return Err(format!("closed: {reason}").into()),
             }
         }
         if let Some(probe) = sent {

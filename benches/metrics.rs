@@ -91,7 +91,7 @@ fn probed(metrics: &TargetMetrics, targets: &[Target]) -> Vec<TargetSensor> {
                 match session.poll(now) {
                     Output::Event(event) => sensor.on_event(&event, &session),
                     Output::Transmit(transmit) => break Probe::decode(&transmit.frame),
-                    Output::Request(_) | Output::Stalled | Output::Wait(_) => return sensor,
+                    Output::Request(_) | Output::Close(_) | Output::Wait(_) => return sensor,
                 }
             };
             let Some(event) = session.handle_transmitted(now.at) else {

@@ -6,9 +6,7 @@ use std::{
 };
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use tcp_echo_session::{
-    DisconnectReason, Output, Probe, Session, SessionConfig, Stamp, Time, UnixNanos,
-};
+use tcp_echo_session::{Output, Probe, Session, SessionConfig, Stamp, Time, UnixNanos};
 
 const INTERVAL: Duration = Duration::from_millis(10);
 
@@ -53,8 +51,8 @@ impl Bench {
                     sent = Some(Probe::decode(&transmit.frame));
                 }
                 // Rare: only after hours of virtual time without a reply.
-                Output::Stalled => {
-                    self.session.handle_disconnected(DisconnectReason::Stalled);
+                Output::Close(reason) => {
+                    self.session.handle_disconnected(reason);
                     self.connect();
                 }
                 Output::Request(_) => {}

@@ -144,7 +144,7 @@
 //! | `peer` | the address of the present or last connection, or null |
 //! | `labels` | its labels but `target`, as in the metrics |
 //! | `on_demand` | whether it was requested at `/probe` |
-//! | `state` | `untried`, `connected` or `disconnected` |
+//! | `state` | `untried`, `connected`, `disconnected`, or `departed`: the peer has said that it stops, and is not back |
 //! | `last_rtt_seconds` | null before the first reply |
 //! | `p50_seconds`, `p99_seconds` | of the RTT in the last 5 minutes, or null |
 //! | `jitter_seconds`, `loss_ratio` | as in the metrics |

@@ -217,7 +217,7 @@ async fn the_series_of_a_target_go_with_its_flows() {
     let first = metrics.attach_flow(&target, 0);
     let mut second = Driven::attach_flow(&metrics, &target, 1);
     second.connect("192.0.2.1:4000");
-    assert_eq!(series(address, "all").await.len(), 122);
+    assert_eq!(series(address, "all").await.len(), 123);
     // Another target of the name, while this one still ends.
     let replaced = Driven::attach_flow(&metrics, &target, 1);
     drop((first, second.sensor));
@@ -237,9 +237,9 @@ async fn the_standard_set_has_flows_where_there_are_several() {
     assert!(!text.contains("tcp_echo_flows"), "{text}");
     let target = patient("all").with_flows(FLOWS.try_into().unwrap());
     let flow = metrics.attach_flow(&target, 0);
-    assert_eq!(series(address, "one").await.len(), 32);
+    assert_eq!(series(address, "one").await.len(), 33);
     let all = series(address, "all").await;
-    assert_eq!(all.len(), 37);
+    assert_eq!(all.len(), 38);
     assert!((all["tcp_echo_flows{}"] - 3.0).abs() < f64::EPSILON);
     drop((one, flow));
 }

@@ -354,7 +354,8 @@ impl<S: Sensor> Driver<S> {
 
     fn failed(&mut self, now: Instant, error: &DialError) {
         let text = error.to_string();
-        if self.logged.as_deref() != Some(&text) {
+        // The peer has said that it stops, which was logged.
+        if self.logged.as_deref() != Some(&text) && !self.session.is_departed() {
             if self.dialer.may_log() {
                 warn!(target = %self.target.name(), address = %self.target.address(), error = &*text,
                 "cannot connect; retrying");
@@ -370,7 +371,7 @@ impl<S: Sensor> Driver<S> {
     fn disconnect(&mut self, reason: DisconnectReason) {
         // A connection that is replaced by one to another address needs no delay.
         let delay = match reason {
-            DisconnectReason::Closed => Duration::ZERO,
+            DisconnectReason::Closed if !self.session.is_departed() => Duration::ZERO,
             _ => self.backoff.delay(self.dialer.options.reconnect_max),
         };
         let down = Link::Down(Box::pin(sleep(delay)));
@@ -389,7 +390,11 @@ impl<S: Sensor> Driver<S> {
             (_, DisconnectReason::Stalled) => Closing::Reset,
             _ => Closing::Orderly,
         });
-        if reason != DisconnectReason::Closed && self.dialer.may_log() {
+        if reason == DisconnectReason::Closed {
+            if self.session.is_departed() && self.dialer.may_log() {
+                info!(target = %self.target.name(), "departed: it has said that it stops");
+            }
+        } else if self.dialer.may_log() {
             let soft_error = soft_error.map(tracing::field::display);
             warn!(target = %self.target.name(), %reason, soft_error, "disconnected");
         }

@@ -62,13 +62,12 @@ impl Options {
             // For a server that closes a connection on any other frame.
             return Features::NONE;
         }
+        let always = Features::SEGMENTS.union(Features::DEPARTURE);
         match (self.hello, self.timestamps) {
             (Hello::Off, _) => Features::NONE,
             // The peer's stamps are of use only next to the kernel's.
-            (Hello::Auto, Timestamps::User) => Features::SEGMENTS,
-            (Hello::Auto, Timestamps::Auto | Timestamps::Kernel) => {
-                Features::SEGMENTS.union(Features::STAMPS)
-            }
+            (Hello::Auto, Timestamps::User) => always,
+            (Hello::Auto, Timestamps::Auto | Timestamps::Kernel) => always.union(Features::STAMPS),
         }
     }
 

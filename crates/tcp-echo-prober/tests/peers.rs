@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use common::{Log, echo, frame, ms, peer, probing, probing_as, probing_with};
 use tcp_echo_prober::{
-    ConnectFailure, DisconnectReason, Event, Options, Prober, SessionConfig, Target, TargetSet,
-    UnsentReason, Wire,
+    ConnectFailure, DisconnectReason, Event, Features, Options, Prober, SessionConfig, Target,
+    TargetSet, UnsentReason, Wire,
 };
+use tcp_echo_wire::Control;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -34,6 +35,40 @@ async fn an_echo_peer() {
             };
             assert!(log.count(stamped) > 50);
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_peer_that_says_that_it_stops() {
+    let address = peer(|mut stream, n| async move {
+        let hello = frame(&mut stream).await.unwrap();
+        let Some(Control::HelloRequest(asked)) = Control::decode(&hello) else {
+            panic!("{hello:?}");
+        };
+        let answer = Control::HelloAnswer(asked.intersection(Features::DEPARTURE));
+        stream.write_all(&answer.encode()).await.unwrap();
+        if n == 0 {
+            for _ in 0..10 {
+                let probe = frame(&mut stream).await.unwrap();
+                stream.write_all(&probe).await.unwrap();
+            }
+            let departure = Control::Departure.encode();
+            stream.write_all(&departure).await.unwrap();
+        }
+        echo(stream).await;
+    })
+    .await;
+    probing(&address.to_string(), async |log| {
+        log.until("100 replies", |seen| seen.counts.received >= 100)
+            .await;
+        let reason = DisconnectReason::Closed;
+        let closed = Event::Disconnected { reason };
+        assert_eq!(log.count(|event| *event == Event::Departed), 1);
+        assert_eq!(log.count(|event| *event == closed), 1);
+        log.see(|seen| {
+            assert_eq!((seen.counts.timeouts, seen.counts.unsent_total()), (0, 0));
+        });
     })
     .await;
 }

@@ -62,6 +62,11 @@ impl Acceptor {
         }
     }
 
+    /// Closes all listeners.
+    pub(crate) fn close(&mut self) {
+        self.listeners.clear();
+    }
+
     /// A connection has ended, so its descriptor is free for another one.
     pub(crate) const fn on_closed(&mut self) {
         self.pause.on_closed();

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use socket2::SockRef;
+use tcp_echo_wire::Control;
 
 use crate::clients::{Clients, Counted};
 use crate::deadlines::Timeouts;
@@ -202,6 +203,17 @@ impl Connection {
     /// long as the peer's host acknowledges.
     pub(crate) fn reset_on_close(&self) {
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    /// Tells the client that the server stops, if it wants to know. Returns whether it is told: not if
+    /// its socket has no room, since it does not read.
+    pub(crate) fn depart(&mut self) -> io::Result<bool> {
+        let wants = matches!(&self.mode, Mode::Greeted(greeted) if greeted.wants_departure());
+        if !wants || self.is_blocked() {
+            return Ok(false);
+        }
+        let frame = Control::Departure.encode();
+        Ok(write(&mut self.stream, &frame)? == frame.len())
     }
 
     /// Echoes as much as its load allows at a time.

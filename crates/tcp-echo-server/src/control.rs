@@ -38,7 +38,8 @@ impl ServerHandle {
     }
 
     /// Stops the server, or keeps it from starting. Returns at once; the server closes every
-    /// connection and ends, within milliseconds as a rule.
+    /// connection and ends, within milliseconds as a rule. A client that has asked to be told gets
+    /// half a second to receive the last replies and to close its connection first.
     pub fn stop(&self) {
         self.0.is_stopping.store(true, Ordering::Release);
         self.0.wake();

@@ -29,6 +29,10 @@ const QUANTUM_OF_ONE_CLIENT: usize = 64;
 /// How many deadlines are handled per turn: thousands may be due at once.
 const DEADLINES: usize = 64;
 
+/// How long a server that stops serves the clients that it has told so. They close their connections
+/// after the last reply, so this is as long as an RTT may be.
+const DEPARTURE: Duration = Duration::from_millis(500);
+
 const WAKER: Token = Token(usize::MAX);
 
 /// Tokens of listeners start here, those of connections at 0.
@@ -57,6 +61,8 @@ pub(crate) struct EventLoop {
     stats: Arc<ServerStats>,
     /// The start of the current turn.
     now: Instant,
+    /// Set once it departs: when it ends at the latest.
+    ends_by: Option<Instant>,
     /// The last field: by then every socket is closed.
     _end: EndGuard,
 }
@@ -87,6 +93,7 @@ impl EventLoop {
             buffer: Box::new([0; BUFFER]),
             stats,
             now: Instant::now(),
+            ends_by: None,
         })
     }
 
@@ -97,6 +104,26 @@ impl EventLoop {
     /// Serves until it is stopped.
     pub(crate) fn run(&mut self) -> io::Result<()> {
         while !self.control.is_stopping() {
+            self.turn()?;
+        }
+        self.depart()
+    }
+
+    /// Takes no more connections. Serves the clients that want to know that it stops until they have
+    /// closed theirs, and closes all others.
+    fn depart(&mut self) -> io::Result<()> {
+        self.now = Instant::now();
+        self.acceptor.close();
+        let keys: Vec<_> = self.connections.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            // A connection that fails has no client to tell.
+            if !self.connections[key].depart().unwrap_or(false) {
+                self.close(key);
+            }
+        }
+        let ends_by = self.now + DEPARTURE;
+        self.ends_by = Some(ends_by);
+        while !self.connections.is_empty() && self.now < ends_by {
             self.turn()?;
         }
         Ok(())
@@ -134,7 +161,8 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         let accept = self.acceptor.due(self.now);
-        let due = accept.into_iter().chain(self.deadlines.next()).min()?;
+        let others = self.deadlines.next().into_iter().chain(self.ends_by);
+        let due = accept.into_iter().chain(others).min()?;
         Some(due.saturating_duration_since(self.now))
     }
 

@@ -11,9 +11,9 @@ use crate::connection::BUFFER;
 
 /// What this system can grant: elsewhere the kernel neither stamps nor counts.
 const SUPPORTED: Features = if cfg!(target_os = "linux") {
-    Features::STAMPS.union(Features::SEGMENTS)
+    Features::DEPARTURE.union(Features::STAMPS.union(Features::SEGMENTS))
 } else {
-    Features::NONE
+    Features::DEPARTURE
 };
 
 /// The state of a connection that began with a hello. Its frames are answered in place, so as many
@@ -50,7 +50,7 @@ impl Greeted {
             && let Err(error) = tcp_echo_socket::enable_receive_timestamps(stream)
         {
             tracing::debug!(%error, "no receive timestamps from the kernel");
-            features = features.intersection(Features::SEGMENTS);
+            features = features.without(Features::STAMPS);
         }
         let mut greeted = Box::new(Self {
             features,
@@ -95,6 +95,11 @@ impl Greeted {
             read: received.len,
             is_full,
         })
+    }
+
+    /// Whether the client wants to be told that the server stops.
+    pub(crate) const fn wants_departure(&self) -> bool {
+        self.features.contains(Features::DEPARTURE)
     }
 
     /// Answers whole frames in place, and keeps the bytes after them. Returns the length of the

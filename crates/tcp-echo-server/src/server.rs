@@ -101,7 +101,7 @@ impl Server {
     /// Serves on a thread of its own until `shutdown` resolves, then closes every connection and
     /// returns.
     ///
-    /// The thread has ended when this returns, within milliseconds of the shutdown. Dropping the
+    /// The thread has ended when this returns, within milliseconds of the shutdown as a rule; see [`ServerHandle::stop`]. Dropping the
     /// future stops the server, too, and blocks until the thread has ended.
     ///
     /// # Errors

@@ -73,6 +73,10 @@ pub enum Event {
         /// What it grants.
         features: Features,
     },
+    /// The peer has said that it stops, as for a restart. No slot is due until it answers on another
+    /// connection, for two minutes at most; see
+    /// [`Session::is_departed`](crate::Session::is_departed).
+    Departed,
     /// The peer has told which data segments its kernel has sent and lost; see
     /// [`Session::segments`](crate::Session::segments).
     PeerSegments,
@@ -236,8 +240,8 @@ reasons! {
         Stalled => "stalled",
         /// Reading or writing failed otherwise.
         Error => "error",
-        /// The prober closed it: on shutdown, or because the target was removed or its
-        /// address has changed.
+        /// The prober closed it: on shutdown, because the target was removed or its
+        /// address has changed, or after the peer has departed.
         Closed => "closed",
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! 1. [`Session::new`], then [`poll`](Session::poll) until it returns [`Output::Wait`]: pass
 //!    on every [`Event`], write every [`Transmit`], replace the connection at
-//!    [`Output::Stalled`]. Then wait for that time or an input.
+//!    [`Output::Close`]. Then wait for that time or an input.
 //! 2. After [`Output::Transmit`], write the frame, with a new stamp
 //!    ([`restamp`](Session::restamp)) if anything was done since the clocks were read. Call
 //!    [`handle_transmitted`](Session::handle_transmitted) when the kernel has taken all of it,
@@ -28,7 +28,8 @@
 //! A session [with a hello](Session::with_hello) asks the peer for its stamps and counts, by control
 //! frames between the probes ([`Output::Request`]). If the peer grants them, the session splits each
 //! round trip into its parts ([`Excess`]) and knows the packet loss of both
-//! directions ([`Session::packet_loss_ratio`]). A peer that only echoes makes no difference.
+//! directions ([`Session::packet_loss_ratio`]). A peer that stops says so ([`Event::Departed`]): the
+//! schedule pauses until it is back. A peer that only echoes makes no difference.
 //!
 //! # Invariants
 //!

@@ -10,7 +10,7 @@ pub(crate) struct Link {
     /// The first probe of this connection: replies to earlier ones can't come here.
     first: Seq,
     /// How many of its probes are in flight.
-    awaited: usize,
+    awaited: u32,
     /// Since when a reply is awaited and nothing has come back.
     silent_since: Option<Instant>,
     /// Segments retransmitted on it, as last read.
@@ -21,6 +21,8 @@ pub(crate) struct Link {
     pub(crate) granted: Features,
     /// Whether a frame has come back.
     pub(crate) has_answered: bool,
+    /// Whether the peer has said that it stops.
+    pub(crate) is_departing: bool,
     /// The request to write next.
     pub(crate) request: Option<Request>,
     /// After how many more readings of `TCP_INFO` the peer is asked for its segments.
@@ -43,6 +45,7 @@ impl Link {
             asks_after: 0,
             granted: Features::NONE,
             has_answered: false,
+            is_departing: false,
             request: has_hello.then_some(Request::Hello),
             first,
             awaited: 0,

@@ -38,6 +38,9 @@ const BURST: u32 = 5;
 /// The peer is asked for its segments at every fifth reading of `TCP_INFO`.
 const READINGS_PER_REQUEST: u8 = 5;
 
+/// For how long a peer that has departed may be away. Then its slots count again.
+const DEPARTURE: Duration = Duration::from_secs(120);
+
 /// The probing session of one target; see the [crate's overview](crate).
 ///
 /// It outlives connections: sequence numbers, schedule, loss window and counts continue.
@@ -45,8 +48,11 @@ const READINGS_PER_REQUEST: u8 = 5;
 pub struct Session {
     config: SessionConfig,
     schedule: Schedule,
-    /// Set during the first attempt to connect: when the schedule begins at the latest.
+    /// Set during the first attempt to connect, and while the peer is departed: when the schedule
+    /// begins at the latest.
     begins_by: Option<Instant>,
+    /// Whether it is the peer's departure that the schedule waits for the end of.
+    is_departed: bool,
     link: Option<Link>,
     /// The reason of unsent slots without a connection.
     missing: UnsentReason,
@@ -93,9 +99,10 @@ pub enum Output {
     /// Write this control frame, and poll again. If the kernel takes nothing of it, it can be
     /// left out.
     Request([u8; FRAME_LEN]),
-    /// No reply for longer than the stall limit: close the connection, call
-    /// [`Session::handle_disconnected`] with [`DisconnectReason::Stalled`], and reconnect.
-    Stalled,
+    /// Close the connection, call [`Session::handle_disconnected`] with this reason, and reconnect:
+    /// [`DisconnectReason::Stalled`] if no reply has come for longer than the stall limit,
+    /// [`DisconnectReason::Closed`] if the peer has departed and nothing is in flight.
+    Close(DisconnectReason),
     /// Nothing is due before this time. Handle inputs until then.
     Wait(Instant),
 }
@@ -132,6 +139,7 @@ impl Session {
         Self {
             schedule: Schedule::new(origin, config.interval()),
             begins_by: Some(origin + config.timeout()),
+            is_departed: false,
             link: None,
             missing: UnsentReason::Disconnected,
             writing: None,
@@ -170,10 +178,14 @@ impl Session {
         address: SocketAddr,
         handshake: Duration,
     ) -> Event {
-        self.begin(at);
         self.drop_link(None);
         self.missing = UnsentReason::Disconnected;
         let has_hello = self.hello.on_connected(at).is_some();
+        // A service manager may hold the peer's port while no process serves it: a peer that has
+        // departed is back when it answers.
+        if !(self.is_departed && has_hello) {
+            self.begin(at);
+        }
         self.link = Some(Link::new(self.next, has_hello));
         if let Some(directions) = &mut self.directions {
             directions.on_connected();
@@ -184,7 +196,7 @@ impl Session {
 
     /// An attempt to connect failed.
     pub fn handle_connect_failed(&mut self, at: Instant, reason: ConnectFailure) -> Event {
-        self.begin(at);
+        self.begin_unless_departed(at);
         self.missing = UnsentReason::Disconnected;
         self.detector.on_connect_failed(reason);
         Event::ConnectFailed { reason }
@@ -194,7 +206,7 @@ impl Session {
     /// outcome of the next attempt, slots without a connection are
     /// [`UnsentReason::Resources`].
     pub fn handle_out_of_resources(&mut self, at: Instant) {
-        self.begin(at);
+        self.begin_unless_departed(at);
         self.missing = UnsentReason::Resources;
     }
 
@@ -235,14 +247,17 @@ impl Session {
     /// A frame has arrived. Returns [`Event::Received`], [`Event::Late`],
     /// [`Event::Unexpected`], or [`Event::TimedOut`] if the timeout has passed but was not
     /// counted yet (`Late` follows at the next poll). A control frame returns
-    /// [`Event::Greeted`] or [`Event::PeerSegments`], and `None` if it is an echo of the
-    /// session's own.
+    /// [`Event::Greeted`], [`Event::PeerSegments`] or [`Event::Departed`], and `None` if it is an
+    /// echo of the session's own.
     #[inline]
     pub fn handle_reply(&mut self, stamp: Stamp, reply: Probe) -> Option<Event> {
         if reply.seq.is_control()
             && let Some(link) = self.link.as_mut().filter(|link| link.has_hello)
         {
-            link.has_answered = true;
+            let is_first = !std::mem::replace(&mut link.has_answered, true);
+            if self.is_departed && is_first {
+                self.begin(stamp.read.at);
+            }
             return self.handle_control(stamp.read.at, reply.control()?);
         }
         Some(self.handle_echo(stamp, reply))
@@ -327,6 +342,14 @@ impl Session {
             Control::SegmentsAnswer(segments) if link.granted.contains(Features::SEGMENTS) => {
                 self.record_segments(at, Direction::Reverse, segments);
                 Some(Event::PeerSegments)
+            }
+            Control::Departure
+                if link.granted.contains(Features::DEPARTURE) && !self.is_departed =>
+            {
+                link.is_departing = true;
+                self.is_departed = true;
+                self.begins_by = Some(at + DEPARTURE);
+                Some(Event::Departed)
             }
             // A peer that echoes.
             _ => None,
@@ -432,7 +455,13 @@ impl Session {
         }
         let stalls_at = self.stalls_at();
         if stalls_at.is_some_and(|at| at <= judged) {
-            return Output::Stalled;
+            return Output::Close(DisconnectReason::Stalled);
+        }
+        if self.link.is_some_and(|link| link.is_departing)
+            && self.in_flight.len() == 0
+            && self.writing.is_none()
+        {
+            return Output::Close(DisconnectReason::Closed);
         }
         if self.begins_by.is_some_and(|by| by <= now.at) {
             self.begin(now.at);
@@ -640,10 +669,18 @@ impl Session {
         self.detector.asks_for_reading()
     }
 
-    /// Begins the schedule, unless it has begun.
+    /// Begins the schedule, unless it has begun. A departure has ended.
     fn begin(&mut self, at: Instant) {
         if self.begins_by.take().is_some() {
             self.schedule.begin(at);
+        }
+        self.is_departed = false;
+    }
+
+    /// An attempt to connect has ended without a connection.
+    fn begin_unless_departed(&mut self, at: Instant) {
+        if !self.is_departed {
+            self.begin(at);
         }
     }
 
@@ -764,6 +801,12 @@ impl Session {
     /// Whether there is a connection.
     pub const fn is_connected(&self) -> bool {
         self.link.is_some()
+    }
+
+    /// Whether the peer has departed: it has said that it stops, and has not answered since. No slot
+    /// is due meanwhile. After two minutes it counts as any other that does not answer.
+    pub const fn is_departed(&self) -> bool {
+        self.is_departed
     }
 
     /// Whether a frame is being written: partly written, or its result not reported yet.

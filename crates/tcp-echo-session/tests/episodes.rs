@@ -229,7 +229,7 @@ impl Simulation {
                     self.found.push((at, parts));
                 }
                 Output::Event(_) => {}
-                Output::Stalled => panic!("nothing stalls"),
+                Output::Close(reason) => panic!("{reason}"),
                 Output::Wait(_) => break,
             }
         }

@@ -42,9 +42,13 @@ enum Operation {
         sent: u32,
         lost: u32,
     },
+    /// The peer says that it stops.
+    Departure,
 }
 
-const ALL: Features = Features::STAMPS.union(Features::SEGMENTS);
+const ALL: Features = Features::STAMPS
+    .union(Features::SEGMENTS)
+    .union(Features::DEPARTURE);
 
 fn nanos(span: Duration) -> i64 {
     i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
@@ -72,6 +76,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (any::<u64>(), any::<i64>()).prop_map(|(seq, sent)| Garbage { seq, sent }),
         1 => (0u64..10).prop_map(TcpInfo),
         2 => any::<(bool, u32, u32)>().prop_map(|(hello, sent, lost)| Control { hello, sent, lost }),
+        1 => Just(Departure),
     ]
 }
 
@@ -110,7 +115,7 @@ proptest! {
                             driver.saw(event);
                         }
                         Output::Event(event) => driver.saw(event),
-                        Output::Stalled => driver.disconnect(DisconnectReason::Stalled),
+                        Output::Close(reason) => driver.disconnect(reason),
                         Output::Request(_) | Output::Wait(_) => {}
                     }
                 }
@@ -137,7 +142,7 @@ proptest! {
                                 }
                                 driver.saw(event);
                             }
-                            Output::Stalled => driver.disconnect(DisconnectReason::Stalled),
+                            Output::Close(reason) => driver.disconnect(reason),
                             Output::Request(_) => {}
                             Output::Wait(_) => break,
                         }
@@ -182,6 +187,9 @@ proptest! {
                         let ratio = driver.session.packet_loss_ratio(direction);
                         prop_assert!((0.0..=1.0).contains(&ratio));
                     }
+                }
+                Operation::Departure => {
+                    driver.reply(Probe::decode(&tcp_echo_wire::Control::Departure.encode()));
                 }
                 Operation::TcpInfo(retransmits) => {
                     let info = TcpInfo { retransmits, ..TcpInfo::default() };

@@ -71,7 +71,7 @@ fn no_probe_times_out_before_its_reply_is_read() {
                 driver.transmitted(transmit);
                 sent += 1;
             }
-            Output::Stalled => panic!("the answer may lie there unread"),
+            Output::Close(_) => panic!("the answer may lie there unread"),
             Output::Wait(until) => {
                 assert_eq!(until, driver.origin + ms(20), "it is to be read on");
                 break;

@@ -19,6 +19,7 @@ const ANSWER: u8 = 0x80;
 
 const HELLO: u8 = 1;
 const SEGMENTS: u8 = 2;
+const DEPARTURE: u8 = 4;
 
 /// What a client asks for in its hello, or what the server grants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -31,6 +32,8 @@ impl Features {
     pub const STAMPS: Self = Self(1);
     /// The server answers [`Control::SegmentsRequest`].
     pub const SEGMENTS: Self = Self(1 << 1);
+    /// The server says [`Control::Departure`] before it stops.
+    pub const DEPARTURE: Self = Self(1 << 3);
 
     /// All of these and those.
     #[must_use]
@@ -42,6 +45,12 @@ impl Features {
     #[must_use]
     pub const fn intersection(self, others: Self) -> Self {
         Self(self.0 & others.0)
+    }
+
+    /// Those that are not among `others`.
+    #[must_use]
+    pub const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
     }
 
     /// Whether all of `others` are among these.
@@ -104,6 +113,9 @@ pub enum Control {
     SegmentsRequest,
     /// The data segments that the server's kernel has sent on this connection.
     SegmentsAnswer(Segments),
+    /// The server stops, and no fault has made it. It sends this unasked, goes on echoing for half a
+    /// second at most, and waits for the client to close the connection.
+    Departure,
 }
 
 impl Control {
@@ -123,6 +135,7 @@ impl Control {
             Self::HelloAnswer(features) => (HELLO, ANSWER, features.0, 0),
             Self::SegmentsRequest => (SEGMENTS, 0, 0, 0),
             Self::SegmentsAnswer(Segments { sent, lost }) => (SEGMENTS, ANSWER, sent, lost),
+            Self::Departure => (DEPARTURE, ANSWER, 0, 0),
         };
         let [m0, m1, m2, m3, m4, m5] = MAGIC;
         let [l0, l1, l2, l3] = low.to_le_bytes();
@@ -170,6 +183,7 @@ impl Control {
                 sent: low,
                 lost: high,
             })),
+            (DEPARTURE, ANSWER) => Some(Self::Departure),
             _ => None,
         }
     }

@@ -115,7 +115,7 @@ impl Model {
             match self.poll() {
                 Output::Wait(_) => return false,
                 Output::Transmit(_) => return true,
-                Output::Event(_) | Output::Request(_) | Output::Stalled => {}
+                Output::Event(_) | Output::Request(_) | Output::Close(_) => {}
             }
         }
     }
@@ -131,9 +131,9 @@ impl Model {
                 assert_eq!(Probe::decode(&transmit.frame).sent, wall);
                 self.writing = Some(*transmit);
             }
-            Output::Stalled => {
+            Output::Close(reason) => {
                 assert!(self.session.is_connected());
-                self.disconnect(DisconnectReason::Stalled);
+                self.disconnect(*reason);
             }
             Output::Request(_) => panic!("it has no hello"),
             Output::Wait(until) => assert!(*until > at),

@@ -190,6 +190,13 @@ const FAMILIES: &[Family] = &[
         "Whether there is a connection.",
     ),
     family(
+        Standard,
+        "tcp_echo_departed",
+        None,
+        Kind::IntGauge(Cell::Departed),
+        "Whether the peer has said that it stops and is not back, for two minutes at most: no slot is due.",
+    ),
+    family(
         All,
         "tcp_echo_connects",
         None,

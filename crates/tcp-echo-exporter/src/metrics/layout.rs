@@ -39,6 +39,8 @@ pub(crate) enum Cell {
     Unexpected,
     Connects,
     Connected,
+    /// Whether the peer has said that it stops, and is not back.
+    Departed,
     LastRtt,
     /// The loss window: lost outcomes in the upper half, all outcomes in the lower.
     Window,

@@ -5,7 +5,7 @@
 //!
 //! | cell | of a target with several flows |
 //! |---|---|
-//! | `Connected`, `Greeted` | 1 if it is 1 for any flow |
+//! | `Connected`, `Departed`, `Greeted` | 1 if it is 1 for any flow |
 //! | `Window`, packet loss | each of both counts is a sum, so that the ratio is that of all flows |
 //! | `LastRtt` | the longest: no flow hides another one |
 //! | `Jitter` | the mean |
@@ -26,6 +26,7 @@ use super::layout::{self, Cell, pack, unpack};
 pub(crate) struct Merge {
     connected: Gauges,
     disconnected: Gauges,
+    departed: u64,
     greeted: u64,
     /// The loss window, and the packet loss of each direction.
     pairs: [(u64, u64); 1 + Direction::ALL.len()],
@@ -74,6 +75,7 @@ impl Merge {
             &mut self.disconnected
         };
         gauges.add(words);
+        self.departed |= words[Cell::Departed as usize];
         self.greeted |= words[Cell::Greeted as usize];
         for ((upper, lower), index) in self.pairs.iter_mut().zip(PAIRS) {
             let (own_upper, own_lower) = unpack(words[index]);
@@ -85,6 +87,7 @@ impl Merge {
     /// Completes the sums of the words of all flows that were added.
     pub(crate) fn finish(self, sums: &mut [u64]) {
         sums[Cell::Connected as usize] = u64::from(self.connected.flows > 0);
+        sums[Cell::Departed as usize] = self.departed;
         sums[Cell::Greeted as usize] = self.greeted;
         for ((upper, lower), index) in self.pairs.into_iter().zip(PAIRS) {
             sums[index] = pack(upper, lower);

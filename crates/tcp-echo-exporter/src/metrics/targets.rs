@@ -400,6 +400,7 @@ impl Sensor for TargetSensor {
             return;
         }
         let set = |cell: Cell, value: u64| change.set(cell as usize, value);
+        let set_departed = || set(Cell::Departed, session.is_departed().into());
         let observe = |histogram: Histogram, duration: Duration| {
             let nanos = nanos(duration);
             if let Some(slot) = self.shared.layout.slot(histogram) {
@@ -437,6 +438,7 @@ impl Sensor for TargetSensor {
                         host.host_delay.observe(self.part, nanos);
                     }
                 }
+                set_departed();
                 set_window(&change, session);
                 set_timeout(&change, session);
             }
@@ -452,6 +454,7 @@ impl Sensor for TargetSensor {
                 if let Some(window) = &mut self.rtt_window {
                     window.on_lost(&change, *slots);
                 }
+                set_departed();
                 set_window(&change, session);
             }
             Event::Late { .. } => set(Cell::Late, counts.late),
@@ -460,6 +463,7 @@ impl Sensor for TargetSensor {
                 change.add(Cell::Connects as usize, 1);
                 set(Cell::Connected, 1);
                 set(Cell::Greeted, 0);
+                set_departed();
                 layout::set_peer(&change, *address);
                 observe(Histogram::ConnectDuration, *handshake);
             }
@@ -477,7 +481,11 @@ impl Sensor for TargetSensor {
                 layout::set_directions(&change, session);
             }
             Event::PeerSegments => layout::set_directions(&change, session),
-            Event::Greeted { .. } => set(Cell::Greeted, 1),
+            Event::Greeted { .. } => {
+                set(Cell::Greeted, 1);
+                set_departed();
+            }
+            Event::Departed => set_departed(),
             Event::SoftError => change.add(Cell::SoftErrors as usize, 1),
             // Events that a newer session adds.
             _ => {}

@@ -68,11 +68,14 @@ pub(crate) enum ConnectionState {
     Untried,
     Connected,
     Disconnected,
+    /// The peer has said that it stops, and is not back.
+    Departed,
 }
 
 impl ConnectionState {
     pub(crate) fn of(target: &Snapshot<'_>) -> Self {
         match target.get(Cell::Connected) {
+            _ if target.get(Cell::Departed) > 0 => Self::Departed,
             0 if target.is_tried() => Self::Disconnected,
             0 => Self::Untried,
             _ => Self::Connected,

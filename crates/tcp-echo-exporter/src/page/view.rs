@@ -27,16 +27,19 @@ pub(crate) enum Health {
     Lossy,
     /// This host missed some slots in the loss window; no other outcome is lost.
     Missed,
+    /// The peer has said that it stops, and is not back.
+    Departed,
     /// Not tried yet.
     Untried,
     Up,
 }
 
 impl Health {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Down,
         Self::Lossy,
         Self::Missed,
+        Self::Departed,
         Self::Untried,
         Self::Up,
     ];
@@ -45,6 +48,7 @@ impl Health {
         let (lost, len) = target.window();
         let missed = target.get(Cell::Missed);
         match ConnectionState::of(target) {
+            ConnectionState::Departed => Self::Departed,
             // Without other recent outcomes, nothing else is known.
             _ if missed > 0 && missed == lost => Self::Missed,
             ConnectionState::Untried => Self::Untried,
@@ -61,6 +65,7 @@ impl Health {
             Self::Down => "down",
             Self::Lossy => "lossy",
             Self::Missed => "missed",
+            Self::Departed => "departed",
             Self::Untried => "untried",
             Self::Up => "up",
         }

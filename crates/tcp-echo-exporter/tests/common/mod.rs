@@ -117,7 +117,7 @@ impl Driven {
                     return None;
                 }
                 Output::Request(request) => self.answer(&request),
-                Output::Stalled => panic!("nothing stalls here"),
+                Output::Close(reason) => panic!("{reason}"),
                 Output::Wait(until) => return Some(until),
             }
         }

@@ -237,7 +237,7 @@ pub(super) struct Flags {
     #[arg(value_parser = values::buckets, help_heading = "Client")]
     pub(super) buckets: Buckets,
 
-    /// The series of each target. standard has 33 of 143: what the alerts and most of the
+    /// The series of each target. standard has 34 of 144: what the alerts and most of the
     /// overview dashboard need. minimal has 10: counts, loss, and the RTT, in protobuf as
     /// a native histogram, else as quantiles over the loss window.
     #[arg(long, value_name = "all|standard|minimal", default_value = "all")]

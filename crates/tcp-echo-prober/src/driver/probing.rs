@@ -7,9 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tcp_echo_session::{
-    DisconnectReason, Event, Output, Probe, Session, Stamp, TcpInfo, Time, Transmit,
-};
+use tcp_echo_session::{Event, Output, Probe, Session, Stamp, TcpInfo, Time, Transmit};
 use tokio::task::yield_now;
 use tracing::debug;
 
@@ -109,8 +107,8 @@ impl<S: Sensor> Driver<S> {
                         return None;
                     }
                 }
-                Output::Stalled => {
-                    self.disconnect(DisconnectReason::Stalled);
+                Output::Close(reason) => {
+                    self.disconnect(reason);
                     return None;
                 }
                 Output::Wait(until) => {

@@ -351,7 +351,7 @@ impl<S: Sensor> Driver<S> {
         // What an explorer meets by chance is traced once it is bad: others may need the trace more.
         let passes_by = |flow: &Flow| flow.is_exploring() && !flow.is_bad();
         let passes_by = self.flow.as_ref().is_some_and(|flow| passes_by(flow));
-        if is_silent && !passes_by && !self.addresses.is_empty() {
+        if is_silent && !passes_by && !self.addresses.is_empty() && !self.session.is_departed() {
             self.wish_trace(TraceFor::Stall, Instant::now());
             if !self.keeps_port() {
                 self.trace_beside();

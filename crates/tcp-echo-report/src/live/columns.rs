@@ -34,6 +34,8 @@ pub(super) enum State {
     Silent,
     /// This host missed the last slot, so the target may be up or down.
     Missed,
+    /// The target has said that it stops, and is not back.
+    Departed,
     /// The first attempt to connect is in progress.
     New,
     /// The last slot has a reply, or none has an outcome yet.
@@ -118,6 +120,7 @@ impl State {
     fn of(data: &Data) -> Self {
         let last = data.samples.back().map(|sample| sample.outcome);
         match (data.is_connected, data.failure) {
+            _ if data.is_departed => Self::Departed,
             _ if last == Some(Outcome::Missed) => Self::Missed,
             (true, _) if last == Some(Outcome::Lost) => Self::Silent,
             (true, _) => Self::Up,
@@ -132,6 +135,7 @@ impl State {
             Self::Down(reason) => reason,
             Self::Silent => "silent",
             Self::Missed => "missed",
+            Self::Departed => "departed",
             Self::New => "new",
             Self::Up => "up",
         }
@@ -229,8 +233,9 @@ impl State {
             Self::Down(_) => 0,
             Self::Silent => 1,
             Self::Missed => 2,
-            Self::New => 3,
-            Self::Up => 4,
+            Self::Departed => 3,
+            Self::New => 4,
+            Self::Up => 5,
         }
     }
 }

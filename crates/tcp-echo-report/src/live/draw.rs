@@ -189,7 +189,7 @@ fn color(row: &Row, column: Column) -> Style {
             State::Down(_) => Style::new().fg(Color::Red),
             State::Silent => Style::new().fg(Color::Yellow),
             State::Missed => Style::new().fg(Color::Magenta),
-            State::New => Style::new(),
+            State::Departed | State::New => Style::new(),
             State::Up => Style::new().fg(Color::Green),
         },
         Column::Loss if row.loss_ratio > 0.0 => Style::new().fg(Color::Red),
@@ -277,6 +277,7 @@ fn describe(change: &Change, now: f64, charset: Charset) -> String {
         }
         Event::ConnectFailed { reason } => format!("cannot connect: {reason}"),
         Event::Disconnected { reason } => format!("disconnected: {reason}"),
+        Event::Departed => "departed".to_owned(),
         Event::SoftError => "unreachable, says a router, but connected".to_owned(),
         _ => String::new(),
     };

@@ -52,6 +52,8 @@ pub(super) struct Data {
     pub(super) packet_loss: [Option<f64>; Direction::ALL.len()],
     pub(super) jitter_seconds: f64,
     pub(super) is_connected: bool,
+    /// Whether the peer has said that it stops, and is not back.
+    pub(super) is_departed: bool,
     pub(super) peer: Option<SocketAddr>,
     /// Why the last attempt to connect failed, until one succeeds.
     pub(super) failure: Option<ConnectFailure>,
@@ -71,6 +73,7 @@ struct Flow {
     segments: [Option<SegmentCounts>; Direction::ALL.len()],
     jitter_seconds: f64,
     is_connected: bool,
+    is_departed: bool,
 }
 
 /// The outcome of a slot.
@@ -263,6 +266,7 @@ impl Flow {
         self.window = [window.lost(), window.len()];
         self.jitter_seconds = session.jitter_seconds();
         self.is_connected = session.is_connected();
+        self.is_departed = session.is_departed();
         if let Event::TcpInfo(_) | Event::PeerSegments = event {
             self.segments = Direction::ALL.map(|direction| {
                 let is_known = session.segments(direction).sent > 0;
@@ -289,6 +293,7 @@ impl Data {
         });
         self.loss_ratio = ratio(lost, len);
         self.is_connected = flows.iter().any(|flow| flow.is_connected);
+        self.is_departed = flows.iter().any(|flow| flow.is_departed);
         // A flow without a connection keeps its last jitter.
         let jitters = flows
             .iter()

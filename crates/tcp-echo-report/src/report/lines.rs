@@ -189,6 +189,7 @@ fn describe(event: &Event, slots: u64, charset: Charset) -> Option<String> {
         }
         Event::ConnectFailed { reason } => format!("cannot connect: {reason}"),
         Event::Disconnected { reason } => format!("disconnected: {reason}"),
+        Event::Departed => "departed".to_owned(),
         Event::MtuProbe(probe) => probe.to_string(),
         Event::SoftError => "unreachable, says a router, but connected".to_owned(),
         _ => return None,
@@ -260,6 +261,7 @@ mod tests {
                 }),
                 0,
             ),
+            (Event::Departed, 0),
             (Event::Unsent { reason, slots: 9 }, 3),
             (Event::Unsent { reason, slots: 1 }, 1),
         ] {
@@ -285,6 +287,7 @@ mod tests {
                 "large packets are dropped on the way there: segments of 1460 bytes don't pass, \
                  1360 do",
                 "large packets are dropped on the way: segments of 1440 bytes don't pass",
+                "departed",
                 "unsent: disconnected, 3 slots",
                 "unsent: disconnected",
                 "flow=3 seq=9 late",

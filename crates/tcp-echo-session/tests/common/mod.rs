@@ -121,9 +121,9 @@ impl Driver {
                     }
                 }
                 Output::Request(_) => {}
-                Output::Stalled => {
-                    self.stalls += 1;
-                    self.disconnect(DisconnectReason::Stalled);
+                Output::Close(reason) => {
+                    self.stalls += u32::from(reason == DisconnectReason::Stalled);
+                    self.disconnect(reason);
                 }
                 Output::Wait(until) => return until,
             }

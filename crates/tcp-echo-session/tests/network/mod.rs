@@ -458,8 +458,8 @@ impl World {
                     self.session.handle_transmitted(self.at(self.now));
                 }
                 Output::Request(frame) => self.write(frame),
-                Output::Stalled => {
-                    self.disconnect(DisconnectReason::Stalled);
+                Output::Close(reason) => {
+                    self.disconnect(reason);
                     return;
                 }
                 Output::Wait(until) => {

@@ -1,8 +1,6 @@
 use std::time::Duration;
 
-use tcp_echo_prober::{
-    ConnectFailure, DisconnectReason, Observer as _, Sensor as _, Session, SessionConfig, Target,
-};
+use tcp_echo_prober::{ConnectFailure, Observer as _, Sensor as _, Session, SessionConfig, Target};
 use tcp_echo_session::{Output, Time};
 use tcp_echo_wire::UnixNanos;
 
@@ -48,7 +46,7 @@ impl Probed {
             let event = match self.session.poll(Time { at, wall }) {
                 Output::Event(event) => event,
                 Output::Transmit(_) => self.session.handle_transmitted(at).unwrap(),
-                Output::Stalled => self.session.handle_disconnected(DisconnectReason::Stalled),
+                Output::Close(reason) => self.session.handle_disconnected(reason),
                 Output::Request(_) => continue,
                 Output::Wait(_) => return,
             };
