@@ -1,7 +1,6 @@
 //! `cargo xtask ci`: every check of the project.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
@@ -13,6 +12,8 @@ use testkit::skip::skip;
 
 mod crates;
 mod machines;
+
+pub(crate) use crates::metadata;
 
 use Step::{Call, Run};
 
@@ -77,10 +78,7 @@ const SLOW: &[Check] = &[
     ("no_std", Call(machines::no_std)),
     ("big-endian", Call(machines::big_endian)),
     ("examples", Call(crates::examples)),
-    (
-        "benches, briefly",
-        Run("cargo run --locked --quiet -p tcp-echo-benches --bin measure -- --quick"),
-    ),
+    ("benches, briefly", Call(|| measure("--quick"))),
     ("cargo-machete", Run("cargo-machete")),
     (
         "cargo-deny",
@@ -98,8 +96,7 @@ const ON_REQUEST: &[Check] = &[
 
 /// Runs the checks whose names contain `word`, makes artifacts, and runs the end-to-end tests, some
 /// of which test those artifacts.
-pub(crate) fn run(word: &str) -> ExitCode {
-    let mut report = Report::new();
+pub(crate) fn run(report: &mut Report, word: &str) {
     for (name, step) in [LINTS, TESTS, SLOW].into_iter().flatten() {
         if name.contains(word) {
             report.step(name, || step.run());
@@ -115,22 +112,25 @@ pub(crate) fn run(word: &str) -> ExitCode {
         }
     }
     if dist::NAME.contains(word) {
-        dist::add_to(&mut report);
+        dist::add_to(report);
     }
     if word.is_empty() {
-        e2e::add_to(&mut report, "");
+        e2e::run(report, "");
     }
-    report.finish()
 }
 
 /// Runs all tests: those of the crates, those in the documentation, and end to end.
-pub(crate) fn test() -> ExitCode {
-    let mut report = Report::new();
+pub(crate) fn test(report: &mut Report) {
     for (name, step) in TESTS {
         report.step(name, || step.run());
     }
-    e2e::add_to(&mut report, "");
-    report.finish()
+    e2e::run(report, "");
+}
+
+/// Runs the program that measures.
+pub(crate) fn measure(arguments: &str) -> Result<()> {
+    let line = "cargo run --locked --quiet -p tcp-echo-benches --bin measure --";
+    run_line(&format!("{line} {arguments}"))
 }
 
 impl Step {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
+use clap::Args;
 
 use testkit::report::{Outcome, Report};
 use testkit::skip::skip;
@@ -34,47 +35,23 @@ const LICENCE: &str = "MIT OR Apache-2.0";
 /// The name in a larger report.
 pub(crate) const NAME: &str = "dist";
 
-/// Builds the artifacts named by the arguments, or all that can be built on this machine.
-pub(crate) fn run(arguments: &[&str]) -> ExitCode {
-    let (out, words) = match parse(arguments) {
-        Ok(asked) => asked,
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::from(2);
-        }
-    };
-    let mut report = Report::new();
-    match Release::of_this_commit(out.map(Path::new)) {
-        Ok(release) => make_all(release, &words, &mut report),
-        Err(error) => report.add("dist", Err(error).into(), Duration::ZERO),
-    }
-    report.finish()
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The output folder instead of target/dist
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// The artifacts; all that this machine can make if none is named. linux, windows, macos, deb and
+    /// rpm stand for all machines
+    #[arg(value_name = "ARTIFACT", value_parser = artifact::word)]
+    words: Vec<String>,
 }
 
-/// Parses the arguments: the output folder, and names of artifacts.
-fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<&'a str>, Vec<&'a str>)> {
-    let (mut out, mut words) = (None, Vec::new());
-    let mut arguments = arguments.iter();
-    while let Some(argument) = arguments.next() {
-        if *argument == "--out" {
-            let Some(folder) = arguments.next() else {
-                bail!("--out requires a folder");
-            };
-            out = Some(*folder);
-        } else if let Some(folder) = argument.strip_prefix("--out=") {
-            out = Some(folder);
-        } else if artifact::all().iter().any(|one| one.matches(argument)) {
-            words.push(*argument);
-        } else {
-            let names: Vec<_> = artifact::all().into_iter().map(Artifact::name).collect();
-            bail!(
-                "there is no artifact {argument:?}: there are {}, and linux, windows, macos, deb \
-                 and rpm for all machines",
-                names.join(", ")
-            );
-        }
+/// Builds the artifacts named by the options, or all that can be built on this machine.
+pub(crate) fn run(report: &mut Report, options: &Options) {
+    match Release::of_this_commit(options.out.as_deref()) {
+        Ok(release) => make_all(release, &options.words, report),
+        Err(error) => report.add("dist", Err(error).into(), Duration::ZERO),
     }
-    Ok((out, words))
 }
 
 /// Builds the artifacts for the end-to-end scenarios, as part of a larger report. They have a separate
@@ -103,7 +80,7 @@ pub(crate) fn clippy_for_other_systems() -> Result<Vec<Command>> {
         .collect()
 }
 
-fn make_all(release: Release, words: &[&str], report: &mut Report) {
+fn make_all(release: Release, words: &[String], report: &mut Report) {
     if Release::uncommitted().is_some() {
         println!("!!! the artifacts include uncommitted changes");
     }
@@ -294,20 +271,5 @@ impl Builder {
             }
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse;
-
-    #[test]
-    fn arguments_are_parsed() {
-        let (out, words) = parse(&["linux", "--out", "there", "sbom"]).unwrap();
-        assert_eq!((out, words), (Some("there"), vec!["linux", "sbom"]));
-        assert_eq!(parse(&["--out=x"]).unwrap().0, Some("x"));
-        for invalid in [&["--out"][..], &["amiga"], &["--oust=x"]] {
-            assert!(parse(invalid).is_err(), "{invalid:?}");
-        }
     }
 }

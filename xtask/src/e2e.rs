@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -22,16 +22,9 @@ const LIMIT: Duration = Duration::from_secs(3 * 3600);
 
 const WINDOWS: &str = "x86_64-pc-windows-gnu";
 
-/// Runs the end-to-end scenarios, chaos and soak whose names contain `word`.
-pub(crate) fn run(word: &str) -> ExitCode {
-    let mut report = Report::new();
-    add_to(&mut report, word);
-    report.finish()
-}
-
-/// Like [`run`], as part of a larger report. It includes the scenario under Wine if the Windows binary
-/// was built before, because the first build takes ten minutes.
-pub(crate) fn add_to(report: &mut Report, word: &str) {
+/// Runs the end-to-end scenarios, chaos and soak whose names contain `word`. It includes the scenario under
+/// Wine if the Windows binary was built before, because the first build takes ten minutes.
+pub(crate) fn run(report: &mut Report, word: &str) {
     if !cfg!(target_os = "linux") {
         report.step::<()>("end to end", || skip("Linux only"));
         return;
@@ -47,21 +40,17 @@ pub(crate) fn add_to(report: &mut Report, word: &str) {
 }
 
 /// Takes the documentation's screenshots of the status page.
-pub(crate) fn pictures() -> ExitCode {
-    let mut report = Report::new();
+pub(crate) fn pictures(report: &mut Report) {
     let mut command = test("e2e", &["--exact", "pictures of the status page"]);
-    add(&mut report, command.env(PICTURES, "1"));
-    report.finish()
+    add(report, command.env(PICTURES, "1"));
 }
 
 /// Builds the Windows binary and runs its scenario under Wine.
-pub(crate) fn windows() -> ExitCode {
-    let mut report = Report::new();
-    if let Some(binary) = build_for_windows(&mut report) {
+pub(crate) fn windows(report: &mut Report) {
+    if let Some(binary) = build_for_windows(report) {
         let mut command = test("e2e", &["Windows: "]);
-        add(&mut report, command.env(WINDOWS_BINARY, binary));
+        add(report, command.env(WINDOWS_BINARY, binary));
     }
-    report.finish()
 }
 
 /// Returns the target folder for Windows. It is separate, since two compilers would rebuild each other's

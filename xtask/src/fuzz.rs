@@ -5,73 +5,45 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
+use clap::Args;
 use flate2::read::GzDecoder;
 use time::OffsetDateTime;
 
 use crate::dist::archive::{Entry, gzip, tar};
-use crate::shell::{LONG, has, root, run};
+use crate::shell::{LONG, has, output, root, run as run_command};
 use crate::{toolchain, tools};
-use testkit::report::Report;
 use testkit::skip::skip;
 
-/// The default duration per target.
-const SECONDS: u64 = 60;
 /// The duration per target in `cargo xtask ci`.
 const SECONDS_IN_CI: u64 = 10;
 
-const USAGE: &str = "usage: cargo xtask fuzz [--seconds N] [--merge] [TARGET ...]";
-
-#[derive(Debug, PartialEq, Eq)]
-struct Options<'a> {
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The duration per target
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// Minimise the inputs found and store them in `fuzz/corpus`.
+    /// Minimises the inputs found, and stores them in fuzz/corpus
+    #[arg(long)]
     merge: bool,
-    /// The targets to run; all if empty.
-    targets: Vec<&'a str>,
-}
-
-impl<'a> Options<'a> {
-    fn parse(arguments: &[&'a str]) -> Result<Self> {
-        let mut options = Self {
-            seconds: SECONDS,
-            merge: false,
-            targets: Vec::new(),
-        };
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            match *argument {
-                "--seconds" => {
-                    let seconds = arguments.next().and_then(|number| number.parse().ok());
-                    options.seconds = seconds.filter(|seconds| *seconds > 0).context(USAGE)?;
-                }
-                "--merge" => options.merge = true,
-                flag if flag.starts_with('-') => bail!("{USAGE}"),
-                target => options.targets.push(target),
-            }
-        }
-        Ok(options)
-    }
-}
-
-/// Runs the fuzzers selected by the arguments.
-pub(crate) fn run_all(arguments: &[&str]) -> ExitCode {
-    let mut report = Report::new();
-    report.step("fuzzing", || fuzz_all(&Options::parse(arguments)?));
-    report.finish()
+    /// The targets to run; all if none is named
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
 }
 
 /// Runs every fuzzer briefly.
 pub(crate) fn check() -> Result<()> {
-    fuzz_all(&Options {
+    run(&Options {
         seconds: SECONDS_IN_CI,
-        ..Options::parse(&[])?
+        merge: false,
+        targets: Vec::new(),
     })
 }
 
-fn fuzz_all(options: &Options<'_>) -> Result<()> {
+/// Runs the fuzzers.
+pub(crate) fn run(options: &Options) -> Result<()> {
     if !["c++", "g++", "clang++"].iter().any(|name| has(name)) {
         return skip("no C++ compiler, which the fuzzer requires (Debian package g++)");
     }
@@ -79,7 +51,7 @@ fn fuzz_all(options: &Options<'_>) -> Result<()> {
     for name in select(&options.targets)? {
         let inputs = unpack(&name)?;
         if options.merge {
-            run(cargo_fuzz("cmin", &name)?.arg(&inputs), LONG)?;
+            run_command(cargo_fuzz("cmin", &name)?.arg(&inputs), LONG)?;
             pack(&name, &inputs)?;
         } else if let Err(error) = fuzz(&name, &inputs, options.seconds) {
             println!("    {error:#}");
@@ -106,7 +78,7 @@ fn fuzz(name: &str, inputs: &Path, seconds: u64) -> Result<()> {
     if dictionary.exists() {
         command.arg(format!("-dict={}", dictionary.display()));
     }
-    run(&mut command, LONG)
+    run_command(&mut command, LONG)
 }
 
 /// Returns `cargo fuzz` with a verb and a target. The stable compiler supports all required flags if
@@ -123,22 +95,13 @@ fn cargo_fuzz(verb: &str, name: &str) -> Result<Command> {
 }
 
 /// Lists the selected targets, or all if none is named.
-fn select(selected: &[&str]) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for file in fs::read_dir(fuzz_dir().join("fuzz_targets"))? {
-        let path = file?.path();
-        if let Some(name) = path.file_stem().and_then(|name| name.to_str()) {
-            names.push(name.to_owned());
-        }
-    }
-    names.sort();
-    if let Some(unknown) = selected
-        .iter()
-        .find(|one| !names.iter().any(|name| name == *one))
-    {
+fn select(selected: &[String]) -> Result<Vec<String>> {
+    let list = output(&mut tools::command("cargo-fuzz list")?)?;
+    let mut names: Vec<String> = list.lines().map(ToOwned::to_owned).collect();
+    if let Some(unknown) = selected.iter().find(|one| !names.contains(one)) {
         bail!("no target {unknown:?}; targets: {}", names.join(", "));
     }
-    names.retain(|name| selected.is_empty() || selected.contains(&&**name));
+    names.retain(|name| selected.is_empty() || selected.contains(name));
     Ok(names)
 }
 
@@ -172,20 +135,4 @@ fn pack(name: &str, folder: &Path) -> Result<()> {
     let bytes = gzip(&tar(&entries, OffsetDateTime::UNIX_EPOCH)?)?;
     println!("    {name}: {} inputs", entries.len());
     Ok(fs::write(archive(name), bytes)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Options, SECONDS};
-
-    #[test]
-    fn arguments_are_parsed() {
-        let options = Options::parse(&["decoder", "--seconds", "5", "flags"]).unwrap();
-        assert_eq!((options.seconds, options.merge), (5, false));
-        assert_eq!(options.targets, ["decoder", "flags"]);
-        assert_eq!(Options::parse(&[]).unwrap().seconds, SECONDS);
-        for invalid in [&["--seconds"][..], &["--seconds", "0"], &["--second", "5"]] {
-            assert!(Options::parse(invalid).is_err(), "{invalid:?}");
-        }
-    }
 }

@@ -6,7 +6,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
@@ -40,8 +39,7 @@ const EXCLUDED: &[&str] = &[
 ];
 
 /// Runs the scenarios whose names contain `word`, except the excluded.
-pub(crate) fn run(word: &str) -> ExitCode {
-    let mut report = Report::new();
+pub(crate) fn run(report: &mut Report, word: &str) {
     if let Some(binary) = report.step("build with the thread sanitizer", build) {
         let mut command = e2e::test("e2e", &[word]);
         for name in EXCLUDED {
@@ -51,10 +49,9 @@ pub(crate) fn run(word: &str) -> ExitCode {
         // By default, the sanitizer sleeps for a second at exit.
         let options = format!("log_path={}/race atexit_sleep_ms=0", reports.display());
         command.env(BINARY, binary).env("TSAN_OPTIONS", options);
-        e2e::add(&mut report, &mut command);
+        e2e::add(report, &mut command);
         report.step("races", || check(&reports));
     }
-    report.finish()
 }
 
 fn folder() -> PathBuf {

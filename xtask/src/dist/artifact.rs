@@ -25,6 +25,15 @@ pub(super) fn all() -> Vec<Artifact> {
     all
 }
 
+/// Parses a word of the command line.
+pub(super) fn word(word: &str) -> Result<String, String> {
+    if all().iter().any(|one| one.matches(word)) {
+        return Ok(word.to_owned());
+    }
+    let names: Vec<_> = all().into_iter().map(Artifact::name).collect();
+    Err(format!("there are {}", names.join(", ")))
+}
+
 /// Returns the artifacts for end-to-end scenarios on `x86_64`. The others would take as long again.
 pub(super) const BRIEF: [Artifact; 3] = [
     Artifact::Archive(target::LINUX[0]),
