@@ -129,7 +129,7 @@ pub use tcp_echo_net::{
 pub use tcp_echo_resolve::{IpVersion, Resolver};
 pub use tcp_echo_session::{
     Cause, ConfigError, ConnectFailure, Counts, Direction, DisconnectReason, Episode, Event,
-    Excess, Features, LossWindow, MtuProbe, SegmentCounts, Segments, Seq, Session, SessionConfig,
-    TcpInfo, UnsentReason,
+    Excess, Features, Identity, IdentityError, LossWindow, MtuProbe, SegmentCounts, Segments, Seq,
+    Session, SessionConfig, TcpInfo, UnsentReason,
 };
 pub use trace::{TraceEnd, TraceError, TraceLimits, TracePace, Traced, trace};

@@ -62,7 +62,9 @@ impl Options {
             // For a server that closes a connection on any other frame.
             return Features::NONE;
         }
-        let always = Features::SEGMENTS.union(Features::DEPARTURE);
+        let always = Features::SEGMENTS
+            .union(Features::IDENTITY)
+            .union(Features::DEPARTURE);
         match (self.hello, self.timestamps) {
             (Hello::Off, _) => Features::NONE,
             // The peer's stamps are of use only next to the kernel's.

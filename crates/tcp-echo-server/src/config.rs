@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use tcp_echo_net::Networks;
+use tcp_echo_wire::Identity;
 
 /// The limits of a [`Server`](crate::Server).
 ///
@@ -48,6 +49,8 @@ pub struct ServerConfig {
     /// in the frames that it asks for, and the packet loss of the way back. All others get their
     /// bytes unchanged. The default is true.
     pub hello: bool,
+    /// The node and the zone that clients are told if they ask. The default is unknown.
+    pub identity: Identity,
     /// Of how many clients [`ServerStats::clients`](crate::ServerStats::clients) tells segments sent
     /// and lost, and RTT; 0, the default, is none. Their connections are read every five seconds while
     /// they are used.
@@ -63,6 +66,7 @@ impl Default for ServerConfig {
             idle_timeout: Some(Duration::from_secs(5 * 60)),
             slow_reader_timeout: Some(Duration::from_secs(60)),
             hello: true,
+            identity: Identity::UNKNOWN,
             max_client_stats: 0,
         }
     }

@@ -1,12 +1,13 @@
 //! One connection, echoed.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use socket2::SockRef;
-use tcp_echo_wire::Control;
+use tcp_echo_wire::{Control, Identity};
 
 use crate::clients::{Clients, Counted};
 use crate::deadlines::Timeouts;
@@ -81,9 +82,9 @@ pub(crate) struct Connection {
 
 /// How bytes are echoed.
 #[derive(Debug)]
-enum Mode {
-    /// The first bytes decide.
-    New,
+pub(crate) enum Mode {
+    /// The first bytes decide. A client may ask who the server is, if that is known.
+    New(Option<Arc<Identity>>),
     /// Unchanged.
     Plain,
     /// As frames, since the client began with a hello.
@@ -106,7 +107,7 @@ impl Connection {
         now: Instant,
         registry: &Registry,
         token: Token,
-        answers_hello: bool,
+        mode: Mode,
     ) -> io::Result<Self> {
         registry.register(&mut stream, token, Interest::READABLE)?;
         Ok(Self {
@@ -116,11 +117,7 @@ impl Connection {
             load: Load::Light,
             burst: 0,
             deadline: None,
-            mode: if answers_hello {
-                Mode::New
-            } else {
-                Mode::Plain
-            },
+            mode,
             counted: None,
             unsent: None,
             is_read_closed: false,
@@ -279,14 +276,15 @@ impl Connection {
             return greeted.read(&mut self.stream, buffer);
         }
         let read = self.stream.read(buffer)?;
-        if let Mode::New = self.mode
+        if let Mode::New(identity) = &self.mode
             && read > 0
         {
-            self.mode = Mode::Plain;
-            if let Some((greeted, echo)) = Greeted::begin(&self.stream, &mut buffer[..read]) {
+            let first = &mut buffer[..read];
+            if let Some((greeted, echo)) = Greeted::begin(&self.stream, first, identity.as_ref()) {
                 self.mode = Mode::Greeted(greeted);
                 return Ok(echo);
             }
+            self.mode = Mode::Plain;
         }
         Ok(Echo {
             len: read,

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 use slab::Slab;
+use tcp_echo_wire::Identity;
 
 use crate::accept::Acceptor;
-use crate::connection::{BUFFER, Connection, Load, Served};
+use crate::connection::{BUFFER, Connection, Load, Mode, Served};
 use crate::control::{Control, EndGuard};
 use crate::deadlines::{Deadlines, Timeouts};
 use crate::fair_queue::FairQueue;
@@ -52,6 +53,8 @@ pub(crate) struct EventLoop {
     timeouts: Timeouts,
     limiter: ConnectionLimiter,
     answers_hello: bool,
+    /// What clients may ask for, if it is known.
+    identity: Option<Arc<Identity>>,
     connections: Slab<Connection>,
     light: FairQueue,
     heavy: FairQueue,
@@ -85,6 +88,9 @@ impl EventLoop {
             acceptor,
             timeouts: Timeouts::new(&config),
             answers_hello: config.hello,
+            identity: Some(&config.identity)
+                .filter(|identity| !identity.is_unknown())
+                .map(|identity| Arc::new(identity.clone())),
             limiter: ConnectionLimiter::new(config),
             connections: Slab::new(),
             light: FairQueue::default(),
@@ -257,17 +263,15 @@ impl EventLoop {
                 return self.acceptor.reject(stream, peer, reason, self.now);
             }
         };
+        let mode = if self.answers_hello {
+            Mode::New(self.identity.clone())
+        } else {
+            Mode::Plain
+        };
         let entry = self.connections.vacant_entry();
         let key = entry.key();
         let registry = self.poll.registry();
-        match Connection::register(
-            stream,
-            client,
-            self.now,
-            registry,
-            Token(key),
-            self.answers_hello,
-        ) {
+        match Connection::register(stream, client, self.now, registry, Token(key), mode) {
             Ok(mut connection) => {
                 let clients = self.stats.clients_table();
                 connection.set_counted(clients.on_open(peer.ip(), self.now));

@@ -1,11 +1,12 @@
 //! Connections of clients that ask for more than an echo; `docs/wire.md` has the protocol.
 
 use std::io::{self, Read as _};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mio::net::TcpStream;
 use tcp_echo_socket::{GapDetector, Received, TcpInfo};
-use tcp_echo_wire::{Control, FRAME_LEN, Features, PeerStamp, Segments, Seq};
+use tcp_echo_wire::{Control, FRAME_LEN, Features, Identity, PeerStamp, Segments, Seq};
 
 use crate::connection::BUFFER;
 
@@ -21,6 +22,8 @@ const SUPPORTED: Features = if cfg!(target_os = "linux") {
 #[derive(Debug)]
 pub(crate) struct Greeted {
     features: Features,
+    /// Who the server is, if the client may ask.
+    identity: Option<Arc<Identity>>,
     /// The bytes of an incomplete frame, which is echoed when it is whole.
     partial: [u8; FRAME_LEN],
     kept: usize,
@@ -40,12 +43,20 @@ pub(crate) struct Echo {
 
 impl Greeted {
     /// Looks for a hello in the first bytes of a connection. Answers it, and the frames after it.
-    pub(crate) fn begin(stream: &TcpStream, bytes: &mut [u8]) -> Option<(Box<Self>, Echo)> {
+    pub(crate) fn begin(
+        stream: &TcpStream,
+        bytes: &mut [u8],
+        identity: Option<&Arc<Identity>>,
+    ) -> Option<(Box<Self>, Echo)> {
         let first = bytes.first_chunk::<FRAME_LEN>()?;
         let Some(Control::HelloRequest(asked)) = Control::decode(first) else {
             return None;
         };
         let mut features = asked.intersection(SUPPORTED);
+        let identity = identity.filter(|_| asked.contains(Features::IDENTITY));
+        if identity.is_some() {
+            features = features.union(Features::IDENTITY);
+        }
         if features.contains(Features::STAMPS)
             && let Err(error) = tcp_echo_socket::enable_receive_timestamps(stream)
         {
@@ -54,6 +65,7 @@ impl Greeted {
         }
         let mut greeted = Box::new(Self {
             features,
+            identity: identity.cloned(),
             partial: [0; FRAME_LEN],
             kept: 0,
             gaps: GapDetector::default(),
@@ -160,6 +172,10 @@ impl Greeted {
     ) -> Option<Control> {
         match Control::decode(frame)? {
             Control::HelloRequest(_) => Some(Control::HelloAnswer(self.features)),
+            Control::IdentityRequest(n) => {
+                let identity = self.identity.as_ref()?;
+                Some(Control::IdentityAnswer(n, identity.part(n)))
+            }
             Control::SegmentsRequest if self.features.contains(Features::SEGMENTS) => {
                 if segments.is_none() {
                     let info = tcp_echo_socket::tcp_info(stream).ok()?;

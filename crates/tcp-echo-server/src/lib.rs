@@ -91,3 +91,4 @@ pub use running::RunningServer;
 pub use server::Server;
 pub use stats::{CloseReason, RejectReason, ServerStats};
 pub use tcp_echo_net::{Address, AddressError, BindError, Networks, NetworksError};
+pub use tcp_echo_wire::{Identity, IdentityError};

@@ -10,7 +10,9 @@ mod common;
 
 use common::{Running, echo, within};
 use tcp_echo_server::ServerConfig;
-use tcp_echo_wire::{Control, FRAME_LEN, Features, Probe, Seq, UnixNanos};
+use tcp_echo_wire::{
+    Control, FRAME_LEN, Features, Identity, IdentityReader, Probe, Seq, UnixNanos,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -190,6 +192,36 @@ async fn other_systems_neither_stamp_nor_count() {
     echo(&mut stream, &probe(1)).await;
     let request = Control::SegmentsRequest.encode();
     echo(&mut stream, &request).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_it_is_is_told_to_clients_that_ask() {
+    let asked = Features::IDENTITY;
+    let server = Running::start(ServerConfig::default()).await;
+    let (mut stream, granted) = greet(&server, asked).await;
+    assert_eq!(granted, Features::NONE, "it has no name");
+    echo(&mut stream, &Control::IdentityRequest(0).encode()).await;
+    server.stop().await;
+
+    let mut config = ServerConfig::default();
+    config.identity = Identity::new("a-node-of-a-long-name", "b").unwrap();
+    let server = Running::start(config.clone()).await;
+    let (mut stream, granted) = greet(&server, asked).await;
+    assert_eq!(granted, asked);
+    let mut reader = IdentityReader::new();
+    while let Some(n) = reader.next_part() {
+        let request = Control::IdentityRequest(n).encode();
+        let answer = exchange(&mut stream, &request).await[0].control();
+        let Some(Control::IdentityAnswer(of, part)) = answer else {
+            panic!("{answer:?}");
+        };
+        reader.read(of, part);
+    }
+    assert_eq!(reader.identity(), Some(config.identity));
+    let (mut stream, granted) = greet(&server, Features::NONE).await;
+    assert_eq!(granted, Features::NONE);
+    echo(&mut stream, &Control::IdentityRequest(0).encode()).await;
     server.stop().await;
 }
 

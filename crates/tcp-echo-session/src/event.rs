@@ -1,8 +1,8 @@
 //! Events of a session.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tcp_echo_wire::{Features, Segments, Seq};
+use tcp_echo_wire::{Features, Identity, Segments, Seq};
 
 use crate::{Direction, Episode, Excess};
 
@@ -73,6 +73,8 @@ pub enum Event {
         /// What it grants.
         features: Features,
     },
+    /// The peer has said who it is: another one than before. At most once in ten minutes.
+    PeerIdentity(Arc<Identity>),
     /// The peer has said that it stops, as for a restart. No slot is due until it answers on another
     /// connection, for two minutes at most; see
     /// [`Session::is_departed`](crate::Session::is_departed).

@@ -28,7 +28,7 @@
 //! A session [with a hello](Session::with_hello) asks the peer for its stamps and counts, by control
 //! frames between the probes ([`Output::Request`]). If the peer grants them, the session splits each
 //! round trip into its parts ([`Excess`]) and knows the packet loss of both
-//! directions ([`Session::packet_loss_ratio`]). A peer that stops says so ([`Event::Departed`]): the
+//! directions ([`Session::packet_loss_ratio`]). A peer may say who it is ([`Event::PeerIdentity`]). A peer that stops says so ([`Event::Departed`]): the
 //! schedule pauses until it is back. A peer that only echoes makes no difference.
 //!
 //! # Invariants
@@ -76,6 +76,7 @@ mod in_flight;
 mod jitter;
 mod link;
 mod outcomes;
+mod peer;
 mod peer_clock;
 mod recent;
 mod schedule;
@@ -94,7 +95,7 @@ pub use event::{Cause, ConnectFailure, DisconnectReason, Event, MtuProbe, TcpInf
 pub use session::{Output, Session, Transmit};
 pub use tcp_echo_loss::{LossWindow, Outcome};
 pub use tcp_echo_wire::{
-    DecodeError, Decoder, FRAME_LEN, Features, PREFIXED_LEN, PrefixedDecoder, Probe, Segments, Seq,
-    UnixNanos,
+    DecodeError, Decoder, FRAME_LEN, Features, Identity, IdentityError, PREFIXED_LEN,
+    PrefixedDecoder, Probe, Segments, Seq, UnixNanos,
 };
 pub use time::{Stamp, Time};

@@ -36,6 +36,8 @@ pub(crate) enum Request {
     Hello,
     /// After the probes that are due.
     Segments,
+    /// The part of this number of the peer's identity; after the probes that are due.
+    Identity(u8),
 }
 
 impl Link {

@@ -3,11 +3,12 @@
 use std::{
     collections::VecDeque,
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use tcp_echo_loss::{LossWindow, Outcome};
-use tcp_echo_wire::{Control, FRAME_LEN, Features, Probe, Segments, Seq, UnixNanos};
+use tcp_echo_wire::{Control, FRAME_LEN, Features, Identity, Probe, Segments, Seq, UnixNanos};
 
 use crate::{
     Cause, ConnectFailure, Counts, Direction, DisconnectReason, Episode, Event, MtuProbe,
@@ -23,6 +24,7 @@ use crate::{
     jitter::Jitter,
     link::{Link, Request},
     outcomes::Outcomes,
+    peer::Peer,
     schedule::Schedule,
     span::Span,
     trouble::{Lost, Pace},
@@ -74,6 +76,8 @@ pub struct Session {
     directions: Option<Box<Directions>>,
     /// `None` before the first peer that stamps.
     delays: Option<Box<Delays>>,
+    /// `None` before the first peer that says who it is.
+    peer: Option<Box<Peer>>,
     detector: Detector,
     /// The episode of a path that drops large packets, while it lasts.
     large: Option<Box<Episode>>,
@@ -155,6 +159,7 @@ impl Session {
             hello: Hello::new(Features::NONE),
             directions: None,
             delays: None,
+            peer: None,
             detector: Detector::new(),
             large: None,
             pending_events: None,
@@ -337,11 +342,28 @@ impl Session {
                 if features.contains(Features::STAMPS) {
                     self.delays.get_or_insert_with(|| Box::new(Delays::new(at)));
                 }
+                if features.contains(Features::IDENTITY) {
+                    self.peer
+                        .get_or_insert_with(|| Box::new(Peer::new()))
+                        .on_greeted();
+                    link.request.get_or_insert(Request::Identity(0));
+                } else if let Some(peer) = &mut self.peer {
+                    peer.said(Identity::UNKNOWN);
+                    self.change_identity(at);
+                }
                 Some(Event::Greeted { features })
             }
             Control::SegmentsAnswer(segments) if link.granted.contains(Features::SEGMENTS) => {
                 self.record_segments(at, Direction::Reverse, segments);
                 Some(Event::PeerSegments)
+            }
+            Control::IdentityAnswer(n, part) if link.granted.contains(Features::IDENTITY) => {
+                if let Some(peer) = &mut self.peer {
+                    peer.read(n, part);
+                    link.request = link.request.or(peer.next_part().map(Request::Identity));
+                    self.change_identity(at);
+                }
+                None
             }
             Control::Departure
                 if link.granted.contains(Features::DEPARTURE) && !self.is_departed =>
@@ -353,6 +375,13 @@ impl Session {
             }
             // A peer that echoes.
             _ => None,
+        }
+    }
+
+    /// The peer becomes known by what it has said, unless that is too soon.
+    fn change_identity(&mut self, at: Instant) {
+        if let Some(identity) = self.peer.as_mut().and_then(|peer| peer.change(at)) {
+            self.push_event(Event::PeerIdentity(identity));
         }
     }
 
@@ -411,10 +440,17 @@ impl Session {
                 }
                 link.asks_after -= 1;
             }
+            if link.granted.contains(Features::IDENTITY)
+                && let Some(peer) = &self.peer
+            {
+                // If the last request could not be written.
+                link.request = link.request.or(peer.next_part().map(Request::Identity));
+            }
             if let Some(segments) = info.segments {
                 self.record_segments(at, Direction::Forward, segments);
             }
         }
+        self.change_identity(at);
         if self.detector.is_watching() {
             self.judge_tcp_info(at, &info);
         }
@@ -498,6 +534,7 @@ impl Session {
         let control = match self.link.as_mut()?.request.take()? {
             Request::Hello => Control::HelloRequest(self.hello.features()),
             Request::Segments => Control::SegmentsRequest,
+            Request::Identity(n) => Control::IdentityRequest(n),
         };
         Some(Output::Request(control.encode()))
     }
@@ -801,6 +838,12 @@ impl Session {
     /// Whether there is a connection.
     pub const fn is_connected(&self) -> bool {
         self.link.is_some()
+    }
+
+    /// Who the peer is, if it has said so.
+    pub fn peer_identity(&self) -> Option<&Arc<Identity>> {
+        let identity = self.peer.as_ref().map(|peer| peer.identity());
+        identity.filter(|identity| !identity.is_unknown())
     }
 
     /// Whether the peer has departed: it has said that it stops, and has not answered since. No slot

@@ -19,7 +19,11 @@ const ANSWER: u8 = 0x80;
 
 const HELLO: u8 = 1;
 const SEGMENTS: u8 = 2;
+const IDENTITY: u8 = 3;
 const DEPARTURE: u8 = 4;
+
+/// The bytes of an identity in one frame.
+pub(crate) const PART_LEN: usize = 7;
 
 /// What a client asks for in its hello, or what the server grants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -32,6 +36,8 @@ impl Features {
     pub const STAMPS: Self = Self(1);
     /// The server answers [`Control::SegmentsRequest`].
     pub const SEGMENTS: Self = Self(1 << 1);
+    /// The server answers [`Control::IdentityRequest`].
+    pub const IDENTITY: Self = Self(1 << 2);
     /// The server says [`Control::Departure`] before it stops.
     pub const DEPARTURE: Self = Self(1 << 3);
 
@@ -113,6 +119,10 @@ pub enum Control {
     SegmentsRequest,
     /// The data segments that the server's kernel has sent on this connection.
     SegmentsAnswer(Segments),
+    /// The client asks for a part of the server's [`Identity`](crate::Identity), by its number.
+    IdentityRequest(u8),
+    /// The part of that number.
+    IdentityAnswer(u8, [u8; PART_LEN]),
     /// The server stops, and no fault has made it. It sends this unasked, goes on echoing for half a
     /// second at most, and waits for the client to close the connection.
     Departure,
@@ -130,12 +140,14 @@ impl Control {
     /// ```
     #[must_use]
     pub const fn encode(self) -> [u8; FRAME_LEN] {
-        let (kind, flag, low, high) = match self {
-            Self::HelloRequest(features) => (HELLO, 0, features.0, 0),
-            Self::HelloAnswer(features) => (HELLO, ANSWER, features.0, 0),
-            Self::SegmentsRequest => (SEGMENTS, 0, 0, 0),
-            Self::SegmentsAnswer(Segments { sent, lost }) => (SEGMENTS, ANSWER, sent, lost),
-            Self::Departure => (DEPARTURE, ANSWER, 0, 0),
+        let (kind, flag, [low, high]) = match self {
+            Self::HelloRequest(features) => (HELLO, 0, [features.0, 0]),
+            Self::HelloAnswer(features) => (HELLO, ANSWER, [features.0, 0]),
+            Self::SegmentsRequest => (SEGMENTS, 0, [0, 0]),
+            Self::SegmentsAnswer(Segments { sent, lost }) => (SEGMENTS, ANSWER, [sent, lost]),
+            Self::IdentityRequest(n) => (IDENTITY, 0, words(n, [0; PART_LEN])),
+            Self::IdentityAnswer(n, part) => (IDENTITY, ANSWER, words(n, part)),
+            Self::Departure => (DEPARTURE, ANSWER, [0, 0]),
         };
         let [m0, m1, m2, m3, m4, m5] = MAGIC;
         let [l0, l1, l2, l3] = low.to_le_bytes();
@@ -183,10 +195,25 @@ impl Control {
                 sent: low,
                 lost: high,
             })),
+            (IDENTITY, 0) => {
+                let [n, ..] = low.to_le_bytes();
+                Some(Self::IdentityRequest(n))
+            }
+            (IDENTITY, _) => {
+                let [.., n, b0, b1, b2, b3, b4, b5, b6] = *frame;
+                Some(Self::IdentityAnswer(n, [b0, b1, b2, b3, b4, b5, b6]))
+            }
             (DEPARTURE, ANSWER) => Some(Self::Departure),
             _ => None,
         }
     }
+}
+
+/// The payload of a part of an identity.
+const fn words(n: u8, part: [u8; PART_LEN]) -> [u32; 2] {
+    let [b0, b1, b2, b3, b4, b5, b6] = part;
+    let low = u32::from_le_bytes([n, b0, b1, b2]);
+    [low, u32::from_le_bytes([b3, b4, b5, b6])]
 }
 
 impl Seq {

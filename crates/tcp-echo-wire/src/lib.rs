@@ -32,10 +32,12 @@
 
 mod control;
 mod decoder;
+mod identity;
 mod prefixed;
 mod probe;
 
 pub use control::{Control, Features, PeerStamp, Segments};
 pub use decoder::{Decoder, Frames};
+pub use identity::{Identity, IdentityError, IdentityReader};
 pub use prefixed::{PREFIXED_LEN, PrefixedDecoder};
 pub use probe::{DecodeError, FRAME_LEN, Probe, Seq, UnixNanos};

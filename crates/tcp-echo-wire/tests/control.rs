@@ -30,6 +30,15 @@ fn the_bytes_are_those_of_the_document() {
             Control::SegmentsAnswer(segments),
             b"\x02\x81tcpem\xff\x01\x02\x03\x04\x05\x06\x07\x08",
         ),
+        (
+            Control::IdentityRequest(5),
+            b"\x03\x01tcpem\xff\x05\0\0\0\0\0\0\0",
+        ),
+        (
+            Control::IdentityAnswer(1, *b"r-7\0eu-"),
+            b"\x03\x81tcpem\xff\x01r-7\0eu-",
+        ),
+        (Control::Departure, b"\x04\x81tcpem\xff\0\0\0\0\0\0\0\0"),
     ] {
         assert_eq!(&control.encode(), bytes);
         assert_eq!(Control::decode(bytes), Some(control));
@@ -44,7 +53,7 @@ fn a_later_version_is_understood_and_a_later_kind_is_not() {
     let mut frame = Control::SegmentsRequest.encode();
     frame[1] = 2;
     assert_eq!(Control::decode(&frame), Some(Control::SegmentsRequest));
-    frame[0] = 3;
+    frame[0] = 5;
     assert_eq!(Control::decode(&frame), None);
     assert!(
         Probe::decode(&frame).seq.is_control(),
