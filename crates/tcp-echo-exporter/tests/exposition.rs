@@ -16,8 +16,8 @@ use tcp_echo_exporter::{
     Buckets, Endpoints, LookupStats, ReloadStatus, SeriesSet, SourceStatus, TargetMetrics,
 };
 use tcp_echo_prober::{
-    Cause, ConnectFailure, DisconnectReason, Episode, Event, Excess, Observer as _, Paths,
-    Sensor as _, Session, SessionConfig, SocketStats, Target, TcpInfo, UnsentReason,
+    Cause, ConnectFailure, DisconnectReason, Episode, Event, Excess, Identity, Observer as _,
+    Paths, Sensor as _, Session, SessionConfig, SocketStats, Target, TcpInfo, UnsentReason,
 };
 use tcp_echo_server::ServerStats;
 use tcp_echo_wire::Segments;
@@ -180,6 +180,29 @@ fn of_targets(text: &str) -> String {
         .filter(ours)
         .map(|line| line.to_owned() + "\n")
         .collect()
+}
+
+#[tokio::test]
+async fn a_peer_that_says_who_it_is_has_labels() {
+    let metrics = with_series(SeriesSet::All);
+    let mut driven = Driven::attach(&metrics, &target(":4000").named("paris"));
+    let labels = async || {
+        let text = scrape("*/*", &metrics).await.text().to_owned();
+        let sent = text
+            .lines()
+            .find(|line| line.starts_with("tcp_echo_sent_total{"));
+        sent.unwrap().to_owned()
+    };
+    let identity = |node, zone| Event::PeerIdentity(Arc::new(Identity::new(node, zone).unwrap()));
+    for (event, expected) in [
+        (identity("a-1", "b"), r#",peer_node="a-1",peer_zone="b"}"#),
+        (identity("", "c"), r#",peer_zone="c"}"#),
+        (identity("", ""), "}"),
+    ] {
+        driven.observe(&event);
+        let start = r#"tcp_echo_sent_total{target="paris""#;
+        assert_eq!(labels().await, format!("{start}{expected} 0"));
+    }
 }
 
 #[tokio::test]

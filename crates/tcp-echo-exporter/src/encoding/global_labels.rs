@@ -6,7 +6,7 @@ use std::{str::FromStr, sync::Arc};
 const SOURCE: &str = "source";
 
 /// Labels that some series have themselves.
-const TAKEN: [&str; 17] = [
+const TAKEN: [&str; 19] = [
     "address",
     "cause",
     "client",
@@ -15,6 +15,8 @@ const TAKEN: [&str; 17] = [
     "le",
     "outcome",
     "part",
+    "peer_node",
+    "peer_zone",
     "quantile",
     "reason",
     "revision",

@@ -35,7 +35,8 @@ impl Collector for TargetCollector {
         let labels = self.0.iter();
         let labels = labels.map(|target| {
             let own = target.labels();
-            own.iter().chain(global.without(|name| own.has(name)))
+            let own_and_peer = own.iter().chain(target.peer_labels());
+            own_and_peer.chain(global.without(|name| own.has(name)))
         });
         let targets = Targets {
             snapshots: &self.0,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 /// Labels that the exporter sets itself.
-const RESERVED: [&str; 8] = [
+const RESERVED: [&str; 10] = [
     "target",
     "reason",
     "le",
@@ -12,6 +12,8 @@ const RESERVED: [&str; 8] = [
     "direction",
     "part",
     "cause",
+    "peer_node",
+    "peer_zone",
 ];
 
 /// The names and values of a target's labels, `target` first, valid in every exposition format.
@@ -22,7 +24,7 @@ const RESERVED: [&str; 8] = [
 /// - names that begin with `__` are internal to Prometheus and are left out, and so are empty
 ///   values, which to Prometheus are no label;
 /// - names that the exporter uses itself (`target`, `reason`, `le`, `address`, `quantile`, `direction`,
-///   `part`) are prefixed with `exported_`, as Prometheus does it;
+///   `part`, `cause`, `peer_node`, `peer_zone`) are prefixed with `exported_`, as Prometheus does it;
 /// - of names that became equal, the first in the order of the original names is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Labels(Vec<(String, String)>);
@@ -105,6 +107,8 @@ mod tests {
             ("direction", "exported_direction"),
             ("part", "exported_part"),
             ("cause", "exported_cause"),
+            ("peer_node", "exported_peer_node"),
+            ("peer_zone", "exported_peer_zone"),
             ("a\"b\n", "a_b_"),
         ] {
             assert_eq!(names(&[(name, "v")]), [(expected.into(), "v".into())]);

@@ -5,9 +5,9 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 #[cfg(feature = "page")]
 use serde::Serialize;
 use tcp_echo_episodes::Totals;
-use tcp_echo_prober::FlowSummary;
 #[cfg(feature = "page")]
 use tcp_echo_prober::{Direction, DisconnectReason, UnsentReason};
+use tcp_echo_prober::{FlowSummary, Identity};
 
 use super::{
     buckets::seconds,
@@ -33,6 +33,8 @@ pub(crate) struct Snapshots {
     pub(crate) native: bool,
     /// What is known of the paths to some targets, in their order.
     pub(crate) flows: Vec<(usize, FlowSummary)>,
+    /// Who the peer of each target is, if it has said so.
+    pub(crate) peers: Vec<Option<Arc<Identity>>>,
     /// The episodes of targets that had any; `None` if they are not known.
     pub(crate) episodes: Option<HashMap<Arc<str>, Totals>>,
 }
@@ -41,13 +43,17 @@ impl Snapshots {
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = Snapshot<'_>> {
         let mut start = 0;
         let mut flows = self.flows.iter().peekable();
-        let targets = self.targets.iter().zip(&self.ends).enumerate();
-        targets.map(move |(index, (series, end))| {
+        let targets = self.targets.iter().zip(&self.ends).zip(&self.peers);
+        let targets = targets.enumerate();
+        targets.map(move |(index, ((series, end), identity))| {
             let words = &self.words[start..*end];
             start = *end;
             let summary = flows.next_if(|(of, _)| *of == index);
             let summary = summary.map(|(_, summary)| summary);
-            Snapshot::new(series, &self.layout, words, self.native).with_flows(summary)
+            let snapshot = Snapshot::new(series, &self.layout, words, self.native);
+            snapshot
+                .with_flows(summary)
+                .with_identity(identity.as_deref())
         })
     }
 }
@@ -60,6 +66,7 @@ pub(crate) struct Snapshot<'a> {
     words: &'a [u64],
     native: bool,
     flows: Option<&'a FlowSummary>,
+    identity: Option<&'a Identity>,
 }
 
 /// One histogram at that moment.
@@ -117,12 +124,28 @@ impl<'a> Snapshot<'a> {
             words,
             native,
             flows: None,
+            identity: None,
         }
     }
 
     const fn with_flows(mut self, flows: Option<&'a FlowSummary>) -> Self {
         self.flows = flows;
         self
+    }
+
+    const fn with_identity(mut self, identity: Option<&'a Identity>) -> Self {
+        self.identity = identity;
+        self
+    }
+
+    /// Returns the labels that tell who the peer is, if it has said so.
+    pub(crate) fn peer_labels(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        let node = self.identity.and_then(Identity::node);
+        let zone = self.identity.and_then(Identity::zone);
+        let labels = [("peer_node", node), ("peer_zone", zone)];
+        labels
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
     }
 
     /// Returns how many flows the target has.

@@ -152,7 +152,7 @@ impl TargetMetrics {
         let mut words = self.shared.buffer_pool.take(targets.len() * words_each);
         let mut ends = Vec::with_capacity(targets.len());
         let mut read = Scratch::default();
-        let mut flows = Vec::new();
+        let (mut flows, mut peers) = (Vec::new(), Vec::with_capacity(targets.len()));
         for (index, series) in targets.iter().enumerate() {
             read.read(&series.flows, &layout);
             if words.capacity() - words.len() < layout.native() + read.buckets() {
@@ -164,6 +164,7 @@ impl TargetMetrics {
             ends.push(words.len());
             let summary = self.shared.flows_of(series);
             flows.extend(summary.map(|summary| (index, summary)));
+            peers.push(series.peer());
         }
         Snapshots {
             layout,
@@ -172,6 +173,7 @@ impl TargetMetrics {
             ends,
             native,
             flows,
+            peers,
             episodes: self.episodes.as_ref().map(Episodes::totals),
         }
     }
@@ -312,6 +314,7 @@ impl Shared {
             address: target.address().to_string(),
             on_demand: target.is_on_demand(),
             flows,
+            peer: Mutex::default(),
         });
         targets.insert(Arc::clone(target.name()), Arc::clone(&series));
         (writer, series)
@@ -400,7 +403,6 @@ impl Sensor for TargetSensor {
             return;
         }
         let set = |cell: Cell, value: u64| change.set(cell as usize, value);
-        let set_departed = || set(Cell::Departed, session.is_departed().into());
         let observe = |histogram: Histogram, duration: Duration| {
             let nanos = nanos(duration);
             if let Some(slot) = self.shared.layout.slot(histogram) {
@@ -414,6 +416,7 @@ impl Sensor for TargetSensor {
         set(Cell::Received, counts.received);
         set(Cell::Timeouts, counts.timeouts);
         set(Cell::InFlight, session.in_flight() as u64);
+        set(Cell::Departed, session.is_departed().into());
         match event {
             Event::Sent { lateness, .. } => {
                 let nanos = observe(Histogram::SendLateness, *lateness);
@@ -438,7 +441,6 @@ impl Sensor for TargetSensor {
                         host.host_delay.observe(self.part, nanos);
                     }
                 }
-                set_departed();
                 set_window(&change, session);
                 set_timeout(&change, session);
             }
@@ -454,7 +456,6 @@ impl Sensor for TargetSensor {
                 if let Some(window) = &mut self.rtt_window {
                     window.on_lost(&change, *slots);
                 }
-                set_departed();
                 set_window(&change, session);
             }
             Event::Late { .. } => set(Cell::Late, counts.late),
@@ -463,7 +464,6 @@ impl Sensor for TargetSensor {
                 change.add(Cell::Connects as usize, 1);
                 set(Cell::Connected, 1);
                 set(Cell::Greeted, 0);
-                set_departed();
                 layout::set_peer(&change, *address);
                 observe(Histogram::ConnectDuration, *handshake);
             }
@@ -481,11 +481,8 @@ impl Sensor for TargetSensor {
                 layout::set_directions(&change, session);
             }
             Event::PeerSegments => layout::set_directions(&change, session),
-            Event::Greeted { .. } => {
-                set(Cell::Greeted, 1);
-                set_departed();
-            }
-            Event::Departed => set_departed(),
+            Event::Greeted { .. } => set(Cell::Greeted, 1),
+            Event::PeerIdentity(identity) => self.series.set_peer(identity),
             Event::SoftError => change.add(Cell::SoftErrors as usize, 1),
             // Events that a newer session adds.
             _ => {}

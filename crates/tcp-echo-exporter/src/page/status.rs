@@ -100,12 +100,13 @@ impl<'a> TargetStatus<'a> {
         let [p50, p99] = track.map_or([None; 2], |track| track.percentiles(&target));
         let excess = track.and_then(|track| track.excess(&target));
         let labels = target.labels().custom().iter();
+        let labels = labels.map(|(name, value)| (name.as_str(), value.as_str()));
         let received = target.get(Cell::Received);
         Self {
             name: target.name(),
             address: target.address(),
             peer: target.peer(),
-            labels: labels.map(|(k, v)| (k.as_str(), v.as_str())).collect(),
+            labels: labels.chain(target.peer_labels()).collect(),
             on_demand: target.series().on_demand,
             state: ConnectionState::of(&target),
             last_rtt_seconds: (received > 0).then(|| target.seconds(Cell::LastRtt)),

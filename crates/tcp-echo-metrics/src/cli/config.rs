@@ -9,7 +9,7 @@ use tcp_echo_exporter::{AllowedHosts, GlobalLabels, Lifecycle, SeriesSet};
 use tcp_echo_flags::is_given;
 use tcp_echo_log::LogConfig;
 use tcp_echo_net::Address;
-use tcp_echo_prober::{Coalesce, Dscp, Networks, OnDemandLimits, Trace, Wire};
+use tcp_echo_prober::{Coalesce, Dscp, Identity, Networks, OnDemandLimits, Trace, Wire};
 use tcp_echo_report::WatchConfig;
 #[cfg(feature = "service")]
 use tcp_echo_service::ServiceOptions;
@@ -34,6 +34,8 @@ pub struct Config {
     /// TLS and a user without such a file.
     #[cfg(feature = "tls")]
     pub web_options: Option<WebOptions>,
+    /// The node and the zone of this process; each empty if it is unknown.
+    pub identity: Identity,
     /// The labels of every series.
     pub labels: GlobalLabels,
     /// The host names of the endpoints; `None` is any, or those of loopback if they are on

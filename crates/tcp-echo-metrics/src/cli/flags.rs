@@ -140,6 +140,17 @@ pub(super) struct Flags {
     #[arg(value_parser = values::duration_or_off, help_heading = "Server")]
     pub(super) slow_reader_timeout: OrOff,
 
+    /// The name of the node that this process is on: the label node of every series. Probers
+    /// that connect to the server are told it, for a label of theirs. An empty value is none.
+    #[arg(long, value_name = "NAME", default_value = "", value_parser = values::node)]
+    #[arg(hide_default_value = true, help_heading = "Fleet")]
+    pub(super) node: String,
+
+    /// The zone of that node, as for -node.
+    #[arg(long, value_name = "NAME", default_value = "", value_parser = values::zone)]
+    #[arg(hide_default_value = true, help_heading = "Fleet")]
+    pub(super) zone: String,
+
     /// Serve only these networks, separated by commas, as in 10.0.0.0/8,192.168.0.0/16;
     /// repeatable [default: any client]
     #[arg(long, value_name = "NETWORKS", help_heading = "Server")]

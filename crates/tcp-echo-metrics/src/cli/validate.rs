@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use tcp_echo_exporter::{GlobalLabels, Lifecycle};
+use tcp_echo_exporter::{GlobalLabel, GlobalLabels, Lifecycle};
 use tcp_echo_flags::{FlagError, is_given};
 use tcp_echo_log::{LogConfig, LogFormat, LogLevel};
-use tcp_echo_prober::{Coalesce, ConfigError, Networks, OnDemandLimits, SessionConfig, Trace};
+use tcp_echo_prober::{
+    Coalesce, ConfigError, Identity, Networks, OnDemandLimits, SessionConfig, Trace,
+};
 use tcp_echo_report::{Output, ReportConfig, WatchConfig};
 #[cfg(feature = "service")]
 use tcp_echo_service::ServiceOptions;
@@ -28,7 +30,9 @@ pub(super) fn config(
     refuse_contradictions(&flags, &origin)?;
     refuse_both_names(&flags, &given, &origin)?;
     refuse_session(&flags, &origin)?;
-    let labels = labels(&flags, &origin)?;
+    let identity = Identity::new(&flags.node, &flags.zone)
+        .map_err(|error| FlagError::Other(error.to_string()))?;
+    let labels = labels(&flags, &identity, &origin)?;
     #[cfg(feature = "tls")]
     let web_options = super::web_options::of(&flags.web, &origin)?;
     let watch = watch(&flags, &given, &labels, &origin)?;
@@ -94,6 +98,7 @@ pub(super) fn config(
         web_config: flags.web.web_config,
         #[cfg(feature = "tls")]
         web_options,
+        identity,
         labels,
         allowed_hosts: flags.web.allowed_hosts,
         lifecycle: match flags.web.enable_lifecycle {
@@ -151,14 +156,24 @@ fn networks(lists: Vec<Networks>) -> Option<Networks> {
 }
 
 /// The labels of every series.
-fn labels(flags: &Flags, origin: impl Fn(&str) -> String) -> Result<GlobalLabels, UsageError> {
+fn labels(
+    flags: &Flags,
+    identity: &Identity,
+    origin: impl Fn(&str) -> String,
+) -> Result<GlobalLabels, UsageError> {
     let source = match &flags.source {
         Some(Source::Name(label)) => Some(label),
         _ => None,
     };
-    let labels = flags.web.label.iter().chain(source).cloned();
-    GlobalLabels::new(labels)
-        .map_err(|error| FlagError::Other(format!("{}: {error}", origin("label"))).into())
+    let failed = |error| FlagError::Other(format!("{}: {error}", origin("label")));
+    let names = [("node", identity.node()), ("zone", identity.zone())];
+    let names = names
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)));
+    let names = names.map(|(name, value)| format!("{name}={value}").parse());
+    let names: Vec<GlobalLabel> = names.collect::<Result<_, _>>().map_err(failed)?;
+    let labels = flags.web.label.iter().chain(source).chain(&names);
+    Ok(GlobalLabels::new(labels.cloned()).map_err(failed)?)
 }
 
 /// Refuses a flag beside one of the original with the same meaning.

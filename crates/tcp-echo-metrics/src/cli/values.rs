@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tcp_echo_duration::{DurationError, parse, parse_positive};
 use tcp_echo_exporter::{GlobalLabel, GlobalLabelError};
-use tcp_echo_prober::{Coalesce, Dscp, Trace, Wire};
+use tcp_echo_prober::{Coalesce, Dscp, Identity, IdentityError, Trace, Wire};
 use tcp_echo_targets::MAX_FLOWS;
 
 /// The maximum of a loss window, in slots: 1.25 MB per target.
@@ -220,6 +220,16 @@ pub(super) fn source(text: &str) -> Result<Source, ValueError> {
         return Err(ValueError::Ip);
     }
     Ok(Source::Name(GlobalLabel::source(text)?))
+}
+
+/// The name of a node; empty if there is none.
+pub(super) fn node(text: &str) -> Result<String, IdentityError> {
+    Identity::new(text, "").map(|_| text.to_owned())
+}
+
+/// The name of a zone; empty if there is none.
+pub(super) fn zone(text: &str) -> Result<String, IdentityError> {
+    Identity::new("", text).map(|_| text.to_owned())
 }
 
 /// A label of every series.

@@ -3,7 +3,7 @@
 use std::{net::TcpListener, num::NonZeroUsize};
 
 use tcp_echo_metrics::cli;
-use tcp_echo_server::{Address, RunningServer, Server, ServerConfig};
+use tcp_echo_server::{Address, Identity, RunningServer, Server, ServerConfig};
 
 use super::{error::RunError, files::Budget};
 
@@ -14,6 +14,7 @@ const PART: &str = "echo server";
 /// connections as its share of open files.
 pub(super) async fn start(
     config: &cli::ServerConfig,
+    identity: &Identity,
     budget: &Budget,
     listeners: Vec<TcpListener>,
 ) -> Result<RunningServer, RunError> {
@@ -24,6 +25,7 @@ pub(super) async fn start(
     limits.slow_reader_timeout = config.slow_reader_timeout;
     limits.allow.clone_from(&config.allow);
     limits.hello = config.hello == cli::Hello::Auto;
+    limits.identity = identity.clone();
     limits.max_client_stats = config.server_clients;
 
     let server = bind(&config.listen, listeners, limits).await?;
