@@ -75,7 +75,9 @@ fn kept(name: &str, fill: impl FnOnce(&Path) -> Result<String>) -> Result<PathBu
         // Half a package, of a test that was killed, must not have the name.
         let unfinished = TempDir::new_in(&tools)?;
         if let Err(error) = fill(unfinished.path()) {
-            return skip(format!("{name} can't be fetched: {error:#}"));
+            let error = format!("{error:#}");
+            let line = error.lines().next().unwrap_or_default();
+            return skip(format!("{name} can't be fetched: {line}"));
         }
         fs::rename(unfinished.keep(), &folder)?;
     }
