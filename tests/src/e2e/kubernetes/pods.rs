@@ -2,14 +2,16 @@
 
 use std::fs;
 use std::net::UdpSocket;
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
 use serde_json::Value;
 use tcp_echo_dashboards::{list, root, yaml};
 use testkit::context::Context;
 use testkit::endpoint::Endpoint;
+use testkit::exposition::Scrape;
 use testkit::netns::{CLIENT, Inside, Pair, SERVER};
 use testkit::process::Process;
 use testkit::wait;
@@ -39,21 +41,38 @@ pub(super) fn run(context: &Context) -> Result<()> {
     let _nameserver = nameserver(context, &pair)?;
     let second = Pod::start(context, container, &pair.server.inside(), SERVER, "node-2")?;
     second.is_ready(container)?;
-    let connected = |pod: &Pod, peer: &str| {
-        let target = format!("dns+tcp-echo-metrics:4000/{peer}");
-        pod.metrics
-            .until("a reply of the other pod", LIMIT, |scrape| {
-                scrape.sum("tcp_echo_received_total", &[("target", &target)]) > 0.0
-            })
-    };
-    connected(&second, CLIENT)?;
+    second.has_a_reply_of(CLIENT)?;
     // It looked the name up before there was a nameserver.
     first.process.signal(Signal::HUP)?;
-    let (_, took) = connected(&first, SERVER)?;
+    let took = first.has_a_reply_of(SERVER)?;
     context.note(format!(
         "the first pod had a reply of the second {took:.1?} after SIGHUP"
     ));
+    restart_is_no_loss(&first, second)
+}
+
+/// The peer of a pod that Kubernetes ends shows it as departed, and counts no loss.
+fn restart_is_no_loss(peer: &Pod, mut ended: Pod) -> Result<()> {
+    let target = target(SERVER);
+    let of_target = [("target", &*target)];
+    ended.process.signal(Signal::TERM)?;
+    let (status, _) = ended.process.wait(LIMIT)?;
+    ensure!(status.success(), "{status}");
+    let departed = |scrape: &Scrape| scrape.sum("tcp_echo_departed", &of_target) == 1.0;
+    peer.metrics.until("a departure", LIMIT, departed)?;
+    // Ten slots later.
+    thread::sleep(Duration::from_secs(2));
+    let scrape = peer.metrics.scrape()?;
+    ensure!(departed(&scrape), "not departed any more");
+    let loss = scrape.sum("tcp_echo_loss_ratio", &of_target);
+    let unsent = scrape.sum("tcp_echo_unsent_total", &of_target);
+    ensure!(loss == 0.0 && unsent <= 1.0, "loss {loss}, unsent {unsent}");
     Ok(())
+}
+
+/// Returns the name of the target at this address.
+fn target(address: &str) -> String {
+    format!("dns+tcp-echo-metrics:4000/{address}")
 }
 
 /// Reads the manifests, without kustomize.
@@ -123,5 +142,16 @@ impl Pod {
             wait::until(probe, LIMIT, || self.metrics.get(path).ok())?;
         }
         Ok(())
+    }
+
+    /// Waits for a reply of another pod; returns how long it took.
+    fn has_a_reply_of(&self, peer: &str) -> Result<Duration> {
+        let target = target(peer);
+        let replied =
+            |scrape: &Scrape| scrape.sum("tcp_echo_received_total", &[("target", &target)]) > 0.0;
+        Ok(self
+            .metrics
+            .until("a reply of the other pod", LIMIT, replied)?
+            .1)
     }
 }
