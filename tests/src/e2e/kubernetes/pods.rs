@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::UdpSocket;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use testkit::endpoint::Endpoint;
 use testkit::exposition::Scrape;
 use testkit::netns::{CLIENT, Inside, Pair, SERVER};
 use testkit::process::Process;
+use testkit::shell::output;
 use testkit::wait;
 
 use super::objects::Objects;
@@ -31,6 +33,7 @@ pub(super) fn run(context: &Context) -> Result<()> {
     let objects = read()?;
     objects.check()?;
     let container = &objects.pod()?["containers"][0];
+    variables_are_flags(context, container)?;
     let pair = Pair::new()?;
     for namespace in [&pair.client, &pair.server] {
         namespace.resolv_conf(RESOLV_CONF)?;
@@ -45,10 +48,28 @@ pub(super) fn run(context: &Context) -> Result<()> {
     // It looked the name up before there was a nameserver.
     first.process.signal(Signal::HUP)?;
     let took = first.has_a_reply_of(SERVER)?;
+    let nodes = [("node", "node-1"), ("peer_node", "node-2")];
+    let scrape = first.metrics.scrape()?;
+    let named = scrape.sum("tcp_echo_connected", &nodes);
+    ensure!(named == 1.0, "{named} connections with {nodes:?}");
+    let mut labels = scrape.all().flat_map(|(_, labels, _)| labels.keys());
+    ensure!(!labels.any(|name| name == "zone"), "a zone without a name");
     context.note(format!(
         "the first pod had a reply of the second {took:.1?} after SIGHUP"
     ));
     restart_is_no_loss(&first, second)
+}
+
+/// Each variable of the container is that of a flag. The program ignores others.
+fn variables_are_flags(context: &Context, container: &Value) -> Result<()> {
+    let help = output(Command::new(context.binary()).arg("--help"))?;
+    for variable in list(&container["env"]) {
+        let name = variable["name"].as_str().unwrap_or_default();
+        let flag = name.strip_prefix("TCP_ECHO_").context("another variable")?;
+        let flag = format!("--{} ", flag.to_lowercase().replace('_', "-"));
+        ensure!(help.contains(&flag), "{name}: there is no {flag}");
+    }
+    Ok(())
 }
 
 /// The peer of a pod that Kubernetes ends shows it as departed, and counts no loss.
