@@ -112,7 +112,7 @@ pub(crate) fn run(report: &mut Report, word: &str) {
         }
     }
     if dist::NAME.contains(word) {
-        dist::add_to(report);
+        dist::brief(report);
     }
     if word.is_empty() {
         e2e::run(report, "");

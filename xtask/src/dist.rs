@@ -4,35 +4,30 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 
+use crate::shell::target_dir;
 use testkit::report::{Outcome, Report};
 use testkit::skip::skip;
 
 pub(crate) mod archive;
 mod artifact;
 mod build;
-mod digest;
 mod files;
-mod frameworks;
 mod image;
 mod packages;
 mod release;
 mod sbom;
 mod target;
 
-use archive::{Entry, gzip, tar, zip};
+use archive::{File, Files, gzip, tar, zip};
 use artifact::Artifact;
-use release::{BRIEF, PACKAGE, Release, folder};
+use release::{PACKAGE, Release, SUMS};
 use target::{System, Target};
 
-const DESCRIPTION: &str =
-    "Measure TCP latency and loss between hosts, continuously, for Prometheus";
-const LICENCE: &str = "MIT OR Apache-2.0";
-/// The name in a larger report.
+/// The name in the report.
 pub(crate) const NAME: &str = "dist";
 
 #[derive(Args)]
@@ -48,27 +43,24 @@ pub(crate) struct Options {
 
 /// Builds the artifacts named by the options, or all that can be built on this machine.
 pub(crate) fn run(report: &mut Report, options: &Options) {
-    match Release::of_this_commit(options.out.as_deref()) {
-        Ok(release) => make_all(release, &options.words, report),
-        Err(error) => report.add("dist", Err(error).into(), Duration::ZERO),
+    if release::is_uncommitted() {
+        println!("!!! the artifacts include uncommitted changes");
     }
+    let mut artifacts = artifact::all();
+    let named = !options.words.is_empty();
+    if named {
+        artifacts.retain(|one| options.words.iter().any(|word| one.matches(word)));
+    }
+    let out = options.out.clone();
+    let out = out.unwrap_or_else(|| target_dir().join("dist"));
+    make(report, out, &target::LINUX, &artifacts, named);
 }
 
-/// Builds the artifacts for the end-to-end scenarios, as part of a larger report. They have a separate
-/// folder, since the image is for one architecture only.
-pub(crate) fn add_to(report: &mut Report) {
-    match Release::of_this_commit(Some(&folder(BRIEF))) {
-        Ok(release) => {
-            let builder = Builder::new(release, &target::LINUX[..1]);
-            make(
-                builder,
-                artifact::BRIEF.map(|one| (one, false)),
-                NAME,
-                report,
-            );
-        }
-        Err(error) => report.add(NAME, Err(error).into(), Duration::ZERO),
-    }
+/// Builds the artifacts for the end-to-end scenarios. They have a separate folder, since the image is for
+/// one architecture only.
+pub(crate) fn brief(report: &mut Report) {
+    let out = target_dir().join("dist-brief");
+    make(report, out, &target::LINUX[..1], &artifact::BRIEF, false);
 }
 
 /// Returns clippy commands for each system except Linux, for one architecture, since the code does not
@@ -80,47 +72,36 @@ pub(crate) fn clippy_for_other_systems() -> Result<Vec<Command>> {
         .collect()
 }
 
-fn make_all(release: Release, words: &[String], report: &mut Report) {
-    if Release::uncommitted().is_some() {
-        println!("!!! the artifacts include uncommitted changes");
-    }
-    let chosen = artifact::all().into_iter().filter_map(|artifact| {
-        let named = words.iter().any(|word| artifact.matches(word));
-        (named || words.is_empty()).then_some((artifact, named))
-    });
-    make(Builder::new(release, &target::LINUX), chosen, "", report);
-}
-
-/// Builds the artifacts, each with whether it was requested by name. The report lists them with their
-/// names, prefixed with `part`.
+/// Builds the artifacts. One that is requested by name and can't be built is a failure.
 fn make(
-    mut builder: Builder,
-    chosen: impl IntoIterator<Item = (Artifact, bool)>,
-    part: &str,
     report: &mut Report,
+    out: PathBuf,
+    platforms: &'static [Target],
+    artifacts: &[Artifact],
+    named: bool,
 ) {
-    let entry = |name: &str| match part {
-        "" => name.to_owned(),
-        part => format!("{part}: {name}"),
+    let mut builder = match Release::of_this_commit(out) {
+        Ok(release) => Builder {
+            release,
+            platforms,
+            binaries: BTreeMap::new(),
+            beside: None,
+        },
+        Err(error) => {
+            report.step::<()>(NAME, || Err(error));
+            return;
+        }
     };
     let mut made = Vec::new();
-    for (artifact, named) in chosen {
-        let name = entry(&artifact.name());
-        println!("\n==> {name}");
-        let start = Instant::now();
-        let outcome = match builder.make(artifact).into() {
-            // A requested artifact that can't be built is a failure.
-            Outcome::Skipped(why) if named => Outcome::Failed(why),
-            outcome => outcome,
-        };
-        if matches!(outcome, Outcome::Passed) {
-            made.push(artifact);
-        }
-        report.add(&name, outcome, start.elapsed());
+    for &artifact in artifacts {
+        made.extend(report.step(&format!("{NAME}: {}", artifact.name()), || {
+            let made = builder.make(artifact);
+            // No longer a skip.
+            made.map_err(|error| if named { anyhow!("{error:#}") } else { error })
+        }));
     }
-    report.step(&entry(digest::SUMS), || {
-        fs::create_dir_all(&builder.release.out)?;
-        digest::write_sums(&builder.release.out, PACKAGE)?;
+    report.step(&format!("{NAME}: {SUMS}"), || {
+        builder.release.write_sums()?;
         builder.show(&made)
     });
 }
@@ -130,101 +111,75 @@ struct Builder {
     release: Release,
     /// The platforms of the image.
     platforms: &'static [Target],
-    binaries: BTreeMap<Target, std::result::Result<PathBuf, Outcome>>,
-    extras: Vec<Entry>,
+    binaries: BTreeMap<Target, Result<PathBuf, Outcome>>,
+    /// The files beside the binary.
+    beside: Option<Files>,
 }
 
 impl Builder {
-    fn new(release: Release, platforms: &'static [Target]) -> Self {
-        Self {
-            release,
-            platforms,
-            binaries: BTreeMap::new(),
-            extras: Vec::new(),
-        }
-    }
-
-    fn make(&mut self, artifact: Artifact) -> Result<()> {
-        let file = self.release.out(&artifact.file(&self.release));
+    /// Makes an artifact; returns its path.
+    fn make(&mut self, artifact: Artifact) -> Result<PathBuf> {
         fs::create_dir_all(&self.release.out)?;
+        let file = self.release.out.join(artifact.file(&self.release.version));
         // The artifact of an earlier run must not remain if the build fails.
         if file.exists() {
             fs::remove_file(&file)?;
         }
         match artifact {
-            Artifact::Archive(target) => fs::write(&file, self.archive(artifact, target)?)?,
-            Artifact::Deb(machine) => {
-                let target = self.packaged(machine)?;
+            Artifact::Archive(target) => fs::write(&file, self.archive(target)?)?,
+            Artifact::Deb(target) => {
+                self.stage_package(target)?;
                 packages::deb(&self.release, target, &file)?;
             }
-            Artifact::Rpm(machine) => {
-                let target = self.packaged(machine)?;
+            Artifact::Rpm(target) => {
+                self.stage_package(target)?;
                 packages::rpm(&self.release, target, &file)?;
             }
             Artifact::Image => fs::write(&file, self.image()?)?,
-            Artifact::Sbom => fs::write(&file, self.sbom()?)?,
+            Artifact::Sbom => fs::write(&file, sbom::document(self.release.time)?)?,
         }
         ensure!(file.is_file(), "{} was not written", file.display());
-        Ok(())
+        Ok(file)
     }
 
-    fn archive(&mut self, artifact: Artifact, target: Target) -> Result<Vec<u8>> {
-        let binary = fs::read(self.binary(target)?)?;
-        let mut entries = self.extras()?.to_vec();
-        entries.push(Entry::executable(
-            format!("{PACKAGE}{}", target.exe()),
-            binary,
-        ));
-        let folder = artifact.folder(&self.release);
-        for entry in &mut entries {
-            entry.path = format!("{folder}/{}", entry.path);
-        }
+    fn archive(&mut self, target: Target) -> Result<Vec<u8>> {
+        let mut files = self.binary_as(target, target.program(PACKAGE))?;
+        files.extend(self.beside()?);
+        let folder = artifact::folder(target, &self.release.version);
+        let in_folder = |(path, file)| (format!("{folder}/{path}"), file);
+        let files = files.into_iter().map(in_folder).collect();
         match target.system {
-            System::Windows => zip(&entries, self.release.time),
-            System::Linux | System::MacOs => gzip(&tar(&entries, self.release.time)?),
+            System::Windows => zip(&files, self.release.time),
+            System::Linux | System::MacOs => gzip(&tar(&files, self.release.time)?),
         }
     }
 
-    /// Prepares the files for a package; returns its target.
-    fn packaged(&mut self, machine: target::Machine) -> Result<Target> {
-        let target = Target {
-            system: System::Linux,
-            machine,
-        };
+    fn stage_package(&mut self, target: Target) -> Result<()> {
         let binary = self.binary(target)?;
-        let extras = self.extras()?.to_vec();
-        files::stage_package(&self.release, target, &binary, &extras)?;
-        Ok(target)
+        let beside = self.beside()?;
+        files::stage_package(&self.release, target, &binary, beside)
     }
 
     fn image(&mut self) -> Result<Vec<u8>> {
         let mut platforms = Vec::new();
         for &target in self.platforms {
-            let binary = fs::read(self.binary(target)?)?;
-            let mut files = vec![Entry::executable(format!("usr/bin/{PACKAGE}"), binary)];
+            let mut files = self.binary_as(target, format!("usr/bin/{PACKAGE}"))?;
             for name in ["LICENSE-APACHE", "LICENSE-MIT"] {
-                files.push(Entry::new(format!("licenses/{name}"), release::read(name)?));
+                let licence = File::plain(release::read(name)?);
+                files.insert(format!("licenses/{name}"), licence);
             }
             platforms.push(image::Platform {
                 architecture: target.machine.short(),
                 files,
             });
         }
-        let about = image::Metadata {
-            name: PACKAGE,
-            description: DESCRIPTION,
-            version: &self.release.version,
-            revision: &self.release.revision,
-            licence: LICENCE,
-            time: self.release.time,
-        };
-        image::archive(&about, &platforms)
+        image::archive(&self.release, &platforms)
     }
 
-    fn sbom(&self) -> Result<String> {
-        let lock = String::from_utf8(release::read("Cargo.lock")?)?;
-        let targets = target::ALL.map(Target::triple);
-        sbom::Sbom::of(PACKAGE, &targets, &lock)?.document(self.release.time)
+    /// Returns the binary for a target as a file with this path in an archive.
+    fn binary_as(&mut self, target: Target, path: String) -> Result<Files> {
+        let binary = fs::read(self.binary(target)?)?;
+        Ok([(path, File::executable(binary))].into())
     }
 
     fn binary(&mut self, target: Target) -> Result<PathBuf> {
@@ -239,37 +194,29 @@ impl Builder {
         }
     }
 
-    fn extras(&mut self) -> Result<&[Entry]> {
-        if self.extras.is_empty() {
-            // Use a release binary if it runs on this machine; all print the same.
-            let own = self.binaries.iter().find(|(target, _)| target.is_host());
-            let binary = match own {
-                Some((_, Ok(binary))) => binary.clone(),
-                _ => files::binary_for_host()?,
-            };
-            self.extras = files::extra_files(&binary)?;
+    fn beside(&mut self) -> Result<Files> {
+        if let Some(files) = &self.beside {
+            return Ok(files.clone());
         }
-        Ok(&self.extras)
+        // Use a release binary if it runs on this machine; all print the same.
+        let own = self.binaries.iter().find(|(target, _)| target.is_host());
+        let binary = match own {
+            Some((_, Ok(binary))) => binary.clone(),
+            _ => files::binary_for_host()?,
+        };
+        Ok(self.beside.insert(files::beside(&binary)?).clone())
     }
 
     /// Prints the sizes of the artifacts and of their binaries.
-    fn show(&self, made: &[Artifact]) -> Result<()> {
-        println!("    in {}", self.release.out.display());
-        for artifact in made {
-            let name = artifact.file(&self.release);
-            let bytes = fs::metadata(self.release.out(&name))?.len();
-            println!("    {bytes:>10} bytes  {name}");
+    fn show(&self, made: &[PathBuf]) -> Result<()> {
+        for file in made.iter().chain(self.binaries.values().flatten()) {
+            println!(
+                "    {:>10} bytes  {}",
+                fs::metadata(file)?.len(),
+                file.display()
+            );
         }
-        for (target, built) in &self.binaries {
-            if let Ok(path) = built {
-                let bytes = fs::metadata(path)?.len();
-                let max = build::MAX_BYTES;
-                println!(
-                    "    {bytes:>10} bytes  the binary for {}, max {max}",
-                    target.name()
-                );
-            }
-        }
+        println!("    max {} bytes for a binary", build::MAX_BYTES);
         Ok(())
     }
 }

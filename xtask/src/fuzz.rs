@@ -12,7 +12,7 @@ use clap::Args;
 use flate2::read::GzDecoder;
 use time::OffsetDateTime;
 
-use crate::dist::archive::{Entry, gzip, tar};
+use crate::dist::archive::{self, Files, gzip, tar};
 use crate::shell::{LONG, has, output, root, run as run_command};
 use crate::{toolchain, tools};
 use testkit::skip::skip;
@@ -110,7 +110,7 @@ fn fuzz_dir() -> PathBuf {
     root().join("fuzz")
 }
 
-fn archive(name: &str) -> PathBuf {
+fn corpus(name: &str) -> PathBuf {
     fuzz_dir().join(format!("corpus/{name}.tar.gz"))
 }
 
@@ -118,7 +118,7 @@ fn archive(name: &str) -> PathBuf {
 fn unpack(name: &str) -> Result<PathBuf> {
     let folder = root().join("target/fuzzing").join(name);
     fs::create_dir_all(&folder)?;
-    let archive = archive(name);
+    let archive = corpus(name);
     let file = File::open(&archive).with_context(|| archive.display().to_string())?;
     tar::Archive::new(GzDecoder::new(file)).unpack(&folder)?;
     Ok(folder)
@@ -126,13 +126,13 @@ fn unpack(name: &str) -> Result<PathBuf> {
 
 /// Stores the inputs of a folder in the corpus.
 fn pack(name: &str, folder: &Path) -> Result<()> {
-    let mut entries = Vec::new();
+    let mut inputs = Files::new();
     for file in fs::read_dir(folder)? {
         let file = file?;
         let name = file.file_name().to_string_lossy().into_owned();
-        entries.push(Entry::new(name, fs::read(file.path())?));
+        inputs.insert(name, archive::File::plain(fs::read(file.path())?));
     }
-    let bytes = gzip(&tar(&entries, OffsetDateTime::UNIX_EPOCH)?)?;
-    println!("    {name}: {} inputs", entries.len());
-    Ok(fs::write(archive(name), bytes)?)
+    let bytes = gzip(&tar(&inputs, OffsetDateTime::UNIX_EPOCH)?)?;
+    println!("    {name}: {} inputs", inputs.len());
+    Ok(fs::write(corpus(name), bytes)?)
 }

@@ -7,7 +7,6 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use super::frameworks;
 use super::release::{PACKAGE, Release};
 use super::target::{System, Target};
 use crate::shell::{LONG, has, root, run, target_dir};
@@ -29,11 +28,10 @@ const LINTS: [&str; 2] = [
 
 /// Builds the binary; returns its path.
 pub(super) fn build(release: &Release, target: Target) -> Result<PathBuf> {
-    let triple = target.triple();
+    let triple = target.triple;
     let toolchain = Toolchain::of(triple)?;
     let mut command = cargo_for(target, toolchain, "build")?;
     if is_foreign_mac(target) {
-        frameworks::write(&frameworks_of(release))?;
         // The linker signs the binary, which must not be changed afterwards.
         command.env("CARGO_PROFILE_DIST_STRIP", "none");
     }
@@ -65,7 +63,7 @@ pub(super) fn build(release: &Release, target: Target) -> Result<PathBuf> {
 
 /// Returns a clippy command for the target that treats warnings as errors.
 pub(super) fn clippy(target: Target) -> Result<Command> {
-    let triple = target.triple();
+    let triple = target.triple;
     let toolchain = Toolchain::of(triple)?;
     let Some(driver) = toolchain.clippy() else {
         return skip(
@@ -85,13 +83,12 @@ pub(super) fn clippy(target: Target) -> Result<Command> {
 
 /// Returns cargo's output folder for the target.
 pub(super) fn folder(release: &Release, target: Target) -> PathBuf {
-    release.work.join(target.triple()).join(PROFILE)
+    release.work.join(target.triple).join(PROFILE)
 }
 
 /// Returns the path of the built binary.
 pub(super) fn path(release: &Release, target: Target) -> PathBuf {
-    let name = format!("{PACKAGE}{}", target.exe());
-    folder(release, target).join(name)
+    folder(release, target).join(target.program(PACKAGE))
 }
 
 /// Returns a cargo command with compilers and a linker for the target; `verb` is `build` or `check`.
@@ -157,7 +154,7 @@ fn flags(release: &Release, target: Target, toolchain: Toolchain) -> Vec<String>
         flags.push("-Clink-arg=-Wl,--no-insert-timestamp".to_owned());
     }
     if is_foreign_mac(target) {
-        let folder = frameworks_of(release);
+        let folder = root().join("xtask/frameworks");
         flags.push(format!("-Lframework={}", folder.display()));
         // Neither debug information nor the names of local symbols.
         flags.push("-Clink-arg=-Wl,-s".to_owned());
@@ -168,10 +165,6 @@ fn flags(release: &Release, target: Target, toolchain: Toolchain) -> Vec<String>
 
 fn is_foreign_mac(target: Target) -> bool {
     target.system == System::MacOs && !cfg!(target_os = "macos")
-}
-
-fn frameworks_of(release: &Release) -> PathBuf {
-    release.work.join("frameworks")
 }
 
 fn cargo_home() -> PathBuf {

@@ -1,18 +1,19 @@
 //! The files distributed with the binary: documents, manual page and completions.
 
 use std::env;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use time::format_description::well_known::Rfc2822;
 
-use super::archive::{Entry, gzip};
+use super::archive::{File, Files, gzip};
 use super::build;
-use super::release::{PACKAGE, Release, folder, read};
+use super::release::{PACKAGE, Release, read};
 use super::target::Target;
-use crate::shell::{LONG, cargo, output, run};
+use crate::shell::{output, target_dir};
+use crate::tools::run_line;
 
 /// The maintainer, as in Cargo.toml.
 const MAINTAINER: &str = "The tcp-echo-metrics authors <authors@tcp-echo-metrics.invalid>";
@@ -26,10 +27,12 @@ const DEPLOYED: [&str; 4] = [
     "deploy/systemd/tcp-echo-metrics.service",
 ];
 
+const MANUAL: &str = "man/tcp-echo-metrics.1";
+
 /// The files that the binary generates: the argument of `--generate`, and the path in an archive. The
 /// file names are those that each shell expects.
 const GENERATED: [(&str, &str); 5] = [
-    ("man", "man/tcp-echo-metrics.1"),
+    ("man", MANUAL),
     ("complete-bash", "completions/tcp-echo-metrics.bash"),
     ("complete-fish", "completions/tcp-echo-metrics.fish"),
     ("complete-powershell", "completions/_tcp-echo-metrics.ps1"),
@@ -37,10 +40,10 @@ const GENERATED: [(&str, &str); 5] = [
 ];
 
 /// Returns all files with their paths in an archive. `binary` must run on this machine.
-pub(super) fn extra_files(binary: &Path) -> Result<Vec<Entry>> {
-    let mut entries = Vec::new();
+pub(super) fn beside(binary: &Path) -> Result<Files> {
+    let mut files = Files::new();
     for name in DOCUMENTS {
-        entries.push(Entry::new(name, read(name)?));
+        files.insert(name.to_owned(), File::plain(read(name)?));
     }
     for (word, path) in GENERATED {
         let mut command = Command::new(binary);
@@ -54,16 +57,16 @@ pub(super) fn extra_files(binary: &Path) -> Result<Vec<Entry>> {
             text.contains(PACKAGE),
             "--generate={word} does not mention {PACKAGE}"
         );
-        entries.push(Entry::new(path, text));
+        files.insert(path.to_owned(), File::plain(text));
     }
-    Ok(entries)
+    Ok(files)
 }
 
 /// Builds a binary for this machine.
 pub(super) fn binary_for_host() -> Result<PathBuf> {
-    run(&mut cargo(&["build", "--locked", "-p", PACKAGE]), LONG)?;
+    run_line(&format!("cargo build --locked -p {PACKAGE}"))?;
     let name = format!("{PACKAGE}{}", env::consts::EXE_SUFFIX);
-    Ok(folder("debug").join(name))
+    Ok(target_dir().join("debug").join(name))
 }
 
 /// Writes these and all other files of a package to the paths named in Cargo.toml, next to the target's
@@ -73,38 +76,31 @@ pub(super) fn stage_package(
     release: &Release,
     target: Target,
     binary: &Path,
-    entries: &[Entry],
+    beside: Files,
 ) -> Result<()> {
     let folder = build::folder(release, target).join("beside");
-    let mut packaged = vec![changelog(release)?, Entry::new(PACKAGE, fs::read(binary)?)];
+    let mut files = beside;
+    // Both systems require a compressed manual page.
+    if let Some(page) = files.remove(MANUAL) {
+        files.insert(format!("{MANUAL}.gz"), File::plain(gzip(&page.bytes)?));
+    }
+    files.insert("changelog.Debian.gz".to_owned(), changelog(release)?);
+    files.insert(PACKAGE.to_owned(), File::plain(fs::read(binary)?));
     for name in DEPLOYED {
-        packaged.push(Entry::new(name, read(name)?));
+        files.insert(name.to_owned(), File::plain(read(name)?));
     }
-    for entry in entries {
-        packaged.push(as_packaged(entry.clone())?);
-    }
-    for entry in packaged {
-        let path = folder.join(&entry.path);
-        let parent = path.parent().context("entry without a folder")?;
-        fs::create_dir_all(parent)?;
-        fs::write(&path, &entry.bytes)?;
-        let written = File::options().write(true).open(&path)?;
+    for (path, file) in files {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().context("no folder")?)?;
+        fs::write(&path, file.bytes)?;
+        let written = fs::File::options().write(true).open(&path)?;
         written.set_modified(release.time.into())?;
     }
     Ok(())
 }
 
-/// Compresses manual pages, as both systems require.
-fn as_packaged(mut entry: Entry) -> Result<Entry> {
-    if entry.path.starts_with("man/") {
-        entry.path.push_str(".gz");
-        entry.bytes = gzip(&entry.bytes)?;
-    }
-    Ok(entry)
-}
-
 /// Returns a Debian changelog with only this release. The project's changelog is a separate file.
-fn changelog(release: &Release) -> Result<Entry> {
+fn changelog(release: &Release) -> Result<File> {
     let text = format!(
         "{PACKAGE} ({}-1) stable; urgency=medium\n\n  \
          * What is new is in changelog.gz.\n\n \
@@ -112,7 +108,7 @@ fn changelog(release: &Release) -> Result<Entry> {
         release.version,
         release.time.format(&Rfc2822)?
     );
-    Ok(Entry::new("changelog.Debian.gz", gzip(text.as_bytes())?))
+    Ok(File::plain(gzip(text.as_bytes())?))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ pub(super) fn deb(release: &Release, target: Target, file: &Path) -> Result<()> 
     let mut command = tools::command("cargo-deb")?;
     command
         .args(["--no-build", "--no-strip", "--locked", "--quiet"])
-        .args(["--package", PACKAGE, "--target", target.triple()])
+        .args(["--package", PACKAGE, "--target", target.triple])
         .args(["--profile", PROFILE])
         .arg("--output")
         .arg(file);
@@ -28,7 +28,7 @@ pub(super) fn rpm(release: &Release, target: Target, file: &Path) -> Result<()> 
     command
         .args(["--package", "crates/tcp-echo-metrics"])
         .args(["--profile", PROFILE])
-        .args(["--target", target.triple(), "--arch", target.machine.name()])
+        .args(["--target", target.triple, "--arch", target.machine.name()])
         // The binary is static and has no dependencies to detect.
         .args(["--auto-req", "disabled"])
         .arg("--target-dir")

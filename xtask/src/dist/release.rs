@@ -1,20 +1,22 @@
 //! The release and its output folders.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{self, PathBuf};
 
 use anyhow::{Context as _, Result};
+use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
 use crate::shell::{cargo, output, program, root, target_dir};
+use testkit::skip::skip;
 
 /// The name of the package and of the binary.
 pub(super) const PACKAGE: &str = "tcp-echo-metrics";
 
-/// The output folder of a release, in cargo's target folder.
-pub(crate) const FULL: &str = "dist";
-/// The output folder in continuous integration.
-pub(crate) const BRIEF: &str = "dist-brief";
+/// The name of the checksum file, in the format of `sha256sum --check`.
+pub(super) const SUMS: &str = "SHA256SUMS";
 
 pub(super) struct Release {
     pub(super) version: String,
@@ -30,10 +32,9 @@ pub(super) struct Release {
 }
 
 impl Release {
-    pub(super) fn of_this_commit(out: Option<&Path>) -> Result<Self> {
+    pub(super) fn of_this_commit(out: PathBuf) -> Result<Self> {
         let id = output(&mut cargo(&["pkgid", "--locked", "-p", PACKAGE]))?;
         let version = id.trim().rsplit(['#', '@']).next().unwrap_or_default();
-        let revision = git(&["rev-parse", "HEAD"]).unwrap_or_else(|_| "unknown".to_owned());
         let seconds = match env::var("SOURCE_DATE_EPOCH") {
             Ok(seconds) => seconds,
             Err(_) => git(&["log", "-1", "--format=%ct"])
@@ -44,42 +45,57 @@ impl Release {
         })?;
         Ok(Self {
             version: version.to_owned(),
-            revision,
+            revision: git(&["rev-parse", "HEAD"]).unwrap_or_else(|_| "unknown".to_owned()),
             time: OffsetDateTime::from_unix_timestamp(seconds)?,
-            // Relative to the current directory, not to the workspace.
-            out: match out {
-                Some(out) => env::current_dir()?.join(out),
-                None => folder(FULL),
-            },
-            work: folder("dist-build"),
+            // The tools run in the workspace, not in the current folder.
+            out: path::absolute(out)?,
+            work: target_dir().join("dist-build"),
         })
     }
 
-    /// Returns git's list of uncommitted changes.
-    pub(super) fn uncommitted() -> Option<String> {
-        git(&["status", "--porcelain"])
-            .ok()
-            .filter(|text| !text.is_empty())
-    }
-
-    pub(super) fn out(&self, name: &str) -> PathBuf {
-        self.out.join(name)
+    /// Writes the checksums of all artifacts in the output folder, including those of earlier runs and
+    /// other machines. A skip if there are none.
+    pub(super) fn write_sums(&self) -> Result<()> {
+        let file = self.out.join(SUMS);
+        // Those of an earlier run must not remain if its artifacts are gone.
+        if file.exists() {
+            fs::remove_file(&file)?;
+        }
+        let mut sums = Vec::new();
+        for file in fs::read_dir(&self.out)? {
+            let path = file?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(PACKAGE) && path.is_file() {
+                sums.push((name.clone().into_owned(), sha256(&fs::read(&path)?)));
+            }
+        }
+        if sums.is_empty() {
+            return skip("no artifact was built");
+        }
+        sums.sort();
+        let lines = sums.iter().map(|(name, sum)| format!("{sum}  {name}\n"));
+        Ok(fs::write(file, lines.collect::<String>())?)
     }
 }
 
-/// Returns a folder in cargo's target folder.
-pub(crate) fn folder(name: &str) -> PathBuf {
-    target_dir().join(name)
+/// Returns whether the commit is not all that goes into the artifacts.
+pub(super) fn is_uncommitted() -> bool {
+    git(&["status", "--porcelain"]).is_ok_and(|text| !text.is_empty())
+}
+
+/// Returns the SHA-256 digest in hexadecimal digits.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        // Writing to a string can't fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// Reads a file of the repository.
 pub(super) fn read(path: &str) -> Result<Vec<u8>> {
-    let path = root().join(path);
-    std::fs::read(&path).with_context(|| display(&path))
-}
-
-fn display(path: &Path) -> String {
-    path.display().to_string()
+    fs::read(root().join(path)).with_context(|| path.to_owned())
 }
 
 fn git(arguments: &[&str]) -> Result<String> {

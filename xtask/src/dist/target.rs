@@ -7,6 +7,7 @@ use std::env;
 pub(super) struct Target {
     pub(super) system: System,
     pub(super) machine: Machine,
+    pub(super) triple: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,35 +23,28 @@ pub(super) enum Machine {
     Arm,
 }
 
+/// Static: they run on every Linux, and in an otherwise empty image.
 pub(super) const LINUX: [Target; 2] = [
-    Target::new(System::Linux, Machine::X86),
-    Target::new(System::Linux, Machine::Arm),
+    Target::new(System::Linux, Machine::X86, "x86_64-unknown-linux-musl"),
+    Target::new(System::Linux, Machine::Arm, "aarch64-unknown-linux-musl"),
 ];
 
-pub(super) const WINDOWS: Target = Target::new(System::Windows, Machine::X86);
+pub(super) const WINDOWS: Target =
+    Target::new(System::Windows, Machine::X86, "x86_64-pc-windows-gnu");
 
 pub(super) const MACOS: [Target; 2] = [
-    Target::new(System::MacOs, Machine::X86),
-    Target::new(System::MacOs, Machine::Arm),
+    Target::new(System::MacOs, Machine::X86, "x86_64-apple-darwin"),
+    Target::new(System::MacOs, Machine::Arm, "aarch64-apple-darwin"),
 ];
 
 pub(super) const ALL: [Target; 5] = [LINUX[0], LINUX[1], WINDOWS, MACOS[0], MACOS[1]];
 
 impl Target {
-    const fn new(system: System, machine: Machine) -> Self {
-        Self { system, machine }
-    }
-
-    /// Returns the target triple.
-    pub(super) fn triple(self) -> &'static str {
-        match (self.system, self.machine) {
-            // Static: it runs on every Linux, and in an otherwise empty image.
-            (System::Linux, Machine::X86) => "x86_64-unknown-linux-musl",
-            (System::Linux, Machine::Arm) => "aarch64-unknown-linux-musl",
-            (System::Windows, Machine::X86) => "x86_64-pc-windows-gnu",
-            (System::Windows, Machine::Arm) => "aarch64-pc-windows-gnullvm",
-            (System::MacOs, Machine::X86) => "x86_64-apple-darwin",
-            (System::MacOs, Machine::Arm) => "aarch64-apple-darwin",
+    const fn new(system: System, machine: Machine, triple: &'static str) -> Self {
+        Self {
+            system,
+            machine,
+            triple,
         }
     }
 
@@ -69,10 +63,11 @@ impl Target {
         self.name() == format!("{}-{}", env::consts::OS, env::consts::ARCH)
     }
 
-    pub(super) fn exe(self) -> &'static str {
+    /// Returns the file name of a program.
+    pub(super) fn program(self, name: &str) -> String {
         match self.system {
-            System::Windows => ".exe",
-            System::Linux | System::MacOs => "",
+            System::Windows => format!("{name}.exe"),
+            System::Linux | System::MacOs => name.to_owned(),
         }
     }
 }
