@@ -6,6 +6,7 @@ mod endpoints;
 mod episodes;
 mod error;
 mod files;
+mod health;
 mod reload;
 mod server;
 mod service;
@@ -60,6 +61,9 @@ pub(crate) fn run(config: &Config) -> ExitCode {
 }
 
 fn run_or_act(config: &Config) -> ExitCode {
+    if config.health {
+        return health::status(&config.metrics);
+    }
     #[cfg(feature = "service")]
     if let Some(action) = config.service_action() {
         if config.service == Some(ServiceAction::Install) && config.has_unrecorded_password() {

@@ -11,7 +11,7 @@ use tcp_echo_prober::{Address, Target, TargetSet};
 use tracing::{debug, info, warn};
 
 use crate::{
-    Endpoint, Shard, Spec,
+    Endpoint, Mesh, Shard, Spec,
     answer::Found,
     discovery::{Discovery, Question},
 };
@@ -19,6 +19,8 @@ use crate::{
 /// Expands names to targets, and logs changes of what is dropped.
 pub(crate) struct Expansion {
     shard: Shard,
+    /// Which names are meshes.
+    mesh: Option<Mesh>,
     /// The maximum of targets of one name.
     max: NonZeroUsize,
     /// What was dropped last, by the name of the entry.
@@ -37,9 +39,10 @@ struct Dropped {
 }
 
 impl Expansion {
-    pub(crate) const fn new(shard: Shard, max: NonZeroUsize) -> Self {
+    pub(crate) fn new(shard: Shard, mesh: Option<Mesh>, max: NonZeroUsize) -> Self {
         Self {
             shard,
+            mesh: mesh.filter(|_| shard == Shard::ALL),
             max,
             dropped: BTreeMap::new(),
         }
@@ -82,6 +85,9 @@ impl Expansion {
                         drops.unusable += 1;
                     }
                 }
+            }
+            if let Some(mesh) = &self.mesh {
+                candidates = mesh.peers(candidates, |(_, _, address)| address);
             }
             drops.over = candidates.len().saturating_sub(self.max.get());
             if drops.over > 0 {

@@ -15,6 +15,7 @@
 //!   or don't answer, a name keeps its targets. If they deny the name or its records for long
 //!   enough, the targets are removed ([`Config::dns_stale`]).
 //! - **Shards** ([`Shard`]): each target belongs to one, by its name.
+//! - **Meshes** ([`Mesh`]): a process leaves itself out, and of many others probes a part.
 //!
 //! # Names of targets
 //! The name of a target is that of its entry, or its address as written. Two targets may have the
@@ -105,6 +106,7 @@ mod host_argument;
 mod labels;
 mod list;
 mod loader;
+mod mesh;
 mod named;
 mod names;
 mod notation;
@@ -120,6 +122,7 @@ pub use error::{EntryError, LoadError, Origin, ParseError, Place, Position, Read
 pub use handle::{Handle, ReloadError, Status};
 pub use host_argument::{HostArgument, HostArgumentError};
 pub use labels::{LabelError, MAX_FLOWS};
+pub use mesh::{Mesh, MeshDegree, MeshDegreeError};
 pub use named::{NamedEndpoint, NamedEndpointError};
 pub use parse::{Format, parse};
 pub use pattern::{FilePattern, FilePatternError};

@@ -87,7 +87,7 @@ impl Shard {
 
     /// Whether the target of this name is on this shard.
     pub fn has(self, name: &str) -> bool {
-        jump(mixed(fnv1a(name)), self.count) == u64::from(self.index)
+        jump(hash(name), self.count) == u64::from(self.index)
     }
 }
 
@@ -120,6 +120,11 @@ fn number(text: &str) -> Result<u32, ShardError> {
     } else {
         Err(ShardError::Form)
     }
+}
+
+/// The hash of a name: *k* of the rule of [`Shard`].
+pub(crate) fn hash(name: &str) -> u64 {
+    mixed(fnv1a(name))
 }
 
 fn fnv1a(name: &str) -> u64 {

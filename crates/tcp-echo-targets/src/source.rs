@@ -3,7 +3,7 @@
 #[cfg(feature = "discovery")]
 use std::num::NonZeroUsize;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     convert::Infallible,
     sync::Arc,
     time::Duration,
@@ -21,7 +21,7 @@ use tokio::{
 use tracing::{debug, error, info};
 
 use crate::{
-    Defaults, FilePattern, Handle, LoadError, Shard, Spec, Status,
+    Defaults, FilePattern, Handle, LoadError, Mesh, Shard, Spec, Status,
     files::{Files, Loaded},
     handle::{Reply, Waiters},
     loader::Loader,
@@ -47,6 +47,8 @@ pub struct Config {
     pub defaults: Defaults,
     /// The shard of the targets that is used; all by default.
     pub shard: Shard,
+    /// Which lists are meshes; none by default. The targets of a shard are none.
+    pub mesh: Option<Mesh>,
     /// How often files are checked; every two seconds by default, at least 10 ms.
     pub poll: Duration,
     /// How often names are looked up; every 30 seconds by default, at least 10 ms. A shorter
@@ -90,6 +92,7 @@ impl Config {
             files: vec![],
             defaults,
             shard: Shard::ALL,
+            mesh: None,
             poll: Duration::from_secs(2),
             #[cfg(feature = "discovery")]
             dns_refresh: Duration::from_secs(30),
@@ -115,6 +118,9 @@ pub struct Source {
     specs: Vec<Arc<Spec>>,
     current: TargetSet,
     shard: Shard,
+    mesh: Option<Mesh>,
+    /// The identities of the targets that are not of a list.
+    given: HashSet<Arc<str>>,
     poll: Duration,
     loader: Loader,
     /// The errors of files that were logged last.
@@ -136,6 +142,8 @@ impl Source {
         let follows = !config.files.is_empty();
         let sources = Sources::default();
         let names = Names::new(&config, sources.clone());
+        let given = config.targets.iter();
+        let given = given.map(|spec| spec.identity().clone()).collect();
         let allow = config.discover_allow;
         let within = |spec: Spec| match (&allow, spec.endpoint().address()) {
             (None, _) | (_, Some(_)) => spec,
@@ -157,6 +165,8 @@ impl Source {
             specs: loaded.specs,
             current: TargetSet::default(),
             shard: config.shard,
+            mesh: config.mesh.filter(|_| config.shard == Shard::ALL),
+            given,
             poll: config.poll.clamp(MIN_INTERVAL, MAX_DURATION),
             loader: Loader::new(files, follows),
             logged_errors: BTreeSet::new(),
@@ -287,7 +297,7 @@ impl Source {
     }
 
     fn expanded(&mut self) -> TargetSet {
-        let mut targets = BTreeMap::new();
+        let (mut targets, mut listed) = (BTreeMap::new(), Vec::new());
         for spec in &self.specs {
             let name = spec.name();
             if let Some(address) = spec.endpoint().address()
@@ -295,9 +305,17 @@ impl Source {
             {
                 let id = spec.identity();
                 let target = spec.target(id.clone(), name.clone(), address.clone());
-                targets.insert(id.clone(), target);
+                if self.given.contains(id) {
+                    targets.insert(id.clone(), target);
+                } else {
+                    listed.push((id.clone(), target));
+                }
             }
         }
+        if let Some(mesh) = &self.mesh {
+            listed = mesh.peers(listed, |(_, target)| target.address());
+        }
+        targets.extend(listed);
         self.names.add_to(&mut targets, &self.specs, &self.current);
         // The names come from a map, so they are unique.
         TargetSet::new(targets.into_values()).unwrap_or_default()

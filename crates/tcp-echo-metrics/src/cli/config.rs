@@ -13,7 +13,7 @@ use tcp_echo_prober::{Coalesce, Dscp, Identity, Networks, OnDemandLimits, Trace,
 use tcp_echo_report::WatchConfig;
 #[cfg(feature = "service")]
 use tcp_echo_service::ServiceOptions;
-use tcp_echo_targets::{FilePattern, NamedEndpoint, Shard};
+use tcp_echo_targets::{FilePattern, MeshDegree, NamedEndpoint, Shard};
 #[cfg(feature = "tls")]
 use tcp_echo_web::WebOptions;
 
@@ -34,6 +34,8 @@ pub struct Config {
     /// TLS and a user without such a file.
     #[cfg(feature = "tls")]
     pub web_options: Option<WebOptions>,
+    /// Whether to ask the running process if it is ready, instead of running.
+    pub health: bool,
     /// The node and the zone of this process; each empty if it is unknown.
     pub identity: Identity,
     /// The labels of every series.
@@ -121,6 +123,8 @@ pub struct ClientConfig {
     pub shard: Shard,
     /// The number of threads; `None` is automatic.
     pub threads: Option<NonZeroUsize>,
+    /// How many members of a mesh each one probes.
+    pub mesh_degree: MeshDegree,
     /// How these threads coalesce their wake-ups.
     pub coalesce: Coalesce,
     /// How probes are on the wire.

@@ -24,7 +24,7 @@ use tcp_echo_log::{LogFormat, LogLevel};
 use tcp_echo_net::Address;
 use tcp_echo_prober::{Coalesce, Dscp, Networks, Trace, Wire};
 use tcp_echo_report::{Output, Percent};
-use tcp_echo_targets::{FilePattern, HostArgument, NamedEndpoint, Shard};
+use tcp_echo_targets::{FilePattern, HostArgument, MeshDegree, NamedEndpoint, Shard};
 
 use super::config::{Hello, IpFamily, Mode, Timestamps};
 use super::generate::Generate;
@@ -98,6 +98,7 @@ commas separate the values: TCP_ECHO_TARGET=a=10.0.0.5:4000,b=10.0.0.6:4000.";
     override_usage = "tcp-echo-metrics [FLAGS] [[NAME=]HOST[:PORT]]...",
     term_width = 80,
 )]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct Flags {
     /// Probe these hosts, as ping does: mode client, port 4000 by default, a line for each
     /// probe, and a report at the end. Flags may be before or after them.
@@ -150,6 +151,24 @@ pub(super) struct Flags {
     #[arg(long, value_name = "NAME", default_value = "", value_parser = values::zone)]
     #[arg(hide_default_value = true, help_heading = "Fleet")]
     pub(super) zone: String,
+
+    /// Ask the running process whether it is ready, at the address of -metrics, and exit: 0 if it
+    /// is, 1 if not. It is for the health checks of containers without a shell. Give it the same
+    /// flags or variables as the process.
+    #[arg(long, help_heading = "Fleet")]
+    pub(super) health: bool,
+
+    /// Probe so many others of each list of targets that names this process; auto is all up to
+    /// 64, and 32 of more. Such a list, of a file or of a dns+ or srv+ name, is a mesh of
+    /// -mode=both: each process leaves itself out, and is probed by as many as it probes. With
+    /// -node or a number every list is one.
+    #[arg(
+        long,
+        value_name = "auto|COUNT",
+        default_value = "auto",
+        help_heading = "Fleet"
+    )]
+    pub(super) mesh_degree: MeshDegree,
 
     /// Serve only these networks, separated by commas, as in 10.0.0.0/8,192.168.0.0/16;
     /// repeatable [default: any client]

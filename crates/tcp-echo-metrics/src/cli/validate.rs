@@ -37,13 +37,7 @@ pub(super) fn config(
     let web_options = super::web_options::of(&flags.web, &origin)?;
     let watch = watch(&flags, &given, &labels, &origin)?;
     let on_demand = on_demand(&flags, watch.is_some(), &origin)?;
-    // Only warnings belong around a report.
-    let is_report = watch.as_ref().is_some_and(|watch| !watch.live);
-    let level = if is_report && !is_given(&given, "log-level") {
-        LogLevel::Warn
-    } else {
-        flags.log_level
-    };
+    let level = log_level(&flags, &given, watch.as_ref());
     Ok(Config {
         mode: flags.mode,
         server: ServerConfig {
@@ -61,6 +55,7 @@ pub(super) fn config(
             files: flags.targets,
             shard: flags.shard,
             threads: flags.threads,
+            mesh_degree: flags.mesh_degree,
             coalesce: flags.coalesce,
             wire: flags.wire,
             interval: flags.interval,
@@ -98,6 +93,7 @@ pub(super) fn config(
         web_config: flags.web.web_config,
         #[cfg(feature = "tls")]
         web_options,
+        health: flags.health,
         identity,
         labels,
         allowed_hosts: flags.web.allowed_hosts,
@@ -153,6 +149,16 @@ fn probe_hosts(
 /// The networks of a repeatable flag; `None` if it is not given.
 fn networks(lists: Vec<Networks>) -> Option<Networks> {
     Some(lists.into_iter().collect()).filter(|networks: &Networks| !networks.is_empty())
+}
+
+/// The level of the log. Only warnings belong around a report.
+fn log_level(flags: &Flags, given: &[String], watch: Option<&WatchConfig>) -> LogLevel {
+    let is_report = watch.is_some_and(|watch| !watch.live);
+    if is_report && !is_given(given, "log-level") {
+        LogLevel::Warn
+    } else {
+        flags.log_level
+    }
 }
 
 /// The labels of every series.

@@ -8,7 +8,7 @@ use tcp_echo_prober::{
     Builder, Handle, IpVersion, Observer, OnDemand, Options, Paths, Prober, Resolver,
     SessionConfig, SocketOptions, TargetSet,
 };
-use tcp_echo_targets::{Defaults, NamedEndpoint, Source, Spec};
+use tcp_echo_targets::{Defaults, Mesh, MeshDegree, NamedEndpoint, Source, Spec};
 
 use super::{discovery, error::RunError, files::Budget};
 
@@ -44,7 +44,7 @@ pub(super) async fn targets(
     if !config.mode.probes() {
         return Ok((None, TargetSet::default()));
     }
-    let mut source = source(&config.client, resolver)?;
+    let mut source = source(config, resolver)?;
     if config.watch.is_some() {
         // A run in the foreground has a fixed set of targets.
         source.discover().await;
@@ -70,7 +70,32 @@ fn session(config: &ClientConfig) -> Result<SessionConfig, RunError> {
     session.map_err(|error| RunError::Usage(format!("-{error}")))
 }
 
-fn source(config: &ClientConfig, resolver: &Resolver) -> Result<Source, RunError> {
+/// Which lists of targets are meshes.
+fn mesh(config: &Config) -> Option<Mesh> {
+    let (degree, node) = (config.client.mesh_degree, config.identity.node());
+    let is_said = degree != MeshDegree::Auto;
+    let mesh = if config.mode.serves() {
+        let mesh = Mesh::of_server(config.server.listen.port());
+        if is_said || node.is_some() {
+            mesh.said()
+        } else {
+            mesh
+        }
+    } else if is_said {
+        Mesh::of_all()
+    } else {
+        return None;
+    };
+    let mesh = mesh.with_degree(degree);
+    Some(match node {
+        Some(node) => mesh.with_name(node),
+        None => mesh,
+    })
+}
+
+fn source(config: &Config, resolver: &Resolver) -> Result<Source, RunError> {
+    let mesh = mesh(config);
+    let config = &config.client;
     let session = session(config)?;
     let spec = |target: &NamedEndpoint| {
         Spec::new(target.endpoint.clone(), session.clone())
@@ -81,6 +106,7 @@ fn source(config: &ClientConfig, resolver: &Resolver) -> Result<Source, RunError
     list.targets = config.targets.iter().map(spec).collect();
     list.files.clone_from(&config.files);
     list.shard = config.shard;
+    list.mesh = mesh;
     discovery::configure(&mut list, config, resolver);
     list.discover_allow.clone_from(&config.discover_allow);
     Ok(Source::load(list)?)

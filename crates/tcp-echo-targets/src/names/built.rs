@@ -28,7 +28,7 @@ impl Names {
         };
         Self {
             discovery: Discovery::new(settings, sources),
-            expansion: Expansion::new(config.shard, config.dns_max),
+            expansion: Expansion::new(config.shard, config.mesh.clone(), config.dns_max),
         }
     }
 
