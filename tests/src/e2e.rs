@@ -27,6 +27,7 @@ mod idle_server;
 mod kubernetes;
 mod link_down;
 mod measuring;
+mod mesh;
 mod mtu;
 mod names;
 mod nameservers;
@@ -70,6 +71,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         exit_status::SCENARIOS,
         targets::SCENARIOS,
         generate::SCENARIOS,
+        mesh::SCENARIOS,
         names::SCENARIOS,
         nameservers::SCENARIOS,
         on_demand::SCENARIOS,
