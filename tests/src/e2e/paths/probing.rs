@@ -1,5 +1,6 @@
 //! A prober in a namespace.
 
+use std::collections::HashSet;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
@@ -45,18 +46,27 @@ pub(super) fn start(
     Ok((handle, paths))
 }
 
-/// Waits until all flows of these targets had a reply.
+/// Waits until all flows of these targets had a reply. Flows that explore other paths have had none
+/// on the next one for a moment, so what was seen before counts.
 pub(super) fn until_probing<'a>(
     paths: &Paths,
     names: impl IntoIterator<Item = &'a str>,
 ) -> Result<()> {
-    let names: Vec<_> = names.into_iter().collect();
+    let mut waiting: Vec<_> = names
+        .into_iter()
+        .map(|name| (name, HashSet::new()))
+        .collect();
     wait::until("replies to all flows", CONNECT, || {
-        let probes = |name: &&str| {
-            let flows = paths.flows(name);
-            flows.is_some_and(|flows| flows.iter().all(|flow| flow.rtt.is_some()))
-        };
-        names.iter().all(probes).then_some(())
+        waiting.retain_mut(|(name, replied)| {
+            let flows = paths.flows(name).unwrap_or_default();
+            let with_reply = flows
+                .iter()
+                .enumerate()
+                .filter(|(_, flow)| flow.rtt.is_some());
+            replied.extend(with_reply.map(|(index, _)| index));
+            flows.is_empty() || replied.len() < flows.len()
+        });
+        waiting.is_empty().then_some(())
     })?;
     Ok(())
 }
