@@ -82,17 +82,24 @@ fn source_exists(folder: &Path, volume: &Value) -> Result<()> {
     Ok(())
 }
 
-/// The program takes the flags and variables.
+/// The program takes the flags and variables, and its health check succeeds.
 fn starts(context: &Context, member: &Value) -> Result<()> {
     let mut command = Command::new(context.binary());
     command.args(list(&member["command"]).filter_map(Value::as_str));
     let variables = member["environment"].as_object().into_iter().flatten();
     command.envs(variables.filter_map(|(name, value)| Some((name, value.as_str()?))));
-    Echo::start_by(
-        context,
-        &Inside::default(),
-        command.arg("-listen=127.0.0.1:0"),
-    )?;
+    let flags = command.arg("-listen=127.0.0.1:0");
+    let echo = Echo::start_by(context, &Inside::default(), flags)?;
+    let check: Vec<&str> = list(&member["healthcheck"]["test"])
+        .filter_map(Value::as_str)
+        .collect();
+    ensure!(
+        check[..2] == ["CMD", "/usr/bin/tcp-echo-metrics"],
+        "{check:?}"
+    );
+    let mut health = Command::new(context.binary());
+    health.env("TCP_ECHO_METRICS", echo.metrics.address.to_string());
+    output(health.args(&check[2..]))?;
     Ok(())
 }
 

@@ -52,6 +52,8 @@ pub(super) fn run(context: &Context) -> Result<()> {
     let scrape = first.metrics.scrape()?;
     let named = scrape.sum("tcp_echo_connected", &nodes);
     ensure!(named == 1.0, "{named} connections with {nodes:?}");
+    let own = scrape.sum("tcp_echo_sent_total", &[("target", &target(CLIENT))]);
+    ensure!(own == 0.0, "the first pod probes itself");
     let mut labels = scrape.all().flat_map(|(_, labels, _)| labels.keys());
     ensure!(!labels.any(|name| name == "zone"), "a zone without a name");
     context.note(format!(

@@ -88,6 +88,7 @@ pub(super) fn run(context: &Context) -> Result<()> {
         list(flags).any(|flag| *flag == "-mesh-degree=16"),
         "{flags}"
     );
+    flags_exist(context, flags)?;
     let probe = &other.pod()?["containers"][0]["readinessProbe"]["exec"]["command"];
     ensure!(probe[1] == "-health", "{probe}");
     // Debian's Prometheus is built without the discovery of Kubernetes.
@@ -99,6 +100,19 @@ pub(super) fn run(context: &Context) -> Result<()> {
     for wrong in ["podmonitor.enabled=true", "series=some", "meshDegree=0"] {
         let refused = tools.helm(name, &[wrong.to_owned()]);
         ensure!(refused.is_err(), "{wrong} is accepted");
+    }
+    Ok(())
+}
+
+/// The program knows each flag.
+fn flags_exist(context: &Context, flags: &Value) -> Result<()> {
+    let help = output(Command::new(context.binary()).arg("--help"))?;
+    for flag in list(flags).filter_map(Value::as_str) {
+        let name = flag.split('=').next().unwrap_or_default();
+        ensure!(
+            help.contains(&format!("-{name} ")),
+            "there is no flag {name}"
+        );
     }
     Ok(())
 }
