@@ -1,11 +1,12 @@
 //! Startup errors: status 2 for invalid flags, status 1 for a port in use.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use rustix::process::Signal;
 use testkit::context::Context;
-use testkit::echo::run_to_exit;
+use testkit::echo::{Echo, run_to_exit};
 use testkit::ports;
 
 use crate::runner::{PLAIN, Scenario};
@@ -19,6 +20,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "ports in use",
         run: ports_in_use,
+        ..PLAIN
+    },
+    Scenario {
+        name: "health: status 0 of a process that is ready",
+        run: health,
         ..PLAIN
     },
 ];
@@ -54,6 +60,26 @@ fn invalid_flags(context: &Context) -> Result<()> {
             "{help}: status {code:?}: {output}"
         );
     }
+    Ok(())
+}
+
+/// Asks the process at `-metrics` whether it is ready.
+fn health(context: &Context) -> Result<()> {
+    let ask = |metrics: SocketAddr, code: i32, reason: &str| {
+        let flags = ["-health", &format!("-metrics={metrics}")];
+        let (found, output) = run_to_exit(context, &flags, LIMIT)?;
+        ensure!(found == Some(code), "{metrics}: status {found:?}: {output}");
+        ensure!(output.contains(reason), "{metrics}: {output}");
+        anyhow::Ok(())
+    };
+    let server = Echo::start(context, &["-mode=server", "-listen=127.0.0.1:0"])?;
+    ask(server.metrics.address, 0, "")?;
+    let metrics = server.metrics.address;
+    server.end_by(Signal::TERM)?;
+    ask(metrics, 1, "not ready: ")?;
+
+    let silent = TcpListener::bind("127.0.0.1:0")?;
+    ask(silent.local_addr()?, 1, "no answer within 2 s")?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use testkit::context::Context;
+use testkit::echo::run_to_exit;
 use testkit::process::Process;
 use testkit::shell::output;
 use testkit::{ports, wait};
@@ -77,6 +78,7 @@ fn run(context: &Context) -> Result<()> {
     ] {
         ensure!(headers.contains(header), "no {header} in {headers}");
     }
+    is_healthy(context, address)?;
     let plain = output(Command::new("curl").arg("--silent").arg(curl.url("http")))?;
     ensure!(plain.contains("this is HTTPS"), "{plain} without TLS");
 
@@ -137,12 +139,21 @@ fn run(context: &Context) -> Result<()> {
         response == "000",
         "{response} with an untrusted certificate"
     );
+    is_healthy(context, address)?;
 
     let log = echo.log();
     let errors = log.matches(ERROR).count();
     ensure!(errors == 1, "{errors} errors logged");
     ensure!(log.contains("TLS11"), "the error has no reason");
     ensure!(!log.contains(HASH), "a hash is in the log");
+    Ok(())
+}
+
+/// The program that asks its own endpoints needs neither password nor certificate.
+fn is_healthy(context: &Context, metrics: SocketAddr) -> Result<()> {
+    let flags = ["-health", &format!("-metrics={metrics}")];
+    let (code, output) = run_to_exit(context, &flags, LIMIT)?;
+    ensure!(code == Some(0), "-health: status {code:?}: {output}");
     Ok(())
 }
 

@@ -30,7 +30,7 @@ fn ask(metrics: &Address) -> Result<(), String> {
     for address in addresses(metrics).map_err(|error| format!("{metrics}: {error}"))? {
         match answer(address) {
             Ok(answer) => return judge(&answer),
-            Err(error) => reason = format!("{address}: {error}"),
+            Err(error) => reason = format!("{address}: {}", describe(&error)),
         }
     }
     Err(reason)
@@ -56,24 +56,48 @@ fn addresses(metrics: &Address) -> io::Result<Vec<SocketAddr>> {
     Ok(ips.into_iter().map(|ip| (ip, port).into()).collect())
 }
 
-/// Asks in plain text, and in TLS if the answer is none of HTTP.
+/// Asks in plain text, and in TLS if that is answered as by endpoints with TLS.
 fn answer(address: SocketAddr) -> io::Result<String> {
     let plain = exchange(connect(address)?, address);
-    match plain {
-        Ok(answer) if answer.starts_with("HTTP/") => Ok(answer),
-        #[cfg(feature = "tls")]
-        _ => {
-            let stream = connect(address)?;
-            let secured = tcp_echo_web::connect_to_own(stream, address.ip())?;
-            match exchange(secured, address) {
-                Err(error) if tcp_echo_web::wants_client_certificate(&error) => {
-                    Ok("HTTP/1.1 401 wants a certificate".to_owned())
-                }
-                answer => answer,
+    #[cfg(feature = "tls")]
+    if speaks_tls(&plain) {
+        let stream = connect(address)?;
+        let secured = tcp_echo_web::connect_to_own(stream, address.ip())?;
+        return match exchange(secured, address) {
+            Err(error) if tcp_echo_web::wants_client_certificate(&error) => {
+                Ok("HTTP/1.1 401 wants a certificate".to_owned())
             }
+            answer => answer,
+        };
+    }
+    plain
+}
+
+/// Endpoints with TLS answer 400 to plain text. They close before they have read all of it, so the
+/// answer may be lost.
+#[cfg(feature = "tls")]
+fn speaks_tls(plain: &io::Result<String>) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    match plain {
+        Ok(answer) => status_of(answer) == "400",
+        Err(error) => matches!(
+            error.kind(),
+            BrokenPipe | ConnectionAborted | ConnectionReset
+        ),
+    }
+}
+
+fn status_of(answer: &str) -> &str {
+    answer.split_ascii_whitespace().nth(1).unwrap_or_default()
+}
+
+/// The system's text of a timeout says something else.
+fn describe(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            format!("no answer within {} s", TIMEOUT.as_secs())
         }
-        #[cfg(not(feature = "tls"))]
-        answer => answer,
+        _ => error.to_string(),
     }
 }
 
@@ -85,10 +109,8 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 fn exchange(mut stream: impl Read + Write, address: SocketAddr) -> io::Result<String> {
-    write!(
-        stream,
-        "GET /-/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-    )?;
+    let request = format!("GET /-/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     match stream.take(MAX_ANSWER).read_to_end(&mut answer) {
         // The end may be abrupt once the answer is there.
@@ -99,12 +121,12 @@ fn exchange(mut stream: impl Read + Write, address: SocketAddr) -> io::Result<St
 
 /// A process that serves, but does not tell a stranger whether it is ready, counts as ready.
 fn judge(answer: &str) -> Result<(), String> {
-    let status = answer.split_ascii_whitespace().nth(1).unwrap_or_default();
-    match status {
+    match status_of(answer) {
         "200" | "401" | "403" | "421" => Ok(()),
         "503" => {
             let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
-            Err(body.trim().escape_debug().to_string())
+            let reason = body.trim().trim_start_matches("not ready: ");
+            Err(reason.escape_debug().to_string())
         }
         _ => {
             let line = answer.lines().next().unwrap_or_default();
@@ -123,7 +145,7 @@ mod tests {
             ("HTTP/1.1 200 OK\r\n\r\nready\n", Ok(())),
             ("HTTP/1.1 401 Unauthorized\r\n\r\n", Ok(())),
             (
-                "HTTP/1.1 503 Service Unavailable\r\nA: b\r\n\r\n1 of 2 targets not tried yet\n",
+                "HTTP/1.1 503 Service Unavailable\r\nA: b\r\n\r\nnot ready: 1 of 2 targets not tried yet\n",
                 Err("1 of 2 targets not tried yet".to_owned()),
             ),
             (
