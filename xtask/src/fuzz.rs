@@ -68,13 +68,13 @@ fn fuzz(name: &str, inputs: &Path, seconds: u64) -> Result<()> {
     let mut command = cargo_fuzz("run", name)?;
     // New inputs are written to the first folder.
     command.arg(inputs);
-    let found = fuzz_dir().join("found").join(name);
+    let found = root().join("fuzz/found").join(name);
     command.args(found.exists().then_some(found));
     command.args(["--", "-verbosity=0", "-print_final_stats=1"]);
     command.arg(format!("-max_total_time={seconds}"));
     // The limits for one input, on a busy machine: 25 seconds and 3 GiB.
     command.args(["-timeout=25", "-rss_limit_mb=3072"]);
-    let dictionary = fuzz_dir().join(format!("dictionaries/{name}.dict"));
+    let dictionary = root().join(format!("fuzz/dictionaries/{name}.dict"));
     if dictionary.exists() {
         command.arg(format!("-dict={}", dictionary.display()));
     }
@@ -105,13 +105,9 @@ fn select(selected: &[String]) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Returns the folder of the fuzz package.
-fn fuzz_dir() -> PathBuf {
-    root().join("fuzz")
-}
-
+/// Returns the archive of a target's inputs.
 fn corpus(name: &str) -> PathBuf {
-    fuzz_dir().join(format!("corpus/{name}.tar.gz"))
+    root().join(format!("fuzz/corpus/{name}.tar.gz"))
 }
 
 /// Unpacks the corpus into the working folder; returns the folder.

@@ -69,7 +69,7 @@ fn main() -> ExitCode {
         Verb::Fuzz(options) => {
             report.step("fuzzing", || fuzz::run(&options));
         }
-        Verb::Dist(options) => dist::run(&mut report, &options),
+        Verb::Dist(options) => dist::run(&mut report, options),
         Verb::Publish(options) => {
             report.step("publish", || publish::run(&options));
         }

