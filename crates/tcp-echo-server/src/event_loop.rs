@@ -127,6 +127,13 @@ impl EventLoop {
                 self.close(key);
             }
         }
+        // Some of those that are closed were waiting to be served.
+        (self.light, self.heavy) = Default::default();
+        for (key, connection) in &self.connections {
+            if connection.is_queued {
+                self.heavy.push(connection.client(), key);
+            }
+        }
         let ends_by = self.now + DEPARTURE;
         self.ends_by = Some(ends_by);
         while !self.connections.is_empty() && self.now < ends_by {

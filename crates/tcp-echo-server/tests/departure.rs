@@ -69,6 +69,31 @@ async fn a_client_that_stays_is_closed_after_half_a_second() {
     assert!(is_closed(&mut stream).await);
 }
 
+/// Such a connection waits to be served when it is closed.
+#[tokio::test]
+async fn a_client_may_flood_beside_one_that_is_told() {
+    for _ in 0..20 {
+        let server = Running::start(ServerConfig::default()).await;
+        let mut told = greet(&server, Features::DEPARTURE).await;
+        let (mut reader, mut writer) = server.connect().await.into_split();
+        let flood =
+            tokio::spawn(async move { while writer.write_all(&[0; 4096]).await.is_ok() {} });
+        let read =
+            tokio::spawn(
+                async move { while reader.read(&mut [0; 4096]).await.is_ok_and(|n| n > 0) {} },
+            );
+        within(server.until_busy()).await;
+        let stopping = tokio::spawn(server.stop());
+        assert_eq!(next(&mut told).await.control(), Some(Control::Departure));
+        told.write_all(&probe(1).encode()).await.unwrap();
+        assert_eq!(next(&mut told).await, probe(1));
+        drop(told);
+        within(stopping).await.unwrap();
+        within(flood).await.unwrap();
+        within(read).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn others_are_closed_at_once() {
     let server = Running::start(ServerConfig::default()).await;

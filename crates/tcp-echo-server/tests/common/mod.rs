@@ -51,6 +51,11 @@ impl Running {
         assert_eq!(echoed(), bytes);
     }
 
+    /// Waits until a hundred thousand bytes were echoed.
+    pub(crate) async fn until_busy(&self) {
+        until("it is busy", || self.stats.echoed_bytes() > 100_000).await;
+    }
+
     /// Stops the server and returns how long that took.
     pub(crate) async fn stop(self) -> Duration {
         let start = Instant::now();
