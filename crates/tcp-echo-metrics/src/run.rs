@@ -62,7 +62,7 @@ pub(crate) fn run(config: &Config) -> ExitCode {
 
 fn run_or_act(config: &Config) -> ExitCode {
     if config.health {
-        return health::status(&config.metrics);
+        return health::exit_code(&config.metrics);
     }
     #[cfg(feature = "service")]
     if let Some(action) = config.service_action() {

@@ -1,7 +1,7 @@
 //! A client of one's own endpoints.
 
-use std::io;
-use std::net::{IpAddr, TcpStream};
+use std::io::{self, Read, Write};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -18,10 +18,10 @@ use rustls::{
 /// # Errors
 ///
 /// If TLS can't be set up. The handshake happens with the first write.
-pub fn connect_to_own(
-    stream: TcpStream,
+pub fn connect_to_own<S: Read + Write>(
+    stream: S,
     address: IpAddr,
-) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+) -> io::Result<StreamOwned<ClientConnection, S>> {
     let provider = Arc::new(ring::default_provider());
     let any = Arc::new(AnyCertificate(Arc::clone(&provider)));
     let config = ClientConfig::builder_with_provider(provider)

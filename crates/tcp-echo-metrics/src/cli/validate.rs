@@ -217,6 +217,7 @@ fn refuse_contradictions(flags: &Flags, origin: impl Fn(&str) -> String) -> Resu
         }
         .into());
     }
+    refuse_health(flags, &origin)?;
     if let Coalesce::Every(_) = flags.coalesce
         && flags.timestamps == Timestamps::User
     {
@@ -247,6 +248,32 @@ fn refuse_contradictions(flags: &Flags, origin: impl Fn(&str) -> String) -> Resu
         }
     }
     Ok(())
+}
+
+/// Refuses a question to the running process beside another action.
+fn refuse_health(flags: &Flags, origin: impl Fn(&str) -> String) -> Result<(), UsageError> {
+    #[cfg(feature = "service")]
+    let is_service = flags.service.svc.is_some();
+    #[cfg(not(feature = "service"))]
+    let is_service = false;
+    let reason = if !flags.health {
+        return Ok(());
+    } else if is_service {
+        format!("{} is another action: use one of them", origin("svc"))
+    } else if !flags.hosts.is_empty() {
+        format!(
+            "it asks the process whose endpoints are at {}, and takes no hosts",
+            origin("metrics")
+        )
+    } else {
+        return Ok(());
+    };
+    Err(FlagError::InvalidValue {
+        value: "true".to_owned(),
+        origin: origin("health"),
+        reason,
+    }
+    .into())
 }
 
 /// Refuses durations that no session accepts, if there are sessions.

@@ -3,18 +3,18 @@
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tcp_echo_net::{Address, Host};
 
-/// How long each step of an answer may take.
+/// How long an answer may take, from all addresses together.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// No more of an answer is read. It is a line of text.
 const MAX_ANSWER: u64 = 8 * 1024;
 
-/// Returns the status of `-health`: 0 if the process whose endpoints are at this address is ready.
-pub(super) fn status(metrics: &Address) -> ExitCode {
+/// Returns the exit status of `-health`: 0 if the process whose endpoints are at this address is ready.
+pub(super) fn exit_code(metrics: &Address) -> ExitCode {
     match ask(metrics) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
@@ -27,10 +27,11 @@ pub(super) fn status(metrics: &Address) -> ExitCode {
 /// Fails with the reason why it is not ready.
 fn ask(metrics: &Address) -> Result<(), String> {
     let mut reason = format!("{metrics} has no address");
+    let deadline = Instant::now() + TIMEOUT;
     for address in addresses(metrics).map_err(|error| format!("{metrics}: {error}"))? {
-        match answer(address) {
+        match answer(address, deadline) {
             Ok(answer) => return judge(&answer),
-            Err(error) => reason = format!("{address}: {}", describe(&error)),
+            Err(error) => reason = format!("{address}: {error}"),
         }
     }
     Err(reason)
@@ -56,61 +57,39 @@ fn addresses(metrics: &Address) -> io::Result<Vec<SocketAddr>> {
     Ok(ips.into_iter().map(|ip| (ip, port).into()).collect())
 }
 
-/// Asks in plain text, and in TLS if that is answered as by endpoints with TLS.
-fn answer(address: SocketAddr) -> io::Result<String> {
-    let plain = exchange(connect(address)?, address);
-    #[cfg(feature = "tls")]
-    if speaks_tls(&plain) {
-        let stream = connect(address)?;
-        let secured = tcp_echo_web::connect_to_own(stream, address.ip())?;
-        return match exchange(secured, address) {
-            Err(error) if tcp_echo_web::wants_client_certificate(&error) => {
-                Ok("HTTP/1.1 401 wants a certificate".to_owned())
-            }
-            answer => answer,
-        };
-    }
-    plain
-}
-
-/// Endpoints with TLS answer 400 to plain text. They close before they have read all of it, so the
-/// answer may be lost.
-#[cfg(feature = "tls")]
-fn speaks_tls(plain: &io::Result<String>) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+/// Asks in plain text, and in TLS if that is what is spoken there. No file tells it: the running
+/// process may have read another one.
+fn answer(address: SocketAddr, deadline: Instant) -> io::Result<String> {
+    let plain = exchange(connect(address, deadline)?, address);
     match plain {
-        Ok(answer) => status_of(answer) == "400",
-        Err(error) => matches!(
-            error.kind(),
-            BrokenPipe | ConnectionAborted | ConnectionReset
-        ),
-    }
-}
-
-fn status_of(answer: &str) -> &str {
-    answer.split_ascii_whitespace().nth(1).unwrap_or_default()
-}
-
-/// The system's text of a timeout says something else.
-fn describe(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            format!("no answer within {} s", TIMEOUT.as_secs())
+        // Endpoints with TLS answer plain HTTP with the status 400.
+        Ok(answer) if answer.starts_with("HTTP/") && status(&answer) != "400" => Ok(answer),
+        #[cfg(feature = "tls")]
+        _ => {
+            let stream = connect(address, deadline)?;
+            let secured = tcp_echo_web::connect_to_own(stream, address.ip())?;
+            match exchange(secured, address) {
+                Err(error) if tcp_echo_web::wants_client_certificate(&error) => {
+                    Ok("HTTP/1.1 401 wants a certificate".to_owned())
+                }
+                answer => answer,
+            }
         }
-        _ => error.to_string(),
+        #[cfg(not(feature = "tls"))]
+        answer => answer,
     }
 }
 
-fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    Ok(stream)
+fn connect(address: SocketAddr, deadline: Instant) -> io::Result<Connection> {
+    let stream = TcpStream::connect_timeout(&address, left(deadline)?).map_err(described)?;
+    Ok(Connection { stream, deadline })
 }
 
 fn exchange(mut stream: impl Read + Write, address: SocketAddr) -> io::Result<String> {
-    let request = format!("GET /-/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
+    write!(
+        stream,
+        "GET /-/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )?;
     let mut answer = Vec::new();
     match stream.take(MAX_ANSWER).read_to_end(&mut answer) {
         // The end may be abrupt once the answer is there.
@@ -119,9 +98,73 @@ fn exchange(mut stream: impl Read + Write, address: SocketAddr) -> io::Result<St
     }
 }
 
+/// A connection that fails at the deadline, however slowly bytes come.
+struct Connection {
+    stream: TcpStream,
+    deadline: Instant,
+}
+
+impl Read for Connection {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(left(self.deadline)?))?;
+        self.stream.read(buffer).map_err(described)
+    }
+}
+
+impl Write for Connection {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(left(self.deadline)?))?;
+        match self.stream.write(bytes) {
+            // What the other end said before it closed tells more, and is there to be read.
+            Err(error) if is_closed(&error) => Ok(bytes.len()),
+            written => written.map_err(described),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// The time to the deadline.
+fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(late());
+    }
+    Ok(left)
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+    )
+}
+
+fn late() -> io::Error {
+    let text = format!("no answer within {} s", TIMEOUT.as_secs());
+    io::Error::new(io::ErrorKind::TimedOut, text)
+}
+
+/// A timeout of a socket, which systems describe in different words.
+fn described(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => late(),
+        _ => error,
+    }
+}
+
+/// The status in an answer; empty if it is none of HTTP.
+fn status(answer: &str) -> &str {
+    answer.split_ascii_whitespace().nth(1).unwrap_or_default()
+}
+
 /// A process that serves, but does not tell a stranger whether it is ready, counts as ready.
 fn judge(answer: &str) -> Result<(), String> {
-    match status_of(answer) {
+    match status(answer) {
         "200" | "401" | "403" | "421" => Ok(()),
         "503" => {
             let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
@@ -137,7 +180,37 @@ fn judge(answer: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
     use super::*;
+
+    /// The reason of a server that does this with each connection.
+    fn reason(serve: fn(TcpStream)) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let metrics = listener.local_addr().unwrap().to_string();
+        thread::spawn(move || listener.incoming().flatten().for_each(serve));
+        ask(&metrics.parse().unwrap()).unwrap_err()
+    }
+
+    #[test]
+    fn an_answer_takes_two_seconds_at_most() {
+        let silent: fn(TcpStream) = |stream| {
+            thread::sleep(TIMEOUT * 2);
+            drop(stream);
+        };
+        let slow: fn(TcpStream) = |mut stream| {
+            while stream.write_all(b"H").is_ok() {
+                thread::sleep(TIMEOUT / 10);
+            }
+        };
+        for serve in [silent, slow] {
+            let start = Instant::now();
+            let reason = reason(serve);
+            assert!(reason.ends_with(": no answer within 2 s"), "{reason}");
+            assert!(start.elapsed() < TIMEOUT * 2);
+        }
+    }
 
     #[test]
     fn an_answer_is_judged_by_its_status() {
