@@ -8,7 +8,7 @@
 //! - [`ClientCounts`] counts what each client holds, by [`client_network`], and
 //!   [`ClientQuotas`] leaves something for other clients.
 //! - [`RateLimiter`] is a token bucket, and [`LogLimiter`] one for lines of a log.
-//! - [`is_local`] and [`host_name`] tell what belongs to this host.
+//! - [`LocalAddresses`] and [`host_name`] tell what belongs to this host.
 //! - [`WantedFiles`] shares the limit of open files between two kinds of connections.
 //! - `listen` opens listeners for an address (feature `tokio`, which looks names up), and
 //!   `adopt` takes listeners into a tokio runtime.
@@ -41,7 +41,7 @@ pub use files::{FileShares, WantedFiles, raise_file_limit};
 pub use host::{Host, HostName, HostNameError, LinkLocal};
 #[cfg(feature = "tokio")]
 pub use listen::{BindError, adopt, listen};
-pub use local::{host_name, is_local};
+pub use local::{LocalAddresses, host_name};
 pub use log_limiter::{LogDecision, LogLimiter};
 pub use networks::{Networks, NetworksError, client_network};
 pub use rate_limiter::RateLimiter;

@@ -11,16 +11,15 @@ use tcp_echo_prober::{Address, Target, TargetSet};
 use tracing::{debug, info, warn};
 
 use crate::{
-    Endpoint, Mesh, Shard, Spec,
+    Endpoint, Shard, Spec,
     answer::Found,
     discovery::{Discovery, Question},
+    mesh::Meshes,
 };
 
 /// Expands names to targets, and logs changes of what is dropped.
 pub(crate) struct Expansion {
     shard: Shard,
-    /// Which names are meshes.
-    mesh: Option<Mesh>,
     /// The maximum of targets of one name.
     max: NonZeroUsize,
     /// What was dropped last, by the name of the entry.
@@ -39,21 +38,21 @@ struct Dropped {
 }
 
 impl Expansion {
-    pub(crate) fn new(shard: Shard, mesh: Option<Mesh>, max: NonZeroUsize) -> Self {
+    pub(crate) const fn new(shard: Shard, max: NonZeroUsize) -> Self {
         Self {
             shard,
-            mesh: mesh.filter(|_| shard == Shard::ALL),
             max,
             dropped: BTreeMap::new(),
         }
     }
 
-    /// Adds the found targets of the shard. One of the same name that is already in `targets`, a
+    /// Adds the found targets of the shard, those that are peers. One of the same name that is already in `targets`, a
     /// listed one, wins. Of a name with too many targets, those in `current` are kept, then the
     /// first in order: the same answers result in the same targets.
     pub(crate) fn add_to(
         &mut self,
         targets: &mut BTreeMap<Arc<str>, Target>,
+        meshes: &mut Meshes<'_>,
         specs: &[Arc<Spec>],
         discovery: &Discovery,
         current: &TargetSet,
@@ -86,9 +85,7 @@ impl Expansion {
                     }
                 }
             }
-            if let Some(mesh) = &self.mesh {
-                candidates = mesh.peers(candidates, |(_, _, address)| address);
-            }
+            let mut candidates = meshes.peers(candidates, |(_, name, address)| (name, address));
             drops.over = candidates.len().saturating_sub(self.max.get());
             if drops.over > 0 {
                 // The sort is stable.

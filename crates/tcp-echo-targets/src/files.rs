@@ -132,14 +132,14 @@ impl Files {
     /// if nothing has changed.
     pub(crate) fn load(&mut self, is_forced: bool) -> Option<Loaded> {
         let mut changed = false;
-        for n in 0..self.groups.len() {
+        for (n, list) in (0..self.groups.len()).zip(0..) {
             let (before, rest) = self.groups.split_at_mut(n);
             let Some(group) = rest.first_mut() else {
                 break;
             };
             changed |= group.scan(before);
             for file in &mut group.files {
-                changed |= file.read(&self.reader, is_forced);
+                changed |= file.read(&self.reader, list, is_forced);
             }
         }
         let loaded = (changed || is_forced).then(|| self.combine());
@@ -304,8 +304,9 @@ impl File {
         }
     }
 
-    /// Reads the file if it may have changed, or if forced. Returns whether it has changed.
-    fn read(&mut self, reader: &Reader, is_forced: bool) -> bool {
+    /// Reads the file if it may have changed, or if forced. Returns whether it has changed. Its
+    /// entries are of the list with this number.
+    fn read(&mut self, reader: &Reader, list: u32, is_forced: bool) -> bool {
         if !is_forced && self.seen.holds(&self.path) {
             return false;
         }
@@ -315,7 +316,7 @@ impl File {
         self.seen = now;
         if !same {
             self.read = match read {
-                Ok((text, _)) => reader.listed(&self.path, &text),
+                Ok((text, _)) => reader.listed(&self.path, &text, list),
                 Err(error) => Err(LoadError::read(&self.path, error)),
             };
         }
@@ -324,10 +325,11 @@ impl File {
 }
 
 impl Reader {
-    fn listed(&self, path: &Path, text: &str) -> Result<Listed, LoadError> {
+    fn listed(&self, path: &Path, text: &str, list: u32) -> Result<Listed, LoadError> {
         let placed = parse_placed(text, Format::of(path), &self.defaults);
         let placed = placed.map_err(|error| LoadError::parse(path, error))?;
         let bounded = placed.into_iter().map(|(place, spec)| {
+            let spec = spec.of_list(list);
             let spec = match &self.allow {
                 Some(networks) => spec.within(networks.clone()),
                 None => spec,

@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{LoadError, SourceStatus, sources::Sources};
+use crate::{LoadError, Member, SourceStatus, sources::Sources};
 
 /// How long a caller waits for a reload. Files on a network may hang.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,6 +27,7 @@ pub(crate) type Waiters = Vec<Reply>;
 pub struct Handle {
     requests: mpsc::Sender<Reply>,
     status: watch::Receiver<Status>,
+    members: watch::Receiver<Arc<[Member]>>,
     sources: Sources,
 }
 
@@ -49,11 +50,13 @@ impl Handle {
     pub(crate) const fn new(
         requests: mpsc::Sender<Reply>,
         status: watch::Receiver<Status>,
+        members: watch::Receiver<Arc<[Member]>>,
         sources: Sources,
     ) -> Self {
         Self {
             requests,
             status,
+            members,
             sources,
         }
     }
@@ -61,6 +64,12 @@ impl Handle {
     /// The status of each file and of each `dns+` or `srv+` name.
     pub fn sources(&self) -> Vec<SourceStatus> {
         self.sources.all()
+    }
+
+    /// The members of all meshes, in the order of their names: this process, if a list names it,
+    /// those that it probes, and all others. None without a mesh.
+    pub fn members(&self) -> Arc<[Member]> {
+        self.members.borrow().clone()
     }
 
     /// Reads all files again, even if they have not changed, and starts look-ups of all names.

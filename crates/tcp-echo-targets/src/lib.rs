@@ -122,7 +122,7 @@ pub use error::{EntryError, LoadError, Origin, ParseError, Place, Position, Read
 pub use handle::{Handle, ReloadError, Status};
 pub use host_argument::{HostArgument, HostArgumentError};
 pub use labels::{LabelError, MAX_FLOWS};
-pub use mesh::{Mesh, MeshDegree, MeshDegreeError};
+pub use mesh::{Member, MemberRole, Mesh, MeshDegree, MeshDegreeError};
 pub use named::{NamedEndpoint, NamedEndpointError};
 pub use parse::{Format, parse};
 pub use pattern::{FilePattern, FilePatternError};

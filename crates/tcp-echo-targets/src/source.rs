@@ -3,12 +3,13 @@
 #[cfg(feature = "discovery")]
 use std::num::NonZeroUsize;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     sync::Arc,
     time::Duration,
 };
 
+use tcp_echo_net::LocalAddresses;
 #[cfg(feature = "discovery")]
 use tcp_echo_prober::IpVersion;
 use tcp_echo_prober::{Networks, TargetSet};
@@ -21,10 +22,11 @@ use tokio::{
 use tracing::{debug, error, info};
 
 use crate::{
-    Defaults, FilePattern, Handle, LoadError, Mesh, Shard, Spec, Status,
+    Defaults, FilePattern, Handle, LoadError, Member, MemberRole, Mesh, Shard, Spec, Status,
     files::{Files, Loaded},
     handle::{Reply, Waiters},
     loader::Loader,
+    mesh::Meshes,
     names::Names,
     sources::Sources,
 };
@@ -47,7 +49,8 @@ pub struct Config {
     pub defaults: Defaults,
     /// The shard of the targets that is used; all by default.
     pub shard: Shard,
-    /// Which lists are meshes; none by default. The targets of a shard are none.
+    /// Which lists are meshes; none by default, and none where only a shard is used. `targets` are
+    /// members of none, except those that `dns+` and `srv+` names among them stand for.
     pub mesh: Option<Mesh>,
     /// How often files are checked; every two seconds by default, at least 10 ms.
     pub poll: Duration,
@@ -119,8 +122,9 @@ pub struct Source {
     current: TargetSet,
     shard: Shard,
     mesh: Option<Mesh>,
-    /// The identities of the targets that are not of a list.
-    given: HashSet<Arc<str>>,
+    /// The addresses of this host, as the meshes were made with them.
+    local: LocalAddresses,
+    members: watch::Sender<Arc<[Member]>>,
     poll: Duration,
     loader: Loader,
     /// The errors of files that were logged last.
@@ -142,8 +146,6 @@ impl Source {
         let follows = !config.files.is_empty();
         let sources = Sources::default();
         let names = Names::new(&config, sources.clone());
-        let given = config.targets.iter();
-        let given = given.map(|spec| spec.identity().clone()).collect();
         let allow = config.discover_allow;
         let within = |spec: Spec| match (&allow, spec.endpoint().address()) {
             (None, _) | (_, Some(_)) => spec,
@@ -161,19 +163,21 @@ impl Source {
             .map_or_else(|| Ok(Loaded::default()), Loaded::whole)?;
         let (requests, received) = mpsc::channel(16);
         let (status, seen) = watch::channel(Status::succeeded());
+        let (members, known) = watch::channel(Arc::default());
         let mut source = Self {
             specs: loaded.specs,
             current: TargetSet::default(),
             shard: config.shard,
             mesh: config.mesh.filter(|_| config.shard == Shard::ALL),
-            given,
+            local: LocalAddresses::default(),
+            members,
             poll: config.poll.clamp(MIN_INTERVAL, MAX_DURATION),
             loader: Loader::new(files, follows),
             logged_errors: BTreeSet::new(),
             names,
             requests: received,
             status,
-            handle: Handle::new(requests, seen, sources),
+            handle: Handle::new(requests, seen, known, sources),
         };
         source.names.want(&source.specs);
         source.current = source.expanded();
@@ -216,7 +220,12 @@ impl Source {
         let mut found = false;
         loop {
             tokio::select! {
-                _ = polls.tick() => self.loader.poll(),
+                _ = polls.tick() => {
+                    self.loader.poll();
+                    if self.mesh.is_some() && self.local != LocalAddresses::read() {
+                        self.apply(&mut apply);
+                    }
+                }
                 Some(reply) = self.requests.recv() => {
                     self.names.begin_round();
                     self.loader.reload(reply);
@@ -297,7 +306,11 @@ impl Source {
     }
 
     fn expanded(&mut self) -> TargetSet {
-        let (mut targets, mut listed) = (BTreeMap::new(), Vec::new());
+        if self.mesh.is_some() {
+            self.local = LocalAddresses::read();
+        }
+        let mut meshes = Meshes::new(self.mesh.as_ref(), &self.local);
+        let (mut targets, mut lists) = (BTreeMap::new(), BTreeMap::<_, Vec<_>>::new());
         for spec in &self.specs {
             let name = spec.name();
             if let Some(address) = spec.endpoint().address()
@@ -305,20 +318,36 @@ impl Source {
             {
                 let id = spec.identity();
                 let target = spec.target(id.clone(), name.clone(), address.clone());
-                if self.given.contains(id) {
-                    targets.insert(id.clone(), target);
-                } else {
-                    listed.push((id.clone(), target));
+                match spec.list() {
+                    None => _ = targets.insert(id.clone(), target),
+                    Some(list) => lists.entry(list).or_default().push((id.clone(), target)),
                 }
             }
         }
-        if let Some(mesh) = &self.mesh {
-            listed = mesh.peers(listed, |(_, target)| target.address());
+        for list in lists.into_values() {
+            targets.extend(meshes.peers(list, |(_, target)| (target.name(), target.address())));
         }
-        targets.extend(listed);
-        self.names.add_to(&mut targets, &self.specs, &self.current);
+        let (specs, current) = (&self.specs, &self.current);
+        self.names.add_to(&mut targets, &mut meshes, specs, current);
+        self.note_members(&meshes.into_members());
         // The names come from a map, so they are unique.
         TargetSet::new(targets.into_values()).unwrap_or_default()
+    }
+
+    /// Publishes the members of the meshes, and logs how many there are at first.
+    fn note_members(&self, members: &Arc<[Member]>) {
+        if *self.members.borrow() == *members {
+            return;
+        }
+        let of = |role| members.iter().filter(|one| one.role == role).count();
+        let (peers, is_listed) = (of(MemberRole::Peer), of(MemberRole::Own) > 0);
+        let had_none = self.members.send_replace(members.clone()).is_empty();
+        let members = members.len();
+        if had_none {
+            info!(members, peers, is_listed, "found a mesh");
+        } else {
+            debug!(members, peers, is_listed, "the mesh has changed");
+        }
     }
 
     fn apply(&mut self, apply: &mut impl FnMut(TargetSet)) {

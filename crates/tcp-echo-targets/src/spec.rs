@@ -25,6 +25,8 @@ pub struct Spec {
     networks: Option<Networks>,
     /// Set if it is not the name.
     identity: Option<Arc<str>>,
+    /// The number of the list that it is from; `None` if it was given directly.
+    list: Option<u32>,
 }
 
 static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
@@ -40,6 +42,7 @@ impl Spec {
             flows: NonZeroU16::MIN,
             networks: None,
             identity: None,
+            list: None,
         }
     }
 
@@ -82,6 +85,17 @@ impl Spec {
     pub(crate) fn identified(mut self, identity: Arc<str>) -> Self {
         self.identity = Some(identity);
         self
+    }
+
+    /// Sets the number of the list that it is from.
+    pub(crate) const fn of_list(mut self, list: u32) -> Self {
+        self.list = Some(list);
+        self
+    }
+
+    /// The number of the list that it is from; `None` if it was given directly.
+    pub(crate) const fn list(&self) -> Option<u32> {
+        self.list
     }
 
     /// The unique identity in a list.

@@ -73,22 +73,18 @@ fn session(config: &ClientConfig) -> Result<SessionConfig, RunError> {
 /// Which lists of targets are meshes.
 fn mesh(config: &Config) -> Option<Mesh> {
     let (degree, node) = (config.client.mesh_degree, config.identity.node());
-    let is_said = degree != MeshDegree::Auto;
-    let mesh = if config.mode.serves() {
-        let mesh = Mesh::of_server(config.server.listen.port());
-        if is_said || node.is_some() {
-            mesh.said()
-        } else {
-            mesh
-        }
-    } else if is_said {
-        Mesh::of_all()
-    } else {
+    let has_degree = degree != MeshDegree::Auto;
+    let mut mesh = Mesh::new(degree);
+    if config.mode.serves() {
+        mesh = mesh.serving(config.server.listen.port());
+    } else if !has_degree {
         return None;
-    };
-    let mesh = mesh.with_degree(degree);
+    }
+    if has_degree || node.is_some() {
+        mesh = mesh.of_every_list();
+    }
     Some(match node {
-        Some(node) => mesh.with_name(node),
+        Some(node) => mesh.named(node),
         None => mesh,
     })
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, future::pending, sync::Arc};
 
 use tcp_echo_prober::{Target, TargetSet};
 
-use crate::{Config, Spec, sources::Sources};
+use crate::{Config, Spec, mesh::Meshes, sources::Sources};
 
 /// There are no names.
 pub(crate) struct Names(());
@@ -33,6 +33,7 @@ impl Names {
     pub(crate) fn add_to(
         &mut self,
         _targets: &mut BTreeMap<Arc<str>, Target>,
+        _meshes: &mut Meshes<'_>,
         _specs: &[Arc<Spec>],
         _current: &TargetSet,
     ) {

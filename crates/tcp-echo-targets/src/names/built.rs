@@ -8,6 +8,7 @@ use crate::{
     Config, Spec,
     discovery::{Discovery, Settings},
     expand::Expansion,
+    mesh::Meshes,
     source::{MAX_DURATION, MIN_INTERVAL},
     sources::Sources,
 };
@@ -28,7 +29,7 @@ impl Names {
         };
         Self {
             discovery: Discovery::new(settings, sources),
-            expansion: Expansion::new(config.shard, config.mesh.clone(), config.dns_max),
+            expansion: Expansion::new(config.shard, config.dns_max),
         }
     }
 
@@ -61,14 +62,15 @@ impl Names {
         self.discovery.is_idle()
     }
 
-    /// Adds the found targets of `specs` to the listed ones.
+    /// Adds the found targets of `specs`, those that are peers, to the listed ones.
     pub(crate) fn add_to(
         &mut self,
         targets: &mut BTreeMap<Arc<str>, Target>,
+        meshes: &mut Meshes<'_>,
         specs: &[Arc<Spec>],
         current: &TargetSet,
     ) {
         self.expansion
-            .add_to(targets, specs, &self.discovery, current);
+            .add_to(targets, meshes, specs, &self.discovery, current);
     }
 }
