@@ -158,10 +158,10 @@ pub(super) struct Flags {
     #[arg(long, help_heading = "Fleet")]
     pub(super) health: bool,
 
-    /// Probe so many others of each list of targets that names this process; auto is all up to
-    /// 64, and 32 of more. Such a list, of a file or of a dns+ or srv+ name, is a mesh of
-    /// -mode=both: each process leaves itself out, and is probed by as many as it probes. With
-    /// -node or a number every list is one.
+    /// Probe so many others of each list of targets; auto is all up to 64, and 32 of more. A
+    /// list, of a file or of a dns+ or srv+ name, is a mesh if this is a number, or if -node is
+    /// given in -mode=both: each process leaves itself out, and is probed by as many as it
+    /// probes.
     #[arg(
         long,
         value_name = "auto|COUNT",

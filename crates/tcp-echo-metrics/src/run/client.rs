@@ -70,18 +70,18 @@ fn session(config: &ClientConfig) -> Result<SessionConfig, RunError> {
     session.map_err(|error| RunError::Usage(format!("-{error}")))
 }
 
-/// Which lists of targets are meshes.
+/// Which lists of targets are meshes: none where neither a node nor a degree is given, so that command
+/// lines without them probe what they list.
 fn mesh(config: &Config) -> Option<Mesh> {
     let (degree, node) = (config.client.mesh_degree, config.identity.node());
     let has_degree = degree != MeshDegree::Auto;
-    let mut mesh = Mesh::new(degree);
-    if config.mode.serves() {
-        mesh = mesh.serving(config.server.listen.port());
-    } else if !has_degree {
+    let is_member = config.mode.serves() && node.is_some();
+    if !has_degree && !is_member {
         return None;
     }
-    if has_degree || node.is_some() {
-        mesh = mesh.of_every_list();
+    let mut mesh = Mesh::new(degree).of_every_list();
+    if config.mode.serves() {
+        mesh = mesh.serving(config.server.listen.port());
     }
     Some(match node {
         Some(node) => mesh.named(node),
