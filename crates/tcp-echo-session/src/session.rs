@@ -346,7 +346,7 @@ impl Session {
                     self.peer
                         .get_or_insert_with(|| Box::new(Peer::new()))
                         .on_greeted();
-                    link.request.get_or_insert(Request::Identity(0));
+                    self.ask_for_identity();
                 } else if let Some(peer) = &mut self.peer {
                     peer.said(Identity::UNKNOWN);
                     self.change_identity(at);
@@ -360,7 +360,7 @@ impl Session {
             Control::IdentityAnswer(n, part) if link.granted.contains(Features::IDENTITY) => {
                 if let Some(peer) = &mut self.peer {
                     peer.read(n, part);
-                    link.request = link.request.or(peer.next_part().map(Request::Identity));
+                    self.ask_for_identity();
                     self.change_identity(at);
                 }
                 None
@@ -375,6 +375,16 @@ impl Session {
             }
             // A peer that echoes.
             _ => None,
+        }
+    }
+
+    /// Asks for the next part of what the peer says it is, unless another request waits.
+    fn ask_for_identity(&mut self) {
+        if let (Some(link), Some(peer)) = (&mut self.link, &self.peer)
+            && link.granted.contains(Features::IDENTITY)
+        {
+            let next = peer.next_part().map(Request::Identity);
+            link.request = link.request.or(next);
         }
     }
 
@@ -440,16 +450,12 @@ impl Session {
                 }
                 link.asks_after -= 1;
             }
-            if link.granted.contains(Features::IDENTITY)
-                && let Some(peer) = &self.peer
-            {
-                // If the last request could not be written.
-                link.request = link.request.or(peer.next_part().map(Request::Identity));
-            }
             if let Some(segments) = info.segments {
                 self.record_segments(at, Direction::Forward, segments);
             }
         }
+        // If the last request could not be written.
+        self.ask_for_identity();
         self.change_identity(at);
         if self.detector.is_watching() {
             self.judge_tcp_info(at, &info);
